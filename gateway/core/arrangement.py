@@ -1,0 +1,264 @@
+"""What a partner is: terms by date, each value with its provenance.
+
+Three kinds of provenance (SEMANTICS: What we know, and what we do not). A *fact* names its source. An *unknown* says that nobody
+has told us; it blocks only its own question. A *setting* is a choice of this installation and is never shown as a fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+T = TypeVar("T")
+
+#: Declared days are days in China (SEMANTICS: The question).
+HOME_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+class Direction(StrEnum):
+    """Seen from China: goods coming in or going out."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+class Mode(StrEnum):
+    """Modes of transport as arrangements name them; ``land`` is road and rail together."""
+
+    LAND = "land"
+    SEA = "sea"
+    AIR = "air"
+    OTHER = "other"
+
+
+class Role(StrEnum):
+    """The party a declared code stands for. Benefits attach to the first on imports and to the second on exports."""
+
+    CONSIGNOR = "overseas-consignor"
+    CONSIGNEE = "overseas-consignee"
+    OTHER = "other"
+
+
+class Scope(StrEnum):
+    """What a measure attaches to. An event measure counts only while a declared disruption is in force."""
+
+    DECLARATION = "declaration"
+    OPERATOR = "operator"
+    EVENT = "event"
+
+
+class Measure(StrEnum):
+    """Facilitation measures by the letters of the arrangements table (FACTS: What a partner's status is worth)."""
+
+    D = "D"
+    I = "I"  # noqa: E741 - the letter is the name in every arrangement table
+    P = "P"
+    L = "L"
+    R = "R"
+    S = "S"
+    K = "K"
+    E = "E"
+
+    @property
+    def scope(self) -> Scope:
+        if self is Measure.R:
+            return Scope.EVENT
+        return Scope.OPERATOR if self in (Measure.L, Measure.S) else Scope.DECLARATION
+
+
+class Tier(StrEnum):
+    """China's own credit tiers: three under Order 251 (2021-11-01), five under Order 282 (2026-04-01)."""
+
+    ADVANCED = "advanced-certified"
+    CERTIFIED = "certified"
+    GENERAL = "general-compliance"
+    REGULAR = "regular"
+    DISCREDITED = "discredited"
+    SERIOUSLY_DISCREDITED = "seriously-discredited"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How we know. ``source`` is present for a fact, and only there. ``note`` is for people."""
+
+    kind: Literal["fact", "unknown", "setting"]
+    source: str | None = None
+    note: str | None = None
+
+
+UNSTATED = Provenance("unknown", note="nothing is stated for this date")
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Generic[T]):
+    """A value from ``since`` on (that day included, in China's calendar) until the next step. ``None`` as value: unknown."""
+
+    since: date
+    value: T | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Term(Generic[T]):
+    """A value over time; steps ascend by ``since`` without repeats (the loader checks)."""
+
+    steps: tuple[Dated[T], ...] = ()
+
+    def on(self, day: date) -> Dated[T]:
+        """The step in force on ``day``; before the first step nothing is known, which is not the same as no."""
+        found = Dated[T](date.min, None, UNSTATED)
+        for step in self.steps:
+            if step.since > day:
+                break
+            found = step
+        return found
+
+    def changes_after(self, day: date) -> date | None:
+        """The first day after ``day`` on which this term steps, or None."""
+        return next((step.since for step in self.steps if step.since > day), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One phrase for people, in English and Simplified Chinese."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member administration. ``prefixes`` are the leading letters its codes carry (``GR`` and never ``EL`` unless stated)."""
+
+    iso: str
+    name: Words
+    administration: str
+    zone: ZoneInfo
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeForm:
+    """How the partner's codes look. ``confirmed``: a mismatch refuses; otherwise it only warns. No pattern: the list decides.
+
+    ``level_group`` names a regex group whose text is the level where the code carries it (Serbia).
+    """
+
+    pattern: str
+    confirmed: bool
+    example: str | None = None
+    level_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialectChoice:
+    """Which XML the partner speaks from a date on. ``accepts`` lists every version it may still send."""
+
+    name: str
+    version: str
+    accepts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who to reach at the partner, for what, how and when. Empty until known."""
+
+    role: str
+    reach: str
+    hours: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """How bytes travel and are trusted: settings of this installation.
+
+    ``endpoint`` None: not connected yet, or the partner pulls from its mailbox. ``accept_for`` bounds the age of a message;
+    ``retry_for`` how long we go on trying. ``algorithms`` empty means nothing verifies.
+    """
+
+    endpoint: str | None = None
+    pull: bool = False
+    accept_for: timedelta = timedelta(days=3)
+    retry_for: timedelta = timedelta(days=2)
+    algorithms: tuple[str, ...] = ()
+    min_rsa_bits: int = 3072
+    private_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """One arrangement as of one version of its data (``digest``). Immutable; every answer names the digest it used."""
+
+    iso: str
+    economy: Words
+    administration: str
+    programme: str
+    zone: ZoneInfo
+    members: tuple[Member, ...]
+    signed: str
+    link: Literal["completed", "in process", "not named"]
+    contacts: tuple[Contact, ...] = ()
+
+    in_force: Term[bool]
+    directions: Term[frozenset[Direction]]
+    modes: Term[frozenset[Mode]]
+    levels: Term[frozenset[str]]
+    measures: Term[tuple[Measure, ...]]
+    code: Term[CodeForm]
+
+    tiers: Term[frozenset[Tier]]
+    consent: Term[bool]
+    shared: Term[frozenset[str]]
+    chinese_code: Term[str]
+
+    warn_after: Term[timedelta]
+    stop_after: Term[timedelta]
+    threshold: Term[int]
+    list_every: Term[timedelta]
+    dialect: Term[DialectChoice]
+    binding: Binding = Binding()
+
+    level_words: tuple[str, ...] = ()
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Every leading letter group by which a declared code belongs to this arrangement."""
+        return tuple(prefix for member in self.members for prefix in member.prefixes)
+
+    def member_of(self, tin: str) -> Member | None:
+        """The member whose prefix ``tin`` carries; the longest prefix wins."""
+        best: tuple[int, Member] | None = None
+        for member in self.members:
+            for prefix in member.prefixes:
+                if tin.startswith(prefix) and (best is None or len(prefix) > best[0]):
+                    best = (len(prefix), member)
+        return best[1] if best else None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureWords:
+    """What people and clearance call a measure. ``clearance_code`` is a setting of this installation, by date."""
+
+    name: Words
+    source: str
+    clearance_code: Term[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """What is common to all arrangements: measures in words, and the dated rule on conflicting domestic measures.
+
+    ``prevailing`` are the domestic tiers whose conflicting measures prevail over the foreign AEO's; ``suspended_prevails``
+    says the same of a domestic party whose measures are suspended.
+    """
+
+    measures: Mapping[Measure, MeasureWords]
+    prevailing: Term[frozenset[Tier]]
+    suspended_prevails: Term[bool]
+    digest: str = ""

@@ -1,0 +1,1 @@
+"""Stories one and two: a partner's message comes in; our news goes out."""

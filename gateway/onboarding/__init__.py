@@ -1,0 +1,1 @@
+"""Story four: from a partner's schema and one sample to a rehearsed, live partner."""

@@ -1,0 +1,1 @@
+"""What is durable: messages, statements, outbox, journal. SQLite and PostgreSQL through the same code."""

@@ -1,0 +1,1 @@
+"""Keys and certificates at a moment in time."""

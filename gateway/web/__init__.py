@@ -1,0 +1,1 @@
+"""HTTP: the partner endpoint, the clearance API, the administrators' API."""
