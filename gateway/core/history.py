@@ -1,0 +1,346 @@
+"""Statements folded into period and standing (SEMANTICS: Two tracks).
+
+``fold`` turns what one administration said about one operator into a ``Timeline``: for every authorisation the standing and
+the certificate's period as functions of time. A timeline holds dates, never verdicts, so nothing has to happen at midnight.
+It is small (about 150 bytes packed) because the index holds one for every operator of every partner.
+
+Moments are whole epoch seconds, rounded down; days are proleptic ordinals (``date.toordinal``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Generic, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from gateway.core.model import Standing, Told
+
+T = TypeVar("T")
+
+#: The zone of whoever issued a statement: one zone, or a function of ``Statement.member`` (the EU: the member's).
+Zones = ZoneInfo | Callable[[str | None], ZoneInfo]
+
+#: The start of time: ``annulled`` is void from here.
+ALWAYS = int(datetime.min.replace(tzinfo=UTC).timestamp())
+
+TRANSCRIBED, DERIVED, HELD = 1, 2, 4
+
+#: From mild to grave; between messages issued at one moment the graver has the last word (choice: fail closed).
+_GRAVITY = {
+    standing: gravity
+    for gravity, standing in enumerate(
+        (
+            Standing.VALID,
+            Standing.REINSTATED,
+            Standing.SUSPENDED,
+            Standing.DELISTED,
+            Standing.WITHDRAWN,
+            Standing.REVOKED,
+            Standing.ANNULLED,
+        )
+    )
+}
+
+
+class Evidence(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The message behind a segment: its id and raw digest, when it was issued and received, and how we came by it."""
+
+    message_id: str
+    digest: bytes
+    issued: int
+    received: int
+    flags: int = 0
+
+    @property
+    def transcribed(self) -> bool:
+        """A person typed it in from paper or a spreadsheet."""
+        return bool(self.flags & TRANSCRIBED)
+
+    @property
+    def derived(self) -> bool:
+        """Nobody wrote it: a complete list no longer named the operator."""
+        return bool(self.flags & DERIVED)
+
+
+class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A standing from ``since`` until the next one; ``evidence`` indexes ``Timeline.evidence``."""
+
+    since: int
+    standing: Standing
+    evidence: int
+
+
+class Period(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The certificate that counts from ``since`` until the next one. It is valid before ``until``; None: no end was stated.
+
+    ``granted`` and ``expires`` are the days as issued, both inclusive; ``until`` is the midnight that ends the expiry day.
+    """
+
+    since: int
+    until: int | None
+    granted: int | None
+    expires: int | None
+    evidence: int
+
+
+class Authorisation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One authorisation of one operator: its two tracks, each ascending by ``since``."""
+
+    level: str | None
+    number: str | None
+    stands: tuple[Stand, ...]
+    periods: tuple[Period, ...]
+
+    def standing_at(self, moment: int) -> Stand | None:
+        """The standing at ``moment``; None: nothing that was said takes effect so early."""
+        for stand in reversed(self.stands):
+            if stand.since <= moment:
+                return stand
+        return None
+
+    def period_at(self, moment: int) -> Period | None:
+        """The certificate that counts at ``moment``, expired or not; None: none begins so early, or none was stated."""
+        for period in reversed(self.periods):
+            if period.since <= moment:
+                return period
+        return None
+
+
+class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Everything said of one operator, folded. ``names`` are the different names under which it was stated, the latest first.
+
+    ``held`` indexes the evidence of a list that waits for a person and that nothing issued later has answered; None: none does.
+    """
+
+    names: tuple[str, ...]
+    local_name: str | None
+    authorisations: tuple[Authorisation, ...]
+    evidence: tuple[Evidence, ...]
+    held: int | None = None
+
+    def next_change_after(self, moment: int) -> int | None:
+        """The first moment after ``moment`` at which a standing or a period changes by itself; None: never."""
+        return min((change for change in self._changes() if change > moment), default=None)
+
+    def _changes(self) -> Iterator[int]:
+        for authorisation in self.authorisations:
+            for stand in authorisation.stands:
+                yield stand.since
+            for period in authorisation.periods:
+                yield period.since
+                if period.until is not None:
+                    yield period.until
+
+
+#: A timeline as MessagePack: what the store keeps and the index holds.
+pack: Callable[[Timeline], bytes] = msgspec.msgpack.Encoder().encode
+unpack: Callable[[bytes], Timeline] = msgspec.msgpack.Decoder(Timeline).decode
+
+
+@lru_cache(maxsize=65_536)
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """The moment at which ``day`` begins in ``zone``."""
+    return int(datetime.combine(day, time.min, zone).timestamp())
+
+
+def known_at(told: Iterable[Told], moment: datetime) -> list[Told]:
+    """What we had been told by ``moment`` (aware), by our own clock: what was voided only later was still believed."""
+    return [
+        msgspec.structs.replace(one, voided=None) if one.voided and one.voided > moment else one
+        for one in told
+        if one.received <= moment
+    ]
+
+
+def fold(told: Iterable[Told], zones: Zones) -> Timeline:
+    """Fold statements about one operator, in any order of arrival, into its timeline.
+
+    1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
+    2. The rest is put in the order of issue.
+    3. It is divided among the authorisations it speaks of.
+    4. Each authorisation's standing and period are overlaid, statement by statement.
+
+    ``Told.digest`` is hexadecimal. Statements must be of one operator; this is not checked.
+    """
+    ordered = _in_order_of_issue([one for one in told if one.voided is None])
+    applied = [one for one in ordered if not _waits(one)]
+    witnesses = _Witnesses()
+    authorisations = tuple(
+        _authorisation(identity, [one for one in applied if _addresses(one, identity)], zones, witnesses)
+        for identity in _identities(applied)
+    )
+    # Any later word of the partner about this operator answers what the held list left open.
+    held = witnesses.index(ordered[-1]) if ordered and _waits(ordered[-1]) else None
+    return Timeline(
+        names=tuple(dict.fromkeys(one.statement.name for one in reversed(applied) if one.statement.name)),
+        local_name=next((one.statement.name_local for one in reversed(applied) if one.statement.name_local), None),
+        authorisations=authorisations,
+        evidence=witnesses.all(),
+        held=held,
+    )
+
+
+def _waits(one: Told) -> bool:
+    return one.held and (one.derived or one.statement.standing.grants)
+
+
+def _in_order_of_issue(told: list[Told]) -> list[Told]:
+    """By issue, never by arrival. What one message says is put in order of effect (a register tells a suspension and its end
+    in one document); of messages issued at one moment the one that ends in the graver standing comes last."""
+    if len(told) < 2:
+        return told
+    last_word: dict[str, tuple[datetime, int]] = {}
+    for one in told:
+        word = one.takes_effect, _GRAVITY[one.statement.standing]
+        last_word[one.message_id] = max(word, last_word.get(one.message_id, word))
+    return sorted(
+        told,
+        key=lambda one: (
+            one.issued,
+            last_word[one.message_id][1],
+            one.message_id,
+            one.takes_effect,
+            _GRAVITY[one.statement.standing],
+            msgspec.json.encode(one.statement),  # so that no order of arrival shows, whatever was said
+        ),
+    )
+
+
+class _Identity(NamedTuple):
+    """What tells one authorisation of an operator from another, as far as it was stated."""
+
+    level: str | None
+    number: str | None
+
+    def narrower_than(self, other: _Identity) -> bool:
+        return self != other and all(theirs in (None, ours) for ours, theirs in zip(self, other, strict=True))
+
+
+def _identities(applied: list[Told]) -> list[_Identity]:
+    """Every identity stated, but for those that only leave out a part of another."""
+    stated = dict.fromkeys(_Identity(one.statement.level, one.statement.number) for one in applied)
+    return [identity for identity in stated if not any(other.narrower_than(identity) for other in stated)]
+
+
+def _addresses(one: Told, identity: _Identity) -> bool:
+    """Whether a statement is about this authorisation: one that names no level or number is about every one that has the parts
+    it does name; a loss, also about one of which those parts are not known (choice: fail closed)."""
+    loses = not one.statement.standing.grants
+    parts = (one.statement.level, one.statement.number)
+    return all(said in (None, ours) or (loses and ours is None) for said, ours in zip(parts, identity, strict=True))
+
+
+class _Segment(NamedTuple, Generic[T]):
+    """A piece of either track under construction: ``what`` holds from ``since`` on, because ``told`` said so."""
+
+    since: int
+    what: T
+    told: Told
+
+
+class _Dates(NamedTuple):
+    granted: date | None
+    expires: date | None
+    until: int | None
+
+
+def _authorisation(identity: _Identity, told: list[Told], zones: Zones, witnesses: _Witnesses) -> Authorisation:
+    stands: list[_Segment[Standing]] = []
+    periods: list[_Segment[_Dates]] = []
+    for one in told:
+        stands = _stand(stands, one)
+        periods = _period(periods, one, zones if isinstance(zones, ZoneInfo) else zones(one.statement.member))
+    return Authorisation(
+        identity.level,
+        identity.number,
+        tuple(Stand(since, standing, witnesses.index(one)) for since, standing, one in _merged(stands)),
+        tuple(
+            Period(since, dates.until, _ordinal(dates.granted), _ordinal(dates.expires), witnesses.index(one))
+            for since, dates, one in _merged(periods)
+        ),
+    )
+
+
+def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing]]:
+    """What one statement does to the standing. A picture lifts what was lost before it was taken, never a loss that an update
+    or a notice announced for its own moment or later."""
+    effect = _seconds(one.takes_effect)
+    standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
+    since = ALWAYS if standing is Standing.ANNULLED else effect
+
+    def announced_loss(later: _Segment[Standing]) -> bool:
+        return one.pictured and later.since >= effect and not later.what.grants and not later.told.pictured
+
+    return _overlay(track, _Segment(since, standing, one), announced_loss)
+
+
+def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_Segment[_Dates]]:
+    """What one statement does to the period: its dates count from the day it was granted. A picture of a certificate that had
+    begun leaves alone one that was announced to begin later (choice: a monthly list must not undo a renewal told before it)."""
+    granted, expires = one.statement.granted, one.statement.expires
+    if granted is None and expires is None:
+        return track
+    effect = _seconds(one.takes_effect)
+    since = midnight(granted, zone) if granted else effect
+    until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
+
+    def renewal(later: _Segment[_Dates]) -> bool:
+        return one.pictured and since <= effect < later.since
+
+    return _overlay(track, _Segment(since, _Dates(granted, expires, until), one), renewal)
+
+
+def _overlay(track: list[_Segment[T]], said: _Segment[T], keeps: Callable[[_Segment[T]], bool]) -> list[_Segment[T]]:
+    """``said`` from its moment on, in place of what the track held about that time but for the segments it ``keeps``."""
+    earlier = [segment for segment in track if segment.since < said.since]
+    later = track[len(earlier) :]
+    overlaid = [*earlier, said]
+    for segment, following in zip_longest(later, later[1:]):
+        if keeps(segment):
+            if overlaid[-1].since == segment.since:
+                overlaid.pop()
+            overlaid.append(segment)
+            if following:
+                overlaid.append(said._replace(since=following.since))
+    return overlaid
+
+
+def _merged(track: list[_Segment[T]]) -> Iterator[_Segment[T]]:
+    """Saying the same again adds nothing: the first statement stays the evidence, unless a signed one confirms a typed one."""
+    last: _Segment[T] | None = None
+    for segment in track:
+        if last is None or segment.what != last.what or (last.told.transcribed and not segment.told.transcribed):
+            yield segment
+            last = segment
+
+
+class _Witnesses:
+    """Collects evidence, each message once, and says under which index it stands."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, int], int] = {}
+        self._evidence: list[Evidence] = []
+
+    def index(self, one: Told) -> int:
+        flags = TRANSCRIBED * one.transcribed | DERIVED * one.derived | HELD * one.held
+        index = self._seen.setdefault((one.message_id, flags), len(self._evidence))
+        if index == len(self._evidence):
+            digest = bytes.fromhex(one.digest)
+            self._evidence.append(Evidence(one.message_id, digest, _seconds(one.issued), _seconds(one.received), flags))
+        return index
+
+    def all(self) -> tuple[Evidence, ...]:
+        return tuple(self._evidence)
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _ordinal(day: date | None) -> int | None:
+    return day.toordinal() if day else None
