@@ -6,6 +6,7 @@ has told us; it blocks only its own question. A *setting* is a choice of this in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -153,6 +154,9 @@ class CodeForm:
     example: str | None = None
     level_group: str | None = None
 
+    def matches(self, tin: str) -> bool:
+        return re.fullmatch(self.pattern, tin, re.ASCII) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class DialectChoice:
@@ -239,6 +243,11 @@ class Arrangement:
                 if tin.startswith(prefix) and (best is None or len(prefix) > best[0]):
                     best = (len(prefix), member)
         return best[1] if best else None
+
+    def zone_of(self, tin: str) -> ZoneInfo:
+        """Whose midnight a bare date about ``tin`` means: the member's, otherwise the arrangement's."""
+        member = self.member_of(tin)
+        return member.zone if member else self.zone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""Placing a statement in time: when it was issued, and from which moment on it holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from gateway.core.model import Header, Kind, Statement, Told
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The moment ``day`` begins in ``zone``, in UTC."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def place(
+    statement: Statement, header: Header, zone: ZoneInfo, *, digest: str, received: datetime, held: bool = False, transcribed: bool = False
+) -> Told:
+    """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (SEMANTICS: Two tracks).
+
+    An update or notice is issued when its message was made and takes effect when it says. A list or response is a picture:
+    issued at its ``as_of`` and in effect from then, except that a loss never takes effect later than it says.
+    """
+    said = statement.effective
+    effective = said if isinstance(said, datetime) else None if said is None else midnight(said, zone)
+    pictured = header.kind in (Kind.LIST, Kind.RESPONSE)
+    issued = header.picture.as_of if pictured and header.picture else header.created
+    if effective is None:
+        effective = issued
+    elif pictured:
+        effective = issued if statement.standing.grants else min(issued, effective)
+    return Told(
+        statement=statement,
+        issued=issued,
+        takes_effect=effective,
+        pictured=pictured,
+        message_id=header.id,
+        digest=digest,
+        received=received,
+        held=held,
+        transcribed=transcribed,
+    )

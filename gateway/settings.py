@@ -1,0 +1,73 @@
+"""What an installation chooses, read once from the environment and frozen.
+
+Every variable begins with ``AEO_``. A fault names the variable and the remedy; all faults are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+#: The folder that holds partners/, schemas/ and keys/ beside the code.
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsFault(Exception):
+    """The environment cannot be used. ``faults`` holds one plain sentence each."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class Settings(BaseModel):
+    """Frozen settings. Durations are seconds in the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["demo", "production"] = Field("demo", description="demo keys and loopback partners are refused in production")
+    administration: str = Field("CN", pattern="^[A-Z]{2}$", description="our own code as sender and receiver")
+    home: Path = Field(ROOT / "var", description="where this installation keeps its database, keys and site settings")
+    database: str = Field("", description="SQLAlchemy URL; empty means SQLite in home")
+    partners: Path = Field(ROOT / "partners", description="shipped partner data")
+    schemas: Path = Field(ROOT / "schemas", description="shipped dialects")
+    host: str = "127.0.0.1"
+    port: int = Field(8100, ge=0, le=65535)
+    key: str = Field("gateway", description="the id of the key this gateway signs with")
+    key_passphrase: SecretStr = Field(SecretStr(""), description="opens file keys; required in production")
+    body_limit: int = Field(20 * 2**20, description="bytes of one message")
+    clock_skew: timedelta = Field(timedelta(minutes=5), description="how far ahead of our clock a message may be created")
+    poll: timedelta = Field(timedelta(milliseconds=200), description="how often the sealer, the index and the courier look")
+    lease: timedelta = Field(timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it")
+    current_within: timedelta = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
+    rate: int = Field(20_000, description="codes one client may ask per second")
+    language: Literal["en", "zh"] = "en"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home / 'gateway.db'}"
+
+    @property
+    def site(self) -> Path:
+        """Settings and certificate pins of this installation, per partner."""
+        return self.home / "site"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Settings from ``AEO_*`` variables; raises ``SettingsFault`` naming every variable that is wrong."""
+    names = {f"AEO_{name.upper()}": name for name in Settings.model_fields}
+    given = {names[key]: value for key, value in environment.items() if key in names}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise SettingsFault(
+            tuple(f"AEO_{str(fault['loc'][0]).upper()}: {fault['msg']} (it is {fault['input']!r})." for fault in error.errors())
+        ) from None
