@@ -1,0 +1,180 @@
+"""What people type where a code belongs, and which codes it can be read as (SEMANTICS: The question).
+
+The usual slips are folded and reported; anything else is malformed, and its character is named. Nothing here is for messages:
+in messages nothing is folded.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from itertools import islice
+from string import ascii_lowercase, ascii_uppercase, digits
+from typing import Protocol
+
+import msgspec
+
+from gateway.core.arrangement import Arrangement
+
+#: No code is longer (FACTS: Codes); a longer one is refused, never cut.
+LONGEST = 35
+
+#: Full-width forms, the usual slip of a Chinese input method, and the ideographic space.
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+#: Only ASCII: ``str.upper`` would turn look-alikes such as the dotless i into letters.
+_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
+_BLANKS = " \t\r\n"
+_WRAPPED = re.compile(r"(?:AEO *)?<([^<>]*)>")
+_FOREIGN = re.compile(r"[^A-Z0-9 /.-]")
+
+
+class Slip(StrEnum):
+    """What was folded."""
+
+    WIDTH = "full-width"
+    CASE = "lower-case"
+    BLANKS = "blanks"
+    BRACKETS = "brackets"
+    PREFIX = "prefix"
+
+
+class Registry(Protocol):
+    """What there is to recognise a code by."""
+
+    def arrangement_for(self, code: str) -> Arrangement | None:
+        """The arrangement one of whose members has ``code``'s leading letters; None: no partner has them."""
+        ...
+
+    def known(self, code: str) -> bool:
+        """Whether a partner ever stated exactly this code."""
+        ...
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared text and the codes it can be read as.
+
+    One reading: the code meant; ``arrangement`` is its partner's, None: no partner's. Two: ambiguous. None, and no fault: no
+    overseas party was declared. ``fault`` says why the text cannot be a code: ``character`` and ``position`` (from 1), or ``length``.
+    """
+
+    text: str
+    readings: tuple[str, ...] = ()
+    slips: tuple[Slip, ...] = ()
+    fault: dict[str, str] | None = None
+    arrangement: Arrangement | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The code meant, where there is exactly one reading."""
+        return self.readings[0] if len(self.readings) == 1 else None
+
+    @property
+    def folded(self) -> bool:
+        """Whether the code meant is not the text as it was typed."""
+        return bool(self.slips)
+
+
+def resolve(text: str, registry: Registry, on: date) -> Declared:
+    """Read ``text`` as it was declared on the day ``on``.
+
+    1. A code known exactly as typed is that code.
+    2. Nothing, or ``NO``: no overseas party (Announcement 2018/131).
+    3. The usual slips are folded; a character that is none of them, or too great a length, is a fault.
+    4. ``AEO`` before a code is dropped only if exactly one reading is left: of the readings with and without it, those known to
+       the registry count; if none is, those that fit a confirmed code form; if none does, those with a partner's letters.
+    """
+    if registry.known(text):
+        return Declared(text=text, readings=(text,), arrangement=registry.arrangement_for(text))
+
+    body, slips = _fold(text)
+    if body in ("", "NO"):
+        return Declared(text=text)
+
+    if fault := _fault(text, body):
+        return Declared(text=text, slips=slips, fault=fault)
+
+    readings = [_spelled(body, registry)]
+    if body.startswith("AEO") and body != "AEO" and Slip.BRACKETS not in slips:
+        readings = _likeliest([*readings, _spelled(body[3:], registry)], registry, on)
+        slips += (Slip.PREFIX,) * (not readings[0].startswith("AEO"))
+    if len(readings) > 1:
+        return Declared(text=text, readings=tuple(readings), slips=slips)
+    code = readings[0]
+    slips += (Slip.BLANKS,) * (" " in body and " " not in code and Slip.BLANKS not in slips)
+    return Declared(text=text, readings=(code,), slips=slips, arrangement=registry.arrangement_for(code))
+
+
+def spellings(text: str) -> set[str]:
+    """Every code that ``text`` may mean once its slips are folded: to compare a declaration with its manifest."""
+    body, _ = _fold(text)
+    bodies = {body, body.removeprefix("AEO").strip()} - {"", "NO"}
+    return {text} | bodies | {one.replace(" ", "") for one in bodies} if bodies else set()
+
+
+def near(code: str, registry: Registry, limit: int = 3) -> list[str]:
+    """At most ``limit`` known codes that one slip of a key away from ``code``: another, a missing or a doubled character, or two
+    exchanged. They are suggestions to a person; nothing is ever granted by them."""
+    return list(islice((other for other in dict.fromkeys(_one_slip_away(code)) if registry.known(other)), limit))
+
+
+def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
+    """``text`` without its usual slips, and which there were. Inner blanks stay: some codes have them."""
+    narrow = text.translate(_NARROW)
+    upper = narrow.translate(_UPPER)
+    body = upper.strip(_BLANKS)
+    wrapped = _WRAPPED.fullmatch(body)
+    if wrapped:
+        body = wrapped[1].strip(_BLANKS)
+    found = {
+        Slip.WIDTH: narrow != text,
+        Slip.CASE: upper != narrow,
+        Slip.BLANKS: upper != upper.strip(_BLANKS) or bool(wrapped and wrapped[1] != body),
+        Slip.BRACKETS: bool(wrapped),
+    }
+    return body, tuple(slip for slip, made in found.items() if made)
+
+
+def _fault(text: str, body: str) -> dict[str, str] | None:
+    """What makes it impossible that ``body`` is a code. Look-alikes, invisible characters, other scripts' digits and wildcards
+    are not guessed at: a guess would grant to somebody who was not named."""
+    if foreign := _FOREIGN.search(body):
+        position = text.translate(_NARROW).translate(_UPPER).index(foreign[0])
+        character = text[position]
+        name = unicodedata.name(character, "")
+        return {"character": f"U+{ord(character):04X} {name}".rstrip(), "position": str(position + 1)}
+    if len(body) > LONGEST:
+        return {"length": str(len(body)), "longest": str(LONGEST)}
+    return None
+
+
+def _spelled(body: str, registry: Registry) -> str:
+    """With its inner blanks if it is known with them (EU AEO numbers), otherwise without."""
+    spaced = " ".join(body.split())
+    return spaced if registry.known(spaced) else spaced.replace(" ", "")
+
+
+def _likeliest(readings: list[str], registry: Registry, on: date) -> list[str]:
+    def fits(code: str) -> bool:
+        arrangement = registry.arrangement_for(code)
+        form = arrangement.code.on(on).value if arrangement else None
+        return bool(form and form.confirmed and re.fullmatch(form.pattern, code))
+
+    for test in (registry.known, fits, registry.arrangement_for):
+        if left := [code for code in readings if test(code)]:
+            return left
+    return readings[:1]
+
+
+def _one_slip_away(code: str) -> Iterator[str]:
+    alphabet = digits + ascii_uppercase
+    for at in range(len(code) + 1):
+        before, after = code[:at], code[at:]
+        if len(after) > 1:
+            yield before + after[1] + after[0] + after[2:]
+        if after:
+            yield from (before + character + after[1:] for character in alphabet)
+            yield before + after[1:]
+        yield from (before + character + after for character in alphabet)
