@@ -93,17 +93,23 @@ def resolve(text: str, registry: Registry, on: date) -> Declared:
     if body in ("", "NO"):
         return Declared(text=text)
 
-    if fault := _fault(text, body):
-        return Declared(text=text, slips=slips, fault=fault)
+    if foreign := _FOREIGN.search(body):
+        return Declared(text=text, slips=slips, fault=_named(foreign[0], text))
 
-    readings = [_spelled(body, registry)]
-    if body.startswith("AEO") and body != "AEO" and Slip.BRACKETS not in slips:
-        readings = _likeliest([*readings, _spelled(body[3:], registry)], registry, on)
-        slips += (Slip.PREFIX,) * (not readings[0].startswith("AEO"))
+    whole = _spelled(body, registry)
+    readings = [whole]
+    if whole.startswith("AEO") and whole != "AEO" and Slip.BRACKETS not in slips:
+        readings = _likeliest([whole, _spelled(body[3:], registry)], registry, on)
     if len(readings) > 1:
         return Declared(text=text, readings=tuple(readings), slips=slips)
-    code = readings[0]
-    slips += (Slip.BLANKS,) * (" " in body and " " not in code and Slip.BLANKS not in slips)
+
+    (code,) = readings
+    if len(code) > LONGEST:
+        return Declared(text=text, slips=slips, fault={"length": str(len(code)), "longest": str(LONGEST)})
+    if code != whole:
+        slips += (Slip.PREFIX,)
+    if code not in body and Slip.BLANKS not in slips:
+        slips += (Slip.BLANKS,)
     return Declared(text=text, readings=(code,), slips=slips, arrangement=registry.arrangement_for(code))
 
 
@@ -137,17 +143,11 @@ def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
     return body, tuple(slip for slip, made in found.items() if made)
 
 
-def _fault(text: str, body: str) -> dict[str, str] | None:
-    """What makes it impossible that ``body`` is a code. Look-alikes, invisible characters, other scripts' digits and wildcards
-    are not guessed at: a guess would grant to somebody who was not named."""
-    if foreign := _FOREIGN.search(body):
-        position = text.translate(_NARROW).translate(_UPPER).index(foreign[0])
-        character = text[position]
-        name = unicodedata.name(character, "")
-        return {"character": f"U+{ord(character):04X} {name}".rstrip(), "position": str(position + 1)}
-    if len(body) > LONGEST:
-        return {"length": str(len(body)), "longest": str(LONGEST)}
-    return None
+def _named(foreign: str, text: str) -> dict[str, str]:
+    """The fault of a character that no code has. Look-alikes, invisible characters, other scripts' digits and wildcards are not
+    guessed at: a guess would grant to somebody who was not named."""
+    at = text.translate(_NARROW).translate(_UPPER).index(foreign)
+    return {"character": f"U+{ord(text[at]):04X} {unicodedata.name(text[at], '')}".rstrip(), "position": str(at + 1)}
 
 
 def _spelled(body: str, registry: Registry) -> str:

@@ -1,0 +1,94 @@
+"""What one arrangement and the common law say on one day, looked up once and kept: the answer needs it in microseconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Scope, Term, Tier
+from gateway.core.history import midnight
+from gateway.core.question import Granted
+
+#: Enough for every arrangement on every day of three months; then the memory starts afresh.
+_KEPT = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The terms in force on one day. Limits are seconds; ``next_step`` is the moment (epoch seconds) at which any of them steps."""
+
+    in_force: Dated[bool]
+    directions: Dated[frozenset[Direction]]
+    modes: Dated[frozenset[Mode]]
+    levels: Dated[frozenset[str]]
+    measures: Dated[tuple[Measure, ...]]
+    form: CodeForm | None
+    pattern: re.Pattern[str] | None
+    warn_after: int | None
+    stop_after: int | None
+    prevailing: Dated[frozenset[Tier]]
+    suspended_prevails: Dated[bool]
+    next_step: int | None
+    clearance_codes: dict[Measure, str | None]
+    _granted: dict[tuple[tuple[Direction, ...], bool], tuple[Granted, ...]] = field(default_factory=dict)
+
+    def granted(self, directions: tuple[Direction, ...], disrupted: bool) -> tuple[Granted, ...]:
+        """The measures that hold for ``directions``; an event measure only while a declared disruption is in force."""
+        key = directions, disrupted
+        if (granted := self._granted.get(key)) is None:
+            granted = self._granted[key] = tuple(
+                Granted(
+                    measure=measure,
+                    scope=measure.scope,
+                    clearance_code=self.clearance_codes[measure],
+                    source=self.measures.provenance.source,
+                    directions=directions,
+                )
+                for measure in self.measures.value or ()
+                if disrupted or measure.scope is not Scope.EVENT
+            )
+        return granted
+
+
+_days: dict[tuple[str, str, date], Day] = {}
+
+
+def terms_of(arrangement: Arrangement, law: Law, on: date) -> Day:
+    """The terms of ``arrangement`` and ``law`` on the day ``on``. Kept by digest; data without one (a draft) is read every time."""
+    key = arrangement.digest, law.digest, on
+    day = _days.get(key)
+    if day is None:
+        day = _read(arrangement, law, on)
+        if arrangement.digest and law.digest:
+            if len(_days) >= _KEPT:
+                _days.clear()
+            _days[key] = day
+    return day
+
+
+def _read(arrangement: Arrangement, law: Law, on: date) -> Day:
+    a = arrangement
+    form = a.code.on(on).value
+    measures = a.measures.on(on)
+    words = {measure: law.measures.get(measure) for measure in measures.value or ()}
+    warn_after, stop_after = a.warn_after.on(on).value, a.stop_after.on(on).value
+    terms: list[Term[Any]] = [a.in_force, a.directions, a.modes, a.levels, a.measures, a.code, a.warn_after, a.stop_after]
+    terms += [law.prevailing, law.suspended_prevails, *(word.clearance_code for word in words.values() if word)]
+    steps = [step for term in terms if (step := term.changes_after(on))]
+    return Day(
+        in_force=a.in_force.on(on),
+        directions=a.directions.on(on),
+        modes=a.modes.on(on),
+        levels=a.levels.on(on),
+        measures=measures,
+        form=form,
+        pattern=re.compile(form.pattern) if form else None,
+        warn_after=int(warn_after.total_seconds()) if warn_after is not None else None,
+        stop_after=int(stop_after.total_seconds()) if stop_after is not None else None,
+        prevailing=law.prevailing.on(on),
+        suspended_prevails=law.suspended_prevails.on(on),
+        next_step=midnight(min(steps), HOME_ZONE) if steps else None,
+        clearance_codes={measure: word.clearance_code.on(on).value if word else None for measure, word in words.items()},
+    )

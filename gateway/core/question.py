@@ -1,0 +1,197 @@
+"""A question about a declared foreign AEO, and its answer: the words of ``eligibility.decide`` (SEMANTICS: The question, The answer)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+from gateway.core.arrangement import Direction, Measure, Mode, Role, Scope, Tier
+
+
+class Verdict(StrEnum):
+    """Undetermined means ordinary treatment, as not eligible does; it says that we cannot know, not that we know."""
+
+    ELIGIBLE = "eligible"
+    NOT_ELIGIBLE = "not-eligible"
+    UNDETERMINED = "undetermined"
+
+
+class Reason(StrEnum):
+    """Why not: the closed list, in its order (SEMANTICS: Protocol). Beside each, the facts its sentence is made of."""
+
+    NO_OVERSEAS_PARTY = "no-overseas-party"
+    CODE_MALFORMED = "code-malformed"  # character, position | length, longest | example (what a right one looks like)
+    AMBIGUOUS_CODE = "ambiguous-code"  # readings
+    NO_ARRANGEMENT = "no-arrangement"  # code
+    NOT_IN_FORCE = "not-in-force"  # known: "no" or "unknown"; from, where a later day is stated
+    ARRANGEMENT_STOPPED = "arrangement-stopped"  # since, until?, reason, by
+    DIRECTION_NOT_COVERED = "direction-not-covered"  # asked, covered
+    MODE_NOT_COVERED = "mode-not-covered"  # asked ("" where the question named none), covered
+    ROLE_NOT_COVERED = "role-not-covered"  # asked, covered
+    TERMS_UNKNOWN = "terms-unknown"  # term
+    OPERATOR_UNKNOWN = "operator-unknown"  # code
+    LEVEL_NOT_RECOGNISED = "level-not-recognised"  # level ("" where none was stated), number?, recognised
+    NOT_YET_VALID = "not-yet-valid"  # from, level?, number?
+    EXPIRED = "expired"  # expires, level?, number?
+    SUSPENDED = "suspended"  # from, level?, number?; so are the other standings
+    REVOKED = "revoked"
+    ANNULLED = "annulled"
+    WITHDRAWN = "withdrawn"
+    DELISTED = "delisted"
+    STOPPED_BY_US = "stopped-by-us"  # since, until?, reason, by
+    DOMESTIC_PARTY_PREVAILS = "domestic-party-prevails"  # party, tier | suspended
+    DATA_TOO_OLD = "data-too-old"  # as_of, limit; neither where no complete list was ever received
+    NOT_CURRENT = "not-current"
+
+
+class Warn(StrEnum):
+    """What a person should look at, though it decides nothing: the closed list."""
+
+    DATA_OLD = "data-old"  # as_of, limit
+    NAME_DIFFERS = "name-differs"  # declared | before, stated
+    CODES_DISAGREE = "codes-disagree"  # declared, manifest
+    CODE_FOLDED = "code-folded"  # declared, read
+    PATTERN_UNCONFIRMED = "pattern-unconfirmed"  # example?
+    HELD_FOR_REVIEW = "held-for-review"  # message, as_of
+    TRANSCRIBED = "transcribed"  # message
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A domestic party of the declaration. ``tier`` and ``suspended`` hold on the day asked on; None: the gateway knows no tier."""
+
+    id: str
+    tier: Tier | None = None
+    suspended: bool = False
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A code as declared, and the circumstances. ``now`` and ``known_at`` are aware; ``on`` is a day in Asia/Shanghai, None: today there.
+
+    ``direction`` None asks for both. ``manifest`` is what the manifest gives for the same party, where it was asked; ``name`` the declared
+    name. ``known_at`` only bounds the age of the data: the caller brings history, rules and stops as they were known then.
+    """
+
+    code: str
+    now: datetime
+    on: date | None = None
+    direction: Direction | None = None
+    mode: Mode | None = None
+    role: Role | None = None
+    name: str | None = None
+    manifest: str | None = None
+    parties: tuple[Party, ...] = ()
+    known_at: datetime | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
+    """Our own hand: an operator's (by its code) or an arrangement's (by its code) benefits, stopped from ``since`` until before ``until``."""
+
+    target: str
+    since: datetime
+    until: datetime | None = None
+    reason: str
+    by: str
+
+
+class Disruption(msgspec.Struct, frozen=True, kw_only=True):
+    """A disruption of trade declared by a person; ``where`` is an arrangement's code, ``*`` all of them. In force from ``since`` until before ``until``."""
+
+    where: str
+    since: datetime
+    until: datetime | None = None
+    what: str
+    by: str
+
+
+class Switches(msgspec.Struct, frozen=True, kw_only=True):
+    """Every stop and disruption of ours that was known, by what it targets."""
+
+    operators: Mapping[str, Sequence[Stop]] = {}
+    arrangements: Mapping[str, Sequence[Stop]] = {}
+    disruptions: Mapping[str, Sequence[Disruption]] = {}
+
+
+class Currency(msgspec.Struct, frozen=True, gc=False):
+    """How far a partner's data reaches: ``as_of`` of its last complete list for the operator's scope; None: never received."""
+
+    as_of: datetime | None = None
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason. ``direction`` None: for every direction asked. ``source`` cites the term, the law or the partner's message."""
+
+    code: Reason
+    facts: dict[str, str] = {}
+    source: str | None = None
+    direction: Direction | None = None
+
+
+class Caution(msgspec.Struct, frozen=True, kw_only=True):
+    """One warning."""
+
+    code: Warn
+    facts: dict[str, str] = {}
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure: what it attaches to, clearance's own code for it on that day, the term that grants it, and for which directions."""
+
+    measure: Measure
+    scope: Scope
+    clearance_code: str | None
+    source: str | None
+    directions: tuple[Direction, ...]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer for one direction. The first reason decides."""
+
+    direction: Direction
+    verdict: Verdict
+    grant: bool
+    measures: tuple[Granted, ...] = ()
+    reasons: tuple[Why, ...] = ()
+
+
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement this answer rests on, and where to find it."""
+
+    says: str
+    message_id: str
+    digest: str
+    issued: datetime
+    received: datetime
+    level: str | None = None
+    number: str | None = None
+    transcribed: bool = False
+    derived: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer. ``verdict`` and ``grant`` are the best of ``directions``; every measure says for which it holds.
+
+    ``moment`` is the instant judged (UTC); ``ask_again`` the next at which this answer can change by itself, None: never.
+    ``data_as_of`` and ``data_age`` (seconds, at the moment judged) say how far the partner's data reaches.
+    """
+
+    declared: str
+    code: str | None
+    arrangement: str | None
+    on: date
+    moment: datetime
+    verdict: Verdict
+    grant: bool
+    measures: tuple[Granted, ...]
+    reasons: tuple[Why, ...]
+    warnings: tuple[Caution, ...]
+    directions: tuple[Decision, ...]
+    evidence: tuple[Used, ...]
+    data_as_of: datetime | None
+    data_age: int | None
+    ask_again: datetime | None
+    arrangement_digest: str | None
+    law_digest: str
+    known_at: datetime | None = None
