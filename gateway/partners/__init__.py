@@ -1,0 +1,8 @@
+"""What each partner is: data from ``partners/``, judged whole. The rest of the gateway needs only the names below."""
+
+from gateway.partners.bundle import Bundle, open_bundle, open_law
+from gateway.partners.faults import Fault, PartnerFaults
+from gateway.partners.load import Partners, load_all, load_one
+from gateway.partners.registry import Registry
+
+__all__ = ["Bundle", "Fault", "PartnerFaults", "Partners", "Registry", "load_all", "load_one", "open_bundle", "open_law"]

@@ -1,0 +1,153 @@
+"""A partner as one piece of content: judged whole, named by its digest, opened again without a disk.
+
+From disk and from the database a partner takes the same way: raw data -> ``Draft`` (its shape) -> ``Bundle`` (everything agrees).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.core.arrangement import Arrangement, Law
+from gateway.partners import build, check
+from gateway.partners.faults import Fault, PartnerFaults, from_validation
+from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, Terms
+
+Raw = dict[str, Any]
+Files = Mapping[str, str]
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version of everything about one partner. ``digest`` is the SHA-256 of ``content`` in hex.
+
+    ``certificates`` are pairs of role (signing, tls, authority) and PEM.
+    """
+
+    iso: str
+    digest: str
+    content: bytes
+    arrangement: Arrangement
+    certificates: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A partner whose shape was read. What could not be read is replaced by a stand-in, so that everything else is judged too."""
+
+    raw: Raw
+    site_raw: Raw
+    shipped: PartnerFile
+    site: SiteFile
+    file: PartnerFile
+    faults: list[Fault]
+    name: str
+    site_name: str
+
+    @classmethod
+    def read(cls, raw: Raw, site_raw: Raw, name: str, site_name: str) -> Draft:
+        """``name`` and ``site_name`` are the files as faults will call them."""
+        faults: list[Fault] = []
+        shipped = _recover(raw, name, faults)
+        site = _shape(SiteFile, site_raw, site_name, faults) or SiteFile()
+        return cls(raw, site_raw, shipped, site, build.overlay(shipped, site), faults, name, site_name)
+
+    @property
+    def dialects(self) -> list[tuple[str, str]]:
+        """Name and version of every dialect spoken or accepted on any day."""
+        choices = [step.value for step in self.file.terms.dialect if step.value]
+        return sorted({(choice.name, version) for choice in choices for version in choice.accepts})
+
+    def judge(self, dialects: Mapping[str, Files], certificates: Iterable[tuple[str, str]]) -> Bundle:
+        """The bundle; PartnerFaults with everything that keeps it from being one. ``dialects`` are files by name, by ``name/version``."""
+        faults = self.faults + list(self._disagreements())
+        if faults:
+            raise PartnerFaults(faults)
+        pinned = tuple(sorted((role, pem) for role, pem in certificates))
+        content = canonical({"partner": self.raw, "site": self.site_raw, "dialects": dialects, "certificates": pinned})
+        digest = sha256(content).hexdigest()
+        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), pinned)
+
+    def _disagreements(self) -> Iterator[Fault]:
+        """Where a key was unreadable, what else is said of it would only mislead."""
+        unread = tuple({".".join(fault.key.split(".")[:2]).split("[")[0] for fault in self.faults if fault.file == self.name})
+        findings = [Fault(self.name, *finding) for finding in check.partner(self.file)]
+        yield from (fault for fault in findings if not fault.key.startswith(unread))
+        yield from (Fault(self.site_name, *finding) for finding in check.site(self.site, self.shipped))
+
+
+def open_bundle(content: bytes) -> Bundle:
+    """A bundle from its content, as stored in the database; PartnerFaults if this version of the gateway cannot use it."""
+    raw = json.loads(content)
+    draft = Draft.read(raw["partner"], raw["site"], "the bundle's partner.toml", "the bundle's site.toml")
+    return draft.judge(raw["dialects"], ((role, pem) for role, pem in raw["certificates"]))
+
+
+def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
+    """The law and its canonical content; PartnerFaults if it does not agree with itself."""
+    faults: list[Fault] = []
+    file = _shape(LawFile, raw, name, faults)
+    if file:
+        faults += (Fault(name, *finding) for finding in check.law(file))
+    if faults or not file:
+        raise PartnerFaults(faults)
+    content = canonical(raw)
+    return build.law(file, sha256(content).hexdigest()), content
+
+
+def open_law(content: bytes) -> Law:
+    """The law from its content, as stored in the database."""
+    return read_law(json.loads(content), "the stored common.toml")[0]
+
+
+def canonical(raw: Any) -> bytes:
+    """One way of writing: keys sorted, no blanks, UTF-8, dates in ISO 8601."""
+    return json.dumps(raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_iso).encode()
+
+
+def _iso(value: Any) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault]) -> M | None:
+    try:
+        return model.model_validate_json(canonical(raw))
+    except ValidationError as error:
+        faults += from_validation(error, name, KNOWN_KEYS)
+        return None
+
+
+_NOTHING = [{"from": "0001-01-01", "unknown": "could not be read"}]
+_STAND_INS: Raw = {
+    "iso": "XX",
+    "economy": {"en": "-", "zh": "无"},
+    "administration": "-",
+    "programme": "-",
+    "signed": "0001",
+    "link": "not named",
+    "zone": "UTC",
+    "sources": {},
+}
+
+
+def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
+    """``raw`` as a PartnerFile; faulty keys are noted and then stood in for."""
+    file = _shape(PartnerFile, raw, name, faults)
+    if file:
+        return file
+    bad = {fault.key.split(".")[0].split("[")[0] for fault in faults}
+    terms = raw.get("terms")
+    bad_terms = {fault.key.split(".")[1].split("[")[0] for fault in faults if fault.key.startswith("terms.")}
+    readable = {key: value for key, value in (terms if isinstance(terms, dict) else {}).items() if key not in bad_terms}
+    mended = _STAND_INS | {key: value for key, value in raw.items() if key not in bad and key in PartnerFile.model_fields}
+    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | readable
+    return PartnerFile.model_validate_json(canonical(mended))

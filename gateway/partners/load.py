@@ -1,0 +1,159 @@
+"""Partner data from disk: every fault of every file at once, and nothing at all if there is one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from gateway.core.arrangement import Law
+from gateway.partners.bundle import Bundle, Draft, Files, read_law
+from gateway.partners.faults import Fault, PartnerFaults
+
+#: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.
+ROLES = ("signing", "tls", "authority")
+#: What belongs to a dialect; its examples are for tests and people.
+_DIALECT_SUFFIXES = frozenset({".xsd", ".xml", ".toml"})
+
+
+class Partners(Mapping[str, Bundle]):
+    """Every partner's bundle by ISO code, and the law common to all (``law_content`` is what ``open_law`` takes)."""
+
+    def __init__(self, bundles: Mapping[str, Bundle], law: Law, law_content: bytes) -> None:
+        self._bundles = bundles
+        self.law = law
+        self.law_content = law_content
+
+    def __getitem__(self, iso: str) -> Bundle:
+        return self._bundles[iso]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bundles)
+
+    def __len__(self) -> int:
+        return len(self._bundles)
+
+
+def load_all(partners: Path, schemas: Path, site: Path | None = None) -> Partners:
+    """Every folder of ``partners`` with an installation's ``site`` laid over; PartnerFaults with every fault of every file.
+
+    A partner is a folder: nothing else says which partners there are.
+    """
+    faults: list[Fault] = []
+    bundles: dict[str, Bundle] = {}
+    folders = sorted(path for path in partners.iterdir() if path.is_dir())
+    for folder in folders:
+        try:
+            bundles[folder.name.upper()] = load_one(folder, schemas, site)
+        except PartnerFaults as error:
+            faults += error.faults
+    faults += _strangers(site, {folder.name for folder in folders})
+    faults += _claimed_twice(bundles)
+    try:
+        law, law_content = read_law(_toml(partners / "common.toml"), f"{partners.name}/common.toml")
+    except PartnerFaults as error:
+        faults += error.faults
+    if faults:
+        raise PartnerFaults(faults)
+    return Partners(bundles, law, law_content)
+
+
+def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
+    """One partner; PartnerFaults with everything that is wrong with it."""
+    own = site / folder.name if site else None
+    site_file = own / "site.toml" if own else None
+    faults: list[Fault] = []
+    raw = _attempt(folder / "partner.toml", faults)
+    site_raw = _attempt(site_file, faults) if site_file and site_file.exists() else {}
+    draft = Draft.read(raw, site_raw, _name(folder / "partner.toml"), _name(site_file) if site_file else "site.toml")
+    if draft.file.iso != folder.name.upper() and "iso" in raw:
+        faults.append(
+            Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")
+        )
+    certificates = [found for place in (folder, own) if place for found in _certificates(place / "certs", faults)]
+    dialects = {f"{name}/{version}": _dialect(schemas / name / version, draft.name, faults) for name, version in draft.dialects}
+    try:
+        bundle = draft.judge(dialects, certificates)
+    except PartnerFaults as error:
+        raise PartnerFaults([*error.faults, *faults]) from None
+    if faults:
+        raise PartnerFaults(faults)
+    return bundle
+
+
+def _attempt(path: Path, faults: list[Fault]) -> dict[str, Any]:
+    try:
+        return _toml(path)
+    except PartnerFaults as error:
+        faults += error.faults
+        return {}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise PartnerFaults(
+            [Fault(_name(path), "", "The file cannot be read.", "Put it there; every partner folder has one.")]
+        ) from None
+    except UnicodeDecodeError:
+        raise PartnerFaults([Fault(_name(path), "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PartnerFaults([Fault(_name(path), "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
+
+
+def _dialect(folder: Path, name: str, faults: list[Fault]) -> Files:
+    files = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*") if path.suffix in _DIALECT_SUFFIXES}
+    if not files:
+        spoken = f"{folder.parent.name}/{folder.name}"
+        faults.append(Fault(name, "terms.dialect", f"There is no dialect {spoken}.", f"Add schemas/{spoken}/, or choose another."))
+    return files
+
+
+def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:
+    for path in sorted(folder.glob("*.pem")):
+        role, pem = path.stem.split("-")[0], path.read_text(encoding="utf-8", errors="replace")
+        if role not in ROLES:
+            faults.append(
+                Fault(
+                    _name(path),
+                    "",
+                    "The name does not say what the certificate is for.",
+                    f"Begin it with one of {', '.join(ROLES)}.",
+                )
+            )
+        try:
+            x509.load_pem_x509_certificate(pem.encode())
+        except ValueError:
+            faults.append(
+                Fault(_name(path), "", "This is no X.509 certificate in PEM.", "Put one certificate in each file, and never a key.")
+            )
+        yield role, pem
+
+
+def _strangers(site: Path | None, known: set[str]) -> Iterator[Fault]:
+    for path in sorted(site.iterdir()) if site and site.is_dir() else ():
+        if path.is_dir() and path.name not in known:
+            yield Fault(
+                _name(path), "", "No partner has this code.", "Name the folder as the partner's, in lower case, or remove it."
+            )
+
+
+def _claimed_twice(bundles: Mapping[str, Bundle]) -> Iterator[Fault]:
+    claims: dict[str, str] = {}
+    for iso, bundle in bundles.items():
+        for prefix in bundle.arrangement.prefixes:
+            other = claims.setdefault(prefix, iso)
+            if other != iso:
+                file = f"partners/{iso.lower()}/partner.toml"
+                yield Fault(
+                    file, "members", f"{other} claims the codes that begin with {prefix} too.", "Each code has one arrangement."
+                )
+
+
+def _name(path: Path) -> str:
+    """As a person would open it: the last three steps of the way."""
+    return "/".join(path.parts[-3:])

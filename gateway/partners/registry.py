@@ -1,0 +1,20 @@
+"""Which arrangement a declared code belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gateway.core.arrangement import Arrangement
+
+
+class Registry:
+    """Arrangements by the leading letters of their codes. A prefix nobody claims, such as XI or TW, belongs to nobody."""
+
+    def __init__(self, arrangements: Iterable[Arrangement]) -> None:
+        self.by_iso: Mapping[str, Arrangement] = {arrangement.iso: arrangement for arrangement in arrangements}
+        self._by_prefix = {prefix: arrangement for arrangement in self.by_iso.values() for prefix in arrangement.prefixes}
+        self._lengths = sorted({len(prefix) for prefix in self._by_prefix}, reverse=True)
+
+    def arrangement_for(self, code: str) -> Arrangement | None:
+        """The arrangement whose prefix ``code`` carries; the longest prefix wins."""
+        return next((found for length in self._lengths if (found := self._by_prefix.get(code[:length]))), None)

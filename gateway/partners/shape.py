@@ -1,0 +1,261 @@
+"""The shape of partner data on disk. ``python -m gateway.partners.schema`` derives the editors' JSON Schemas from it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from typing_extensions import TypeAliasType
+
+from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, Mode, Scope, Tier
+from gateway.core.model import OPTIONAL_FIELDS
+from gateway.partners.faults import wrong
+from gateway.partners.pattern import measure
+
+V = TypeVar("V")
+
+_DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
+
+
+def _duration(text: Any) -> timedelta:
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if found is None or found[1] == "0":
+        raise wrong(f"{text!r} is no length of time", 'Write it as "35 days", "12 hours" or "90 minutes".')
+    return timedelta(**{found[2] + "s": int(found[1])})
+
+
+def _zone(key: str) -> str:
+    try:
+        ZoneInfo(key)
+    except (OSError, ValueError):  # a key may also look like a path, which zoneinfo refuses as a ValueError
+        raise wrong(f"there is no time zone {key!r}", 'Use a name of the IANA database, such as "Asia/Singapore".') from None
+    return key
+
+
+def _code_form(form: CodeForm) -> CodeForm:
+    try:
+        measure(form.pattern)
+    except ValueError as error:
+        raise wrong(
+            f"the pattern cannot be used: {error}", "Write it with counted repetitions of single characters or classes."
+        ) from None
+    expression = re.compile(form.pattern)
+    if form.example is not None and not expression.fullmatch(form.example):
+        raise wrong("the pattern does not match its own example", "Correct the one that is wrong.")
+    if form.level_group is not None and form.level_group not in expression.groupindex:
+        raise wrong(f"the pattern has no group {form.level_group!r}", "Name the group (?P<name>...) whose text is the level.")
+    return form
+
+
+def _dialect(choice: DialectChoice) -> DialectChoice:
+    if choice.version not in choice.accepts:
+        raise wrong("the version we write is not among those accepted", "Add it to accepts.")
+    return choice
+
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+Chinese = Annotated[str, StringConstraints(pattern="[\u4e00-\u9fff]")]
+Prefix = Annotated[str, StringConstraints(pattern="^[A-Z]{2,4}$")]
+Iso = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
+SourceId = Annotated[str, StringConstraints(pattern="^[a-z0-9-]+$")]
+Zone = Annotated[str, AfterValidator(_zone)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["35 days"]}),
+]
+SharedField = Literal[OPTIONAL_FIELDS]  # type: ignore[valid-type] # the statement's own fields, so that no second list can differ
+Form = Annotated[CodeForm, AfterValidator(_code_form)]
+Choice = Annotated[DialectChoice, AfterValidator(_dialect)]
+
+
+class Shape(BaseModel):
+    """Unknown keys are faults, and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+
+class WordsShape(Shape):
+    """One phrase for people, in English and Simplified Chinese."""
+
+    en: Text
+    zh: Chinese
+
+
+class Step(Shape, Generic[V]):
+    """What a term says from a day on (China's calendar, that day included), and how we know: exactly one of source, unknown, setting."""
+
+    since: date = Field(alias="from")
+    value: V | None = None
+    source: SourceId | None = Field(None, description="A fact: the id of its source in [sources].")
+    unknown: Text | None = Field(None, description="No value: what is not known, in a sentence.")
+    setting: Text | None = Field(None, description="A choice of this installation: why it was chosen.")
+    note: Text | None = Field(None, description="For people, beside a fact.")
+
+    @model_validator(mode="after")
+    def _one_provenance(self) -> Step[V]:
+        if [self.source, self.unknown, self.setting].count(None) != 2:
+            raise wrong("a step needs exactly one provenance", "Give one of source, unknown, setting.")
+        if (self.value is None) != (self.unknown is not None):
+            raise wrong("a value goes with source or setting, and never with unknown", "Add the value or remove it.")
+        return self
+
+
+def _ascending(steps: tuple[Step[V], ...]) -> tuple[Step[V], ...]:
+    for before, after in pairwise(steps):
+        if after.since <= before.since:
+            raise wrong(
+                f"the step from {after.since} follows the one from {before.since}",
+                "Order the steps by date; each day begins at most one.",
+            )
+    return steps
+
+
+W = TypeVar("W")
+Timeline = TypeAliasType(
+    "Timeline", Annotated[tuple[Step[W], ...], Field(min_length=1), AfterValidator(_ascending)], type_params=(W,)
+)
+Some = Annotated[frozenset[W], Field(min_length=1)]
+
+
+Shared = Timeline[frozenset[SharedField]]
+ChineseCode = Timeline[Annotated[str, StringConstraints(pattern="^[A-Z]{2,6}$")]]
+Length = Timeline[Duration]
+Count = Timeline[Annotated[int, Field(gt=0)]]
+Speech = Timeline[Choice]
+
+
+class SiteTerms(Shape):
+    """The terms an installation may choose for itself."""
+
+    shared: Shared = ()
+    chinese_code: ChineseCode = ()
+    warn_after: Length = ()
+    stop_after: Length = ()
+    threshold: Count = ()
+    list_every: Length = ()
+    dialect: Speech = ()
+
+
+class Terms(Shape):
+    """Everything an arrangement says, by date."""
+
+    in_force: Timeline[bool]
+    directions: Timeline[Some[Direction]]
+    modes: Timeline[Some[Mode]]
+    levels: Timeline[Some[Text]] = Field(description="Levels China recognises; unknown: any level of the programme.")
+    measures: Timeline[Annotated[tuple[Measure, ...], Field(min_length=1)]]
+    code: Timeline[Form] = Field(description="How the partner's codes look; unknown: the partner's own list decides.")
+
+    tiers: Timeline[Some[Tier]] = Field(description="Chinese tiers the partner recognises.")
+    consent: Timeline[bool] = Field(description="Whether a Chinese AEO must consent before the partner is told of it.")
+    shared: Shared = Field(description="Fields a statement of ours may carry beside code and standing.")
+    chinese_code: ChineseCode = Field(description="What stands before the 10-digit customs code of a Chinese AEO.")
+
+    warn_after: Length = Field(description="Age of the partner's data from which on every answer says it.")
+    stop_after: Length = Field(description="Age of the partner's data from which on answers are undetermined.")
+    threshold: Count = Field(description="Operators a day that lists may grant or delist without a person.")
+    list_every: Length = Field(description="How often we send our complete list.")
+    dialect: Speech = Field(description="The XML spoken, and every version the partner may still send.")
+
+
+class BindingShape(Shape):
+    """How bytes travel and are trusted."""
+
+    endpoint: Annotated[str, StringConstraints(pattern="^https?://")] | None = None
+    pull: bool = False
+    accept_for: Duration = timedelta(days=3)
+    retry_for: Duration = timedelta(days=2)
+    algorithms: tuple[Text, ...] = ()
+    min_rsa_bits: Annotated[int, Field(ge=2048, le=8192)] = 3072
+    private_addresses: bool = False
+
+
+class MemberShape(Shape):
+    """One member administration of an arrangement that has several."""
+
+    iso: Iso
+    name: WordsShape
+    administration: Text
+    zone: Zone
+    prefixes: tuple[Prefix, ...] = ()
+
+
+class PartnerFile(Shape):
+    """One arrangement: ``partners/<iso>/partner.toml``."""
+
+    iso: Iso
+    economy: WordsShape
+    administration: Text
+    programme: Text
+    signed: Annotated[str, StringConstraints(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+    link: Literal["completed", "in process", "not named"]
+    zone: Zone
+    members: tuple[MemberShape, ...] = ()
+    level_words: tuple[Text, ...] = ()
+    sources: dict[SourceId, Text]
+    contacts: tuple[Contact, ...] = ()
+    binding: BindingShape = BindingShape()
+    codes: dict[Text, dict[Text, Text]] = {}
+    terms: Terms
+
+
+class SiteFile(Shape):
+    """What one installation chooses for one partner: ``<site>/<iso>/site.toml``. It can hold no fact."""
+
+    binding: BindingShape = BindingShape()
+    contacts: tuple[Contact, ...] = ()
+    terms: SiteTerms = SiteTerms()
+
+
+class MeasureShape(Shape):
+    """What people and clearance call a measure."""
+
+    en: Text
+    zh: Chinese
+    scope: Scope
+    source: SourceId
+    clearance_code: Timeline[Text]
+
+
+class LawFile(Shape):
+    """What is common to all arrangements: ``partners/common.toml``."""
+
+    sources: dict[SourceId, Text]
+    measures: dict[Measure, MeasureShape]
+    prevailing: Timeline[frozenset[Tier]]
+    suspended_prevails: Timeline[bool]
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return {info.alias or name for name, info in model.model_fields.items()}
+
+
+_SHAPES: tuple[type[BaseModel], ...] = (
+    PartnerFile,
+    SiteFile,
+    LawFile,
+    Terms,
+    BindingShape,
+    MemberShape,
+    MeasureShape,
+    WordsShape,
+    Step,
+)
+#: What a misspelt key may have meant.
+KNOWN_KEYS = frozenset(key for model in _SHAPES for key in _keys(model))
