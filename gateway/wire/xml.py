@@ -1,0 +1,209 @@
+"""The only XML parser: bytes are scanned before libxml2 sees them, parsed under limits, and the tree is checked after.
+
+What is refused and why is listed, case by case, in tests/vectors/xml. The order matters: a document type declaration or a
+foreign encoding must never reach the parser, and the namespace scan is what keeps canonicalisation from being made slow.
+No step runs Python code per element.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import NoReturn, cast
+
+from lxml import etree
+
+from gateway.core.errors import Code, Refusal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a document may be. ``bytes`` is in bytes, ``markup`` counts ``<`` and ``=`` (tags and attributes, roughly:
+    it bounds what the tree takes in memory), ``attributes`` is per element.
+
+    ``namespaces`` counts distinct declarations. A document may repeat a declaration where it is used, as exclusive
+    canonicalisation itself does, provided that no prefix changes its meaning on the way: only changing meanings pile up.
+    """
+
+    bytes: int = 20 * 1024 * 1024
+    depth: int = 64
+    attributes: int = 64
+    namespaces: int = 64
+    markup: int = 2_000_000
+
+
+DEFAULT = Limits()
+
+_BOM = b"\xef\xbb\xbf"
+_DECLARATION = re.compile(
+    rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(["'])1\.0\1"""
+    rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(["'])(?P<encoding>[^"']*)\2)?"""
+    rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(["'])(?:yes|no)\4)?[ \t\r\n]*\?>"""
+)
+# In well-formed XML these bytes can be nothing but the markup itself or text inside CDATA, where they are refused as well.
+_FORBIDDEN = re.compile(rb"<(?:\?|!(?!\[CDATA\[))")
+_NAMESPACE = re.compile(rb"""xmlns(?::([^\s=]*))?\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
+# Neither blanks nor quotes: text that imitates a declaration could otherwise swallow, and so hide, a real one.
+# No references: the names of namespaces are compared as they stand.
+_ABSOLUTE = re.compile(rb"""[A-Za-z][A-Za-z0-9+.-]*:[^\s"'<>&]+""")
+
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_XINCLUDE = "http://www.w3.org/2001/XInclude"
+
+
+@cache
+def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
+    return cast("Callable[[etree._Element], list[etree._Element]]", etree.XPath(path, namespaces={"xsi": _XSI, "xi": _XINCLUDE}))
+
+
+_IDS = etree.XPath("/descendant::*/@*[local-name()='Id' or local-name()='ID' or local-name()='id']", smart_strings=False)
+
+
+def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
+    """The root of ``data``. Raises ``Refusal`` with BODY_TOO_LARGE or an XML_* code, and nothing else.
+
+    Not checked: any schema. Relative references and base URIs are never resolved, and nothing is fetched.
+    """
+    if len(data) > limits.bytes or data.count(b"<") + data.count(b"=") > limits.markup:
+        raise Refusal(
+            Code.BODY_TOO_LARGE, f"The document holds more than {limits.bytes} bytes or {limits.markup} tags and attributes."
+        )
+    _scan_encoding(data)
+    _scan_markup(data)
+    namespaces = _scan_namespaces(data, limits.namespaces)
+    root = _parse_hardened(data)
+    _check_tree(root, namespaces, limits)
+    return root
+
+
+def _line(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, position) + 1
+
+
+def _scan_encoding(data: bytes) -> None:
+    if b"\0" in data:
+        raise Refusal(Code.XML_ENCODING, "The document holds a NUL byte, or is UTF-16 or UTF-32.", line=_line(data, data.index(0)))
+    try:
+        if not data.isascii():
+            data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refusal(Code.XML_ENCODING, f"Byte {error.start} is not UTF-8.", line=_line(data, error.start)) from None
+
+
+def _scan_markup(data: bytes) -> None:
+    start = len(_BOM) if data.startswith(_BOM) else 0
+    if declaration := _DECLARATION.match(data, start):
+        encoding = declaration["encoding"]
+        if encoding is not None and encoding.upper() != b"UTF-8":
+            raise Refusal(Code.XML_ENCODING, "The document declares another encoding than UTF-8.", value=encoding.decode(), line=1)
+        start = declaration.end()
+    elif data.startswith(b"<?xml", start):
+        raise Refusal(Code.XML_MALFORMED, "The XML declaration is not one of XML 1.0.", line=1)
+    if found := _FORBIDDEN.search(data, start):
+        kind = data[found.start() : found.start() + 4]
+        line = _line(data, found.start())
+        if kind.startswith(b"<?"):
+            raise Refusal(Code.XML_INSTRUCTION, line=line)
+        raise Refusal(Code.XML_COMMENT if kind == b"<!--" else Code.XML_DOCTYPE, line=line)
+
+
+def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:
+    declared = {(prefix, double or single) for prefix, double, single in _NAMESPACE.findall(data)}
+    prefixes = [prefix for prefix, _ in declared if prefix]
+    if len(declared) > limit or (len(prefixes) > len(set(prefixes)) and data.count(b"xmlns") > limit):
+        raise Refusal(
+            Code.XML_TOO_MANY_NAMESPACES,
+            f"More than {limit} namespace declarations that differ, or that give a prefix another meaning.",
+        )
+    for prefix, uri in declared:
+        if not _ABSOLUTE.fullmatch(uri) and (prefix or uri):
+            raise Refusal(Code.XML_NAMESPACE, value=uri.decode(), line=_line(data, data.index(uri)))
+    return {uri for _, uri in declared}
+
+
+def _parse_hardened(data: bytes) -> etree._Element:
+    # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
+    )
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        _refuse_syntax(error)
+
+
+def _refuse_syntax(error: etree.XMLSyntaxError) -> NoReturn:
+    message = error.msg or ""
+    if "Excessive depth" in message:
+        raise Refusal(Code.XML_TOO_DEEP, line=error.lineno) from None
+    code = Code.XML_NAMESPACE if error.code == etree.ErrorTypes.WAR_NS_URI else Code.XML_MALFORMED
+    raise Refusal(code, f"The document is not well-formed: {message[:200]}.", line=error.lineno) from None
+
+
+def _check_tree(root: etree._Element, namespaces: set[bytes], limits: Limits) -> None:
+    for node in root.iter(etree.Comment, etree.PI, etree.Entity):  # the scan saw to it; a second lock on the same door
+        _refuse_at(Code.XML_COMMENT if isinstance(node, etree._Comment) else Code.XML_INSTRUCTION, node)
+    rules = [
+        (Code.XML_TOO_DEEP, "/*" * (limits.depth + 1)),
+        (Code.XML_TOO_MANY_ATTRIBUTES, f"/descendant::*/@*[{limits.attributes + 1}]/.."),
+    ]
+    if _XSI.encode() in namespaces:
+        rules.append((Code.XML_INSTANCE, "/descendant::*/@xsi:*/.."))
+    if _XINCLUDE.encode() in namespaces:
+        rules.append((Code.XML_INCLUDE, "/descendant::xi:*"))
+    for code, path in rules:
+        if found := _finder(path)(root):
+            _refuse_at(code, found[0])
+    ids = [value.strip() for value in cast("list[str]", _IDS(root))]
+    if len(ids) > len(set(ids)):
+        raise Refusal(Code.XML_ID, value=Counter(ids).most_common(1)[0][0])
+
+
+def _refuse_at(code: Code, node: etree._Element) -> NoReturn:
+    raise Refusal(code, field=etree.QName(node).localname if isinstance(node.tag, str) else None, line=node.sourceline)
+
+
+def canonical(element: etree._Element) -> bytes:
+    """Exclusive XML Canonicalization 1.0 without comments (W3C, 18 July 2002) of ``element`` and what is below it.
+
+    Raises ``Refusal`` (XML_MALFORMED) where there is no canonical form.
+    """
+    try:
+        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
+    except (etree.LxmlError, ValueError, LookupError) as error:
+        raise Refusal(Code.XML_MALFORMED, f"The document has no canonical form: {error}.") from None
+
+
+_SPECIAL = re.compile("[&<>\"'\t\n\r\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+
+
+def escape(text: str) -> str:
+    """``text`` for use as character data or between quotes. Raises ``Refusal`` (CHARACTERS) for what XML cannot carry."""
+    return _SPECIAL.sub(_reference, text) if _SPECIAL.search(text) else text
+
+
+def _reference(match: re.Match[str]) -> str:
+    if reference := _REFERENCES.get(match[0]):
+        return reference
+    raise Refusal(Code.CHARACTERS, f"A value holds {_named(match[0])}, which XML cannot carry.")
+
+
+def plain_code(value: str, field: str, line: int | None = None) -> str:
+    """``value`` itself, if it is a code a person can tell from every other: printable ASCII without blanks around it.
+
+    Raises ``Refusal`` (CHARACTERS) naming the first character at fault. Messages are never folded (SEMANTICS, The question).
+    """
+    if value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    fault = next((c for c in value if not (c.isascii() and c.isprintable())), " ")
+    where = value.index(fault) + 1 if fault != " " else "the beginning or end"
+    raise Refusal(Code.CHARACTERS, f"{field} holds {_named(fault)} at {where}.", field=field, value=value, line=line)
+
+
+def _named(character: str) -> str:
+    return f"U+{ord(character):04X} {unicodedata.name(character, 'CONTROL')}"
