@@ -1,0 +1,266 @@
+"""The domestic feed as a file: CSV, XLSX, NDJSON or JSON, read row by row; and the report of what was refused.
+
+A fault of a row is yielded with its line and reading goes on. A fault of the file as a whole (no such columns, not a workbook, not
+UTF-8) is raised as a `Refusal` (``data-invalid``).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+
+from gateway.core.errors import Code, Refusal
+from gateway.domestic.record import FIELDS, Faults, Record, decode
+
+#: Line (or row) of the file, from 1, and what stands there.
+Row = tuple[int, Record | Faults]
+
+#: Column headings in Chinese. They name columns of this file, not terms of the law.
+HEADINGS = {
+    "统一社会信用代码": "uscc",
+    "海关编码": "customs_code",
+    "中文名称": "name_zh",
+    "英文名称": "name_en",
+    "地址": "address",
+    "信用等级": "tier",
+    "等级生效日期": "tier_since",
+    "措施状态": "measure_status",
+    "措施生效日期": "measure_since",
+    "事由": "ground",
+    "同意": "consent",
+    "同意日期": "consent_since",
+    "认证日期": "certified_on",
+    "重新认证日期": "recertify_by",
+}
+
+MAX_JSON = 64 << 20
+MAX_LINE = 64 << 10
+MAX_UNPACKED = 256 << 20
+
+
+def read(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row]:
+    """Every row of ``path`` by its ending. ``encoding`` is that of a CSV file and is never guessed (``gb18030`` must be said)."""
+    readers: dict[str, Callable[[], Iterator[Row]]] = {
+        ".csv": lambda: _read_csv(path, encoding),
+        ".xlsx": lambda: _read_xlsx(path),
+        ".ndjson": lambda: _read_lines(path),
+        ".jsonl": lambda: _read_lines(path),
+        ".json": lambda: read_json(path.read_bytes()),
+    }
+    if (reader := readers.get(path.suffix.lower())) is None:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"Files ending in {path.suffix or 'nothing'} are not read.",
+            remedy=f"Give one of: {', '.join(readers)}.",
+        )
+    return reader()
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def read_ndjson(lines: Iterable[bytes]) -> Iterator[Row]:
+    """One JSON object a line; blank lines are passed over."""
+    for number, line in enumerate(lines, 1):
+        if stripped := line.strip():
+            yield number, _object(stripped, number)
+
+
+def read_json(body: bytes) -> Iterator[Row]:
+    """One array of objects; lines are counted as its items, from 1."""
+    if len(body) > MAX_JSON:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"JSON of more than {MAX_JSON >> 20} MiB is not read whole.",
+            remedy="Send NDJSON: one object a line.",
+        )
+    rows = _parse(body)
+    if not isinstance(rows, list):
+        raise Refusal(Code.DATA_INVALID, "An array of enterprises is expected.", remedy="Send [ {...}, {...} ], or NDJSON.")
+    for number, row in enumerate(rows, 1):
+        yield number, _decode_value(row, number)
+
+
+def _read_lines(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        yield from read_ndjson(line.removeprefix(b"\xef\xbb\xbf") for line in file)
+
+
+def _object(line: bytes, number: int) -> Record | Faults:
+    if len(line) > MAX_LINE:
+        return (Refusal(Code.DATA_INVALID, f"The line is longer than {MAX_LINE >> 10} KiB.", line=number),)
+    try:
+        return _decode_value(_parse(line), number)
+    except Refusal as refusal:
+        refusal.line = number
+        return (refusal,)
+
+
+def _decode_value(value: object, number: int) -> Record | Faults:
+    if isinstance(value, dict):
+        return decode(value, number)
+    return (Refusal(Code.DATA_INVALID, "A JSON object is expected.", line=number, remedy="One object an enterprise."),)
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_once)
+    except UnicodeDecodeError:
+        raise Refusal(Code.DATA_INVALID, "The text is not UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise Refusal(Code.DATA_INVALID, f"This is not JSON: {error}.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that stands twice would silently mean its last value."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1)
+        raise Refusal(Code.FIELD_REPEATED, "A field stands twice.", field=twice)
+    return found
+
+
+# ---------------------------------------------------------------- tables
+
+
+def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            head = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
+            yield from _table(_numbered(reader))
+    except UnicodeDecodeError:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The file is not {encoding.removesuffix('-sig').upper()}.",
+            remedy="Save it as 'CSV UTF-8', or name its encoding.",
+        ) from None
+    except csv.Error as error:
+        raise Refusal(Code.DATA_INVALID, f"This is not CSV: {error}.", line=reader.line_num) from None
+
+
+def _numbered(reader: Any) -> Iterator[tuple[int, Sequence[object]]]:
+    """Rows with the line they begin on: a quoted cell may run over several."""
+    start = 1
+    for row in reader:
+        yield start, row
+        start = reader.line_num + 1
+
+
+def _read_xlsx(path: Path) -> Iterator[Row]:
+    _look_into(path)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True)
+    except (KeyError, ValueError, OSError) as error:
+        raise Refusal(Code.DATA_INVALID, f"The workbook cannot be read: {error}.") from None
+    try:
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # some programs write a wrong extent, and rows beyond it would be lost
+        yield from _table(enumerate(sheet.iter_rows(values_only=True), 1))
+    finally:
+        book.close()
+
+
+def _look_into(path: Path) -> None:
+    """A workbook is a zip of XML: refuse one that unpacks to a bomb or carries entities before anything parses it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if sum(part.file_size for part in parts) > MAX_UNPACKED:
+                raise Refusal(
+                    Code.DATA_INVALID,
+                    f"The workbook unpacks to more than {MAX_UNPACKED >> 20} MiB.",
+                    remedy="Split it, or send CSV.",
+                )
+            if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
+                raise Refusal(
+                    Code.XML_DOCTYPE,
+                    "The workbook holds a document type declaration.",
+                    remedy="Save it again with a spreadsheet program.",
+                )
+    except zipfile.BadZipFile:
+        raise Refusal(Code.DATA_INVALID, "This is not an XLSX workbook.", remedy="Save it as .xlsx, or send CSV.") from None
+
+
+def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
+    """What stands before the root element; a DOCTYPE or the comment that hides one begins with ``<!``."""
+    with archive.open(part) as stream:
+        return re.split(rb"<[A-Za-z_]", stream.read(4096), maxsplit=1)[0]
+
+
+def _table(rows: Iterator[tuple[int, Sequence[object]]]) -> Iterator[Row]:
+    """Rows under a heading, which is the first row that is not blank."""
+    columns: list[str] = []
+    for number, cells in rows:
+        cells = [None if cell == "" else cell for cell in cells]
+        while cells and cells[-1] is None:
+            cells.pop()
+        if not cells:
+            continue
+        if not columns:
+            columns = _columns(cells, number)
+        else:
+            yield number, _decode_cells(columns, cells, number)
+    if not columns:
+        raise Refusal(Code.DATA_INVALID, "The file is empty.", remedy=f"The first row names the columns: {', '.join(FIELDS)}.")
+
+
+def _columns(cells: Sequence[object], number: int) -> list[str]:
+    names = [str(cell or "").strip().lstrip("\ufeff") for cell in cells]
+    columns = [HEADINGS.get(name, name.lower().replace(" ", "_")) for name in names]
+    unknown = [name or "(blank)" for name, column in zip(names, columns, strict=True) if column not in FIELDS]
+    missing = [name for name, field in FIELDS.items() if field.required and name not in columns]
+    twice = sorted({column for column in columns if columns.count(column) > 1 and column in FIELDS})
+    said = [
+        f"{word}: {', '.join(found)}" for word, found in (("unknown", unknown), ("missing", missing), ("twice", twice)) if found
+    ]
+    if said:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The headings are not those expected; {'; '.join(said)}.",
+            line=number,
+            remedy=f"The columns are: {', '.join(FIELDS)}; or in Chinese: {'、'.join(HEADINGS)}.",
+        )
+    return columns
+
+
+def _decode_cells(columns: list[str], cells: Sequence[object], number: int) -> Record | Faults:
+    if len(cells) > len(columns):
+        return (Refusal(Code.FIELD_UNEXPECTED, f"The row has {len(cells)} cells under {len(columns)} headings.", line=number),)
+    row = dict(zip(columns, cells, strict=False))
+    formulas = tuple(
+        Refusal(Code.FIELD_INVALID, "The cell holds a formula.", field=name, value=cell, line=number, remedy="Paste it as a value.")
+        for name, cell in row.items()
+        if isinstance(cell, str) and cell.startswith("=")
+    )
+    return formulas or decode(row, number)
+
+
+# ---------------------------------------------------------------- the report
+
+
+def write_report(rows: Iterable[Row], path: Path) -> int:
+    """Write one line per fault of ``rows`` as CSV (UTF-8 with BOM, so that a spreadsheet shows Chinese); returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("line", "field", "value", "code", "reason", "remedy"))
+        for line, found in rows:
+            for fault in () if isinstance(found, Record) else found:
+                writer.writerow(map(defused, (str(line), fault.field, fault.value, str(fault.code), fault.detail, fault.remedy)))
+                count += 1
+    return count
+
+
+def defused(text: str | None) -> str:
+    """``text`` as a cell no spreadsheet takes for a formula: an apostrophe before what would begin one."""
+    text = text or ""
+    return f"'{text}" if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text

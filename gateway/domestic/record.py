@@ -1,0 +1,258 @@
+"""One record of the domestic feed, read strictly: a record, or every fault of its row.
+
+A record says how an enterprise stands, complete: what it leaves out is not so (no customs code, no English name). The one exception
+is consent, of which a record may say nothing. Nothing unknown is dropped: an unknown field is a fault.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from stdnum.cn import uscc as stdnum_uscc
+
+from gateway.core.arrangement import Tier
+from gateway.core.errors import Code, Refusal
+from gateway.domestic.enterprise import EVERY_PARTNER
+from gateway.domestic.rules import FIRST_DAY, Ground, MeasureStatus, order_on
+
+E = TypeVar("E", bound=StrEnum)
+
+#: Every fault of one row, each with line, field, value, reason and remedy.
+Faults = tuple[Refusal, ...]
+
+MAX_TEXT = 500
+YEARS = range(1980, 2101)
+
+_DATE = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?(?:[ T]00:00(?::00)?)?", re.ASCII)
+_USCC = re.compile(r"[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}")
+_CUSTOMS_CODE = re.compile(r"[0-9]{10}")
+_CONSENT = re.compile(rf"{EVERY_PARTNER}|-?[A-Z]{{2}}")
+_NOT_XML = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """How one enterprise stands according to credit management. ``ground`` says why what changed did; dates are days in China."""
+
+    uscc: str
+    name_zh: str
+    tier: Tier
+    tier_since: date
+    measure_status: MeasureStatus
+    measure_since: date
+    customs_code: str | None = None
+    name_en: str | None = None
+    address: str | None = None
+    ground: Ground | None = None
+    consent: tuple[str, ...] | None = None
+    consent_since: date | None = None
+    certified_on: date | None = None
+    recertify_by: date | None = None
+
+
+def decode(row: Mapping[str, object], line: int) -> Record | Faults:
+    """Read one row (text, or cells and JSON values of the right type); blank, null and absent are the same.
+
+    ``line`` counts from 1. All faults of the row are returned together.
+    """
+    no_such = Refusal(Code.FIELD_UNEXPECTED, "There is no such field.", remedy=f"The fields are: {', '.join(FIELDS)}.")
+    faults = [_located(no_such, name, value, line) for name, value in row.items() if name not in FIELDS]
+    values: dict[str, object] = {}
+    for name, field in FIELDS.items():
+        raw = row.get(name)
+        if isinstance(raw, str):
+            raw = raw.strip() or None
+        if raw is None:
+            if field.required:
+                faults.append(
+                    _located(Refusal(Code.FIELD_MISSING, f"{name} is missing.", remedy=f"Give {field.form}."), name, None, line)
+                )
+            continue
+        try:
+            values[name] = field.read(raw)
+        except Refusal as refusal:
+            faults.append(_located(refusal, name, raw, line, f"Give {field.form}."))
+    if not faults:
+        record = msgspec.convert(values, Record)
+        faults = [_located(fault, fault.field or "", getattr(record, fault.field or ""), line) for fault in _contradictions(record)]
+        if not faults:
+            return record
+    return tuple(faults)
+
+
+def _located(refusal: Refusal, field: str, value: object, line: int, remedy: str | None = None) -> Refusal:
+    own = refusal.remedy != refusal.code.row.remedy
+    shown = None if value is None else str(value)
+    return Refusal(
+        refusal.code, refusal.detail, field=field, value=shown, line=line, remedy=refusal.remedy if own or not remedy else remedy
+    )
+
+
+def _contradictions(record: Record) -> list[Refusal]:
+    """What each field alone cannot show."""
+    faults = []
+    order = order_on(record.tier_since)
+    if record.tier not in order.tiers:
+        faults.append(
+            Refusal(
+                Code.FIELD_INVALID,
+                f"{order.name}, in force on {record.tier_since}, has no tier of this name.",
+                field="tier",
+                remedy=f"On that day the tiers were: {', '.join(order.tiers)}. Names are never converted.",
+            )
+        )
+    if record.consent is not None and record.consent_since is None:
+        faults.append(
+            Refusal(
+                Code.FIELD_MISSING,
+                "Consent is stated without its day.",
+                field="consent_since",
+                remedy="Give the day from which it holds.",
+            )
+        )
+    if record.certified_on and record.recertify_by and record.recertify_by < record.certified_on:
+        faults.append(Refusal(Code.PERIOD_REVERSED, "Re-certification is due before certification.", field="recertify_by"))
+    return faults
+
+
+# ---------------------------------------------------------------- reading one value
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise Refusal(
+            Code.FIELD_INVALID, f"Text is expected, not {_kind(raw)}.", remedy="Format the column as text before filling it in."
+        )
+    if _NOT_XML.search(raw) or (not raw.isprintable() and any(unicodedata.category(c) == "Cf" for c in raw)):
+        raise Refusal(
+            Code.CHARACTERS,
+            "The text holds control, line break or invisible characters.",
+            remedy="Write it in one line of visible characters.",
+        )
+    if len(raw) > MAX_TEXT:
+        raise Refusal(
+            Code.FIELD_INVALID, f"The text is longer than {MAX_TEXT} characters.", remedy="Shorten it; nothing is cut here."
+        )
+    return raw
+
+
+def _kind(raw: object) -> str:
+    return {"int": "a number", "float": "a number", "bool": "true or false", "datetime": "a date", "date": "a date"}.get(
+        type(raw).__name__, "a structure"
+    )
+
+
+def _uscc(raw: object) -> str:
+    text = _text(raw)
+    if len(text) != 18:
+        raise Refusal(Code.FIELD_INVALID, f"A unified social credit code has 18 characters; this has {len(text)}.")
+    if not _USCC.fullmatch(text):
+        raise Refusal(
+            Code.CHARACTERS,
+            "A unified social credit code is eight digits, then ten digits or plain capital letters other than I, O, S, V and Z.",
+            remedy="Check for small, full-width or look-alike characters.",
+        )
+    if not stdnum_uscc.is_valid(text):
+        expected = stdnum_uscc.calc_check_digit(text[:17])
+        raise Refusal(
+            Code.FIELD_INVALID,
+            f"The check character is {text[17]}; the first 17 characters ask for {expected}.",
+            remedy="One or more characters are mistyped.",
+        )
+    return text
+
+
+def _customs_code(raw: object) -> str:
+    text = str(raw) if type(raw) is int else _text(raw)
+    if not _CUSTOMS_CODE.fullmatch(text):
+        raise Refusal(
+            Code.FIELD_INVALID,
+            "A customs code is exactly ten plain digits.",
+            remedy="Give the ten digits, or leave it out where the enterprise has none.",
+        )
+    return text
+
+
+def _date(raw: object) -> date:
+    if isinstance(raw, datetime):
+        if raw.time() != time():
+            raise Refusal(Code.FIELD_INVALID, "A day is expected, without a time of day.")
+        found = raw.date()
+    elif isinstance(raw, date):
+        found = raw
+    else:
+        match = _DATE.fullmatch(_text(raw))
+        if match is None:
+            raise Refusal(Code.FIELD_INVALID, "This is not a date written year, month, day.")
+        try:
+            found = date(*map(int, match.groups()))
+        except ValueError:
+            raise Refusal(Code.FIELD_INVALID, "There is no such day in the calendar.") from None
+    if found.year not in YEARS:
+        raise Refusal(Code.DATE_RANGE, f"The year is not between {YEARS[0]} and {YEARS[-1]}.")
+    return found
+
+
+def _law_date(raw: object) -> date:
+    found = _date(raw)
+    order_on(found)
+    return found
+
+
+def _word(words: type[E]) -> Callable[[object], E]:
+    def read(raw: object) -> E:
+        text = _text(raw)
+        try:
+            return words(text)
+        except ValueError:
+            raise Refusal(
+                Code.CODE_UNKNOWN, "The word is not in the agreed list.", remedy=f"Use one of: {', '.join(words)}."
+            ) from None
+
+    return read
+
+
+def _consent(raw: object) -> tuple[str, ...]:
+    items = raw if isinstance(raw, list) else re.split(r"[\s,;、，；]+", _text(raw))
+    if items == ["none"]:
+        return ()
+    for item in items:
+        if not isinstance(item, str) or not _CONSENT.fullmatch(item):
+            raise Refusal(Code.CODE_UNKNOWN, "This names no partner.")
+        if f"-{item}" in items:
+            raise Refusal(Code.FIELD_INVALID, "One partner is both consented to and excepted.")
+    return tuple(sorted(set(items)))
+
+
+class Field(NamedTuple):
+    """How one field is read, in which form it is expected, and whether it must be there."""
+
+    read: Callable[[object], object]
+    form: str
+    required: bool = False
+
+
+_LAW_DAY = f"a day from {FIRST_DAY} on, as 2026-04-01"
+_DAY = "a day, as 2026-04-01"
+
+FIELDS: dict[str, Field] = {
+    "uscc": Field(_uscc, "the 18 characters of the unified social credit code, as text", required=True),
+    "customs_code": Field(_customs_code, "the ten digits of the customs code"),
+    "name_zh": Field(_text, "the Chinese name", required=True),
+    "name_en": Field(_text, "the registered English name"),
+    "address": Field(_text, "the registered address, in one line"),
+    "tier": Field(_word(Tier), f"one of: {', '.join(Tier)}", required=True),
+    "tier_since": Field(_law_date, _LAW_DAY, required=True),
+    "measure_status": Field(_word(MeasureStatus), f"one of: {', '.join(MeasureStatus)}", required=True),
+    "measure_since": Field(_law_date, _LAW_DAY, required=True),
+    "ground": Field(_word(Ground), f"one of: {', '.join(Ground)}"),
+    "consent": Field(_consent, "all, none, or partners by their two letters; -XX excepts one from all"),
+    "consent_since": Field(_date, _DAY),
+    "certified_on": Field(_date, _DAY),
+    "recertify_by": Field(_date, _DAY),
+}
