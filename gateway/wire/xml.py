@@ -46,6 +46,7 @@ _DECLARATION = re.compile(
 )
 # In well-formed XML these bytes can be nothing but the markup itself or text inside CDATA, where they are refused as well.
 _FORBIDDEN = re.compile(rb"<(?:\?|!(?!\[CDATA\[))")
+_DOCTYPE = re.compile(rb"<!(?!\[CDATA\[|--)")
 _NAMESPACE = re.compile(rb"""xmlns(?::([^\s=]*))?\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 # Neither blanks nor quotes: text that imitates a declaration could otherwise swallow, and so hide, a real one.
 # No references: the names of namespaces are compared as they stand.
@@ -63,8 +64,11 @@ def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
 _IDS = etree.XPath("/descendant::*/@*[local-name()='Id' or local-name()='ID' or local-name()='id']", smart_strings=False)
 
 
-def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
+def parse(data: bytes, limits: Limits = DEFAULT, *, signed: bool = True) -> etree._Element:
     """The root of ``data``. Raises ``Refusal`` with BODY_TOO_LARGE or an XML_* code, and nothing else.
+
+    ``signed`` False is for documents that nobody signs, such as declarations: comments, processing instructions and xsi attributes
+    then stay in the tree. Whoever reads such a tree must mind them: ``.text`` ends where a comment begins.
 
     Not checked: any schema. Relative references and base URIs are never resolved, and nothing is fetched.
     """
@@ -73,10 +77,10 @@ def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
             Code.BODY_TOO_LARGE, f"The document holds more than {limits.bytes} bytes or {limits.markup} tags and attributes."
         )
     _scan_encoding(data)
-    _scan_markup(data)
+    _scan_markup(data, signed)
     namespaces = _scan_namespaces(data, limits.namespaces)
     root = _parse_hardened(data)
-    _check_tree(root, namespaces, limits)
+    _check_tree(root, namespaces, limits, signed)
     return root
 
 
@@ -94,7 +98,7 @@ def _scan_encoding(data: bytes) -> None:
         raise Refusal(Code.XML_ENCODING, f"Byte {error.start} is not UTF-8.", line=_line(data, error.start)) from None
 
 
-def _scan_markup(data: bytes) -> None:
+def _scan_markup(data: bytes, signed: bool) -> None:
     start = len(_BOM) if data.startswith(_BOM) else 0
     if declaration := _DECLARATION.match(data, start):
         encoding = declaration["encoding"]
@@ -103,7 +107,7 @@ def _scan_markup(data: bytes) -> None:
         start = declaration.end()
     elif data.startswith(b"<?xml", start):
         raise Refusal(Code.XML_MALFORMED, "The XML declaration is not one of XML 1.0.", line=1)
-    if found := _FORBIDDEN.search(data, start):
+    if found := (_FORBIDDEN if signed else _DOCTYPE).search(data, start):
         kind = data[found.start() : found.start() + 4]
         line = _line(data, found.start())
         if kind.startswith(b"<?"):
@@ -144,14 +148,15 @@ def _refuse_syntax(error: etree.XMLSyntaxError) -> NoReturn:
     raise Refusal(code, f"The document is not well-formed: {message[:200]}.", line=error.lineno) from None
 
 
-def _check_tree(root: etree._Element, namespaces: set[bytes], limits: Limits) -> None:
-    for node in root.iter(etree.Comment, etree.PI, etree.Entity):  # the scan saw to it; a second lock on the same door
+def _check_tree(root: etree._Element, namespaces: set[bytes], limits: Limits, signed: bool) -> None:
+    strange = (etree.Entity, etree.Comment, etree.PI) if signed else (etree.Entity,)
+    for node in root.iter(*strange):  # the scan saw to it; a second lock on the same door
         _refuse_at(Code.XML_COMMENT if isinstance(node, etree._Comment) else Code.XML_INSTRUCTION, node)
     rules = [
         (Code.XML_TOO_DEEP, "/*" * (limits.depth + 1)),
         (Code.XML_TOO_MANY_ATTRIBUTES, f"/descendant::*/@*[{limits.attributes + 1}]/.."),
     ]
-    if _XSI.encode() in namespaces:
+    if signed and _XSI.encode() in namespaces:
         rules.append((Code.XML_INSTANCE, "/descendant::*/@xsi:*/.."))
     if _XINCLUDE.encode() in namespaces:
         rules.append((Code.XML_INCLUDE, "/descendant::xi:*"))
