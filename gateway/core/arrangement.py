@@ -111,7 +111,7 @@ class Term(Generic[T]):
 
     def on(self, day: date) -> Dated[T]:
         """The step in force on ``day``; before the first step nothing is known, which is not the same as no."""
-        found = Dated[T](date.min, None, UNSTATED)
+        found: Dated[T] = Dated(date.min, None, UNSTATED)
         for step in self.steps:
             if step.since > day:
                 break
