@@ -1,0 +1,83 @@
+"""Made-up operators: codes of the partner's own form, names that say they are made up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from random import Random
+
+# The standard library's own regex parser; its tree is the only description of a pattern that cannot disagree with `re`.
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.model import Standing, Statement
+
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+def code_of(pattern: str, random: Random) -> str:
+    """A string that ``pattern`` matches whole: literals, classes, groups, alternatives and repetitions of those."""
+    return "".join(_grow(parser.parse(pattern), random))
+
+
+def _grow(tree: Any, random: Random) -> Iterator[str]:
+    for kind, argument in tree:
+        if kind is op.LITERAL:
+            yield chr(argument)
+        elif kind is op.IN:
+            yield random.choice(_members(argument))
+        elif kind is op.MAX_REPEAT:
+            least, most, inside = argument
+            for _ in range(random.randint(least, min(most, least + 12))):
+                yield from _grow(inside, random)
+        elif kind is op.SUBPATTERN:
+            yield from _grow(argument[-1], random)
+        elif kind is op.BRANCH:
+            yield from _grow(random.choice(argument[1]), random)
+        elif kind is not op.AT:
+            raise ValueError(f"a code pattern may not use {kind}")
+
+
+def _members(argument: Any) -> list[str]:
+    found: list[str] = []
+    for kind, value in argument:
+        if kind is op.LITERAL:
+            found.append(chr(value))
+        elif kind is op.RANGE:
+            found += [chr(c) for c in range(value[0], value[1] + 1)]
+        elif kind is op.CATEGORY and value is op.CATEGORY_DIGIT:
+            found += list("0123456789")
+    return found
+
+
+def operators(arrangement: Arrangement, count: int, today: date, *, seed: int = 1) -> list[Statement]:
+    """``count`` valid operators of one partner as its own list would state them, the same for the same seed."""
+    random = Random(seed)  # noqa: S311 - reproducible, not secret
+    form = arrangement.code.on(today).value
+    prefixes = arrangement.prefixes
+    made: dict[str, Statement] = {}
+    while len(made) < count:
+        tin = code_of(form.pattern, random) if form else f"{random.choice(prefixes)}{random.randrange(10**9, 10**10)}"
+        level = _level(arrangement, tin, today, random)
+        granted = today - timedelta(days=random.randrange(30, 1500))
+        made[tin] = Statement(
+            tin=tin,
+            standing=Standing.VALID,
+            name=f"Made-up {random.choice(('Trading', 'Logistics', 'Industries', 'Foods', 'Optics'))} {len(made) + 1:05d}",
+            level=level,
+            granted=granted,
+            expires=granted + timedelta(days=5 * 365),
+        )
+    return list(made.values())
+
+
+def _level(arrangement: Arrangement, tin: str, today: date, random: Random) -> str | None:
+    form = arrangement.code.on(today).value
+    if form and form.level_group and (match := re.fullmatch(form.pattern, tin)):
+        return match[form.level_group]
+    recognised = sorted(arrangement.levels.on(today).value or ())
+    words = recognised or list(arrangement.level_words)
+    return random.choice(words) if words else None

@@ -1,0 +1,69 @@
+"""The activated partners of a node, opened once by digest and followed without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
+from gateway.core.history import Timeline, fold
+from gateway.core.model import Told
+from gateway.partners import Bundle, Registry, open_bundle
+from gateway.store import partners as stored
+from gateway.store.statements import Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A partner as activated. ``state``: active, suspended or retired."""
+
+    bundle: Bundle
+    state: str
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return self.bundle.arrangement
+
+
+class Partners:
+    """Activated partners, from the database and never from a node's disk. Readers see a change whole or not at all."""
+
+    def __init__(self) -> None:
+        self._live: Mapping[str, Live] = {}
+        self._opened: dict[str, Bundle] = {}
+        self.registry = Registry(())
+
+    def refresh(self, connection: Connection) -> None:
+        """Follows what has been activated."""
+        live = {iso: Live(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
+        self.registry = Registry(one.arrangement for one in live.values())
+        self._live = live
+
+    def opened(self, connection: Connection, digest: str) -> Bundle:
+        """Any bundle ever activated, for answers as they were known then."""
+        found = self._opened.get(digest)
+        if found is None:
+            found = self._opened[digest] = open_bundle(stored.content(connection, digest))
+        return found
+
+    def get(self, iso: str) -> Live:
+        """Raises ``Refusal`` PARTNER_UNKNOWN."""
+        live = self._live.get(iso)
+        if live is None:
+            raise Refusal(Code.PARTNER_UNKNOWN, f"{iso!r} is no partner of this gateway." if iso else "The message names no sender.")
+        return live
+
+    def all(self) -> Mapping[str, Live]:
+        return self._live
+
+
+def folding(arrangement: Arrangement) -> Fold:
+    """How this partner's statements are folded: days begin at the issuer's own midnight (the EU: the member's)."""
+
+    def run(tin: str, told: Sequence[Told]) -> Timeline:
+        return fold(told, arrangement.zone_of(tin))
+
+    return run

@@ -1,0 +1,69 @@
+"""Which partner data is in force: bundles by digest, activated by a person, never read from a node's disk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.core.errors import Code, Refusal
+from gateway.store import journal
+from gateway.store.tables import activation, bundle, partner
+
+
+def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: str, reason: str) -> bool:
+    """Stores the bundle and puts it in force; False when that very bundle already is."""
+    row = connection.execute(select(partner.c.digest, partner.c.state).where(partner.c.iso == iso)).first()
+    if row is not None and (row.digest, row.state) == (digest, "active"):
+        return False
+    if connection.execute(select(bundle.c.digest).where(bundle.c.digest == digest)).first() is None:
+        connection.execute(insert(bundle).values(digest=digest, iso=iso, content=content, stored=at))
+    _put(connection, iso, "active", digest, at=at, who=who, reason=reason, known=row is not None)
+    return True
+
+
+def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who: str, reason: str) -> None:
+    """Suspends, resumes or retires a partner that has been activated before."""
+    row = connection.execute(select(partner.c.digest).where(partner.c.iso == iso)).first()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"No partner {iso} has been activated.", remedy="aeo-gateway partner activate")
+    _put(connection, iso, state, row.digest, at=at, who=who, reason=reason, known=True)
+
+
+def _put(connection: Connection, iso: str, state: str, digest: str, *, at: datetime, who: str, reason: str, known: bool) -> None:
+    values = {"state": state, "digest": digest, "changed": at}
+    if known:
+        connection.execute(update(partner).where(partner.c.iso == iso).values(values))
+    else:
+        connection.execute(insert(partner).values(iso=iso, **values))
+    connection.execute(insert(activation).values(iso=iso, state=state, digest=digest, at=at, who=who, reason=reason))
+    journal.append(connection, "partner", iso, {"state": state, "bundle": digest, "who": who, "reason": reason}, at=at, partner=iso)
+
+
+def in_force(connection: Connection) -> list[tuple[str, str, str]]:
+    """(iso, state, bundle digest) of every partner ever activated."""
+    return [(row.iso, row.state, row.digest) for row in connection.execute(select(partner).order_by(partner.c.iso))]
+
+
+def in_force_at(connection: Connection, iso: str, moment: datetime) -> tuple[str, str] | None:
+    """(state, bundle digest) of one partner as of a past moment, or None where nothing was activated yet."""
+    row = connection.execute(
+        select(activation.c.state, activation.c.digest).where(activation.c.iso == iso, activation.c.at <= moment).order_by(activation.c.id.desc()).limit(1)
+    ).first()
+    return None if row is None else (row.state, row.digest)
+
+
+def content(connection: Connection, digest: str) -> bytes:
+    """The bundle's content; raises ``Refusal`` NOT_FOUND."""
+    found = connection.execute(select(bundle.c.content).where(bundle.c.digest == digest)).scalar_one_or_none()
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, f"There is no partner data with the digest {digest}.")
+    return bytes(found)
+
+
+def lock(connection: Connection, iso: str) -> str:
+    """Takes the partner's row for this transaction and returns its state: whatever touches one partner queues here."""
+    state = connection.execute(select(partner.c.state).where(partner.c.iso == iso).with_for_update()).scalar_one_or_none()
+    if state is None:
+        raise Refusal(Code.PARTNER_UNKNOWN)
+    return str(state)

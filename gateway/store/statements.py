@@ -1,0 +1,140 @@
+"""Statements as recorded, and the timeline folded from them for each operator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from gateway.core.history import Timeline
+from gateway.core.model import Told
+from gateway.store.tables import operator, statement
+
+T = TypeVar("T")
+#: Folds what was said of one operator; bound to a partner's time zones by the caller.
+Fold = Callable[[str, Sequence[Told]], Timeline]
+
+_pack = msgspec.msgpack.Encoder().encode
+_told = msgspec.msgpack.Decoder(Told).decode
+# SQLite takes at most 32,766 bound values in one statement.
+_CHUNK = 10_000
+
+
+def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
+    """Lists of at most ``size``."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
+    """Adds what was said; nothing recorded is ever changed but its ``held`` and ``voided`` marks."""
+    for batch in chunks(told):
+        connection.execute(
+            insert(statement),
+            [
+                {
+                    "partner": partner,
+                    "tin": one.statement.tin,
+                    "message_id": one.message_id,
+                    "received": one.received,
+                    "held": one.held,
+                    "derived": one.derived,
+                    "voided": one.voided,
+                    "body": _pack(one),
+                }
+                for one in batch
+            ],
+        )
+
+
+def _open(row: Any) -> Told:
+    one = _told(row.body)
+    if row.held != one.held or row.voided is not None:
+        one = msgspec.structs.replace(one, held=row.held, voided=row.voided)
+    return one
+
+
+_columns = (statement.c.tin, statement.c.held, statement.c.voided, statement.c.body)
+
+
+def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[Told]]:
+    """Everything recorded of these operators (of all, when ``tins`` is None), in the order of recording."""
+    found: dict[str, list[Told]] = defaultdict(list)
+    query = select(*_columns).where(statement.c.partner == partner).order_by(statement.c.id)
+    for query_part in [query] if tins is None else [query.where(statement.c.tin.in_(batch)) for batch in chunks(tins)]:
+        for row in connection.execute(query_part):
+            found[row.tin].append(_open(row))
+    return found
+
+
+def said_in(connection: Connection, partner: str, message_id: str) -> list[Told]:
+    """What one message said."""
+    query = select(*_columns).where(statement.c.partner == partner, statement.c.message_id == message_id).order_by(statement.c.id)
+    return [_open(row) for row in connection.execute(query)]
+
+
+def release(connection: Connection, partner: str, message_ids: Sequence[str]) -> list[str]:
+    """Takes the hold from what these messages granted; returns the operators concerned."""
+    chosen = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids) & statement.c.held
+    tins = list(connection.execute(select(statement.c.tin).where(chosen).distinct()).scalars())
+    connection.execute(update(statement).where(chosen).values(held=False))
+    return tins
+
+
+def void(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
+    """Annuls what these messages said, from ``at`` on in our knowledge; returns the operators concerned."""
+    chosen = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids) & statement.c.voided.is_(None)
+    tins = list(connection.execute(select(statement.c.tin).where(chosen).distinct()).scalars())
+    connection.execute(update(statement).where(chosen).values(voided=at))
+    return tins
+
+
+def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fold: Fold, entry: int) -> dict[str, bytes]:
+    """Writes the timelines of these operators anew and returns them packed, as the index holds them."""
+    timelines = {tin: _pack(fold(tin, told)) for tin, told in said.items()}
+    known: set[str] = set()
+    for batch in chunks(timelines):
+        known.update(connection.execute(select(operator.c.tin).where(operator.c.tin.in_(batch))).scalars())
+    fresh = [{"tin": tin, "partner": partner, "timeline": packed, "entry": entry} for tin, packed in timelines.items() if tin not in known]
+    changed = [{"t": tin, "timeline": packed, "entry": entry} for tin, packed in timelines.items() if tin in known]
+    if fresh:
+        connection.execute(insert(operator), fresh)
+    if changed:
+        connection.execute(update(operator).where(operator.c.tin == bindparam("t")), changed)
+    return timelines
+
+
+def timeline(connection: Connection, tin: str) -> bytes | None:
+    """The packed timeline of one operator."""
+    return connection.execute(select(operator.c.timeline).where(operator.c.tin == tin)).scalar_one_or_none()
+
+
+def timelines_of(connection: Connection, partner: str) -> Iterator[tuple[str, bytes]]:
+    """(code, packed timeline) of every operator of one partner."""
+    for row in connection.execute(select(operator.c.tin, operator.c.timeline).where(operator.c.partner == partner)):
+        yield row.tin, row.timeline
+
+
+def named_in(connection: Connection, partner: str, message_ids: Sequence[str]) -> set[str]:
+    """The operators that these messages name themselves."""
+    query = select(statement.c.tin).where(statement.c.partner == partner, statement.c.message_id.in_(message_ids), statement.c.derived.is_(False))
+    return set(connection.execute(query).scalars())
+
+
+def digest(told: Iterable[Told]) -> str:
+    """SHA-256 (hex) over the statements of a message in their order: what the journal seals of them."""
+    total = sha256()
+    for one in told:
+        total.update(_pack(one.statement))
+    return total.hexdigest()

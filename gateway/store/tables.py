@@ -1,0 +1,333 @@
+"""The tables. Moments are whole microseconds since 1970 UTC, so both databases order and compare them alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime stored as microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives only INTEGER PRIMARY KEY a row id; PostgreSQL wants 64 bits.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: Partner data by digest; old bundles stay, so an answer can be given again as it was known then.
+bundle = Table(
+    "bundle",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("iso", String(2), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("stored", Moment, nullable=False),
+)
+
+#: One row per partner: the row that receive locks first. ``state`` is active, suspended or retired.
+partner = Table(
+    "partner",
+    metadata,
+    Column("iso", String(2), primary_key=True),
+    Column("state", String(12), nullable=False),
+    Column("digest", String(64), ForeignKey("bundle.digest"), nullable=False),
+    Column("changed", Moment, nullable=False),
+)
+
+#: Which bundle was in force from when, on whose word.
+activation = Table(
+    "activation",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("iso", String(2), nullable=False, index=True),
+    Column("state", String(12), nullable=False),
+    Column("digest", String(64), ForeignKey("bundle.digest"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+#: What came, kept before it is judged. ``outcome``: pending, accepted, duplicate, conflict, refused, quarantined.
+intake = Table(
+    "intake",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("received", Moment, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("partner", String(2)),
+    Column("code", String(40)),
+    Column("detail", Text),
+    Column("facts", Text),
+    Column("answer", LargeBinary),
+    Index("ix_intake_outcome_received", "outcome", "received"),
+)
+
+#: Messages whose id is claimed. ``body`` is the signed document; ``answer`` is the signed receipt that stands for it.
+message = Table(
+    "message",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("message_id", String(64), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("refers_to", String(64)),
+    Column("created", Moment, nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("statements", Integer, nullable=False),
+    Column("body", LargeBinary),
+    Column("answer", LargeBinary, nullable=False),
+    UniqueConstraint("partner", "message_id"),
+    Index("ix_message_received", "received"),
+)
+
+#: Lists, whole or in parts. ``state``: waiting (for parts), applied, held (for a person), released, dropped.
+listing = Table(
+    "listing",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("scope", String(2), nullable=False),
+    Column("as_of", Moment, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("baseline", Boolean, nullable=False),
+    Column("granting", Integer, nullable=False),
+    Column("omitting", Integer, nullable=False),
+    Column("changed", Moment, nullable=False),
+    UniqueConstraint("partner", "scope", "as_of"),
+)
+
+listing_part = Table(
+    "listing_part",
+    metadata,
+    Column("listing", _Id, ForeignKey("listing.id"), primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("message_id", String(64), nullable=False),
+    Column("statements", LargeBinary, nullable=False),
+)
+
+#: One thing one administration said about one authorisation. ``body`` is msgpack of core.model.Told without the columns.
+statement = Table(
+    "statement",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("tin", String(35), nullable=False),
+    Column("message_id", String(64), nullable=False),
+    Column("received", Moment, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("derived", Boolean, nullable=False),
+    Column("voided", Moment),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_statement_partner_tin", "partner", "tin"),
+    Index("ix_statement_partner_message_id", "partner", "message_id"),
+)
+
+#: The folded timeline of one operator, never a verdict. ``entry`` is the journal entry that last changed it.
+operator = Table(
+    "operator",
+    metadata,
+    Column("tin", String(35), primary_key=True),
+    Column("partner", String(2), nullable=False, index=True),
+    Column("timeline", LargeBinary, nullable=False),
+    Column("entry", _Id, nullable=False, index=True),
+)
+
+#: Sequence numbers. ``direction`` is in or out; ``last`` the highest used or seen.
+sequence = Table(
+    "sequence",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("direction", String(3), primary_key=True),
+    Column("priority", String(8), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+#: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead. ``body`` is signed at the first try and then stays.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("kind", String(12), nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("body", LargeBinary),
+    Column("digest", String(64)),
+    Column("state", String(12), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("finished", Moment),
+    Column("problem", Text),
+    Column("answer", LargeBinary),
+    Column("bundle", String(64), nullable=False),
+    Index("ix_outbox_partner_state_rank", "partner", "state", "rank", "id"),
+)
+
+#: Which operators an unsent message is about, so that newer news can supersede it.
+outbox_subject = Table(
+    "outbox_subject",
+    metadata,
+    Column("outbox", _Id, ForeignKey("outbox.id"), primary_key=True, autoincrement=False),
+    Column("tin", String(35), primary_key=True, index=True),
+)
+
+#: Who may do the one thing that only one node may do at a time, until when (the database's clock).
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+#: The journal. ``position`` is given by the sealer to committed entries only; leaf = SHA-256 over (0x00, body) as RFC 9162 says.
+entry = Table(
+    "entry",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("position", BigInteger, unique=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("partner", String(2)),
+    Column("subject", String(64), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+#: Sealed states of the journal: the tree's frontier, and the signed checkpoint.
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", String(64), nullable=False),
+    Column("sealed", Moment, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("signed", LargeBinary, nullable=False),
+)
+
+#: Our own hand on the switch. ``what``: operator, arrangement or disruption. Lifting closes ``until``.
+switch = Table(
+    "switch",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("what", String(12), nullable=False),
+    Column("subject", String(35), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("lifted_by", Text),
+    Column("recorded", Moment, nullable=False),
+    Column("lifted", Moment),
+)
+
+#: Callers. Only a hash of the token is kept.
+token = Table(
+    "token",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("last_used", Moment),
+    Column("revoked", Moment),
+)
+
+#: China's own enterprises as the credit management system states them; ``record`` is msgpack of the state.
+enterprise = Table(
+    "enterprise",
+    metadata,
+    Column("uscc", String(18), primary_key=True),
+    Column("customs_code", String(10), index=True),
+    Column("state", LargeBinary, nullable=False),
+    Column("changed", Moment, nullable=False),
+)
+
+#: Every record of the feed as it came, with what was judged of it.
+enterprise_record = Table(
+    "enterprise_record",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("uscc", String(18), nullable=False, index=True),
+    Column("recorded", Moment, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("foreseen", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("note", Text),
+)
+
+#: What a partner was last told about an enterprise, under which code; who proved and who accepted it.
+belief = Table(
+    "belief",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("tin", String(35), primary_key=True),
+    Column("uscc", String(18), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("outbox", _Id, nullable=False, index=True),
+    Column("since", Moment, nullable=False),
+    Column("received", Moment),
+    Column("outcome", String(12)),
+    Column("outcome_message", String(64)),
+)
+
+#: Certificates a partner announced for itself by a signed ``keys`` message. Pins of the partner data stand beside them.
+announced = Table(
+    "announced",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("partner", String(2), nullable=False, index=True),
+    Column("role", String(8), nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("message_id", String(64), nullable=False),
+    Column("withdrawn", Moment),
+)
