@@ -24,7 +24,7 @@ class Day:
     modes: Dated[frozenset[Mode]]
     levels: Dated[frozenset[str]]
     measures: Dated[tuple[Measure, ...]]
-    form: CodeForm | None
+    code: Dated[CodeForm]
     pattern: re.Pattern[str] | None
     warn_after: int | None
     stop_after: int | None
@@ -70,7 +70,7 @@ def terms_of(arrangement: Arrangement, law: Law, on: date) -> Day:
 
 def _read(arrangement: Arrangement, law: Law, on: date) -> Day:
     a = arrangement
-    form = a.code.on(on).value
+    code = a.code.on(on)
     measures = a.measures.on(on)
     words = {measure: law.measures.get(measure) for measure in measures.value or ()}
     warn_after, stop_after = a.warn_after.on(on).value, a.stop_after.on(on).value
@@ -83,8 +83,8 @@ def _read(arrangement: Arrangement, law: Law, on: date) -> Day:
         modes=a.modes.on(on),
         levels=a.levels.on(on),
         measures=measures,
-        form=form,
-        pattern=re.compile(form.pattern) if form else None,
+        code=code,
+        pattern=re.compile(code.value.pattern) if code.value else None,
         warn_after=int(warn_after.total_seconds()) if warn_after is not None else None,
         stop_after=int(stop_after.total_seconds()) if stop_after is not None else None,
         prevailing=law.prevailing.on(on),

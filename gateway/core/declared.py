@@ -114,10 +114,12 @@ def resolve(text: str, registry: Registry, on: date) -> Declared:
 
 
 def spellings(text: str) -> set[str]:
-    """Every code that ``text`` may mean once its slips are folded: to compare a declaration with its manifest."""
+    """Every code that ``text`` may mean once its slips are folded, ``""`` for no party: to compare a manifest with its declaration."""
     body, _ = _fold(text)
-    bodies = {body, body.removeprefix("AEO").strip()} - {"", "NO"}
-    return {text} | bodies | {one.replace(" ", "") for one in bodies} if bodies else set()
+    if body in ("", "NO"):
+        return {""}
+    spaced = {" ".join(one.split()) for one in (body, body.removeprefix("AEO"))}
+    return {text} | spaced | {one.replace(" ", "") for one in spaced}
 
 
 def near(code: str, registry: Registry, limit: int = 3) -> list[str]:

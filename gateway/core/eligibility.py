@@ -1,0 +1,286 @@
+"""What a declared foreign AEO is entitled to on a day, and why (SEMANTICS: The question, The answer).
+
+``decide`` is pure: the clock, the partner's data and its age, our own stops and whether this node is current are arguments. It fails
+closed and never blocks: what is not certain grants nothing. A rule that is ours and not the law's says "choice".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+from gateway.core import checks
+from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law
+from gateway.core.day import Day, terms_of
+from gateway.core.declared import Declared, spellings
+from gateway.core.history import Authorisation, Timeline, midnight
+from gateway.core.question import (
+    Answer,
+    Caution,
+    Currency,
+    Decision,
+    Disruption,
+    Question,
+    Reason,
+    Stop,
+    Switches,
+    Used,
+    Verdict,
+    Warn,
+    Why,
+)
+
+#: Which reason decides where several apply: what the text alone shows; our own hand, which wins over everything else; whether this
+#: node can know; the terms; the age of the data; what the data says; the domestic parties; and last what nobody has told us, for an
+#: unknown blocks only its own question.
+_DECIDES = {
+    reason: rank
+    for rank, reason in enumerate(
+        (
+            Reason.NO_OVERSEAS_PARTY,
+            Reason.CODE_MALFORMED,
+            Reason.AMBIGUOUS_CODE,
+            Reason.ARRANGEMENT_STOPPED,
+            Reason.STOPPED_BY_US,
+            Reason.NOT_CURRENT,
+            Reason.NO_ARRANGEMENT,
+            Reason.NOT_IN_FORCE,
+            Reason.DIRECTION_NOT_COVERED,
+            Reason.MODE_NOT_COVERED,
+            Reason.ROLE_NOT_COVERED,
+            Reason.DATA_TOO_OLD,
+            Reason.OPERATOR_UNKNOWN,
+            Reason.NOT_YET_VALID,
+            Reason.EXPIRED,
+            Reason.SUSPENDED,
+            Reason.REVOKED,
+            Reason.ANNULLED,
+            Reason.WITHDRAWN,
+            Reason.DELISTED,
+            Reason.LEVEL_NOT_RECOGNISED,
+            Reason.DOMESTIC_PARTY_PREVAILS,
+            Reason.TERMS_UNKNOWN,
+        )
+    )
+}
+_UNDETERMINED = (Reason.AMBIGUOUS_CODE, Reason.NOT_CURRENT, Reason.DATA_TOO_OLD, Reason.TERMS_UNKNOWN)
+_ASKED = {None: tuple(Direction)} | {direction: (direction,) for direction in Direction}
+
+
+def decide(
+    question: Question,
+    declared: Declared,
+    *,
+    arrangement: Arrangement | None,
+    timeline: Timeline | None,
+    currency: Currency,
+    switches: Switches,
+    law: Law,
+    current: bool,
+) -> Answer:
+    """Answer ``question`` about the code that ``declared`` was read as.
+
+    1. The moment: today means now, any other day its last moment in Asia/Shanghai (choice).
+    2. The code: what was typed must be one code, and of the partner's form.
+    3. Our own hand, and whether this node can know.
+    4. The arrangement and its terms on that day.
+    5. The operator: one recognised authorisation that is valid and within its period is enough.
+    6. The age of the partner's data.
+    7. The domestic parties.
+    8. Each direction asked, then all of it together.
+
+    ``arrangement`` and ``timeline`` are those of ``declared.code``, as known at ``question.known_at``; None: there is none.
+    ``current`` False: this node cannot know whether it has seen the latest statements.
+    """
+    # 1
+    today = question.now.astimezone(HOME_ZONE).date()
+    on = question.on or today
+    moment = question.now if on == today else _last_moment(on)
+    at = int(moment.timestamp())
+    day = terms_of(arrangement, law, on) if arrangement else None
+
+    # 2
+    code = declared.code
+    whys = [*checks.typed(declared, day)]
+
+    # 3
+    stops = _stops(switches, code, arrangement)
+    whys += checks.stopped(stops, code, moment)
+    if not current:
+        whys.append(Why(code=Reason.NOT_CURRENT))
+
+    # 4
+    outside = checks.outside(code, day)
+    whys += outside
+    terms = day if code and not outside else None
+
+    rests_on: tuple[Authorisation, ...] = ()
+    age = _age(question, currency, moment)
+    if code and terms:
+        whys += checks.terms(terms, question.mode)
+        # 5
+        rests_on, faults = checks.operator(code, timeline, terms, at)
+        whys += faults
+        # 6
+        whys += checks.age(age, currency, terms)
+        # 7
+        whys += checks.domestic(question.parties, terms)
+
+    # 8
+    disruptions = _disruptions(switches, arrangement)
+    disrupted = any(checks.in_effect(disruption, moment) for disruption in disruptions)
+    decisions = tuple([_decision(direction, whys, question, terms, disrupted) for direction in _ASKED[question.direction]])
+    lead = max(decisions, key=_better)
+    granting = tuple([one.direction for one in decisions if one.grant])
+    used = tuple(_used(timeline, rests_on, at)) if timeline else ()
+    return Answer(
+        declared=question.code,
+        code=code,
+        arrangement=arrangement.iso if arrangement else None,
+        on=on,
+        moment=moment,
+        verdict=lead.verdict,
+        grant=lead.grant,
+        measures=terms.granted(granting, disrupted) if terms and granting else (),
+        reasons=(*lead.reasons, *(why for one in decisions if one is not lead for why in one.reasons if why.direction)),
+        warnings=tuple(_warnings(question, declared, day, timeline, used, age, at)),
+        directions=decisions,
+        evidence=used,
+        data_as_of=currency.as_of,
+        data_age=age,
+        ask_again=_ask_again(question, on, today, day, timeline, currency, [*stops, *disruptions]),
+        arrangement_digest=arrangement.digest if arrangement else None,
+        law_digest=law.digest,
+        known_at=question.known_at,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _last_moment(on: date) -> datetime:
+    return datetime.fromtimestamp(midnight(on + timedelta(days=1), HOME_ZONE) - 1, UTC)
+
+
+def _stops(switches: Switches, code: str | None, arrangement: Arrangement | None) -> list[Stop]:
+    mine = switches.operators.get(code, ()) if code else ()
+    ours = switches.arrangements.get(arrangement.iso, ()) if arrangement else ()
+    return [*ours, *mine]
+
+
+def _disruptions(switches: Switches, arrangement: Arrangement | None) -> list[Disruption]:
+    return [*switches.disruptions.get("*", ()), *switches.disruptions.get(arrangement.iso, ())] if arrangement else []
+
+
+def _age(question: Question, currency: Currency, moment: datetime) -> int | None:
+    """Seconds by which the data was old at the moment judged, but no older than it was when it was last known (choice)."""
+    if currency.as_of is None:
+        return None
+    known = question.known_at or question.now
+    return max(0, int((min(known, moment) - currency.as_of).total_seconds()))
+
+
+def _decision(direction: Direction, whys: list[Why], question: Question, terms: Day | None, disrupted: bool) -> Decision:
+    against = [*whys, *checks.direction(direction, question.role, terms)] if terms else whys
+    if against or not terms:
+        reasons = tuple(sorted(against, key=lambda why: _DECIDES[why.code]))
+        verdict = Verdict.UNDETERMINED if reasons[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
+        return Decision(direction=direction, verdict=verdict, grant=False, reasons=reasons)
+    measures = terms.granted(_ASKED[direction], disrupted)
+    return Decision(direction=direction, verdict=Verdict.ELIGIBLE, grant=bool(measures), measures=measures)
+
+
+def _better(decision: Decision) -> int:
+    return (Verdict.NOT_ELIGIBLE, Verdict.UNDETERMINED, Verdict.ELIGIBLE).index(decision.verdict)
+
+
+def _used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Iterator[Used]:
+    """The statements behind the standing and the period of each authorisation; one that says both is listed once."""
+    for authorisation in rests_on:
+        stand, period = authorisation.standing_at(at), authorisation.period_at(at)
+        said = {stand.evidence: stand.standing.value} if stand else {}
+        if period:
+            said.setdefault(period.evidence, "period")
+        for index, says in said.items():
+            evidence = timeline.evidence[index]
+            yield Used(
+                says=says,
+                message_id=evidence.message_id,
+                digest=evidence.digest.hex(),
+                issued=datetime.fromtimestamp(evidence.issued, UTC),
+                received=datetime.fromtimestamp(evidence.received, UTC),
+                level=authorisation.level,
+                number=authorisation.number,
+                transcribed=evidence.transcribed,
+                derived=evidence.derived,
+            )
+
+
+def _warnings(
+    question: Question,
+    declared: Declared,
+    day: Day | None,
+    timeline: Timeline | None,
+    used: Iterable[Used],
+    age: int | None,
+    at: int,
+) -> Iterator[Caution]:
+    """What a person should look at."""
+    code = declared.code
+    if day and age is not None and day.warn_after is not None and age > day.warn_after:
+        yield Caution(code=Warn.DATA_OLD, facts={"age": str(age), "limit": str(day.warn_after)})
+    if timeline and timeline.names:
+        yield from _names(question.name, timeline)
+    if question.manifest and not declared.fault and not spellings(question.manifest) & set(declared.readings or ("",)):
+        yield Caution(code=Warn.CODES_DISAGREE, facts={"declared": question.code, "manifest": question.manifest})
+    if declared.slips and code:
+        yield Caution(code=Warn.CODE_FOLDED, facts={"declared": declared.text, "read": code, "slips": ", ".join(declared.slips)})
+    if code and day and day.code.value and not day.code.value.confirmed and not checks.fits(code, day):
+        yield Caution(code=Warn.PATTERN_UNCONFIRMED, facts=checks.example(day))
+    if timeline and timeline.held is not None and (held := timeline.evidence[timeline.held]).issued <= at:
+        yield Caution(code=Warn.HELD_FOR_REVIEW, facts={"message": held.message_id})
+    for one in used:
+        if one.transcribed:
+            yield Caution(code=Warn.TRANSCRIBED, facts={"message": one.message_id})
+
+
+def _names(declared: str | None, timeline: Timeline) -> Iterator[Caution]:
+    """Nothing passes to the same code reissued under another name; whether it was is for a person to say."""
+    stated = timeline.names[0]
+    if declared and _plain(declared) not in (_plain(stated), _plain(timeline.local_name or stated)):
+        yield Caution(code=Warn.NAME_DIFFERS, facts={"declared": declared, "stated": stated})
+    if before := [name for name in timeline.names[1:] if _plain(name) != _plain(stated)]:
+        yield Caution(code=Warn.NAME_DIFFERS, facts={"before": before[0], "stated": stated})
+
+
+def _plain(name: str) -> str:
+    """A name without what people write differently: case, width, blanks and punctuation."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+
+
+def _ask_again(
+    question: Question,
+    on: date,
+    today: date,
+    day: Day | None,
+    timeline: Timeline | None,
+    currency: Currency,
+    dated: Iterable[Stop | Disruption],
+) -> datetime | None:
+    """The next moment at which the answer can change by itself. What was asked about a past day, or as known then, stays as it was;
+    a coming day is judged anew when it begins."""
+    if on < today or question.known_at:
+        return None
+    now = int(question.now.timestamp())
+    moments: list[int | None] = []
+    if day and currency.as_of:
+        as_of = int(currency.as_of.timestamp())
+        moments += [as_of + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
+    if on > today:
+        moments.append(midnight(on, HOME_ZONE))
+    else:
+        moments.append(day.next_step if day else None)
+        moments.append(timeline.next_change_after(now) if timeline else None)
+        moments += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
+    coming = min([moment for moment in moments if moment is not None and moment > now], default=None)
+    return datetime.fromtimestamp(coming, UTC) if coming else None
