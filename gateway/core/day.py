@@ -84,7 +84,7 @@ def _read(arrangement: Arrangement, law: Law, on: date) -> Day:
         levels=a.levels.on(on),
         measures=measures,
         code=code,
-        pattern=re.compile(code.value.pattern) if code.value else None,
+        pattern=re.compile(code.value.pattern, re.ASCII) if code.value else None,
         warn_after=int(warn_after.total_seconds()) if warn_after is not None else None,
         stop_after=int(stop_after.total_seconds()) if stop_after is not None else None,
         prevailing=law.prevailing.on(on),

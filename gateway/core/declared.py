@@ -162,7 +162,7 @@ def _likeliest(readings: list[str], registry: Registry, on: date) -> list[str]:
     def fits(code: str) -> bool:
         arrangement = registry.arrangement_for(code)
         form = arrangement.code.on(on).value if arrangement else None
-        return bool(form and form.confirmed and re.fullmatch(form.pattern, code))
+        return bool(form and form.confirmed and form.matches(code))
 
     for test in (registry.known, fits, registry.arrangement_for):
         if left := [code for code in readings if test(code)]:

@@ -117,7 +117,7 @@ def decide(
     terms = day if code and not outside else None
 
     rests_on: tuple[Authorisation, ...] = ()
-    age = _age(question, currency, moment)
+    age = _age(currency.as_of, question.known_at or question.now, at)
     if code and terms:
         whys += checks.terms(terms, question.mode)
         # 5
@@ -150,7 +150,7 @@ def decide(
         evidence=used,
         data_as_of=currency.as_of,
         data_age=age,
-        ask_again=_ask_again(question, on, today, day, timeline, currency, [*stops, *disruptions]),
+        ask_again=_ask_again(question, on, today, day, timeline, currency.as_of, [*stops, *disruptions]),
         arrangement_digest=arrangement.digest if arrangement else None,
         law_digest=law.digest,
         known_at=question.known_at,
@@ -172,12 +172,9 @@ def _disruptions(switches: Switches, arrangement: Arrangement | None) -> list[Di
     return [*switches.disruptions.get("*", ()), *switches.disruptions.get(arrangement.iso, ())] if arrangement else []
 
 
-def _age(question: Question, currency: Currency, moment: datetime) -> int | None:
-    """Seconds by which the data was old at the moment judged, but no older than it was when it was last known (choice)."""
-    if currency.as_of is None:
-        return None
-    known = question.known_at or question.now
-    return max(0, int((min(known, moment) - currency.as_of).total_seconds()))
+def _age(as_of: datetime | None, known: datetime, at: int) -> int | None:
+    """Seconds by which the data was old at the moment judged, but no older than it was when it was known (choice)."""
+    return max(0, min(int(known.timestamp()), at) - int(as_of.timestamp())) if as_of else None
 
 
 def _decision(direction: Direction, whys: list[Why], question: Question, terms: Day | None, disrupted: bool) -> Decision:
@@ -264,23 +261,22 @@ def _ask_again(
     today: date,
     day: Day | None,
     timeline: Timeline | None,
-    currency: Currency,
+    as_of: datetime | None,
     dated: Iterable[Stop | Disruption],
 ) -> datetime | None:
-    """The next moment at which the answer can change by itself. What was asked about a past day, or as known then, stays as it was;
-    a coming day is judged anew when it begins."""
+    """The next moment at which the answer can change by itself. About a past day, or as known then, it stays as it is; a coming day is
+    judged anew when it begins."""
     if on < today or question.known_at:
         return None
     now = int(question.now.timestamp())
-    moments: list[int | None] = []
-    if day and currency.as_of:
-        as_of = int(currency.as_of.timestamp())
-        moments += [as_of + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
+    changes: list[int | None] = []
+    if day and as_of:
+        pictured = int(as_of.timestamp())
+        changes = [pictured + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
     if on > today:
-        moments.append(midnight(on, HOME_ZONE))
+        changes.append(midnight(on, HOME_ZONE))
     else:
-        moments.append(day.next_step if day else None)
-        moments.append(timeline.next_change_after(now) if timeline else None)
-        moments += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
-    coming = min([moment for moment in moments if moment is not None and moment > now], default=None)
-    return datetime.fromtimestamp(coming, UTC) if coming else None
+        changes += (day.next_step if day else None, timeline.next_change_after(now) if timeline else None)
+        changes += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
+    coming = [change for change in changes if change is not None and change > now]
+    return datetime.fromtimestamp(min(coming), UTC) if coming else None

@@ -22,9 +22,6 @@ from gateway.core.model import Standing, Told
 
 T = TypeVar("T")
 
-#: The zone of whoever issued a statement: one zone, or a function of ``Statement.member`` (the EU: the member's).
-Zones = ZoneInfo | Callable[[str | None], ZoneInfo]
-
 #: The start of time: ``annulled`` is void from here.
 ALWAYS = int(datetime.min.replace(tzinfo=UTC).timestamp())
 
@@ -125,16 +122,11 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def next_change_after(self, moment: int) -> int | None:
         """The first moment after ``moment`` at which a standing or a period changes by itself; None: never."""
-        return min((change for change in self._changes() if change > moment), default=None)
-
-    def _changes(self) -> Iterator[int]:
+        changes: list[int | None] = []
         for authorisation in self.authorisations:
-            for stand in authorisation.stands:
-                yield stand.since
-            for period in authorisation.periods:
-                yield period.since
-                if period.until is not None:
-                    yield period.until
+            changes += [stand.since for stand in authorisation.stands]
+            changes += [edge for period in authorisation.periods for edge in (period.since, period.until)]
+        return min([change for change in changes if change is not None and change > moment], default=None)
 
 
 #: A timeline as MessagePack: what the store keeps and the index holds.
@@ -157,7 +149,7 @@ def known_at(told: Iterable[Told], moment: datetime) -> list[Told]:
     ]
 
 
-def fold(told: Iterable[Told], zones: Zones) -> Timeline:
+def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     """Fold statements about one operator, in any order of arrival, into its timeline.
 
     1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
@@ -165,13 +157,14 @@ def fold(told: Iterable[Told], zones: Zones) -> Timeline:
     3. It is divided among the authorisations it speaks of.
     4. Each authorisation's standing and period are overlaid, statement by statement.
 
-    ``Told.digest`` is hexadecimal. Statements must be of one operator; this is not checked.
+    ``zone`` is the issuer's own, where its days begin (the EU: the member's). ``Told.digest`` is hexadecimal. That all statements are of
+    one operator is not checked.
     """
     ordered = _in_order_of_issue([one for one in told if one.voided is None])
     applied = [one for one in ordered if not _waits(one)]
     witnesses = _Witnesses()
     authorisations = tuple(
-        _authorisation(identity, [one for one in applied if _addresses(one, identity)], zones, witnesses)
+        _authorisation(identity, [one for one in applied if _addresses(one, identity)], zone, witnesses)
         for identity in _identities(applied)
     )
     # Any later word of the partner about this operator answers what the held list left open.
@@ -249,12 +242,12 @@ class _Dates(NamedTuple):
     until: int | None
 
 
-def _authorisation(identity: _Identity, told: list[Told], zones: Zones, witnesses: _Witnesses) -> Authorisation:
+def _authorisation(identity: _Identity, told: list[Told], zone: ZoneInfo, witnesses: _Witnesses) -> Authorisation:
     stands: list[_Segment[Standing]] = []
     periods: list[_Segment[_Dates]] = []
     for one in told:
         stands = _stand(stands, one)
-        periods = _period(periods, one, zones if isinstance(zones, ZoneInfo) else zones(one.statement.member))
+        periods = _period(periods, one, zone)
     return Authorisation(
         identity.level,
         identity.number,
