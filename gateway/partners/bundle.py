@@ -76,11 +76,10 @@ class Draft:
         return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), pinned)
 
     def _disagreements(self) -> Iterator[Fault]:
-        """Where a key was unreadable, what else is said of it would only mislead."""
-        unread = tuple({".".join(fault.key.split(".")[:2]).split("[")[0] for fault in self.faults if fault.file == self.name})
-        findings = [Fault(self.name, *finding) for finding in check.partner(self.file)]
-        yield from (fault for fault in findings if not fault.key.startswith(unread))
-        yield from (Fault(self.site_name, *finding) for finding in check.site(self.site, self.shipped))
+        unread = tuple({".".join(fault.key.split(".")[:2]).split("[")[0] for fault in self.faults})
+        for name, findings in ((self.name, check.partner(self.file)), (self.site_name, check.site(self.site, self.shipped))):
+            # Of a key that could not be read, whatever else is said would only mislead.
+            yield from (Fault(name, *finding) for finding in findings if not finding.key.startswith(unread))
 
 
 def open_bundle(content: bytes) -> Bundle:
@@ -126,7 +125,9 @@ def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault]) -> M | None
         return None
 
 
-_NOTHING = [{"from": "0001-01-01", "unknown": "could not be read"}]
+_UNREAD = "could not be read"
+_NOTHING = [{"from": "0001-01-01", "unknown": _UNREAD}]
+_NOT_IN_FORCE = [{"from": "0001-01-01", "value": False, "setting": _UNREAD}]
 _STAND_INS: Raw = {
     "iso": "XX",
     "economy": {"en": "-", "zh": "无"},
@@ -149,5 +150,5 @@ def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
     bad_terms = {fault.key.split(".")[1].split("[")[0] for fault in faults if fault.key.startswith("terms.")}
     readable = {key: value for key, value in (terms if isinstance(terms, dict) else {}).items() if key not in bad_terms}
     mended = _STAND_INS | {key: value for key, value in raw.items() if key not in bad and key in PartnerFile.model_fields}
-    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | readable
+    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | readable
     return PartnerFile.model_validate_json(canonical(mended))

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from gateway.core.arrangement import Measure
 from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteTerms, Step
+from gateway.wire.algorithms import ALGORITHMS
 
 Steps = tuple[Step[Any], ...]
 
@@ -60,6 +62,8 @@ def law(file: LawFile) -> Iterator[Finding]:
     for measure, shape in file.measures.items():
         if shape.scope is not measure.scope:
             yield Finding(f"measures.{measure}.scope", f"Measure {measure} is of scope {measure.scope}.", "Correct it.")
+    for measure in sorted(set(Measure) - file.measures.keys()):
+        yield Finding("measures", f"Measure {measure} has no words.", "Add it.")
 
 
 def _sources(
@@ -136,6 +140,9 @@ def _operation(file: PartnerFile) -> Iterator[Finding]:
             yield Finding(
                 "terms.warn_after", f"From {day} on the warning would come no earlier than the stop.", "Warn earlier than you stop."
             )
+    for algorithm in sorted(set(file.binding.algorithms) - ALGORITHMS):
+        known = ", ".join(sorted(ALGORITHMS))
+        yield Finding("binding.algorithms", f"{algorithm!r} is no algorithm of the signature profile.", f"Use {known}.")
     if file.binding.accept_for < file.binding.retry_for:
         yield Finding(
             "binding.accept_for",

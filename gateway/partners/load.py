@@ -53,7 +53,7 @@ def load_all(partners: Path, schemas: Path, site: Path | None = None) -> Partner
     faults += _strangers(site, {folder.name for folder in folders})
     faults += _claimed_twice(bundles)
     try:
-        law, law_content = read_law(_toml(partners / "common.toml"), f"{partners.name}/common.toml")
+        law, law_content = read_law(_toml(partners / "common.toml"), _name(partners / "common.toml"))
     except PartnerFaults as error:
         faults += error.faults
     if faults:
@@ -65,8 +65,8 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
     """One partner; PartnerFaults with everything that is wrong with it."""
     own = site / folder.name if site else None
     site_file = own / "site.toml" if own else None
+    raw = _toml(folder / "partner.toml")
     faults: list[Fault] = []
-    raw = _attempt(folder / "partner.toml", faults)
     site_raw = _attempt(site_file, faults) if site_file and site_file.exists() else {}
     draft = Draft.read(raw, site_raw, _name(folder / "partner.toml"), _name(site_file) if site_file else "site.toml")
     if draft.file.iso != folder.name.upper() and "iso" in raw:
@@ -74,7 +74,12 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
             Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")
         )
     certificates = [found for place in (folder, own) if place for found in _certificates(place / "certs", faults)]
-    dialects = {f"{name}/{version}": _dialect(schemas / name / version, draft.name, faults) for name, version in draft.dialects}
+    dialects = {f"{name}/{version}": read_dialect(schemas / name / version) for name, version in draft.dialects}
+    faults += (
+        Fault(draft.name, "terms.dialect", f"There is no dialect {spoken}.", f"Add schemas/{spoken}/, or choose another.")
+        for spoken, files in dialects.items()
+        if not files
+    )
     try:
         bundle = draft.judge(dialects, certificates)
     except PartnerFaults as error:
@@ -105,12 +110,9 @@ def _toml(path: Path) -> dict[str, Any]:
         raise PartnerFaults([Fault(_name(path), "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
 
 
-def _dialect(folder: Path, name: str, faults: list[Fault]) -> Files:
-    files = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*") if path.suffix in _DIALECT_SUFFIXES}
-    if not files:
-        spoken = f"{folder.parent.name}/{folder.name}"
-        faults.append(Fault(name, "terms.dialect", f"There is no dialect {spoken}.", f"Add schemas/{spoken}/, or choose another."))
-    return files
+def read_dialect(folder: Path) -> Files:
+    """The files of one version of a dialect, by name; none where there is no such folder. Includes nothing of its examples."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES}
 
 
 def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:
@@ -155,5 +157,5 @@ def _claimed_twice(bundles: Mapping[str, Bundle]) -> Iterator[Fault]:
 
 
 def _name(path: Path) -> str:
-    """As a person would open it: the last three steps of the way."""
-    return "/".join(path.parts[-3:])
+    """As a person would open it from here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -28,6 +27,7 @@ from gateway.partners.pattern import measure
 
 V = TypeVar("V")
 
+_FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*")
 _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 
 
@@ -41,7 +41,7 @@ def _duration(text: Any) -> timedelta:
 def _zone(key: str) -> str:
     try:
         ZoneInfo(key)
-    except (OSError, ValueError):  # a key may also look like a path, which zoneinfo refuses as a ValueError
+    except (KeyError, ValueError):  # a key that looks like a path is refused as a ValueError
         raise wrong(f"there is no time zone {key!r}", 'Use a name of the IANA database, such as "Asia/Singapore".') from None
     return key
 
@@ -62,6 +62,9 @@ def _code_form(form: CodeForm) -> CodeForm:
 
 
 def _dialect(choice: DialectChoice) -> DialectChoice:
+    for part in (choice.name, choice.version, *choice.accepts):
+        if not _FOLDER.fullmatch(part):  # it becomes a folder's name, so it must not lead anywhere else
+            raise wrong(f"{part!r} is no name of a dialect or version", "Use lower-case letters, digits and hyphens.")
     if choice.version not in choice.accepts:
         raise wrong("the version we write is not among those accepted", "Add it to accepts.")
     return choice
@@ -73,15 +76,28 @@ Prefix = Annotated[str, StringConstraints(pattern="^[A-Z]{2,4}$")]
 Iso = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 SourceId = Annotated[str, StringConstraints(pattern="^[a-z0-9-]+$")]
 Zone = Annotated[str, AfterValidator(_zone)]
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["35 days"]}),
-]
-SharedField = Literal[OPTIONAL_FIELDS]  # type: ignore[valid-type] # the statement's own fields, so that no second list can differ
-Form = Annotated[CodeForm, AfterValidator(_code_form)]
-Choice = Annotated[DialectChoice, AfterValidator(_dialect)]
+
+# What a step may say. The names are those of the editors' schemas.
+Code = TypeAliasType("Code", Annotated[CodeForm, AfterValidator(_code_form)])
+Dialect = TypeAliasType("Dialect", Annotated[DialectChoice, AfterValidator(_dialect)])
+ChineseCode = TypeAliasType("ChineseCode", Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,6}\+10$")])
+ClearanceCode = TypeAliasType("ClearanceCode", Text)
+Directions = TypeAliasType("Directions", Annotated[frozenset[Direction], Field(min_length=1)])
+Modes = TypeAliasType("Modes", Annotated[frozenset[Mode], Field(min_length=1)])
+Levels = TypeAliasType("Levels", Annotated[frozenset[Text], Field(min_length=1)])
+Measures = TypeAliasType("Measures", Annotated[tuple[Measure, ...], Field(min_length=1)])
+Tiers = TypeAliasType("Tiers", Annotated[frozenset[Tier], Field(min_length=1)])
+AnyTiers = TypeAliasType("AnyTiers", frozenset[Tier])
+Fields = TypeAliasType("Fields", frozenset[Literal[OPTIONAL_FIELDS]])  # type: ignore[valid-type] # a second list could differ
+Operators = TypeAliasType("Operators", Annotated[int, Field(gt=0)])
+Duration = TypeAliasType(
+    "Duration",
+    Annotated[
+        timedelta,
+        BeforeValidator(_duration),
+        WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["35 days"]}),
+    ],
+)
 
 
 class Shape(BaseModel):
@@ -113,10 +129,14 @@ class Step(Shape, Generic[V]):
             raise wrong("a step needs exactly one provenance", "Give one of source, unknown, setting.")
         if (self.value is None) != (self.unknown is not None):
             raise wrong("a value goes with source or setting, and never with unknown", "Add the value or remove it.")
+        if self.note is not None and self.source is None:
+            raise wrong("a note stands beside a fact", "Say it in the unknown or the setting itself.")
         return self
 
 
 def _ascending(steps: tuple[Step[V], ...]) -> tuple[Step[V], ...]:
+    if not steps:
+        raise wrong("a term says nothing", "Give it a step; unknown is an answer.")
     for before, after in pairwise(steps):
         if after.since <= before.since:
             raise wrong(
@@ -127,51 +147,43 @@ def _ascending(steps: tuple[Step[V], ...]) -> tuple[Step[V], ...]:
 
 
 W = TypeVar("W")
-Timeline = TypeAliasType(
-    "Timeline", Annotated[tuple[Step[W], ...], Field(min_length=1), AfterValidator(_ascending)], type_params=(W,)
-)
-Some = Annotated[frozenset[W], Field(min_length=1)]
-
-
-Shared = Timeline[frozenset[SharedField]]
-ChineseCode = Timeline[Annotated[str, StringConstraints(pattern="^[A-Z]{2,6}$")]]
-Length = Timeline[Duration]
-Count = Timeline[Annotated[int, Field(gt=0)]]
-Speech = Timeline[Choice]
+Timeline = TypeAliasType("Timeline", Annotated[tuple[Step[W], ...], AfterValidator(_ascending)], type_params=(W,))
 
 
 class SiteTerms(Shape):
     """The terms an installation may choose for itself."""
 
-    shared: Shared = ()
-    chinese_code: ChineseCode = ()
-    warn_after: Length = ()
-    stop_after: Length = ()
-    threshold: Count = ()
-    list_every: Length = ()
-    dialect: Speech = ()
+    shared: Timeline[Fields] = ()
+    chinese_code: Timeline[ChineseCode] = ()
+    warn_after: Timeline[Duration] = ()
+    stop_after: Timeline[Duration] = ()
+    threshold: Timeline[Operators] = ()
+    list_every: Timeline[Duration] = ()
+    dialect: Timeline[Dialect] = ()
 
 
 class Terms(Shape):
     """Everything an arrangement says, by date."""
 
     in_force: Timeline[bool]
-    directions: Timeline[Some[Direction]]
-    modes: Timeline[Some[Mode]]
-    levels: Timeline[Some[Text]] = Field(description="Levels China recognises; unknown: any level of the programme.")
-    measures: Timeline[Annotated[tuple[Measure, ...], Field(min_length=1)]]
-    code: Timeline[Form] = Field(description="How the partner's codes look; unknown: the partner's own list decides.")
+    directions: Timeline[Directions]
+    modes: Timeline[Modes]
+    levels: Timeline[Levels] = Field(description="Levels China recognises; unknown: any level of the programme.")
+    measures: Timeline[Measures]
+    code: Timeline[Code] = Field(description="How the partner's codes look; unknown: the partner's own list decides.")
 
-    tiers: Timeline[Some[Tier]] = Field(description="Chinese tiers the partner recognises.")
+    tiers: Timeline[Tiers] = Field(description="Chinese tiers the partner recognises.")
     consent: Timeline[bool] = Field(description="Whether a Chinese AEO must consent before the partner is told of it.")
-    shared: Shared = Field(description="Fields a statement of ours may carry beside code and standing.")
-    chinese_code: ChineseCode = Field(description="What stands before the 10-digit customs code of a Chinese AEO.")
+    shared: Timeline[Fields] = Field(description="Fields a statement of ours may carry beside code and standing.")
+    chinese_code: Timeline[ChineseCode] = Field(
+        description="The form of a Chinese AEO's code: letters, then the 10-digit customs code."
+    )
 
-    warn_after: Length = Field(description="Age of the partner's data from which on every answer says it.")
-    stop_after: Length = Field(description="Age of the partner's data from which on answers are undetermined.")
-    threshold: Count = Field(description="Operators a day that lists may grant or delist without a person.")
-    list_every: Length = Field(description="How often we send our complete list.")
-    dialect: Speech = Field(description="The XML spoken, and every version the partner may still send.")
+    warn_after: Timeline[Duration] = Field(description="Age of the partner's data from which on every answer says it.")
+    stop_after: Timeline[Duration] = Field(description="Age of the partner's data from which on answers are undetermined.")
+    threshold: Timeline[Operators] = Field(description="Operators a day that lists may grant or delist without a person.")
+    list_every: Timeline[Duration] = Field(description="How often we send our complete list.")
+    dialect: Timeline[Dialect] = Field(description="The XML spoken, and every version the partner may still send.")
 
 
 class BindingShape(Shape):
@@ -179,8 +191,8 @@ class BindingShape(Shape):
 
     endpoint: Annotated[str, StringConstraints(pattern="^https?://")] | None = None
     pull: bool = False
-    accept_for: Duration = timedelta(days=3)
-    retry_for: Duration = timedelta(days=2)
+    accept_for: Duration = Field(default="3 days", validate_default=True)
+    retry_for: Duration = Field(default="2 days", validate_default=True)
     algorithms: tuple[Text, ...] = ()
     min_rsa_bits: Annotated[int, Field(ge=2048, le=8192)] = 3072
     private_addresses: bool = False
@@ -210,7 +222,7 @@ class PartnerFile(Shape):
     level_words: tuple[Text, ...] = ()
     sources: dict[SourceId, Text]
     contacts: tuple[Contact, ...] = ()
-    binding: BindingShape = BindingShape()
+    binding: BindingShape = Field(default_factory=BindingShape)
     codes: dict[Text, dict[Text, Text]] = {}
     terms: Terms
 
@@ -218,7 +230,7 @@ class PartnerFile(Shape):
 class SiteFile(Shape):
     """What one installation chooses for one partner: ``<site>/<iso>/site.toml``. It can hold no fact."""
 
-    binding: BindingShape = BindingShape()
+    binding: BindingShape = Field(default_factory=BindingShape)
     contacts: tuple[Contact, ...] = ()
     terms: SiteTerms = SiteTerms()
 
@@ -230,7 +242,7 @@ class MeasureShape(Shape):
     zh: Chinese
     scope: Scope
     source: SourceId
-    clearance_code: Timeline[Text]
+    clearance_code: Timeline[ClearanceCode]
 
 
 class LawFile(Shape):
@@ -238,7 +250,7 @@ class LawFile(Shape):
 
     sources: dict[SourceId, Text]
     measures: dict[Measure, MeasureShape]
-    prevailing: Timeline[frozenset[Tier]]
+    prevailing: Timeline[AnyTiers]
     suspended_prevails: Timeline[bool]
 
 

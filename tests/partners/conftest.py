@@ -1,0 +1,26 @@
+"""A copy of one made-up partner to change, and the partners that are shipped."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.partners import Partners, load_all
+
+REPO = Path(__file__).resolve().parents[2]
+SHIPPED = REPO / "partners"
+SCHEMAS = REPO / "schemas"
+BASE = Path(__file__).parent / "base"
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Partners:
+    return load_all(SHIPPED, SCHEMAS)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """``partners/`` with XA and the common file, and ``site/`` with settings for XA."""
+    return Path(shutil.copytree(BASE, tmp_path / "base"))

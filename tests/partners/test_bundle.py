@@ -1,0 +1,66 @@
+"""A bundle is one piece of content: opened again it is the same, and one other byte is another bundle."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.arrangement import Measure, Mode
+from gateway.partners import Bundle, open_bundle
+from gateway.partners.bundle import Draft
+from gateway.partners.load import read_dialect
+from tests.partners.conftest import BASE, SCHEMAS
+
+RAW = tomllib.loads((BASE / "partners/xa/partner.toml").read_text(encoding="utf-8"))
+SENTENCES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)
+
+
+def _steps(values: st.SearchStrategy[Any], unknown: bool = True) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """From the day of entry into force on, in order, each with one provenance."""
+    said = st.builds(lambda value, why: {"value": value, "setting": why}, values, SENTENCES)
+    step = said | st.builds(lambda why: {"unknown": why}, SENTENCES) if unknown else said
+    days = st.lists(st.dates(date(2024, 6, 2), date(2030, 1, 1)), unique=True, max_size=3).map(sorted)
+    return st.builds(
+        lambda first, rest, days: [
+            {"from": day} | step for day, step in zip([date(2024, 6, 1), *days], [first, *rest], strict=False)
+        ],
+        step,
+        st.lists(step, min_size=3, max_size=3),
+        days,
+    )
+
+
+TERMS = st.fixed_dictionaries(
+    {
+        "modes": _steps(st.lists(st.sampled_from(sorted(Mode)), min_size=1, unique=True)),
+        "measures": _steps(st.lists(st.sampled_from(sorted(Measure)), min_size=1, unique=True)),
+        "threshold": _steps(st.integers(1, 10**6), unknown=False),
+        "list_every": _steps(st.integers(1, 365).map(lambda days: f"{days} days"), unknown=False),
+        "chinese_code": _steps(st.sampled_from(["AEOCN+10", "CN+10"])),
+    }
+)
+
+
+def _bundle(raw: dict[str, Any]) -> Bundle:
+    return Draft.read(raw, {}, "partner.toml", "site.toml").judge({"canonical/1": read_dialect(SCHEMAS / "canonical/1")}, ())
+
+
+@given(TERMS, SENTENCES)
+@settings(max_examples=50, deadline=None)
+def test_round_trip(terms: dict[str, Any], programme: str) -> None:
+    bundle = _bundle(RAW | {"programme": programme, "terms": RAW["terms"] | terms})
+    again = open_bundle(bundle.content)
+    assert again == bundle
+    assert again.arrangement.programme == programme
+    for name, steps in terms.items():
+        assert [step.since for step in getattr(again.arrangement, name).steps] == [step["from"] for step in steps]
+
+
+def test_order_of_keys_does_not_matter_and_content_does() -> None:
+    backwards = dict(reversed(RAW.items()))
+    assert _bundle(backwards).digest == _bundle(RAW).digest
+    assert _bundle(RAW | {"programme": "Another"}).digest != _bundle(RAW).digest

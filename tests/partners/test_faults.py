@@ -1,0 +1,111 @@
+"""Every fault by one change of a sound partner, and all faults of all files at once."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.partners import PartnerFaults, load_all, load_one
+from tests.partners.conftest import SCHEMAS, SHIPPED
+
+CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "faults.toml").read_text(encoding="utf-8"))["case"]
+
+
+def spoil(base: Path, case: dict[str, Any]) -> None:
+    path = base / case["file"]
+    if "whole" in case:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(case["whole"], encoding="utf-8")
+        return
+    text = path.read_text(encoding="utf-8")
+    assert not case["old"] or text.count(case["old"]) == 1, "a case changes exactly one place"
+    path.write_text(text.replace(case["old"], case["new"]) if case["old"] else text + case["new"], encoding="utf-8")
+
+
+def test_the_base_is_sound(base: Path) -> None:
+    assert list(load_all(base / "partners", SCHEMAS, base / "site")) == ["XA"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_fault(base: Path, case: dict[str, Any]) -> None:
+    spoil(base, case)
+    with pytest.raises(PartnerFaults) as caught:
+        load_all(base / "partners", SCHEMAS, base / "site")
+    found = sorted((fault.key, fault.problem) for fault in caught.value.faults)
+    expected = sorted((key, begins) for key, begins in case["faults"])
+    assert [key for key, _ in found] == [key for key, _ in expected]
+    for (_, problem), (_, begins) in zip(found, expected, strict=True):
+        assert problem.startswith(begins)
+    place = case.get("in", case["file"])
+    # A stray folder is named itself, since it has no file to blame.
+    assert {fault.file for fault in caught.value.faults} <= {
+        str(base / place),
+        str((base / place).parent),
+        str((base / place).parent / "partner.toml"),
+    }
+    assert all(fault.remedy and str(fault).count(fault.remedy) for fault in caught.value.faults)
+    assert case.get("remedy", "") in str(caught.value)
+
+
+def test_all_faults_of_all_files_at_once(base: Path) -> None:
+    """Many changes that touch different places of the same files: each is reported, none hides another."""
+    together = [case for case in CASES if case["id"] in TOGETHER]
+    for case in together:
+        spoil(base, case)
+    with pytest.raises(PartnerFaults) as caught:
+        load_all(base / "partners", SCHEMAS, base / "site")
+    found = {(fault.key, fault.problem) for fault in caught.value.faults}
+    for case in together:
+        for key, begins in case["faults"]:
+            assert any(key == place and problem.startswith(begins) for place, problem in found), (case["id"], key)
+
+
+TOGETHER = (
+    "unknown-key",
+    "a-term-says-nothing",
+    "no-such-zone",
+    "two-provenances",
+    "source-not-used",
+    "consent-nobody-asks-for",
+    "retried-messages-too-old",
+    "no-such-algorithm",
+    "no-partner-file",
+    "common-scope",
+    "common-measure-missing",
+    "site-shares-more",
+    "site-for-nobody",
+    "certificate-of-no-role",
+)
+
+
+def test_two_arrangements_cannot_claim_one_prefix(base: Path) -> None:
+    other = base / "partners" / "xb"
+    other.mkdir()
+    text = (base / "partners" / "xa" / "partner.toml").read_text(encoding="utf-8").replace('iso = "XA"', 'iso = "XB"')
+    claim = (
+        '\n[[members]]\niso = "XB"\nname = { en = "B", zh = "乙" }\nadministration = "unknown"\nzone = "UTC"\nprefixes = ["XA"]\n'
+    )
+    (other / "partner.toml").write_text(text + claim, encoding="utf-8")
+    with pytest.raises(PartnerFaults, match="XA claims the codes that begin with XA too"):
+        load_all(base / "partners", SCHEMAS)
+
+
+def test_text_that_is_not_utf8(base: Path) -> None:
+    (base / "partners" / "xa" / "partner.toml").write_bytes(b"iso = '\xff'")
+    with pytest.raises(PartnerFaults, match="not UTF-8"):
+        load_one(base / "partners" / "xa", SCHEMAS)
+
+
+def test_a_key_is_never_taken_for_a_certificate(base: Path) -> None:
+    certs = base / "site" / "xa" / "certs"
+    certs.mkdir()
+    (certs / "signing-1.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", encoding="utf-8")
+    with pytest.raises(PartnerFaults, match=r"no X\.509 certificate"):
+        load_one(base / "partners" / "xa", SCHEMAS, base / "site")
+
+
+def test_the_shipped_partners_have_no_faults() -> None:
+    assert len(load_all(SHIPPED, SCHEMAS)) == len([path for path in SHIPPED.iterdir() if path.is_dir()])

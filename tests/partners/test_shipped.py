@@ -1,0 +1,199 @@
+"""The shipped partners: as many as there are folders, and as the table of arrangements says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import tomllib
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
+from gateway.partners import Partners, Registry, load_all, open_bundle, open_law
+from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
+from gateway.partners.schema import text, write
+from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
+
+TODAY = date(2026, 11, 23)
+TABLE = REPO.parent / "shared/domain/arrangements.csv"
+CONFIRMED = {"SG", "HK", "CH", "AU", "IL", "JP", "RS", "UG", "ZA", "CR", "MO", "EC"}
+FOLDERS = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
+ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))} if TABLE.exists() else {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_partner(shipped: Partners, folder: str) -> None:
+    """Every folder is a partner that survives being stored, and its every value says how it is known."""
+    bundle = shipped[folder.upper()]
+    assert open_bundle(bundle.content) == bundle
+    arrangement = bundle.arrangement
+    assert arrangement.digest == bundle.digest
+    for name in ("in_force", "directions", "modes", "levels", "measures", "code", "tiers", "consent", "shared", "chinese_code"):
+        for step in getattr(arrangement, name).steps:
+            assert (step.provenance.source is not None) == (step.provenance.kind == "fact")
+            assert (step.value is None) == (step.provenance.kind == "unknown")
+            assert step.provenance.source or step.provenance.note
+    text = (SHIPPED / folder / "partner.toml").read_text(encoding="utf-8")
+    assert text.startswith("#:schema ../partner.schema.json\n")
+
+
+@pytest.mark.skipif(not ROWS, reason="the table of arrangements is not beside the project (../shared/domain/arrangements.csv)")
+class TestTable:
+    def test_31_arrangements_57_members(self, shipped: Partners) -> None:
+        assert set(shipped) == set(ROWS)
+        assert len(shipped) == 31
+        assert sum(len(bundle.arrangement.members) for bundle in shipped.values()) == 57
+
+    @pytest.mark.parametrize("iso", ROWS)
+    def test_row(self, shipped: Partners, iso: str) -> None:
+        row, arrangement = ROWS[iso], shipped[iso].arrangement
+        assert (arrangement.economy.en, arrangement.administration) == (row["economy"], row["administration"])
+        assert (arrangement.programme, arrangement.link) == (row["programme"], row["link_on_slide"])
+        assert (arrangement.signed, len(arrangement.members)) == (row["signed"].split(" ")[0], int(row["members"]))
+        assert _in_force_since(arrangement) == row["effective"]
+        assert _fact(arrangement, "directions") == (None if row["directions"] == "unknown" else row["directions"].split("+"))
+        assert _fact(arrangement, "measures") == (None if "likely" in row["measures"] else row["measures"].split() or None)
+        assert _fact(arrangement, "chinese_code") == (
+            None if "likely" in row["chinese_code_form"] else row["chinese_code_form"] or None
+        )
+        form = arrangement.code.on(TODAY).value
+        assert (re.sub(r"\?P<\w+>", "", form.pattern) if form else "").replace("(AEO[FS])", "AEO[FS]") == row["code_pattern"]
+        assert ((form and form.example) or "") == row["code_example"]
+        for level in arrangement.levels.on(TODAY).value or ():
+            assert level.split(" ")[-1].lower().replace("3", "third") in row["recognised_by_china"].lower()
+        if row["source"].startswith("GACC Announcement") and row["effective"]:
+            assert arrangement.in_force.steps[-1].provenance.source == row["source"].split(";")[0]
+
+
+def _in_force_since(arrangement: Arrangement) -> str:
+    if arrangement.in_force.steps[0].value is None:  # the day is not known
+        return ""
+    return next(step.since.isoformat() for step in arrangement.in_force.steps if step.value)
+
+
+def _fact(arrangement: Arrangement, term: str) -> list[str] | str | None:
+    step = getattr(arrangement, term).steps[-1]
+    if step.value is None:
+        return None
+    assert step.provenance.kind == "fact"
+    return (
+        step.value
+        if isinstance(step.value, str)
+        else [str(one) for one in step.value]
+        if term == "measures"
+        else sorted(step.value, reverse=True)
+    )
+
+
+def test_where_nothing_is_known_nothing_is_in_force(shipped: Partners) -> None:
+    unknown = {iso for iso, bundle in shipped.items() if bundle.arrangement.in_force.on(TODAY).value is None}
+    assert unknown == {"KZ", "IR", "RU", "PH", "UZ", "IS"}
+    in_force = sum(len(bundle.arrangement.members) for iso, bundle in shipped.items() if iso not in unknown)
+    assert in_force == 51  # of 52: which one of the six it is, no source says
+
+
+def test_confirmed_patterns(shipped: Partners) -> None:
+    forms = {iso: bundle.arrangement.code.on(TODAY).value for iso, bundle in shipped.items()}
+    assert {iso for iso, form in forms.items() if form and form.confirmed} == CONFIRMED
+    assert {iso for iso, form in forms.items() if form and not form.confirmed} == {"KR", "NZ", "EU", "GB"}
+
+
+def test_hong_kong_began_with_land(shipped: Partners) -> None:
+    modes = shipped["HK"].arrangement.modes
+    assert modes.on(date(2014, 8, 31)).value == frozenset({Mode.LAND})
+    assert modes.on(date(2014, 9, 1)).value == frozenset(Mode)
+
+
+def test_level_inside_the_code(shipped: Partners) -> None:
+    form = shipped["RS"].arrangement.code.on(TODAY).value
+    assert form
+    found = re.fullmatch(form.pattern, "RSAEOS" + "1" * 24)
+    assert found
+    assert found[form.level_group or ""] == "AEOS"
+
+
+@pytest.mark.parametrize(
+    ("code", "iso"),
+    [
+        ("SG123456789012", "SG"),
+        ("GR123456789", "EU"),
+        ("EL123456789", None),
+        ("CHE100155212", "CH"),
+        ("CL1", "CL"),
+        ("XI123456789000", None),
+        ("TW12345678", None),
+        ("GB717572504502802", "GB"),
+        ("A", None),
+        ("", None),
+    ],
+)
+def test_whose_code(shipped: Partners, code: str, iso: str | None) -> None:
+    found = Registry(bundle.arrangement for bundle in shipped.values()).arrangement_for(code)
+    assert (found.iso if found else None) == iso
+
+
+def test_each_member_of_the_eu_has_its_own_midnight(shipped: Partners) -> None:
+    arrangement = shipped["EU"].arrangement
+    assert {str(arrangement.zone_of(f"{prefix}1")) for prefix in ("PT", "CY", "FR")} == {
+        "Europe/Lisbon",
+        "Asia/Nicosia",
+        "Europe/Paris",
+    }
+    assert arrangement.member_of("XI123") is None
+
+
+def test_the_law(shipped: Partners) -> None:
+    law = shipped.law
+    assert open_law(shipped.law_content) == law
+    assert set(law.measures) == set(Measure)
+    assert all(words.clearance_code.on(TODAY).value is None for words in law.measures.values())
+    assert law.prevailing.on(date(2021, 10, 31)).value is None
+    assert law.prevailing.on(date(2021, 11, 1)).provenance.kind == "fact"
+    assert law.prevailing.on(TODAY).provenance.kind == "setting"
+
+
+def test_a_32nd_partner_is_a_folder(tmp_path: Path) -> None:
+    partners = Path(shutil.copytree(SHIPPED, tmp_path / "partners"))
+    shutil.copytree(BASE / "partners" / "xa", partners / "xa")
+    loaded = load_all(partners, SCHEMAS)
+    assert len(loaded) == len(FOLDERS) + 1
+    assert loaded["XA"].arrangement.directions.on(TODAY).value == frozenset({Direction.IMPORT})
+    assert Registry(bundle.arrangement for bundle in loaded.values()).arrangement_for("XA123456") is loaded["XA"].arrangement
+
+
+def test_a_site_lays_its_settings_over(base: Path) -> None:
+    bundle = load_all(base / "partners", SCHEMAS, base / "site")["XA"]
+    arrangement = bundle.arrangement
+    assert arrangement.binding.endpoint == "https://example.test/exchange"
+    assert arrangement.binding.algorithms == ("ed25519",)
+    assert arrangement.chinese_code.on(date(2024, 12, 31)).value is None
+    assert arrangement.chinese_code.on(TODAY).provenance.kind == "setting"
+    assert arrangement.shared.on(date(2024, 12, 31)).value == frozenset({"name", "address"})
+    assert arrangement.shared.on(TODAY).value == frozenset({"name"})
+    assert open_bundle(bundle.content) == bundle
+    assert bundle.digest != load_all(base / "partners", SCHEMAS)["XA"].digest
+
+
+@pytest.mark.parametrize("name", EDITOR_SCHEMAS)
+def test_editor_schemas_are_current(name: str, tmp_path: Path) -> None:
+    assert (SHIPPED / name).read_text(encoding="utf-8") == text(EDITOR_SCHEMAS[name]), "run python -m gateway.partners.schema"
+    write(tmp_path)
+    assert json.loads((tmp_path / name).read_text(encoding="utf-8"))["title"]
+
+
+def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
+    """What nobody writes anywhere would be dead data."""
+    keys = set(json.loads((SHIPPED / "partner.schema.json").read_text(encoding="utf-8"))["properties"])
+    written = {key for folder in FOLDERS for key in tomllib.loads((SHIPPED / folder / "partner.toml").read_text(encoding="utf-8"))}
+    assert keys - written == {"contacts"}  # empty until known
+
+
+def test_loading_is_quick() -> None:
+    began = perf_counter()
+    load_all(SHIPPED, SCHEMAS)
+    assert perf_counter() - began < 2
