@@ -1,0 +1,137 @@
+"""Every code there is has a sentence in every language, with the same facts, and no fact can make a sentence fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.clearance import wording
+from gateway.clearance.wording import Hole, Language, refusal, say, word
+from gateway.core.arrangement import Direction, Mode, Role, Scope, Tier
+from gateway.core.declared import Slip
+from gateway.core.errors import Code
+from gateway.core.model import Standing
+from gateway.core.question import Reason, Verdict, Warn
+
+NOTES = ("direction-not-told", "acceptance-unreadable", "stands-for", "manifest-only", "no-aeo-party")
+CODES = [*Verdict, *Reason, *Warn, *NOTES]
+EN, ZH = (wording._locales[language] for language in (Language.EN, Language.ZH))
+
+
+def holes(text: str) -> Iterator[Hole]:
+    for choice in wording.parse(text):
+        for piece in (*choice.pieces, choice.otherwise):
+            yield from (part for part in piece if isinstance(part, Hole))
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_code_has_a_sentence(language: Language) -> None:
+    for code in CODES:
+        assert say(code, {}, language) != code
+    for refused in Code:
+        assert all(refusal(refused, language))
+    for token in (*Direction, *Mode, *Role, *Scope, *Standing, *Tier, *Slip):
+        assert token in wording._words[language]
+
+
+def test_no_sentence_is_left_over_and_no_code_means_two_things() -> None:
+    said = [code for section in wording._SENTENCES for code in EN[section]]
+    assert len(said) == len(set(said))
+    assert set(said) == {*CODES, *EN["form"]}
+    assert ZH["refusal"].keys() == {code.wire for code in Code}
+
+
+@pytest.mark.parametrize("section", [*wording._SENTENCES, "word"])
+def test_both_languages_say_the_same(section: str) -> None:
+    assert EN[section].keys() == ZH[section].keys()
+    for code, text in EN[section].items():
+        assert sorted(holes(text)) == sorted(holes(ZH[section][code])), code
+
+
+def test_every_fact_is_explained_and_every_form_known() -> None:
+    used = {hole for section in wording._SENTENCES for text in EN[section].values() for hole in holes(text)}
+    assert {hole.fact for hole in used} == EN["facts"].keys()
+    assert {hole.form for hole in used} == {None, "word", "when", "span"}
+
+
+def test_chinese_is_chinese() -> None:
+    texts = [text for section in (*wording._SENTENCES, "word") for text in ZH[section].values() if section != "form"]
+    texts += [text for said in ZH["refusal"].values() for text in said.values()]
+    for text in texts:
+        assert re.search("[\u4e00-\u9fff]", text), text
+        assert not re.search("[\u4e00-\u9fff][,;:!?]", text), text  # punctuation of the other script
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "english", "chinese"),
+    [
+        (
+            "suspended",
+            {"from": "2026-03-01T16:00:00+00:00", "level": "STP-Plus"},
+            "The partner has suspended the authorisation (STP-Plus) since 2026-03-02 00:00 China time.",
+            "互认方已自北京时间2026-03-02 00:00起暂停该企业的AEO资格（STP-Plus）。",
+        ),
+        (
+            "expired",
+            {"expires": "2026-03-01"},
+            "The authorisation is expired; its last day was 2026-03-01.",
+            "AEO资格已过有效期，有效期至2026-03-01。",
+        ),
+        (
+            "mode-not-covered",
+            {"asked": "", "covered": "air, land"},
+            "The mode of transport is not named; the arrangement covers air, land only.",
+            "未申报运输方式；仅适用于航空、陆路运输。",
+        ),
+        (
+            "role-not-covered",
+            {"asked": "other", "covered": "overseas-consignor"},
+            "Benefits do not attach to this party (other), only to the overseas consignor.",
+            "该当事方（其他）不享受互认便利措施，便利措施仅适用于境外发货人。",
+        ),
+        (
+            "domestic-party-prevails",
+            {"party": "4400000001", "tier": "discredited"},
+            "Where measures conflict, a domestic party's prevail: 4400000001 is a Discredited enterprise.",
+            "管理措施相抵触时，以境内当事方的管理措施为准：4400000001为失信企业。",
+        ),
+        (
+            "data-too-old",
+            {"as_of": "2026-01-01T00:00:00+00:00", "limit": "3024000"},
+            "The partner's last complete list is of 2026-01-01 08:00 China time; data older than 35 days decides nothing.",
+            "互认方最近一份完整名单的时点为北京时间2026-01-01 08:00；超过35天的数据不作为依据。",
+        ),
+        ("data-too-old", {}, "The partner has not yet sent a complete list.", "互认方尚未发送过完整名单。"),
+        ("data-old", {"age": "100000"}, "The partner's data is old: 27 hours.", "互认方的数据未及时更新：已有27小时。"),
+        ("code-folded", {"declared": "sg1"}, "sg1 was read as ….", "所申报的sg1按…处理。"),
+        ("data-old", {"age": "long"}, "The partner's data is old: long.", "互认方的数据未及时更新：已有long。"),
+        (
+            "suspended",
+            {"from": "soon"},
+            "The partner has suspended the authorisation since soon.",
+            "互认方已自soon起暂停该企业的AEO资格。",
+        ),
+        ("nobody-knows", {}, "nobody-knows", "nobody-knows"),
+    ],
+)
+def test_how_it_reads(code: str, facts: dict[str, str], english: str, chinese: str) -> None:
+    assert say(code, facts, Language.EN) == english
+    assert say(code, facts, Language.ZH) == chinese
+
+
+def test_words_and_refusals() -> None:
+    assert word("overseas-consignee", Language.ZH) == "境外收货人"
+    assert word("AEOS", Language.EN) == "AEOS"
+    assert refusal(Code.BUSY, Language.EN) == (Code.BUSY.row.title, Code.BUSY.row.remedy)
+    assert refusal(Code.BUSY, Language.ZH)[0] == "网关目前无法接收该报文。"
+
+
+@given(
+    st.sampled_from(CODES), st.dictionaries(st.sampled_from(sorted(EN["facts"])), st.text(max_size=12)), st.sampled_from(Language)
+)
+def test_no_fact_makes_a_sentence_fail(code: str, facts: dict[str, str], language: Language) -> None:
+    assert say(code, facts, language)
