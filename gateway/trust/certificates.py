@@ -1,0 +1,216 @@
+"""Which of a partner's certificates are relied on at a moment.
+
+A partner has any number of pinned certificates, each with a window in which we accept it; windows overlap, so a rollover never
+needs the same minute on both sides. A certificate counts when the moment lies in its window *and* ``judge`` passes it then.
+Nothing is fetched here: what is known of revocations comes from ``revocation``, which the background keeps fresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from gateway.core.errors import Code, Refusal
+from gateway.trust.judge import DEFAULT, Verdict, judge
+from gateway.trust.path import Rules
+from gateway.wire.algorithms import VerifyKey
+
+#: What a certificate is pinned for.
+Role = Literal["signing", "tls"]
+ROLES: tuple[Role, ...] = ("signing", "tls")
+#: How long a verdict is kept at most.
+KEPT = timedelta(minutes=1)
+_TICK = timedelta(microseconds=1)
+
+
+class Known(NamedTuple):
+    """What is known of revocations: lists and responses in DER. Any change of them changes ``revision``.
+
+    ``fresh_until`` is when the first of them goes stale, None where there are none.
+    """
+
+    crls: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+    fresh_until: datetime | None = None
+    revision: int = 0
+
+
+class Revocations(Protocol):
+    """Gives what is known, from memory: never waits, never fetches, and may be asked by several threads at once."""
+
+    def known(self) -> Known: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One certificate (DER) of a partner, and the window in which *we* accept it; both ends belong to it, both are aware."""
+
+    role: Role
+    der: bytes
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, in lower-case hex."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @classmethod
+    def of(cls, role: Role, der: bytes, *, since: datetime | None = None, until: datetime | None = None) -> Pin:
+        """A pin whose window, where not said otherwise, is the certificate's own period. Raises ``ValueError`` for no certificate."""
+        certificate = x509.load_der_x509_certificate(der)
+        return cls(role, der, since or certificate.not_valid_before_utc, until or certificate.not_valid_after_utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What one partner may prove itself with. ``roots`` are the authorities trusted for it, ``intermediates`` lead to them (DER)."""
+
+    pins: tuple[Pin, ...] = ()
+    roots: tuple[bytes, ...] = ()
+    intermediates: tuple[bytes, ...] = ()
+
+
+class _Judged(NamedTuple):
+    """Verdicts, good in ``[since, until)`` as long as nothing else becomes known."""
+
+    since: datetime
+    until: datetime
+    revision: int
+    verdicts: tuple[tuple[Pin, Verdict], ...]
+    keys: tuple[VerifyKey, ...]
+
+
+class TrustStore:
+    """Every partner's ``Trust``, judged when asked. Safe to use from several threads; pickles, for spawned workers.
+
+    Verdicts are kept until one could change by itself (a window, a certificate or a revocation list begins or ends), for a minute
+    at most, and while nothing new is known of revocations.
+    """
+
+    def __init__(self, partners: Mapping[str, Trust], revocations: Revocations | None = None, rules: Rules = DEFAULT) -> None:
+        self._partners = dict(partners)
+        self._revocations = revocations
+        self._rules = rules
+        self._judged: dict[tuple[str, Role], _Judged] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_judged": {}}
+
+    def put(self, partner: str, trust: Trust) -> None:
+        """Replaces what is pinned for ``partner``, from the next question on."""
+        self._partners[partner] = trust
+        for role in ROLES:
+            self._judged.pop((partner, role), None)
+
+    def trust_of(self, partner: str) -> Trust:
+        return self._partners.get(partner, Trust())
+
+    def keys_for(self, partner: str, role: Role, moment: datetime) -> tuple[VerifyKey, ...]:
+        """The keys relied on at ``moment`` (aware), never none of them.
+
+        Raises ``Refusal``: REVOCATION_UNKNOWN (retryable) where that may change, CERTIFICATE_UNKNOWN where nothing is pinned, or
+        what speaks against the pin that ends last.
+        """
+        judged = self._judge(partner, role, moment)
+        if not judged.keys:
+            raise _refusal([verdict for _, verdict in judged.verdicts], moment)
+        return judged.keys
+
+    def explain(self, refused: Refusal, partner: str, role: Role, fingerprint: str | None, moment: datetime) -> Refusal:
+        """A better reason than SIGNATURE_INVALID where there is one.
+
+        ``keys_for`` leaves out what cannot be relied on. If such a certificate is what came (``fingerprint``), or might be (None),
+        the sender must learn that it expired, or that the same bytes may be accepted later.
+        """
+        if refused.code is not Code.SIGNATURE_INVALID:
+            return refused
+        verdicts = self._judge(partner, role, moment).verdicts
+        named = [verdict for pin, verdict in verdicts if pin.fingerprint == fingerprint and not verdict.passed]
+        possible = named if fingerprint else [verdict for _, verdict in verdicts if verdict.cannot_tell]
+        return _refusal(possible, moment) if possible else refused
+
+    def verdicts(self, partner: str, role: Role, moment: datetime) -> tuple[tuple[Pin, Verdict], ...]:
+        """Every pin and what is thought of it, for the administrator."""
+        return self._judge(partner, role, moment).verdicts
+
+    def owner(self, der: bytes, moment: datetime) -> str | None:
+        """The partner that this TLS certificate proves at ``moment``, or None."""
+        for partner, trust in self._partners.items():
+            if any(pin.role == "tls" and pin.der == der for pin in trust.pins):
+                judged = self._judge(partner, "tls", moment)
+                if any(key.der == der for key in judged.keys):
+                    return partner
+        return None
+
+    def _judge(self, partner: str, role: Role, moment: datetime) -> _Judged:
+        known = self._revocations.known() if self._revocations else Known()
+        kept = self._judged.get((partner, role))
+        if kept is None or kept.revision != known.revision or not kept.since <= moment < kept.until:
+            kept = self._judged[partner, role] = self._judge_now(self.trust_of(partner), role, moment, known)
+        return kept
+
+    def _judge_now(self, trust: Trust, role: Role, moment: datetime, known: Known) -> _Judged:
+        pins = sorted((pin for pin in trust.pins if pin.role == role), key=lambda pin: pin.not_after, reverse=True)
+        verdicts = tuple((pin, _verdict(pin, trust, moment, known, self._rules)) for pin in pins)
+        keys = tuple(VerifyKey.from_certificate(pin.der) for pin, verdict in verdicts if verdict.passed)
+        until = min((edge for edge in _edges(trust, pins, known) if edge > moment), default=moment + KEPT)
+        return _Judged(moment, min(until, moment + KEPT), known.revision, verdicts, keys)
+
+
+def _verdict(pin: Pin, trust: Trust, moment: datetime, known: Known, rules: Rules) -> Verdict:
+    since, until = pin.not_before.isoformat(), pin.not_after.isoformat()
+    facts = {"certificate": pin.fingerprint, "accepted": f"{since} to {until}"}
+    if moment < pin.not_before:
+        return Verdict(Code.CERTIFICATE_NOT_YET_VALID, f"The certificate is accepted from {since}.", facts)
+    if moment > pin.not_after:
+        return Verdict(Code.CERTIFICATE_EXPIRED, f"The certificate was accepted until {until}.", facts)
+    roots = (*trust.roots, pin.der) if is_self_signed(pin.der) else trust.roots
+    verdict = judge(
+        pin.der,
+        intermediates=trust.intermediates,
+        roots=roots,
+        crls=known.crls,
+        ocsps=known.ocsps,
+        moment=moment,
+        usage=pin.role,
+        rules=rules,
+    )
+    return replace(verdict, facts=facts | verdict.facts)
+
+
+def _edges(trust: Trust, pins: Iterable[Pin], known: Known) -> Iterator[datetime]:
+    """Every moment from which on a verdict may be another one by itself."""
+    for pin in pins:
+        yield from (pin.not_before, pin.not_after + _TICK)
+    for der in (*(pin.der for pin in pins), *trust.roots, *trust.intermediates):
+        certificate = x509.load_der_x509_certificate(der)
+        yield from (certificate.not_valid_before_utc, certificate.not_valid_after_utc + _TICK)
+    if known.fresh_until is not None:
+        yield known.fresh_until + _TICK
+
+
+def _refusal(verdicts: Sequence[Verdict], moment: datetime) -> Refusal:
+    """What speaks against the first of ``verdicts``, those that may be otherwise later before all others."""
+    clock = {"our clock": moment.isoformat()}
+    if not verdicts:
+        return Refusal(Code.CERTIFICATE_UNKNOWN, facts=clock)
+    worst = min(verdicts, key=lambda verdict: not verdict.cannot_tell)
+    assert worst.code is not None
+    return Refusal(worst.code, f"{worst.detail} Our clock says {moment.isoformat()}.".lstrip(), facts=clock | worst.facts)
+
+
+def is_self_signed(der: bytes) -> bool:
+    """Whether the certificate was issued by its own key, so that there is no other authority to ask."""
+    certificate = x509.load_der_x509_certificate(der)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""May this certificate be relied on at this moment? Three answers: yes, no and why, or cannot tell now.
+
+``judge`` asks, in this order; the first no or cannot-tell speaks:
+1. the certificate itself: readable, of bearable size, its key of an allowed kind and size, digitalSignature among its usages, no
+   authority's certificate, no demo certificate in production;
+2. pinned itself (it is among ``roots``): then only its own dates count, for it is its own trust anchor;
+3. otherwise a path to one of ``roots``: signatures, dates, constraints (RFC 5280, through pyhanko-certvalidator), with an allowed
+   algorithm at every step;
+4. revocation of everything below the root, from the lists and responses given. Nothing is ever fetched here.
+
+Not checked: the name in the certificate. Which partner it speaks for is decided by the pin; a TLS server's name by the handshake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gateway.core.errors import Code, Refusal
+from gateway.trust.path import Rules, check_path, guarded
+from gateway.trust.selfsigned import is_demo
+from gateway.wire.algorithms import BY_NAME, PublicKey
+
+Usage = Literal["signing", "tls"]
+
+#: Rules where nothing else is agreed.
+DEFAULT = Rules()
+
+#: Bytes of one certificate. Name constraints cost names times names: 80 KB of them are minutes of work.
+MAX_CERTIFICATE = 16 * 1024
+_HASHES = frozenset({"sha256", "sha384", "sha512"})
+_TLS = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``code`` None: may be relied on. REVOCATION_UNKNOWN: cannot tell now. Any other code: no. ``facts`` are for our administrator."""
+
+    code: Code | None
+    detail: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return self.code is None
+
+    @property
+    def cannot_tell(self) -> bool:
+        return self.code is Code.REVOCATION_UNKNOWN
+
+
+def judge(
+    certificate: bytes,
+    *,
+    intermediates: Iterable[bytes] = (),
+    roots: Iterable[bytes],
+    crls: Iterable[bytes] = (),
+    ocsps: Iterable[bytes] = (),
+    moment: datetime,
+    usage: Usage = "signing",
+    rules: Rules = DEFAULT,
+) -> Verdict:
+    """The verdict on ``certificate`` (DER, as everything here) at ``moment`` (aware). Raises nothing that bytes can cause."""
+    facts = {"certificate": hashlib.sha256(certificate).hexdigest()}
+    anchors = list(roots)
+    try:
+        leaf = _readable(certificate, facts)
+        _suitable(leaf, usage, rules)
+        _in_time(leaf, moment)
+        if certificate not in anchors:
+            check_path(certificate, intermediates, anchors, crls, ocsps, moment, rules)
+    except Refusal as no:
+        return Verdict(no.code, no.detail, facts | no.facts)
+    return Verdict(None, facts=facts)
+
+
+def _no(code: Code, detail: str, **facts: str) -> Refusal:
+    return Refusal(code, detail, facts=facts)
+
+
+def _readable(der: bytes, facts: dict[str, str]) -> x509.Certificate:
+    if len(der) > MAX_CERTIFICATE:
+        raise _no(Code.CERTIFICATE_UNSUITABLE, f"The certificate has {len(der)} bytes; {MAX_CERTIFICATE} are accepted.")
+
+    def read() -> x509.Certificate:
+        certificate = x509.load_der_x509_certificate(der)
+        facts["subject"] = certificate.subject.rfc4514_string()[:200]
+        facts["issuer"] = certificate.issuer.rfc4514_string()[:200]
+        facts["valid"] = f"{certificate.not_valid_before_utc.isoformat()} to {certificate.not_valid_after_utc.isoformat()}"
+        return certificate
+
+    return guarded(read, Code.CERTIFICATE_UNSUITABLE, "The certificate")
+
+
+def _suitable(leaf: x509.Certificate, usage: Usage, rules: Rules) -> None:
+    """1: what the certificate says of itself."""
+
+    def problem() -> str | None:
+        public = leaf.public_key()
+        if not isinstance(public, PublicKey) or not any(algorithm.fits(public) for algorithm in BY_NAME.values()):
+            return "its key is neither RSA nor P-256, P-384 or Ed25519"
+        if isinstance(public, rsa.RSAPublicKey) and not rules.min_rsa_bits <= public.key_size <= rules.max_rsa_bits:
+            return f"its RSA key has {public.key_size} bits; {rules.min_rsa_bits} to {rules.max_rsa_bits} are accepted"
+        if leaf.signature_hash_algorithm is not None and leaf.signature_hash_algorithm.name not in _HASHES:
+            return f"it is signed with {leaf.signature_hash_algorithm.name.upper()}"
+        if rules.production and is_demo(leaf):
+            return "it is for demonstrations and this is a production gateway"
+        return _usage_problem(leaf, usage)
+
+    found = guarded(problem, Code.CERTIFICATE_UNSUITABLE, "The certificate")
+    if found is not None:
+        raise _no(Code.CERTIFICATE_UNSUITABLE, f"The certificate may not be used for this: {found}.")
+
+
+def _usage_problem(leaf: x509.Certificate, usage: Usage) -> str | None:
+    extensions = {type(extension.value): extension.value for extension in leaf.extensions}
+    constraints = extensions.get(x509.BasicConstraints)
+    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
+        return "it is an authority's certificate"
+    allowed = extensions.get(x509.KeyUsage)
+    if isinstance(allowed, x509.KeyUsage):
+        if allowed.key_cert_sign or allowed.crl_sign:
+            return "its key may sign certificates or revocation lists"
+        if not allowed.digital_signature:
+            return "digitalSignature is not among its usages"
+    elif usage == "signing":
+        return "it does not say that its key is for digitalSignature"
+    extended = extensions.get(x509.ExtendedKeyUsage)
+    if usage == "tls" and isinstance(extended, x509.ExtendedKeyUsage) and not _TLS & set(extended):
+        return "TLS is not among its extended usages"
+    return None
+
+
+def _in_time(leaf: x509.Certificate, moment: datetime) -> None:
+    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if moment < begins:
+        raise _no(
+            Code.CERTIFICATE_NOT_YET_VALID,
+            f"The certificate is valid from {begins.isoformat()}.",
+        )
+    if moment > ends:
+        raise _no(Code.CERTIFICATE_EXPIRED, f"The certificate expired at {ends.isoformat()}.")

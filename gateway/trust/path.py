@@ -1,0 +1,229 @@
+"""From a certificate up to an authority we trust: RFC 5280 through pyhanko-certvalidator, fenced in.
+
+What the fence adds: algorithms and keys are allowed by name at every step, on revocation lists and responses too (the library
+checks those of certificates only); authorities' own constraints hold although they are trust anchors; the search for a path ends;
+and nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from asn1crypto import algos, crl, keys, ocsp
+from asn1crypto.x509 import Certificate
+from cryptography.exceptions import InvalidSignature
+from pyhanko_certvalidator import errors, find_valid_path
+from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor
+from pyhanko_certvalidator.context import ValidationContext
+from pyhanko_certvalidator.ltv.poe import POEManager
+from pyhanko_certvalidator.policy_decl import (
+    AlgorithmUsageConstraint,
+    AlgorithmUsagePolicy,
+    CertRevTrustPolicy,
+    NonRevokedStatusAssertion,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
+)
+from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager, TrustManager
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+from pyhanko_certvalidator.revinfo.manager import RevinfoManager
+from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
+from pyhanko_certvalidator.util import get_declared_revinfo
+
+from gateway.core.errors import Code, Refusal
+
+T = TypeVar("T")
+
+#: How often one search may ask who could have issued a certificate: a mesh of n cross-certified authorities has n! paths.
+MAX_STEPS = 64
+
+_HASHES = frozenset({"sha256", "sha384", "sha512"})
+_SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What certificates must satisfy. Sizes are bits of RSA moduli; ``issuer_rsa_bits`` is for the authorities above.
+
+    ``revocation`` "declared": asked where a certificate names a list or responder, or a list of its issuer is at hand;
+    "required": asked of every certificate below the root.
+    """
+
+    production: bool = False
+    min_rsa_bits: int = 3072
+    issuer_rsa_bits: int = 2048
+    max_rsa_bits: int = 8192
+    revocation: Literal["declared", "required"] = "declared"
+
+
+def check_path(
+    leaf: bytes,
+    intermediates: Iterable[bytes],
+    roots: Iterable[bytes],
+    crls: Iterable[bytes],
+    ocsps: Iterable[bytes],
+    moment: datetime,
+    rules: Rules,
+) -> None:
+    """Raises ``Refusal`` with a CERTIFICATE_* code, or REVOCATION_UNKNOWN, unless ``leaf`` leads to one of ``roots``; all DER."""
+    guarded(
+        partial(_check, leaf, intermediates, roots, crls, ocsps, moment, rules), Code.CERTIFICATE_PATH, "A certificate of the path"
+    )
+
+
+def guarded(read: Callable[[], T], code: Code, what: str) -> T:
+    """Runs ``read`` over bytes that somebody else made; whatever the libraries raise about them is a no with ``code``."""
+    try:
+        return read()
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal(code, f"{what} cannot be understood.", facts={"error": f"{type(error).__name__}: {error}"[:200]}) from error
+
+
+def _check(
+    leaf: bytes,
+    intermediates: Iterable[bytes],
+    roots: Iterable[bytes],
+    crls: Iterable[bytes],
+    ocsps: Iterable[bytes],
+    moment: datetime,
+    rules: Rules,
+) -> None:
+    certificate = Certificate.load(leaf)
+    between = [Certificate.load(der) for der in intermediates]
+    anchors = [CertTrustAnchor(Certificate.load(der), derive_default_quals_from_cert=True) for der in roots]
+    lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls]
+    responses = [one for der in ocsps for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))]
+
+    registry = _Registry.build(between)
+    issuers = {one.crl_data.issuer.hashable for one in lists}
+
+    def asked(one: Certificate) -> bool:
+        return rules.revocation == "required" or any(get_declared_revinfo(one)) or one.issuer.hashable in issuers
+
+    always, never = RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK
+    context = ValidationContext(
+        trust_manager=SimpleTrustManager.build(anchors),
+        certificate_registry=registry,
+        moment=moment,
+        time_tolerance=timedelta(0),
+        allow_fetching=False,
+        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(always if asked(certificate) else never, always)),
+        revinfo_manager=RevinfoManager(
+            registry,
+            POEManager(),
+            lists,
+            responses,
+            # An authority about which nobody publishes anything cannot be asked about.
+            assertions=[NonRevokedStatusAssertion(one.sha256, moment) for one in between if not asked(one)],
+        ),
+        algorithm_usage_policy=_Algorithms(rules),
+        signature_validator=_Signatures(rules),
+    )
+    try:
+        _now(find_valid_path(certificate, context.path_builder.async_build_paths_lazy(certificate), context))
+    except (errors.PathBuildingError, errors.ValidationError) as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> Refusal:
+    """The library's verdict in our codes; its sentence is for our administrator."""
+    which = "The certificate" if getattr(error, "is_ee_cert", True) else "An authority's certificate in the path"
+    facts = {"path": str(error)[:300]}
+    match error:
+        case errors.RevokedError():
+            facts["revoked at"] = error.revocation_dt.isoformat()
+            return Refusal(Code.CERTIFICATE_REVOKED, f"{which} was revoked at {error.revocation_dt.isoformat()}.", facts=facts)
+        case errors.StaleRevinfoError():
+            facts["fresh until"] = error.time_cutoff.isoformat()
+            return Refusal(Code.REVOCATION_UNKNOWN, "What is known of revocations is out of date.", facts=facts)
+        case errors.InsufficientRevinfoError():
+            return Refusal(Code.REVOCATION_UNKNOWN, facts=facts)
+        case errors.ExpiredError():
+            return Refusal(Code.CERTIFICATE_EXPIRED, f"{which} expired at {error.expired_dt.isoformat()}.", facts=facts)
+        case errors.NotYetValidError():
+            return Refusal(Code.CERTIFICATE_NOT_YET_VALID, f"{which} is valid from {error.valid_from.isoformat()}.", facts=facts)
+        case errors.DisallowedAlgorithmError():
+            return Refusal(
+                Code.CERTIFICATE_UNSUITABLE, f"{which} is signed with an algorithm or key that is not accepted.", facts=facts
+            )
+    return Refusal(Code.CERTIFICATE_PATH, facts=facts)
+
+
+def _now(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for, as nothing is fetched: so it runs inside or outside a loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise AssertionError("path validation tried to wait for something")
+
+
+class _Registry(CertificateRegistry):
+    """Finds issuers, a limited number of times."""
+
+    steps = 0
+
+    def find_potential_issuers(self, cert: Certificate, trust_manager: TrustManager) -> Iterator[TrustAnchor | Certificate]:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise errors.PathBuildingError(f"no path found in {MAX_STEPS} steps")
+        found: Iterator[TrustAnchor | Certificate] = super().find_potential_issuers(cert, trust_manager)
+        return found
+
+
+def _problem(algorithm: algos.SignedDigestAlgorithm, key: keys.PublicKeyInfo | None, rules: Rules) -> str | None:
+    """What is wrong with a signature's algorithm or key. Allowed by name: what is not known is not allowed."""
+    name = algorithm.signature_algo
+    if name not in _SIGNATURES or (name != "ed25519" and algorithm.hash_algo not in _HASHES):
+        return f"{algorithm['algorithm'].native} is not accepted"
+    if key is None or name == "ed25519":
+        return None
+    if name == "ecdsa":
+        return None if key.algorithm == "ec" and key.curve[1] in _CURVES else "the curve is not accepted"
+    if rules.issuer_rsa_bits <= key.bit_size <= rules.max_rsa_bits:
+        return None
+    return f"the RSA key has {key.bit_size} bits"
+
+
+class _Algorithms(AlgorithmUsagePolicy):
+    """For the signatures of certificates."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def signature_algorithm_allowed(
+        self,
+        algo: algos.SignedDigestAlgorithm,
+        moment: datetime | None,  # noqa: ARG002 - the library's signature; what is weak is weak at every moment
+        public_key: keys.PublicKeyInfo | None,
+    ) -> AlgorithmUsageConstraint:
+        problem = _problem(algo, public_key, self._rules)
+        return AlgorithmUsageConstraint(problem is None, failure_reason=problem)
+
+
+class _Signatures(DefaultSignatureValidator):
+    """For every signature, those of revocation lists and responses among them."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def validate_signature(
+        self,
+        signature: bytes,
+        signed_data: bytes,
+        public_key_info: keys.PublicKeyInfo,
+        signature_algorithm: algos.SignedDigestAlgorithm,
+        *more: Any,
+    ) -> None:
+        if _problem(signature_algorithm, public_key_info, self._rules) is not None:
+            raise InvalidSignature
+        super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, *more)
