@@ -73,14 +73,13 @@ def project(enterprise: Enterprise, arrangement: Arrangement, on: date) -> State
     ``effective``, where shared, is the first day from which it has been so without a break. Refuses days before 2021-11-01.
     """
     verdict = _verdict(enterprise, arrangement, on)
-    since = _since(enterprise, arrangement, on, verdict)
     if isinstance(verdict, Why):
-        return Silence(verdict, since)
+        return Silence(verdict, _since(enterprise, arrangement, on, verdict))
     shared = shared_on(arrangement, on)
     # Only what the arrangement shares is ever put in: there is no field to forget to take out.
     told: dict[str, Any] = {name: source(enterprise) for name, source in SOURCES.items() if name in shared}
     if "effective" in shared:
-        told["effective"] = since
+        told["effective"] = _since(enterprise, arrangement, on, verdict)
     return Statement(tin=f"{code_prefix(arrangement, on)}{enterprise.customs_code}", standing=verdict, **told)
 
 
