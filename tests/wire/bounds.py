@@ -1,0 +1,64 @@
+"""What a hostile input may cost: 50 ms of CPU and 64 MiB, and 15 ms and 15 MiB more for each MiB of its body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.core.errors import Refusal
+
+T = TypeVar("T")
+_MIB = 1024 * 1024
+
+
+def judged(judge: Callable[[], T]) -> T | Refusal:
+    """What ``judge`` returns or refuses. Any other exception is a fault of ours and goes on."""
+    try:
+        return judge()
+    except Refusal as refusal:
+        return refusal.with_traceback(None)
+
+
+def code(outcome: object) -> str:
+    """The wire form of a refusal's code, or ``accepted``."""
+    return str(outcome.code) if isinstance(outcome, Refusal) else "accepted"
+
+
+def answer(judge: Callable[[], T], size: int) -> T | Refusal:
+    """What ``judge`` returns or refuses, having kept within the bounds for ``size`` bytes in the best of three runs."""
+    seconds: list[float] = []
+    mebibytes: list[float] = []
+    for _ in range(3):
+        _forget_peak()
+        before, start = _status("VmRSS"), time.process_time()
+        outcome = judged(judge)
+        seconds.append(time.process_time() - start)
+        mebibytes.append(_status("VmHWM") - before)
+        if seconds[-1] < _seconds(size) / 4 and mebibytes[-1] < _mebibytes(size) / 4:
+            break
+    assert min(seconds) < _seconds(size), f"{min(seconds):.3f} s of CPU for {size} bytes"
+    assert min(mebibytes) < _mebibytes(size), f"{min(mebibytes):.0f} MiB for {size} bytes"
+    return outcome
+
+
+def _seconds(size: int) -> float:
+    return 0.050 + 0.015 * size / _MIB
+
+
+def _mebibytes(size: int) -> float:
+    return 64 + 15 * size / _MIB
+
+
+def _forget_peak() -> None:
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
+
+
+def _status(name: str) -> float:
+    """MiB; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:")), 0.0)

@@ -1,0 +1,127 @@
+"""The parser against every hostile document of tests/vectors/xml, and the laws of the helpers beside it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from gateway.core.errors import Code, Refusal
+from gateway.wire.xml import Limits, _check_tree, canonical, escape, parse, plain_code
+from tests.tools import need_data
+from tests.wire.bounds import answer, code, judged
+from tests.wire.vectors import document, load
+
+XML_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff") | st.sampled_from("\t\n\r")
+)
+
+
+@pytest.mark.parametrize("vector", load("xml"), ids=lambda vector: vector["id"])
+def test_vector(vector: dict[str, Any]) -> None:
+    data = document(vector)
+    outcome = answer(lambda: parse(data), len(data))
+    assert code(outcome) == vector["code"], outcome
+    if "line" in vector:
+        assert isinstance(outcome, Refusal)
+        assert outcome.line == vector["line"]
+
+
+@pytest.mark.parametrize("vector", load("xml", "character"), ids=lambda vector: vector["id"])
+def test_character(vector: dict[str, Any]) -> None:
+    outcome = judged(lambda: plain_code(vector["value"], "ID", 7))
+    assert code(outcome) == vector["code"]
+    if isinstance(outcome, Refusal):
+        assert (outcome.field, outcome.line) == ("ID", 7)
+        assert "U+" in outcome.detail
+    else:
+        assert outcome == vector["value"]
+
+
+def test_real_hostile_files() -> None:
+    files = sorted((need_data("hostile-xml") / "xmltestdata").iterdir())
+    # simple.xml and simple-ns.xml carry a comment and nothing worse; the style sheets begin with one.
+    codes = {file.name: code(answer(partial(parse, file.read_bytes()), file.stat().st_size)) for file in files}
+    assert "accepted" not in codes.values()
+    assert {name for name, refused in codes.items() if refused == "xml-comment"} <= {
+        "simple.xml",
+        "simple-ns.xml",
+        "xalan_exec.xsl",
+        "xalan_write.xsl",
+    }
+
+
+def test_limits_are_the_callers() -> None:
+    narrow = Limits(bytes=100, depth=2, attributes=1, namespaces=1, markup=20)
+    assert parse(b"<a><b c='d'/></a>", narrow).tag == "a"
+    for data, expected in (
+        (b"<a>" + b"x" * 100 + b"</a>", Code.BODY_TOO_LARGE),
+        (b"<a>" + b"<b/>" * 20 + b"</a>", Code.BODY_TOO_LARGE),
+        (b"<a><b><c/></b></a>", Code.XML_TOO_DEEP),
+        (b"<a b='1' c='2'/>", Code.XML_TOO_MANY_ATTRIBUTES),
+        (b"<a xmlns='urn:x' xmlns:b='urn:y'/>", Code.XML_TOO_MANY_NAMESPACES),
+    ):
+        with pytest.raises(Refusal) as caught:
+            parse(data, narrow)
+        assert caught.value.code is expected
+
+
+def test_second_lock_on_comments() -> None:
+    """What the scan refuses is refused in the tree as well, should the scan ever miss it."""
+    for text, expected in (("<a><!--x--></a>", Code.XML_COMMENT), ("<a><?x y?></a>", Code.XML_INSTRUCTION)):
+        with pytest.raises(Refusal) as caught:
+            _check_tree(etree.fromstring(text), set(), Limits(), True)
+        assert caught.value.code is expected
+
+
+def test_documents_that_nobody_signs() -> None:
+    """Comments, instructions and xsi attributes stay; everything that could reach beyond the document is refused all the same."""
+    data = b"<?x y?><a xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:nil='true'><!--z--></a>"
+    assert parse(data, signed=False).tag == "a"
+    for hostile in (
+        b"<!DOCTYPE a><a/>",
+        b"<!-- <!DOCTYPE --><a/>",
+        b"<a><xi:include xmlns:xi='http://www.w3.org/2001/XInclude'/></a>",
+    ):
+        with pytest.raises(Refusal):
+            parse(hostile, signed=False)
+
+
+def test_canonical_form_is_exclusive_and_without_comments() -> None:
+    root = etree.fromstring("<a xmlns:u='urn:unused' xmlns:b='urn:b' z='1' a='2'><!--x--><b:c/>é&#13;</a>")
+    assert canonical(root) == '<a a="2" z="1"><b:c xmlns:b="urn:b"></b:c>é&#xD;</a>'.encode()
+    with pytest.raises(Refusal) as caught:
+        canonical(etree.fromstring("<a xmlns='rel/x'/>"))
+    assert caught.value.code is Code.XML_MALFORMED
+
+
+@given(XML_TEXT)
+@settings(max_examples=200)
+def test_escape_inverts_reading(text: str) -> None:
+    root = parse(f'<a b="{escape(text)}">{escape(text)}</a>'.encode())
+    assert (root.get("b"), root.text or "") == (text, text)
+
+
+@given(XML_TEXT)
+@settings(max_examples=200)
+def test_canonical_form_is_read_again_as_the_same(text: str) -> None:
+    first = canonical(parse(f"<a b='{escape(text)}'>{escape(text)}</a>".encode()))
+    assert canonical(parse(first)) == first
+
+
+@pytest.mark.parametrize("text", ["\0", "a\x0b", "\ud800", "\uffff", "\x1b[31m"])
+def test_escape_refuses_what_xml_cannot_carry(text: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        escape(text)
+    assert caught.value.code is Code.CHARACTERS
+
+
+@given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: f"<a {text}>{text}</a>".encode("utf-8", "surrogatepass")))
+@settings(max_examples=500)
+def test_nothing_but_a_refusal_leaves_the_parser(data: bytes) -> None:
+    outcome = judged(lambda: canonical(parse(data)))
+    assert not isinstance(outcome, Refusal) or outcome.code.row.stage.value in ("xml", "transport")
