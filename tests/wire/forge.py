@@ -140,6 +140,7 @@ _VALUES: dict[str, Callable[[bytes, bytes], bytes]] = {
     "zeros before r and s": lambda _, value: b"\0" + value[:32] + b"\0" + value[32:],
     "a trailing zero": lambda _, value: value + b"\0",
     "the last byte missing": lambda _, value: value[:-1],
+    "nothing": lambda _, value: b"",
     "one bit flipped": lambda _, value: value[:-1] + bytes([value[-1] ^ 1]),
     "as of another key": lambda data, _: signer(name="other-p256").sign(data),
     "another hash": lambda data, _: signer("rsa-sha512").sign(data),
