@@ -139,10 +139,11 @@ def read_declaration(data: bytes, direction: Direction | None = None) -> Declara
     declared = [one for one in found if not one.in_contract]
     overseas = _overseas(direction, {one.source for one in declared})
     manifest = _coded((one for one in found if one.in_contract), overseas)
-    parties = [_beside(party, manifest) for party in _coded(declared, overseas | {_FURTHER: Role.OTHER})]
+    parties = _beside(_coded(declared, overseas | {_FURTHER: Role.OTHER}), manifest)
     notes += [Note("stands-for", {"element": party.source}) for party in parties if party.source in ("Exporter", "Importer")]
-    used = {party.manifest for party in parties}
-    notes += [Note("manifest-only", {"code": party.code}) for party in manifest if party.code not in used]
+    seen = {party.manifest for party in parties}.union(*(spellings(party.code) for party in parties))
+    only = [party.code for party in manifest if (spelled := spellings(party.code)) and seen.isdisjoint(spelled)]
+    notes += [Note("manifest-only", {"code": code}) for code in only]
     if not parties:
         notes.append(Note("no-aeo-party"))
 
@@ -171,11 +172,18 @@ def _overseas(direction: Direction | None, declared: Collection[str]) -> dict[st
     return {own: role} if own in declared else {own: role, other: role}
 
 
-def _beside(party: Party, manifest: list[Party]) -> Party:
-    """``party`` with the manifest's code for its role: the one that agrees, if any does."""
-    given = [one.code for one in manifest if one.role is party.role]
-    agreeing = (code for code in given if spellings(code) & spellings(party.code))
-    return msgspec.structs.replace(party, manifest=next(agreeing, given[0])) if given else party
+def _beside(parties: list[Party], manifest: list[Party]) -> list[Party]:
+    """``parties`` with the manifest's code for their role: the one that agrees, or else the first."""
+    first, alike = dict[Role, str](), dict[tuple[Role, str], str]()
+    for given in manifest:
+        first.setdefault(given.role, given.code)
+        alike.update(((given.role, spelling), given.code) for spelling in spellings(given.code))
+
+    def code_beside(party: Party) -> str | None:
+        agreeing = (alike.get((party.role, spelling)) for spelling in sorted(spellings(party.code)))
+        return next(filter(None, agreeing), first.get(party.role))
+
+    return [msgspec.structs.replace(party, manifest=code_beside(party)) for party in parties]
 
 
 def _coded(found: Iterable[_Found], roles: Mapping[str, Role]) -> list[Party]:
