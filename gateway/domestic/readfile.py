@@ -11,6 +11,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
     try:
         with path.open(encoding=encoding, newline="") as file:
-            head = file.readline()
+            head = next((line for line in file if line.strip()), "")
             file.seek(0)
             reader = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
             yield from _table(_numbered(reader))
@@ -156,38 +157,36 @@ def _numbered(reader: Any) -> Iterator[tuple[int, Sequence[object]]]:
 
 
 def _read_xlsx(path: Path) -> Iterator[Row]:
-    _look_into(path)
     try:
-        book = openpyxl.load_workbook(path, read_only=True)
-    except (KeyError, ValueError, OSError) as error:
-        raise Refusal(Code.DATA_INVALID, f"The workbook cannot be read: {error}.") from None
-    try:
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # some programs write a wrong extent, and rows beyond it would be lost
-        yield from _table(enumerate(sheet.iter_rows(values_only=True), 1))
-    finally:
-        book.close()
+        _look_into(path)
+        with closing(openpyxl.load_workbook(path, read_only=True)) as book:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # some programs write a wrong extent, and rows beyond it would be lost
+            yield from _table(enumerate(sheet.iter_rows(values_only=True), 1))
+    except Refusal:
+        raise
+    except Exception as error:  # noqa: BLE001 - openpyxl lets out whatever a broken part trips over
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The workbook cannot be read: {error}.",
+            remedy="Save it again with a spreadsheet program, or send CSV.",
+        ) from None
 
 
 def _look_into(path: Path) -> None:
     """A workbook is a zip of XML: refuse one that unpacks to a bomb or carries entities before anything parses it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-            if sum(part.file_size for part in parts) > MAX_UNPACKED:
-                raise Refusal(
-                    Code.DATA_INVALID,
-                    f"The workbook unpacks to more than {MAX_UNPACKED >> 20} MiB.",
-                    remedy="Split it, or send CSV.",
-                )
-            if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
-                raise Refusal(
-                    Code.XML_DOCTYPE,
-                    "The workbook holds a document type declaration.",
-                    remedy="Save it again with a spreadsheet program.",
-                )
-    except zipfile.BadZipFile:
-        raise Refusal(Code.DATA_INVALID, "This is not an XLSX workbook.", remedy="Save it as .xlsx, or send CSV.") from None
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        if sum(part.file_size for part in parts) > MAX_UNPACKED:
+            raise Refusal(
+                Code.DATA_INVALID, f"The workbook unpacks to more than {MAX_UNPACKED >> 20} MiB.", remedy="Split it, or send CSV."
+            )
+        if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
+            raise Refusal(
+                Code.XML_DOCTYPE,
+                "The workbook holds a document type declaration.",
+                remedy="Save it again with a spreadsheet program.",
+            )
 
 
 def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
@@ -200,7 +199,7 @@ def _table(rows: Iterator[tuple[int, Sequence[object]]]) -> Iterator[Row]:
     """Rows under a heading, which is the first row that is not blank."""
     columns: list[str] = []
     for number, cells in rows:
-        cells = [None if cell == "" else cell for cell in cells]
+        cells = [None if isinstance(cell, str) and not cell.strip() else cell for cell in cells]
         while cells and cells[-1] is None:
             cells.pop()
         if not cells:
