@@ -1,0 +1,176 @@
+"""Filters: what stands after ``|`` in a hole. Each is a pair of inverse functions between a document's text and a value.
+
+Both directions raise ``LookupError`` for what is not in a code list and ``ValueError``, with a sentence, for any other wrong form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from gateway.core.model import Standing
+
+LONGEST_TIN = 35
+
+
+class Value(NamedTuple):
+    """``gives`` names what the value is: text, date, moment (a date or a datetime), datetime or int.
+
+    ``shape`` is the regular expression of its text where the text's end can be told from the text alone, else None.
+    ``words`` are the values it can write, where they are a closed list.
+    """
+
+    read: Callable[[str], Any]
+    write: Callable[[Any], str]
+    gives: str = "text"
+    shape: str | None = None
+    words: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+
+
+class Codes(NamedTuple):
+    """One code list, both ways: the partner's code to our word, and our word to the code to write."""
+
+    words: Mapping[str, str]
+    code: Mapping[str, str]
+
+
+def as_is(text: str) -> str:
+    return text
+
+
+TEXT = Value(as_is, as_is)
+
+
+def _read_date(text: str) -> date:
+    if len(text) != 10 or text[4] != "-" or text[7] != "-":
+        raise ValueError("a date is written YYYY-MM-DD")
+    return date.fromisoformat(text)
+
+
+def _write_date(value: date) -> str:
+    if type(value) is not date:
+        raise ValueError("a day can be said here, not a moment")
+    return value.isoformat()
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _read_datetime(text: str) -> datetime:
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("a moment is written YYYY-MM-DDThh:mm:ss with Z or an offset")
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment lies outside the calendar") from None
+
+
+def _write_datetime(value: datetime) -> str:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("a moment with its time zone is needed here, not a day")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _read_moment(text: str) -> date:
+    return _read_datetime(text) if "T" in text else _read_date(text)
+
+
+def _write_moment(value: date) -> str:
+    return _write_datetime(value) if isinstance(value, datetime) else value.isoformat()
+
+
+_DATE = r"\d{4}-\d\d-\d\d"
+DATE = Value(_read_date, _write_date, "date", _DATE)
+DATETIME = Value(_read_datetime, _write_datetime, "datetime", _MOMENT.pattern)
+MOMENT = Value(_read_moment, _write_moment, "moment", f"{_DATE}(?:T{_MOMENT.pattern.partition('T')[2]})?")
+
+
+def _read_int(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise ValueError("a whole number in digits is expected")
+    return int(text)
+
+
+INT = Value(_read_int, str, "int", r"\d{1,9}")
+
+
+def dates(pattern: str) -> Value:
+    """Days written by ``pattern``: ``dd``, ``MM`` and ``yyyy`` once each, anything else as it stands."""
+    pieces = re.split("(dd|MM|yyyy)", pattern)
+    if sorted(pieces[1::2]) != ["MM", "dd", "yyyy"] or any(piece.isalnum() for piece in pieces[::2]):
+        raise ValueError(f"{pattern!r} is no date pattern; it has dd, MM and yyyy once each")
+    expression = "".join(f"(?P<{piece}>\\d{{{len(piece)}}})" if odd else re.escape(piece) for odd, piece in _alternating(pieces))
+    form = "".join(
+        {"dd": "{0.day:02}", "MM": "{0.month:02}", "yyyy": "{0.year:04}"}[piece] if odd else piece
+        for odd, piece in _alternating(pieces)
+    )
+    match = re.compile(expression, re.ASCII).fullmatch
+
+    # The days of a list repeat a thousandfold.
+    @lru_cache(4096)
+    def read(text: str) -> date:
+        found = match(text)
+        if found is None:
+            raise ValueError(f"a date is written {pattern}")
+        return date(int(found["yyyy"]), int(found["MM"]), int(found["dd"]))
+
+    @lru_cache(4096)
+    def write(value: date) -> str:
+        if type(value) is not date:
+            raise ValueError("a day can be said here, not a moment")
+        return form.format(value)
+
+    return Value(read, write, "date", re.sub(r"\?P<\w+>", "?:", expression))
+
+
+def _alternating(pieces: list[str]) -> list[tuple[bool, str]]:
+    return [(index % 2 == 1, piece) for index, piece in enumerate(pieces)]
+
+
+def pad(width: int) -> Value:
+    """Text filled up with blanks on the right to exactly ``width`` characters."""
+
+    def read(text: str) -> str:
+        if len(text) != width:
+            raise ValueError(f"exactly {width} characters are expected, filled up with blanks")
+        return text.rstrip(" ")
+
+    def write(value: str) -> str:
+        if len(value) > width or value.endswith(" "):
+            raise ValueError(f"more than {width} characters, or a blank at the end, cannot be said here")
+        return value.ljust(width)
+
+    return Value(read, write, shape=f".{{{width}}}")
+
+
+def listed(codes: Codes, numbers: bool = False) -> Value:
+    """A code list. With ``numbers`` codes compare as whole numbers, so that 4 and 04 are one."""
+    key: Callable[[str], Any] = _read_int if numbers else as_is
+    words = {key(code): word for code, word in codes.words.items()}
+    shape = r"\d{1,9}" if numbers else "|".join(re.escape(code) for code in sorted(words, key=len, reverse=True))
+    return Value(
+        lambda text: words[key(text)],
+        codes.code.__getitem__,
+        shape=f"(?:{shape})",
+        words=tuple(codes.code),
+        codes=tuple(codes.words),
+    )
+
+
+def chain(first: Value, then: Value) -> Value:
+    """``first`` nearest to the value, ``then`` nearest to the text: ``{level|level|pad:4}``."""
+    return first._replace(
+        read=lambda text: first.read(then.read(text)), write=lambda value: then.write(first.write(value)), shape=then.shape
+    )
+
+
+def standings(value: Value) -> Value:
+    """The same list with its words as ``Standing``. A partner never says ``delisted``: that is derived."""
+    unknown = [word for word in value.words if word not in set(Standing) - {Standing.DELISTED}]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no standing that can be said")
+    return value._replace(read=lambda text: Standing(value.read(text)))

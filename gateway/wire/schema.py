@@ -1,0 +1,289 @@
+"""XSD: libxml2 decides, xmlschema explains the failing element and tells what a type allows.
+
+A folder's XSD may be hostile (HOSTILE: Onboarding), so its files are scanned before anything compiles them: count and size of files,
+includes that leave the folder, occurrence bounds and patterns. What the scan lets through compiles in well under a second; a caller
+that trusts nothing compiles in a child process first (``survives``). Nothing is ever fetched.
+
+Commit nothing before a document was validated to its end: libxml2's streaming reader reports a bad record only after it has
+handed out every good one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xmlschema
+from lxml import etree
+
+from gateway.core.errors import Code, Refusal
+from gateway.wire.xml import Limits, parse
+
+_XS = "{http://www.w3.org/2001/XMLSchema}"
+MOST_FILES, MOST_BYTES, MOST_OCCURS, MOST_CHOICES = 32, 1024 * 1024, 100_000, 1_000_000
+_UNBOUNDED = 10_000
+_QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
+
+
+class SchemaFault(Exception):
+    """An XSD that is not used: which file, which line, and why."""
+
+    def __init__(self, file: str, line: int | None, problem: str, remedy: str) -> None:
+        self.file, self.line, self.problem, self.remedy = file, line, problem, remedy
+        super().__init__(f"{file}, line {line}: {problem} {remedy}")
+
+
+class Allowed(NamedTuple):
+    """What one place of a document may hold. ``enumeration`` None: not enumerated; ``longest`` None: no bound."""
+
+    type: Any
+    enumeration: frozenset[str] | None
+    longest: int | None
+    shortest: int
+
+    def fits(self, text: str) -> bool:
+        return bool(self.type.is_valid(text))
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The compiled XSD of one folder."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    compiled: etree.XMLSchema
+
+    def validate(self, root: etree._Element) -> None:
+        """Raises ``Refusal`` (SCHEMA_INVALID) with the path, the line and the reason of the first fault."""
+        if self.compiled.validate(root):
+            return
+        first = self.compiled.error_log[0]
+        element = _find(root, first.path)
+        path = "/".join(etree.QName(step).localname for step in _steps(root, element))
+        text = element.text if element is not None and not len(element) else None
+        raise Refusal(
+            Code.SCHEMA_INVALID,
+            f"{path}: {self._explain(root, element) or _plain(first.message)}",
+            field=path,
+            value=text,
+            line=first.line or None,
+        )
+
+    @cached_property
+    def words(self) -> xmlschema.XMLSchema10:
+        """The same XSD as xmlschema reads it: slow, but it knows what it expected."""
+        try:
+            return xmlschema.XMLSchema10(
+                [str(file) for file in self.files], base_url=str(self.folder), allow="sandbox", defuse="always"
+            )
+        except xmlschema.XMLSchemaException as error:
+            raise SchemaFault(
+                self.folder.name, None, f"The XSD is not understood: {str(error)[:200]}.", "Correct the XSD."
+            ) from None
+
+    def allows(self, path: tuple[str, ...], attribute: str | None = None) -> Allowed | None:
+        """What the element at ``path`` ({namespace}name from the root), or its attribute, may hold. None: there is no such place."""
+        element = self._declaration(path)
+        if element is None:
+            return None
+        found = element.attributes.get(attribute) if attribute else element
+        kind = found.type if found is not None else None
+        if kind is not None and kind.is_complex():
+            kind = kind.content if kind.has_simple_content() else None
+        if kind is None:
+            return None
+        values = kind.enumeration
+        return Allowed(kind, frozenset(map(str, values)) if values else None, kind.max_length, kind.min_length or 0)
+
+    def _declaration(self, path: tuple[str, ...]) -> Any:
+        element: Any = self.words.maps.elements.get(path[0])
+        for tag in path[1:]:
+            content = element.type.content if element is not None and element.type.is_complex() else None
+            if content is None or not hasattr(content, "iter_elements"):
+                return None
+            element = next((child for child in content.iter_elements() if child.name == tag), None)
+        return element
+
+    def _explain(self, root: etree._Element, element: etree._Element | None) -> str | None:
+        """The first reason xmlschema gives for ``element`` alone: a leaf's value. Structure is told well enough by libxml2."""
+        if element is None or len(element):
+            return None
+        declaration = self._declaration(tuple(_steps(root, element)))
+        if declaration is None:
+            return None
+        for error in declaration.iter_errors(element):
+            return str(error.reason)[:300].rstrip(".") + "."
+        return None
+
+
+def _steps(root: etree._Element, element: etree._Element | None) -> list[str]:
+    steps: list[str] = []
+    while element is not None:
+        steps.append(str(element.tag))
+        element = None if element is root else element.getparent()
+    return steps[::-1]
+
+
+def _find(root: etree._Element, path: str | None) -> etree._Element | None:
+    found = root.getroottree().xpath(path) if path and path.startswith("/") else []
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], etree._Element) else None
+
+
+def _plain(message: str) -> str:
+    return re.sub(r"\{[^{}]*\}", "", message)[:300]
+
+
+def compile_schema(folder: Path) -> Schema:
+    """The XSD files of ``folder`` as one schema. Raises ``SchemaFault``. Compiled once for the same bytes."""
+    folder = folder.resolve()
+    files = tuple(sorted(folder.glob("*.xsd")))
+    if not 0 < len(files) <= MOST_FILES:
+        raise SchemaFault(folder.name, None, f"There are {len(files)} XSD files.", f"Between 1 and {MOST_FILES} are possible.")
+    contents = tuple(_content(folder, file) for file in files)
+    return _compile(folder, files, sha256(b"\0".join(contents)).digest())
+
+
+def _content(folder: Path, file: Path) -> bytes:
+    if file.resolve().parent != folder or not file.is_file():
+        raise SchemaFault(file.name, None, "The file lies outside its folder.", "Put the file itself there, not a link.")
+    if file.stat().st_size > MOST_BYTES:
+        raise SchemaFault(
+            file.name, None, f"The file is larger than {MOST_BYTES} bytes.", "Split it, or leave out what is not used."
+        )
+    return file.read_bytes()
+
+
+@lru_cache(64)
+def _compile(folder: Path, files: tuple[Path, ...], _digest: bytes) -> Schema:
+    names = {file.name for file in files}
+    included: set[str] = set()
+    roots = {file: _scan(file, names, included) for file in files}
+    tops = tuple(file for file in files if file.name not in included) or files
+    main = etree.Element(f"{_XS}schema", nsmap={"xs": _XS[1:-1]})
+    for file in tops:
+        space = roots[file].get("targetNamespace")
+        etree.SubElement(
+            main,
+            f"{_XS}import" if space else f"{_XS}include",
+            {"schemaLocation": file.name} | ({"namespace": space} if space else {}),
+        )
+    document = etree.ElementTree(main)
+    try:
+        if len(tops) == 1:
+            document = etree.parse(tops[0], etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+        else:
+            main.base = (folder / "schemas.xsd").as_uri()
+        return Schema(folder, tops, etree.XMLSchema(document))
+    except etree.LxmlError as error:
+        first = error.error_log[0] if error.error_log else None
+        name = Path(first.filename).name if first else folder.name
+        raise SchemaFault(name, first.line if first else None, _plain(str(error)) + ".", "Correct the XSD.") from None
+
+
+def _scan(file: Path, names: set[str], included: set[str]) -> etree._Element:
+    try:
+        root = parse(file.read_bytes(), Limits(bytes=MOST_BYTES), signed=False)
+    except Refusal as refusal:
+        raise SchemaFault(file.name, refusal.line, refusal.detail, refusal.remedy) from None
+    for node in root.iter(f"{_XS}import", f"{_XS}include", f"{_XS}redefine", f"{_XS}override"):
+        location = node.get("schemaLocation")
+        if node.tag in (f"{_XS}redefine", f"{_XS}override") or (location is not None and location not in names):
+            raise SchemaFault(
+                file.name, node.sourceline, f"It reaches for {location!r}.", "Put every file it needs beside it, and name it alone."
+            )
+        if location:
+            included.add(location)
+    for node in root.iter(f"{_XS}*"):
+        for bound in ("minOccurs", "maxOccurs"):
+            if (value := node.get(bound, "1")) != "unbounded" and not (
+                value.isdigit() and len(value) < 10 and int(value) <= MOST_OCCURS
+            ):
+                raise SchemaFault(
+                    file.name, node.sourceline, f"{bound} is {value[:20]}.", f'Use "unbounded", or at most {MOST_OCCURS}.'
+                )
+    for node in root.iter(f"{_XS}pattern"):
+        if problem := runaway(node.get("value", "")):
+            raise SchemaFault(file.name, node.sourceline, f"A pattern {problem}.", "Bound its repetitions and do not nest them.")
+    return root
+
+
+def runaway(pattern: str) -> str | None:
+    """Why matching ``pattern`` could take too long, or None.
+
+    A group that holds a repetition of variable length, or alternatives, may not be repeated itself; and all repetitions of
+    variable length together may be tried in at most ``MOST_CHOICES`` ways.
+    """
+    if len(pattern) > 1_000:
+        return "is longer than 1,000 characters"
+    at, choices = 0, 1
+    groups: list[bool] = [False]
+    loose = False
+    while at < len(pattern):
+        character = pattern[at]
+        if character == "\\":
+            at, loose = (
+                at + 2 + (len(pattern[at + 2 :].partition("}")[0]) + 1 if pattern[at + 1 : at + 2] in ("p", "P") else 0),
+                False,
+            )
+        elif character == "[":
+            at, loose = _after_class(pattern, at), False
+        elif character == "(":
+            groups.append(False)
+            at += 1
+        elif character == ")" and len(groups) > 1:
+            loose = groups.pop()
+            groups[-1] |= loose
+            at += 1
+        elif character == "|":
+            groups[-1] |= len(groups) > 1
+            at += 1
+        elif found := _QUANTIFIER.match(pattern, at):
+            least, most = _bounds(found)
+            if loose and most > 1:
+                return "repeats a group that has alternatives or repetitions of variable length"
+            if most > least:
+                choices *= most - least + 1
+                groups[-1] = True
+            at = found.end()
+        else:
+            at, loose = at + 1, False
+    return "has too many repetitions of variable length" if choices > MOST_CHOICES else None
+
+
+def _bounds(found: re.Match[str]) -> tuple[int, int]:
+    if found[0] in "*+?":
+        return 0, 1 if found[0] == "?" else _UNBOUNDED
+    least = int(found[1])
+    return least, least if not found[2] else int(found[3]) if found[3] else least + _UNBOUNDED
+
+
+def _after_class(pattern: str, at: int) -> int:
+    depth = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 2 if character == "\\" else 1
+        depth += (character == "[") - (character == "]")
+        if not depth:
+            break
+    return at
+
+
+def survives(folder: Path, seconds: float = 5) -> bool:
+    """Whether the XSD of ``folder`` compiles within ``seconds`` in a process of its own, which is ended if it does not."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.wire.schema", str(folder)], timeout=seconds, check=False, capture_output=True
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    compile_schema(Path(sys.argv[1]))
