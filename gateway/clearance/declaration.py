@@ -141,8 +141,8 @@ def read_declaration(data: bytes, direction: Direction | None = None) -> Declara
     manifest = _coded((one for one in found if one.in_contract), overseas)
     parties = _beside(_coded(declared, overseas | {_FURTHER: Role.OTHER}), manifest)
     notes += [Note("stands-for", {"element": party.source}) for party in parties if party.source in ("Exporter", "Importer")]
-    seen = {party.manifest for party in parties}.union(*(spellings(party.code) for party in parties))
-    only = [party.code for party in manifest if (spelled := spellings(party.code)) and seen.isdisjoint(spelled)]
+    seen = {"", *(party.manifest for party in parties)}.union(*(spellings(party.code) for party in parties))
+    only = [party.code for party in manifest if seen.isdisjoint(spellings(party.code))]
     notes += [Note("manifest-only", {"code": code}) for code in only]
     if not parties:
         notes.append(Note("no-aeo-party"))
