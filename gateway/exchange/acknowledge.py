@@ -23,7 +23,12 @@ def take(connection: Connection, said: Envelope, received: datetime) -> None:
     about = header.refers_to or ""
     sent = outbox.sent(connection, header.sender, about)
     if sent is None:
-        raise Refusal(Code.REFERENCE_UNKNOWN, f"This gateway sent {header.sender} no message {about or '(none named)'}.", field="RefersTo", value=about)
+        raise Refusal(
+            Code.REFERENCE_UNKNOWN,
+            f"This gateway sent {header.sender} no message {about or '(none named)'}.",
+            field="RefersTo",
+            value=about,
+        )
     row, digest = sent
     match header.kind:
         case Kind.RECEIPT:
@@ -36,7 +41,9 @@ def take(connection: Connection, said: Envelope, received: datetime) -> None:
         case _:
             outcomes = {record.code: record.outcome for record in envelope.read_result(said)}
             beliefs.accepted(connection, row, outcomes, header.id)
-            journal.append(connection, "result", header.id, {"about": about, "outcomes": outcomes}, at=received, partner=header.sender)
+            journal.append(
+                connection, "result", header.id, {"about": about, "outcomes": outcomes}, at=received, partner=header.sender
+            )
 
 
 def check_receipt(said: Envelope, message_id: str, digest: str | None) -> None:

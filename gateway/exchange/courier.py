@@ -95,7 +95,9 @@ class Courier:
             return False
         node, now = self._node, self._node.clock()
         if leased.expires <= now:
-            await _write(node, partial(outbox.finish, leased=leased, state="expired", at=now, problem="no receipt before it expired"))
+            await _write(
+                node, partial(outbox.finish, leased=leased, state="expired", at=now, problem="no receipt before it expired")
+            )
             return True
         binding = live.arrangement.binding
         try:
@@ -143,7 +145,14 @@ class Courier:
 def _delivered(connection: Connection, leased: Leased, at: datetime) -> None:
     if outbox.finish(connection, leased, "delivered", at=at):
         beliefs.arrived(connection, leased.id, at)
-        journal.append(connection, "delivered", leased.header.id, {"digest": leased.digest, "attempt": leased.attempt}, at=at, partner=leased.partner)
+        journal.append(
+            connection,
+            "delivered",
+            leased.header.id,
+            {"digest": leased.digest, "attempt": leased.attempt},
+            at=at,
+            partner=leased.partner,
+        )
 
 
 async def _write(node: Node, job: Callable[[Connection], T]) -> T:
@@ -159,7 +168,7 @@ async def prepare(node: Node, iso: str) -> Leased | None:
 
     def take(connection: Connection) -> tuple[Leased, Header] | None:
         leased = outbox.lease(connection, iso, now=now, until=now + node.settings.lease)
-        return leased and (leased, outbox.number(connection, leased))
+        return None if leased is None else (leased, outbox.number(connection, leased))
 
     taken = await _write(node, take)
     if taken is None or taken[0].body is not None:

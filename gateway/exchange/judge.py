@@ -13,9 +13,8 @@ from lxml import etree
 
 from gateway.core.arrangement import HOME_ZONE, Arrangement
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import DIALECT_KINDS, Header, Kind, Picture, Statement
+from gateway.core.model import DIALECT_KINDS, Header, Kind, Picture, Statement, Told
 from gateway.core.place import place
-from gateway.core.model import Told
 from gateway.exchange.node import Node
 from gateway.store.live import Live
 from gateway.wire import envelope, signature
@@ -85,7 +84,10 @@ def prove(node: Node, claimed: Claimed, received: datetime) -> Proven:
     arrangement = claimed.live.arrangement
     keys = node.trust.keys_for(arrangement.iso, "signing", received)
     policy = signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
-    verified = signature.verify(claimed.root, keys, policy)
+    try:
+        verified = signature.verify(claimed.root, keys, policy)
+    except Refusal as refusal:
+        raise node.trust.explain(refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received) from None
     opened = envelope.read(verified, Limits(bytes=node.settings.body_limit))
     _addressed(node, opened.header, arrangement, received)
     return Proven(claimed.live, opened, verified.fingerprint)
@@ -94,17 +96,28 @@ def prove(node: Node, claimed: Claimed, received: datetime) -> Proven:
 def _addressed(node: Node, header: Header, arrangement: Arrangement, received: datetime) -> None:
     ours = node.settings.administration
     if header.receiver != ours:
-        raise Refusal(Code.WRONG_RECEIVER, f"The message is for {header.receiver}; this is {ours}.", field="Receiver", value=header.receiver)
+        raise Refusal(
+            Code.WRONG_RECEIVER, f"The message is for {header.receiver}; this is {ours}.", field="Receiver", value=header.receiver
+        )
     if header.sender != arrangement.iso:
-        raise Refusal(Code.IDENTITY_MISMATCH, "The signed sender is not the one whose keys were asked for.", field="Sender", value=header.sender)
+        raise Refusal(
+            Code.IDENTITY_MISMATCH,
+            "The signed sender is not the one whose keys were asked for.",
+            field="Sender",
+            value=header.sender,
+        )
     if header.environment != node.environment:
-        raise Refusal(Code.WRONG_ENVIRONMENT, f"A {header.environment} message came to the {node.environment} gateway.", field="Environment")
+        raise Refusal(
+            Code.WRONG_ENVIRONMENT, f"A {header.environment} message came to the {node.environment} gateway.", field="Environment"
+        )
     clocks = {"created": header.created.isoformat(), "received": received.isoformat()}
     seen = f"It says {envelope.moment(header.created)}; our clock says {envelope.moment(received)}"
     if header.created > received + node.settings.clock_skew:
         raise Refusal(Code.CREATED_IN_FUTURE, f"The message was created in the future. {seen}.", field="Created", facts=clocks)
     if header.created < received - arrangement.binding.accept_for:
-        raise Refusal(Code.TOO_OLD, f"The message is older than {arrangement.binding.accept_for}. {seen}.", field="Created", facts=clocks)
+        raise Refusal(
+            Code.TOO_OLD, f"The message is older than {arrangement.binding.accept_for}. {seen}.", field="Created", facts=clocks
+        )
     if header.picture and header.picture.as_of > header.created + timedelta(minutes=1):
         raise Refusal(Code.CREATED_IN_FUTURE, "The list pictures a moment after it was made.", field="Picture", facts=clocks)
 
@@ -118,11 +131,13 @@ def translate(proven: Proven, received: datetime) -> Judged:
     choice = arrangement.dialect.on(day).value
     if choice is None or header.dialect != choice.name or header.version not in choice.accepts:
         agreed = "none" if choice is None else f"{choice.name} {', '.join(choice.accepts)}"
-        raise Refusal(Code.SCHEMA_NOT_AGREED, f"The message says {header.dialect} {header.version}; agreed is {agreed}.", field="Schema")
+        raise Refusal(
+            Code.SCHEMA_NOT_AGREED, f"The message says {header.dialect} {header.version}; agreed is {agreed}.", field="Schema"
+        )
     dialect = proven.live.bundle.dialects[header.dialect, header.version]
     dialect.validate(proven.envelope.payload)
     reading = dialect.read(header.kind, proven.envelope.payload)
-    _complete(header, reading, arrangement)
+    _complete(header, arrangement)
     _authority(reading.statements, header, arrangement)
     told = tuple(
         place(statement, header, arrangement.zone_of(statement.tin), digest=proven.envelope.digest, received=received)
@@ -131,7 +146,7 @@ def translate(proven: Proven, received: datetime) -> Judged:
     return Judged(proven, told, reading)
 
 
-def _complete(header: Header, reading: Reading, arrangement: Arrangement) -> None:
+def _complete(header: Header, arrangement: Arrangement) -> None:
     picture = header.picture
     if header.kind in (Kind.LIST, Kind.RESPONSE) and picture is None:
         raise Refusal(Code.LIST_INCOMPLETE, f"A {header.kind} says in the header which moment it pictures.", field="Picture")
@@ -171,14 +186,18 @@ def _authority(statements: tuple[Statement, ...], header: Header, arrangement: A
         key = (statement.tin, statement.level, statement.number)
         if header.kind is Kind.LIST:
             if key in seen:
-                raise Refusal(Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field=where, value=statement.tin)
+                raise Refusal(
+                    Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field=where, value=statement.tin
+                )
             seen.add(key)
 
 
 def _dates(statement: Statement, where: str) -> None:
     granted, expires = statement.granted, statement.expires
     if granted is not None and expires is not None and granted > expires:
-        raise Refusal(Code.PERIOD_REVERSED, f"The period {granted} to {expires} ends before it begins.", field=where, value=statement.tin)
+        raise Refusal(
+            Code.PERIOD_REVERSED, f"The period {granted} to {expires} ends before it begins.", field=where, value=statement.tin
+        )
     said: tuple[date | datetime | None, ...] = (granted, expires, statement.effective, statement.decided)
     for day in said:
         if day is not None and day.year not in _YEARS:

@@ -49,16 +49,25 @@ def take(connection: Connection, judged: Judged, received: datetime) -> tuple[li
             ).scalar_one()
         )
     elif row.state != "waiting":
-        raise Refusal(Code.LIST_INCOMPLETE, "A list of this scope and moment was already applied.", field="Picture", remedy="Give a later list its own moment.")
+        raise Refusal(
+            Code.LIST_INCOMPLETE,
+            "A list of this scope and moment was already applied.",
+            field="Picture",
+            remedy="Give a later list its own moment.",
+        )
     elif row.parts != picture.parts:
-        raise Refusal(Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture")
+        raise Refusal(
+            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
+        )
     else:
         identity = row.id
     there = connection.execute(select(listing_part.c.part).where(listing_part.c.listing == identity)).scalars().all()
     if picture.part in there:
         raise Refusal(Code.LIST_INCOMPLETE, f"Part {picture.part} came before in another message.", field="Picture")
     connection.execute(
-        insert(listing_part).values(listing=identity, part=picture.part, message_id=header.id, statements=_pack(judged.told) if picture.parts > 1 else b"")
+        insert(listing_part).values(
+            listing=identity, part=picture.part, message_id=header.id, statements=_pack(judged.told) if picture.parts > 1 else b""
+        )
     )
     if len(there) + 1 < picture.parts:
         return [], "waiting"
@@ -67,7 +76,9 @@ def take(connection: Connection, judged: Judged, received: datetime) -> tuple[li
 
 
 def _assembled(connection: Connection, identity: int) -> list[Told]:
-    rows = connection.execute(select(listing_part.c.statements).where(listing_part.c.listing == identity).order_by(listing_part.c.part)).scalars()
+    rows = connection.execute(
+        select(listing_part.c.statements).where(listing_part.c.listing == identity).order_by(listing_part.c.part)
+    ).scalars()
     told = [one for packed in rows for one in _tolds(packed)]
     seen: set[tuple[str, str | None, str | None]] = set()
     for one in told:
@@ -90,10 +101,15 @@ def _complete(
 ) -> tuple[list[Told], str]:
     iso = arrangement.iso
     in_scope = (listing.c.partner == iso) & (listing.c.scope == scope)
-    baseline = connection.execute(select(listing.c.id).where(in_scope, listing.c.state.in_(("applied", "released"))).limit(1)).first() is None
+    baseline = (
+        connection.execute(select(listing.c.id).where(in_scope, listing.c.state.in_(("applied", "released"))).limit(1)).first()
+        is None
+    )
     named = {one.statement.tin for one in told}
     granted_before = {
-        tin for tin, packed in statements.timelines_of(connection, iso) if _covers(scope, arrangement, tin) and _grants(packed, as_of)
+        tin
+        for tin, packed in statements.timelines_of(connection, iso)
+        if _covers(scope, arrangement, tin) and _grants(packed, as_of)
     }
     omitted = sorted(granted_before - named)
     granting = [one.statement.tin for one in told if one.statement.standing.grants and one.statement.tin not in granted_before]
@@ -105,7 +121,9 @@ def _complete(
     connection.execute(
         update(listing)
         .where(listing.c.id == identity)
-        .values(state="held" if held else "applied", baseline=baseline, granting=len(granting), omitting=len(omitted), changed=received)
+        .values(
+            state="held" if held else "applied", baseline=baseline, granting=len(granting), omitting=len(omitted), changed=received
+        )
     )
     return told, "held" if held else "applied"
 

@@ -52,7 +52,9 @@ class Answer:
 async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
     """Takes one message through all the steps."""
     received = node.clock()
-    kept = await asyncio.wrap_future(node.writer.submit(partial(messages.keep, body=body, remote=transport.remote, received=received)))  # 0
+    kept = await asyncio.wrap_future(
+        node.writer.submit(partial(messages.keep, body=body, remote=transport.remote, received=received))
+    )  # 0
     return await take(node, body, transport, kept, received)
 
 
@@ -65,7 +67,9 @@ async def take(node: Node, body: bytes, transport: Transport, kept: int, receive
         else:
             judged, receipt = await asyncio.to_thread(_judge, node, body, transport, received, progress)
         recorded = await asyncio.wrap_future(
-            node.writer.submit(partial(record, node=node, judged=judged, kept=kept, body=body, receipt=receipt, received=received))  # 7
+            node.writer.submit(
+                partial(record, node=node, judged=judged, kept=kept, body=body, receipt=receipt, received=received)
+            )  # 7
         )
     except Refusal as refusal:
         return await _refuse(node, refusal, body, kept, received, progress)
@@ -119,7 +123,12 @@ async def _refuse(node: Node, refusal: Refusal, body: bytes, kept: int, received
         messages.close(connection, kept, outcome, partner=progress.claimed, answer=signed, refusal=refusal)
         if proven:
             journal.append(
-                connection, "refusal", f"intake-{kept}", {"code": str(refusal.code), "digest": sha256(body).hexdigest()}, at=received, partner=progress.claimed
+                connection,
+                "refusal",
+                f"intake-{kept}",
+                {"code": str(refusal.code), "digest": sha256(body).hexdigest()},
+                at=received,
+                partner=progress.claimed,
             )
         else:
             messages.crowd_out(connection, QUARANTINE)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Statement, Told, priority_of
-from gateway.exchange import acknowledge, lists
+from gateway.exchange import acknowledge, keys, lists, tell
 from gateway.exchange.judge import Judged
 from gateway.exchange.node import Node, new_id
 from gateway.store import journal, messages, outbox, partners, statements
@@ -31,7 +32,9 @@ class Recorded:
     timelines: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def record(connection: Connection, node: Node, judged: Judged, *, kept: int, body: bytes, receipt: bytes, received: datetime) -> Recorded:
+def record(
+    connection: Connection, node: Node, judged: Judged, *, kept: int, body: bytes, receipt: bytes, received: datetime
+) -> Recorded:
     """Claims and records; raises ``Refusal`` (ID_CONFLICT and the business codes) with nothing recorded.
 
     The same id with the same signed digest gets the stored receipt again.
@@ -42,7 +45,11 @@ def record(connection: Connection, node: Node, judged: Judged, *, kept: int, bod
     known = messages.claimed(connection, iso, header.id)
     if known is not None:
         if known[0] != digest:
-            raise Refusal(Code.ID_CONFLICT, f"Message {header.id} was received before with other content.", facts={"stored": known[0], "came": digest})
+            raise Refusal(
+                Code.ID_CONFLICT,
+                f"Message {header.id} was received before with other content.",
+                facts={"stored": known[0], "came": digest},
+            )
         messages.close(connection, kept, "duplicate", partner=iso)
         return Recorded(known[1], fresh=False)
     if state != "active":
@@ -102,7 +109,9 @@ def send(connection: Connection, node: Node, judged: Judged, kind: Kind, payload
     )
 
 
-def _statements(connection: Connection, judged: Judged, entry: int, received: datetime) -> tuple[list[RecordResult], Mapping[str, bytes]]:
+def _statements(
+    connection: Connection, judged: Judged, entry: int, received: datetime
+) -> tuple[list[RecordResult], Mapping[str, bytes]]:
     header, arrangement = judged.proven.header, judged.proven.live.arrangement
     iso = arrangement.iso
     if header.kind is Kind.LIST:
@@ -151,7 +160,14 @@ def _follow_up(connection: Connection, node: Node, judged: Judged, received: dat
             wanted = envelope.read_resend(proven.envelope)
             ids = outbox.numbered(connection, header.sender, wanted.priority, wanted.first, wanted.last)
             outbox.again(connection, now=received, retry_for=proven.live.arrangement.binding.retry_for, ids=ids)
+        case Kind.QUERY:
+            assert judged.reading is not None, "translate reads every query"
+            tell.respond(connection, node, proven.live, judged.reading.query["tin"], header.id, received)
+        case Kind.KEYS:
+            keys.take(connection, proven.envelope, received)
         case Kind.CASE | Kind.CASE_REPLY:
-            raise Refusal(Code.KIND_NOT_ACCEPTED, "Cases between liaison officers are not exchanged yet.", field="Kind", value=header.kind)
+            raise Refusal(
+                Code.KIND_NOT_ACCEPTED, "Cases between liaison officers are not exchanged yet.", field="Kind", value=header.kind
+            )
         case _:
             pass

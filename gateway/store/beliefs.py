@@ -30,18 +30,33 @@ class Belief(msgspec.Struct, frozen=True):
     outcome_message: str | None
 
 
-def told(connection: Connection, *, uscc: str | None = None, partner: str | None = None) -> list[Belief]:
-    """What partners believe about one enterprise, or what one partner believes about all, in the order of partner and code."""
+def told(
+    connection: Connection, *, partner: str | None = None, usccs: Iterable[str] | None = None, tins: Iterable[str] | None = None
+) -> list[Belief]:
+    """What partners (or one) believe about these enterprises or codes, in the order of partner and code."""
     query = select(belief, outbox.c.message_id, outbox.c.state).join(outbox, outbox.c.id == belief.c.outbox)
-    if uscc is not None:
-        query = query.where(belief.c.uscc == uscc)
     if partner is not None:
         query = query.where(belief.c.partner == partner)
+    query = query.order_by(belief.c.partner, belief.c.tin)
+    queries = [query]
+    if usccs is not None:
+        queries = [query.where(belief.c.uscc.in_(batch)) for batch in chunks(usccs)]
+    elif tins is not None:
+        queries = [query.where(belief.c.tin.in_(batch)) for batch in chunks(tins)]
     return [
         Belief(
-            row.partner, row.uscc, _statement(row.body), row.message_id, row.state, row.since, row.received, row.outcome, row.outcome_message
+            row.partner,
+            row.uscc,
+            _statement(row.body),
+            row.message_id,
+            row.state,
+            row.since,
+            row.received,
+            row.outcome,
+            row.outcome_message,
         )
-        for row in connection.execute(query.order_by(belief.c.partner, belief.c.tin))
+        for one in queries
+        for row in connection.execute(one)
     ]
 
 
@@ -55,7 +70,11 @@ def tell(connection: Connection, partner: str, about: Iterable[tuple[str, Statem
         )
         rows = [{"uscc": uscc, "t": one.tin, "body": _pack(one), "outbox": row, "since": at} for uscc, one in batch]
         changed = [one for one in rows if one["t"] in known]
-        fresh = [{**{k: v for k, v in one.items() if k != "t"}, "tin": one["t"], "partner": partner} for one in rows if one["t"] not in known]
+        fresh = [
+            {**{k: v for k, v in one.items() if k != "t"}, "tin": one["t"], "partner": partner}
+            for one in rows
+            if one["t"] not in known
+        ]
         if changed:
             connection.execute(
                 update(belief)

@@ -5,16 +5,99 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from gateway.store.tables import entry
+from gateway.core.merkle import Frontier, leaf_hash
+from gateway.store.tables import checkpoint, entry
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def append(connection: Connection, kind: str, subject: str, body: dict[str, object], *, at: datetime, partner: str | None = None) -> int:
+#: How many entries a reader takes at a time.
+PAGE = 5_000
+
+
+def append(
+    connection: Connection, kind: str, subject: str, body: dict[str, object], *, at: datetime, partner: str | None = None
+) -> int:
     """Adds one entry and returns its id. The body is canonical JSON: its bytes are the leaf, so they are never rewritten."""
     row = connection.execute(
-        insert(entry).values(at=at, kind=kind, partner=partner, subject=subject, body=_encode({"kind": kind, "at": at, "partner": partner, "subject": subject, **body})).returning(entry.c.id)
+        insert(entry)
+        .values(
+            at=at,
+            kind=kind,
+            partner=partner,
+            subject=subject,
+            body=_encode({"kind": kind, "at": at, "partner": partner, "subject": subject, **body}),
+        )
+        .returning(entry.c.id)
     )
     return int(row.scalar_one())
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A sealed state of the journal. ``note`` is the text that was signed, ``signature`` raw as the signer gives it."""
+
+    size: int
+    root: str
+    sealed: datetime
+    note: bytes
+    signature: bytes
+    fingerprint: str
+
+
+def number(connection: Connection, most: int = PAGE) -> list[int]:
+    """Gives the committed, unnumbered entries their positions, in the order of their ids; returns the ids.
+
+    Only the holder of the sealer's lease may call this: two at once would give one position twice (and the unique key would object).
+    """
+    waiting = (
+        connection.execute(select(entry.c.id).where(entry.c.position.is_(None)).order_by(entry.c.id).limit(most)).scalars().all()
+    )
+    if not waiting:
+        return []
+    last = connection.execute(select(func.max(entry.c.position))).scalar_one()
+    first = 0 if last is None else last + 1
+    connection.execute(
+        update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p")),
+        [{"i": identity, "p": first + offset} for offset, identity in enumerate(waiting)],
+    )
+    return list(waiting)
+
+
+def frontier(connection: Connection) -> Frontier:
+    """The tree as of the last checkpoint, grown by every entry numbered since."""
+    packed = connection.execute(select(checkpoint.c.frontier).order_by(checkpoint.c.size.desc()).limit(1)).scalar_one_or_none()
+    known = Frontier() if packed is None else Frontier.unpack(packed)
+    rows = connection.execute(select(entry.c.body).where(entry.c.position >= known.size).order_by(entry.c.position)).scalars()
+    return known.extend(leaf_hash(body) for body in rows)
+
+
+def note(administration: str, size: int, root: str, sealed: datetime) -> bytes:
+    """The text of a checkpoint: what is signed, and what a partner's receipt repeats."""
+    return f"aeo-gateway journal checkpoint\nadministration {administration}\nsize {size}\nroot {root}\nsealed {sealed.isoformat()}\n".encode()
+
+
+def add_checkpoint(connection: Connection, tree: Frontier, sealed: Sealed) -> None:
+    connection.execute(
+        insert(checkpoint).values(
+            size=sealed.size, root=sealed.root, sealed=sealed.sealed, frontier=tree.pack(), signed=msgspec.msgpack.encode(sealed)
+        )
+    )
+
+
+def latest(connection: Connection) -> Sealed | None:
+    """The latest checkpoint."""
+    packed = connection.execute(select(checkpoint.c.signed).order_by(checkpoint.c.size.desc()).limit(1)).scalar_one_or_none()
+    return None if packed is None else msgspec.msgpack.decode(packed, type=Sealed)
+
+
+def since(connection: Connection, position: int, most: int = PAGE) -> list[tuple[int, int, str, str | None]]:
+    """(position, entry id, kind, partner) of the numbered entries from ``position`` on: the one feed everybody follows."""
+    rows = connection.execute(
+        select(entry.c.position, entry.c.id, entry.c.kind, entry.c.partner)
+        .where(entry.c.position >= position)
+        .order_by(entry.c.position)
+        .limit(most)
+    )
+    return [(row.position, row.id, row.kind, row.partner) for row in rows]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from gateway.core.arrangement import Arrangement
+from gateway.core.arrangement import Arrangement, Law
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import Timeline, fold
 from gateway.core.model import Told
-from gateway.partners import Bundle, Registry, open_bundle
+from gateway.partners import Bundle, Registry, open_bundle, open_law
 from gateway.store import partners as stored
 from gateway.store.statements import Fold
 
@@ -35,9 +35,13 @@ class Partners:
         self._live: Mapping[str, Live] = {}
         self._opened: dict[str, Bundle] = {}
         self.registry = Registry(())
+        self._law: Law | None = None
 
     def refresh(self, connection: Connection) -> None:
         """Follows what has been activated."""
+        law = stored.in_force_now(connection, stored.LAW)
+        if law is not None and (self._law is None or self._law.digest != law):
+            self._law = open_law(stored.content(connection, law))
         live = {iso: Live(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live
@@ -49,11 +53,20 @@ class Partners:
             found = self._opened[digest] = open_bundle(stored.content(connection, digest))
         return found
 
+    @property
+    def law(self) -> Law:
+        """What is common to all arrangements. Raises ``Refusal`` NOT_FOUND before anything was activated."""
+        if self._law is None:
+            raise Refusal(Code.NOT_FOUND, "No partner data is activated yet.", remedy="aeo-gateway partner activate --all")
+        return self._law
+
     def get(self, iso: str) -> Live:
         """Raises ``Refusal`` PARTNER_UNKNOWN."""
         live = self._live.get(iso)
         if live is None:
-            raise Refusal(Code.PARTNER_UNKNOWN, f"{iso!r} is no partner of this gateway." if iso else "The message names no sender.")
+            raise Refusal(
+                Code.PARTNER_UNKNOWN, f"{iso!r} is no partner of this gateway." if iso else "The message names no sender."
+            )
         return live
 
     def all(self) -> Mapping[str, Live]:

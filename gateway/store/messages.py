@@ -25,7 +25,13 @@ def keep(connection: Connection, body: bytes, *, remote: str, received: datetime
 
 
 def close(
-    connection: Connection, kept: int, outcome: str, *, partner: str | None, answer: bytes | None = None, refusal: Refusal | None = None
+    connection: Connection,
+    kept: int,
+    outcome: str,
+    *,
+    partner: str | None,
+    answer: bytes | None = None,
+    refusal: Refusal | None = None,
 ) -> None:
     """Writes down how an intake ended. The bytes of an accepted one are the claimed message's from then on."""
     values: dict[str, Any] = {"outcome": outcome, "partner": partner, "answer": answer}
@@ -59,7 +65,9 @@ def pending(connection: Connection) -> list[tuple[int, datetime, str, bytes]]:
 
 def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str, bytes] | None:
     """(digest, stored answer) of a message already claimed."""
-    row = connection.execute(select(message.c.digest, message.c.answer).where(message.c.partner == partner, message.c.message_id == message_id)).first()
+    row = connection.execute(
+        select(message.c.digest, message.c.answer).where(message.c.partner == partner, message.c.message_id == message_id)
+    ).first()
     return None if row is None else (row.digest, row.answer)
 
 
@@ -118,11 +126,27 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
         for row in connection.execute(came)
     ]
     rows += [
-        {"direction": "out", "at": row.created, "partner": row.partner, "kind": row.kind, "id": row.message_id, "state": row.state, "problem": row.problem}
+        {
+            "direction": "out",
+            "at": row.created,
+            "partner": row.partner,
+            "kind": row.kind,
+            "id": row.message_id,
+            "state": row.state,
+            "problem": row.problem,
+        }
         for row in connection.execute(went)
     ]
     rows += [
-        {"direction": "in", "at": row.received, "partner": row.partner, "kind": None, "id": f"intake-{row.id}", "state": row.outcome, "problem": row.code}
+        {
+            "direction": "in",
+            "at": row.received,
+            "partner": row.partner,
+            "kind": None,
+            "id": f"intake-{row.id}",
+            "state": row.outcome,
+            "problem": row.code,
+        }
         for row in connection.execute(refused)
     ]
     rows.sort(key=lambda row: row["at"], reverse=True)

@@ -112,7 +112,13 @@ def _supersede(connection: Connection, partner: str, subjects: list[str], at: da
     about = exists().where(outbox_subject.c.outbox == outbox.c.id, outbox_subject.c.tin.in_(subjects))
     gone = connection.execute(
         update(outbox)
-        .where(outbox.c.partner == partner, outbox.c.state == "queued", outbox.c.attempt == 0, outbox.c.kind.in_(("update", "notice")), about)
+        .where(
+            outbox.c.partner == partner,
+            outbox.c.state == "queued",
+            outbox.c.attempt == 0,
+            outbox.c.kind.in_(("update", "notice")),
+            about,
+        )
         .values(state="superseded", finished=at)
         .returning(outbox.c.id)
     ).scalars()
@@ -122,7 +128,9 @@ def _supersede(connection: Connection, partner: str, subjects: list[str], at: da
 
 def _next_number(connection: Connection, partner: str, priority: Priority) -> int:
     where = and_(sequence.c.partner == partner, sequence.c.direction == "out", sequence.c.priority == priority.value)
-    moved = connection.execute(update(sequence).where(where).values(last=sequence.c.last + 1).returning(sequence.c.last)).scalar_one_or_none()
+    moved = connection.execute(
+        update(sequence).where(where).values(last=sequence.c.last + 1).returning(sequence.c.last)
+    ).scalar_one_or_none()
     if moved is None:
         connection.execute(insert(sequence).values(partner=partner, direction="out", priority=priority.value, last=1))
         return 1
@@ -160,7 +168,16 @@ def lease(connection: Connection, partner: str, *, now: datetime, until: datetim
         return None
     connection.execute(update(outbox).where(outbox.c.id == row.id).values(state="sending", attempt=row.attempt + 1, due=until))
     return Leased(
-        row.id, row.partner, row.attempt + 1, _header(row.header), row.payload, row.body, row.digest, row.created, row.expires, row.bundle
+        row.id,
+        row.partner,
+        row.attempt + 1,
+        _header(row.header),
+        row.payload,
+        row.body,
+        row.digest,
+        row.created,
+        row.expires,
+        row.bundle,
     )
 
 
@@ -183,7 +200,9 @@ def _fence(leased: Leased) -> ColumnElement[bool]:
     return and_(outbox.c.id == leased.id, outbox.c.attempt == leased.attempt, outbox.c.state == "sending")
 
 
-def finish(connection: Connection, leased: Leased, state: str, *, at: datetime, answer: bytes | None = None, problem: str | None = None) -> bool:
+def finish(
+    connection: Connection, leased: Leased, state: str, *, at: datetime, answer: bytes | None = None, problem: str | None = None
+) -> bool:
     """Ends it as delivered, dead or expired; False when the attempt was no longer this courier's."""
     done = connection.execute(update(outbox).where(_fence(leased)).values(state=state, finished=at, answer=answer, problem=problem))
     return done.rowcount == 1
@@ -199,20 +218,29 @@ def waiting(connection: Connection, now: datetime) -> list[str]:
     """The partners that have something due."""
     return list(
         connection.execute(
-            select(outbox.c.partner).where(outbox.c.state.in_(("queued", "sending")), outbox.c.due <= now).distinct().order_by(outbox.c.partner)
+            select(outbox.c.partner)
+            .where(outbox.c.state.in_(("queued", "sending")), outbox.c.due <= now)
+            .distinct()
+            .order_by(outbox.c.partner)
         ).scalars()
     )
 
 
 def sent(connection: Connection, partner: str, message_id: str) -> tuple[int, str | None] | None:
     """(row id, digest of what was sent) of one of our messages to this partner."""
-    row = connection.execute(select(outbox.c.id, outbox.c.digest).where(outbox.c.partner == partner, outbox.c.message_id == message_id)).first()
+    row = connection.execute(
+        select(outbox.c.id, outbox.c.digest).where(outbox.c.partner == partner, outbox.c.message_id == message_id)
+    ).first()
     return None if row is None else (row.id, row.digest)
 
 
 def settle(connection: Connection, row: int, state: str, *, at: datetime, problem: str | None = None) -> bool:
     """Ends a message by what its receiver said on its own account; False when it had ended already."""
-    open_ = outbox.c.state.in_(("queued", "sending", "expired", "dead")) if state == "delivered" else outbox.c.state.in_(("queued", "sending"))
+    open_ = (
+        outbox.c.state.in_(("queued", "sending", "expired", "dead"))
+        if state == "delivered"
+        else outbox.c.state.in_(("queued", "sending"))
+    )
     done = connection.execute(update(outbox).where(outbox.c.id == row, open_).values(state=state, finished=at, problem=problem))
     return done.rowcount == 1
 
@@ -229,7 +257,9 @@ def again(connection: Connection, *, now: datetime, retry_for: timedelta, ids: I
 
 def numbered(connection: Connection, partner: str, priority: Priority, first: int, last: int) -> list[int]:
     """Row ids of our messages of one class whose sequence number lies in the closed range."""
-    rows = connection.execute(select(outbox.c.id, outbox.c.header).where(outbox.c.partner == partner, outbox.c.rank == _RANK[priority]))
+    rows = connection.execute(
+        select(outbox.c.id, outbox.c.header).where(outbox.c.partner == partner, outbox.c.rank == _RANK[priority])
+    )
     return [row.id for row in rows if first <= _header(row.header).sequence <= last]
 
 
@@ -237,3 +267,13 @@ def depth(connection: Connection) -> dict[tuple[str, str], int]:
     """How many messages each partner has in each state."""
     rows = connection.execute(select(outbox.c.partner, outbox.c.state, func.count()).group_by(outbox.c.partner, outbox.c.state))
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+def last_queued(connection: Connection, partner: str, kind: Kind) -> datetime | None:
+    """When a message of this kind was last queued for this partner."""
+    return connection.execute(
+        select(outbox.c.created)
+        .where(outbox.c.partner == partner, outbox.c.kind == kind.value)
+        .order_by(outbox.c.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()

@@ -10,6 +10,9 @@ from gateway.core.errors import Code, Refusal
 from gateway.store import journal
 from gateway.store.tables import activation, bundle, partner
 
+#: The row under which the law common to all arrangements is kept and activated like a partner.
+LAW = "**"
+
 
 def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: str, reason: str) -> bool:
     """Stores the bundle and puts it in force; False when that very bundle already is."""
@@ -42,13 +45,24 @@ def _put(connection: Connection, iso: str, state: str, digest: str, *, at: datet
 
 def in_force(connection: Connection) -> list[tuple[str, str, str]]:
     """(iso, state, bundle digest) of every partner ever activated."""
-    return [(row.iso, row.state, row.digest) for row in connection.execute(select(partner).order_by(partner.c.iso))]
+    return [
+        (row.iso, row.state, row.digest)
+        for row in connection.execute(select(partner).where(partner.c.iso != LAW).order_by(partner.c.iso))
+    ]
+
+
+def in_force_now(connection: Connection, iso: str) -> str | None:
+    """The digest of what is in force for one partner, or for the law."""
+    return connection.execute(select(partner.c.digest).where(partner.c.iso == iso)).scalar_one_or_none()
 
 
 def in_force_at(connection: Connection, iso: str, moment: datetime) -> tuple[str, str] | None:
     """(state, bundle digest) of one partner as of a past moment, or None where nothing was activated yet."""
     row = connection.execute(
-        select(activation.c.state, activation.c.digest).where(activation.c.iso == iso, activation.c.at <= moment).order_by(activation.c.id.desc()).limit(1)
+        select(activation.c.state, activation.c.digest)
+        .where(activation.c.iso == iso, activation.c.at <= moment)
+        .order_by(activation.c.id.desc())
+        .limit(1)
     ).first()
     return None if row is None else (row.state, row.digest)
 

@@ -106,7 +106,11 @@ def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fo
     known: set[str] = set()
     for batch in chunks(timelines):
         known.update(connection.execute(select(operator.c.tin).where(operator.c.tin.in_(batch))).scalars())
-    fresh = [{"tin": tin, "partner": partner, "timeline": packed, "entry": entry} for tin, packed in timelines.items() if tin not in known]
+    fresh = [
+        {"tin": tin, "partner": partner, "timeline": packed, "entry": entry}
+        for tin, packed in timelines.items()
+        if tin not in known
+    ]
     changed = [{"t": tin, "timeline": packed, "entry": entry} for tin, packed in timelines.items() if tin in known]
     if fresh:
         connection.execute(insert(operator), fresh)
@@ -128,7 +132,9 @@ def timelines_of(connection: Connection, partner: str) -> Iterator[tuple[str, by
 
 def named_in(connection: Connection, partner: str, message_ids: Sequence[str]) -> set[str]:
     """The operators that these messages name themselves."""
-    query = select(statement.c.tin).where(statement.c.partner == partner, statement.c.message_id.in_(message_ids), statement.c.derived.is_(False))
+    query = select(statement.c.tin).where(
+        statement.c.partner == partner, statement.c.message_id.in_(message_ids), statement.c.derived.is_(False)
+    )
     return set(connection.execute(query).scalars())
 
 

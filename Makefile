@@ -1,0 +1,45 @@
+# `make run` shows the whole thing on a fresh machine; `make test` proves it. Python 3.11, make and git are all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
+
+.PHONY: run test lint bench soak chaos lock clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/run  ## the gateway, three partners in a box, and the story told (ARGS=--once: tell it and exit)
+	@$(BIN)/aeo-gateway demo $(ARGS)
+
+test: $(VENV)/dev lint  ## everything that must hold (ARGS goes to pytest)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/dev  ## one table: each figure beside what a user would run instead, written to build/bench.json
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(VENV)/dev  ## write the hash-locked requirements anew from pyproject.toml; they name no package index
+	$(BIN)/pip-compile $(LOCK) --upgrade -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+LOCK := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+clean:  ## take away what was made, but not var/, where an installation lives
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+
+$(VENV)/run: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say PYTHON=... if it has another name.")'
+	@test -x $(BIN)/python || { echo "Setting up $(VENV) (once, about a minute) ..."; $(PYTHON) -m venv $(VENV); }
+	@$(PIP) -r requirements.txt
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/run
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

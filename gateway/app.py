@@ -1,0 +1,102 @@
+"""The one place that wires it all: settings in, a running node out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.clearance.answer import Answers
+from gateway.clearance.index import Index
+from gateway.exchange import keeper, receive, sealer
+from gateway.exchange.courier import Courier
+from gateway.exchange.follower import Follower
+from gateway.exchange.node import Node, Signing
+from gateway.partners import Partners as Loaded
+from gateway.partners import load_all
+from gateway.settings import Settings
+from gateway.store import partners as stored
+from gateway.store.database import Database, Writer
+from gateway.store.live import Partners
+from gateway.trust.certificates import TrustStore
+from gateway.trust.keys import KeyRing
+from gateway.web.api import Service
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A node with everything it keeps in memory."""
+
+    node: Node
+    index: Index
+    answers: Answers
+    follower: Follower
+    service: Service
+
+    def close(self) -> None:
+        self.node.writer.close()
+        self.node.database.close()
+
+
+def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gateway:
+    """Opens the database, brings it up to date and loads what is activated. Raises ``Refusal`` naming what is missing."""
+    signing = Signing(
+        KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=settings.mode == "production"
+    )
+    database = Database(settings.database_url)
+    database.migrate()
+    index = Index(settings.current_within)
+    node = Node(settings, database, Writer(database), Partners(), TrustStore({}), signing, clock)
+    answers = Answers(node.partners, index, clock)
+    follower = Follower(node, index, answers.refresh)
+    follower.load()
+
+    def changed(timelines: Mapping[str, bytes]) -> None:
+        index.apply(timelines.items())
+
+    node.changed = changed
+    return Gateway(node, index, answers, follower, Service(node=node, answers=answers, index=index))
+
+
+@asynccontextmanager
+async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[None]:
+    """Everything that goes on in the background while a node serves; it ends in order when the block does."""
+    node = gateway.node
+    resumed = await receive.resume(node)
+    if resumed:
+        log.info("%d messages whose intake was interrupted were judged again", resumed)
+    work = [sealer.run(node), gateway.follower.run(), keeper.run(node)]
+    if courier:
+        work.append(Courier(node).run())
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def activate_all(settings: Settings, database: Database, *, who: str, reason: str, clock: Callable[[], datetime] = utc_now) -> list[str]:
+    """Loads every partner from disk and puts what changed in force; returns the codes. Raises ``PartnerFaults`` with every fault."""
+    loaded: Loaded = load_all(settings.partners, settings.schemas, settings.site if settings.site.is_dir() else None)
+    changed = []
+    with database.write.begin() as connection:
+        at = clock()
+        if stored.activate(connection, stored.LAW, loaded.law.digest, loaded.law_content, at=at, who=who, reason=reason):
+            changed.append("law")
+        for iso, bundle in loaded.items():
+            if stored.activate(connection, iso, bundle.digest, bundle.content, at=at, who=who, reason=reason):
+                changed.append(iso)
+    return changed

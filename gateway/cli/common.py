@@ -1,0 +1,40 @@
+"""What every command needs: settings, a console, JSON, and how a refusal is said."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from gateway.core.errors import Refusal
+from gateway.partners import PartnerFaults
+from gateway.settings import Settings, SettingsFault, from_environment
+
+console = Console()
+errors = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+def settings() -> Settings:
+    return from_environment(os.environ)
+
+
+def print_json(value: Any) -> None:
+    """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def complain(refused: Refusal | PartnerFaults | SettingsFault) -> None:
+    """Says what is wrong and what to do."""
+    if isinstance(refused, Refusal):
+        where = " ".join(f"{name} {value}" for name, value in (("field", refused.field), ("value", refused.value), ("line", refused.line)) if value)
+        errors.print(f"[red]{refused.code}[/]: {escape(refused.detail)}{escape(f' ({where})') if where else ''}", highlight=False)
+        errors.print(f"   {escape(refused.remedy)}", highlight=False)
+        return
+    for fault in refused.faults:
+        errors.print(escape(str(fault)), highlight=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""``aeo-gateway``: everything the gateway can do, for a terminal. Every command that shows something has ``--json``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway import __version__
+from gateway.cli import show
+from gateway.cli.common import complain, settings
+from gateway.core.errors import Refusal
+from gateway.partners import PartnerFaults
+from gateway.settings import SettingsFault
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+app.add_typer(show.messages, name="message")
+app.add_typer(show.operators, name="operator")
+app.add_typer(show.partners, name="partner")
+app.command()(show.eligible)
+app.command()(show.declaration)
+
+
+@app.command()
+def demo(once: Annotated[bool, typer.Option("--once", help="Tell the story and exit; 0 when every step came out as said.")] = False) -> None:
+    """Tell the whole story: the gateway, three partners in a box, signed messages both ways, clearance answers."""
+    from gateway.cli.demo import tell_story
+
+    raise typer.Exit(tell_story(settings(), once=once, console=Console()))
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Port; default AEO_PORT.")] = None,
+    courier: Annotated[bool, typer.Option(help="Also deliver messages; --no-courier leaves that to `aeo-gateway courier`.")] = True,
+) -> None:
+    """Run the gateway: partner endpoint, clearance API, sealer, courier."""
+    from gateway.cli.run import serve as run
+
+    run(settings(), port, courier=courier)
+
+
+@app.command()
+def sandbox(
+    iso: Annotated[str, typer.Argument(help="The partner to play, by its code.")],
+    gateway: Annotated[str, typer.Option(help="The gateway's /exchange address.")],
+    gateway_certificate: Annotated[str, typer.Option(help="The gateway's signing certificate (PEM), as the partner pins it.")],
+    home: Annotated[str, typer.Option(help="Where the box keeps its key.")],
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Run a partner's gateway in a box, to develop against. Prints one line of JSON when it listens."""
+    from gateway.cli.run import sandbox as run
+
+    run(settings(), iso, gateway, gateway_certificate, home, port)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Runs a command; what is refused is said in a sentence with its remedy, never as a traceback."""
+    try:
+        app()
+    except (Refusal, PartnerFaults, SettingsFault) as refused:
+        complain(refused)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

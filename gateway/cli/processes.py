@@ -1,0 +1,146 @@
+"""Processes that the demonstration starts and ends: the gateway, and partners in a box."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from gateway import app
+from gateway.settings import Settings
+from gateway.store import tokens
+from gateway.store.database import Database
+from gateway.trust.keys import Purpose, create_file_key
+from gateway.trust.selfsigned import Subject
+
+#: What a process may take to come up.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A process that listens: where, its signing certificate, and its log."""
+
+    url: str
+    certificate: Path
+    log: Path
+
+
+def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Console) -> tuple[Ready, str, dict[str, Ready]]:
+    """A fresh demonstration home: keys, boxes, partner data activated, the gateway. Returns the gateway, a token, the boxes.
+
+    What an earlier demonstration left in the same home is taken away first; nothing else is touched.
+    """
+    home = settings.home
+    marker = home / "demo"
+    if home.exists() and any(home.iterdir()) and not marker.exists():
+        raise SystemExit(f"{home} is not a demonstration's home. Choose an empty one: AEO_HOME=... aeo-gateway demo")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    marker.touch()
+    said = console.status("Making keys, starting the boxes ...")
+    with said:
+        port = free_port()
+        key = create_file_key(
+            settings.keys, settings.key, "ecdsa-p256-sha256", Subject("Demonstration gateway"), Purpose.DEMO, "", 90, now=app.utc_now()
+        )
+        certificate = key.folder / "certificate.pem"
+        url = f"http://127.0.0.1:{port}"
+        started = {iso: _start_box(iso, settings, f"{url}/exchange", certificate, stack) for iso in boxes}
+        ready = {iso: _await_box(process, log) for iso, (process, log) in started.items()}
+        for iso, box in ready.items():
+            _pin(settings, iso, box)
+        said.update("Checking and activating the data of every partner ...")
+        database = Database(settings.database_url)
+        database.migrate()
+        activated = app.activate_all(settings, database, who="the demonstration", reason="first start")
+        with database.write.begin() as connection:
+            token = tokens.create(
+                connection, "the demonstration", tokens.SCOPES, now=app.utc_now(), valid_for=timedelta(days=30)
+            )
+        database.close()
+        said.update("Starting the gateway ...")
+        log = home / "gateway.log"
+        process = _start(["serve", "--port", str(port)], settings, log, stack)
+        _await_gateway(url, process, log)
+    console.print(f"   gateway: {url}   data: {home}   {len(activated) - 1} partners activated", highlight=False)
+    for iso, box in ready.items():
+        console.print(f"   {iso} in a box: {box.url}", highlight=False)
+    return Ready(url, certificate, log), token.secret, ready
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(arguments: list[str], settings: Settings, log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"AEO_HOME": str(settings.home), "AEO_MODE": "demo"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "gateway.cli.main", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE if arguments[0] == "sandbox" else output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C reaches us alone; we end our children ourselves, in order
+        )
+    stack.callback(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _start_box(iso: str, settings: Settings, exchange: str, certificate: Path, stack: ExitStack) -> tuple[subprocess.Popen[bytes], Path]:
+    home = settings.home / "boxes" / iso.lower()
+    home.mkdir(parents=True)
+    log = home / "box.log"
+    arguments = ["sandbox", iso, "--home", str(home), "--gateway", exchange, "--gateway-certificate", str(certificate)]
+    return _start(arguments, settings, log, stack), log
+
+
+def _await_box(process: subprocess.Popen[bytes], log: Path) -> Ready:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"A partner in a box did not come up; see {log}.")
+    said = json.loads(line)
+    return Ready(said["url"], Path(said["certificate"]), log)
+
+
+def _await_gateway(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit(f"The gateway did not come up; see {log}.")
+
+
+def _pin(settings: Settings, iso: str, box: Ready) -> None:
+    """What an administrator would enter for a partner: where it is, and the certificate it signs with."""
+    folder = settings.site / iso.lower()
+    (folder / "certs").mkdir(parents=True)
+    shutil.copy(box.certificate, folder / "certs" / "signing-1.pem")
+    (folder / "site.toml").write_text(f'[binding]\nendpoint = "{box.url}/exchange"\nprivate_addresses = true\n', "utf-8")

@@ -1,0 +1,76 @@
+"""Long-running commands: the gateway, and a partner in a box."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import app
+from gateway.partners import load_one
+from gateway.sandbox import server
+from gateway.sandbox.box import Box
+from gateway.settings import Settings
+from gateway.trust.keys import KeyRing, Purpose, create_file_key
+from gateway.trust.selfsigned import Subject
+from gateway.web.api import create_app
+from gateway.wire.algorithms import VerifyKey
+
+_LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
+    """Runs one node until it is told to end."""
+    logging.basicConfig(level=logging.INFO, format=_LOG)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    gateway = app.build(settings)
+    try:
+        asyncio.run(_serve(gateway, settings.host, settings.port if port is None else port, courier))
+    finally:
+        gateway.close()
+
+
+async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
+    async with app.running(gateway, courier=courier):
+        await _Server(create_app(gateway.service), host, port).serve()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, application: Any, host: str, port: int) -> None:
+        super().__init__(
+            uvicorn.Config(application, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None, lifespan="off")
+        )
+
+
+def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str, home: str, port: int) -> None:
+    """Runs a box; its first line of output says where it listens and which certificate it signs with."""
+    logging.basicConfig(level=logging.WARNING, format=_LOG)
+    keys = Path(home) / "keys"
+    ring = KeyRing(keys)
+    now = app.utc_now()
+    if not ring.all("box"):
+        create_file_key(keys, "box", "ecdsa-p256-sha256", Subject(f"{iso} in a box"), Purpose.DEMO, "", 90, now=now)
+    key = ring.current("box", now, production=False)
+    pinned = x509.load_pem_x509_certificate(Path(gateway_certificate).read_bytes()).public_bytes(Encoding.DER)
+    box = Box(
+        bundle=load_one(settings.partners / iso.lower(), settings.schemas),
+        signer=key.signer(""),
+        gateway=settings.administration,
+        gateway_keys=(VerifyKey.from_certificate(pinned),),
+        clock=app.utc_now,
+    )
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listening = _Server(server.create_app(box, gateway), "127.0.0.1", port)
+        listener.listen(128)
+        print(json.dumps({"url": url, "iso": iso, "certificate": str(key.folder / "certificate.pem")}), flush=True)
+        asyncio.run(listening.serve([listener]))

@@ -1,0 +1,37 @@
+"""Who may do what only one node may do at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store.tables import lease
+
+
+def hold(connection: Connection, name: str, holder: str, *, now: datetime, until: datetime) -> bool:
+    """Takes or prolongs a lease; False while another holder's has not ended. ``until`` of a beating lease is also its heartbeat."""
+    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert_for(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
+    taken = connection.execute(
+        update(lease)
+        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))
+        .values(holder=holder, until=until)
+    )
+    return taken.rowcount == 1
+
+
+def first(connection: Connection, name: str, mark: str, now: datetime) -> bool:
+    """Whether ``mark`` is new under this name: of all nodes, one gets True, once."""
+    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    put = insert_for(lease).values(name=name, holder=mark, until=now)
+    done = connection.execute(
+        put.on_conflict_do_update(index_elements=[lease.c.name], set_={"holder": mark, "until": now}, where=lease.c.holder != mark)
+    )
+    return done.rowcount == 1
+
+
+def ends(connection: Connection, name: str) -> datetime | None:
+    """When the lease ends; None where nobody ever held it."""
+    return connection.execute(select(lease.c.until).where(lease.c.name == name)).scalar_one_or_none()

@@ -1,0 +1,104 @@
+"""Our own hand: stops of benefits and declared disruptions of trade, as dated statements that are lifted and never erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.question import Disruption, Stop, Switches
+from gateway.store import journal
+from gateway.store.tables import switch
+
+What = Literal["operator", "arrangement", "disruption"]
+STOPS: tuple[What, ...] = ("operator", "arrangement")
+DISRUPTIONS: tuple[What, ...] = ("disruption",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """One switch as recorded. It holds from ``since`` until before ``until`` (None: no end was said) or ``lifted``, whichever is first.
+
+    ``subject`` is an operator's code or an arrangement's; ``*``, for a disruption, every arrangement.
+    """
+
+    id: int
+    what: What
+    subject: str
+    since: datetime
+    until: datetime | None
+    reason: str
+    who: str
+    recorded: datetime
+    lifted: datetime | None
+    lifted_by: str | None
+
+    @property
+    def ends(self) -> datetime | None:
+        return min((end for end in (self.until, self.lifted) if end), default=None)
+
+
+def turn(
+    connection: Connection, what: What, subject: str, *, since: datetime, until: datetime | None, reason: str, who: str, at: datetime
+) -> Switch:
+    """Records a switch; every node follows it by the journal. Raises ``Refusal`` DATA_INVALID."""
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    if until is not None and until <= max(since, at):
+        raise Refusal(Code.DATA_INVALID, "It would end before it begins.", field="until", value=until.isoformat())
+    row = connection.execute(
+        insert(switch)
+        .values(what=what, subject=subject, since=since, until=until, who=who, reason=reason, recorded=at)
+        .returning(*switch.c)
+    ).one()
+    said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who, "reason": reason}
+    journal.append(connection, "switch", subject, said, at=at)
+    return _read(row)
+
+
+def lift(connection: Connection, identity: int, among: Iterable[What], *, who: str, at: datetime) -> Switch:
+    """Ends a switch now, or one still to come before it begins. Raises ``Refusal`` NOT_FOUND where there is nothing left to end."""
+    open_ = switch.c.lifted.is_(None) & or_(switch.c.until.is_(None), switch.c.until > at)
+    row = connection.execute(
+        update(switch)
+        .where(switch.c.id == identity, switch.c.what.in_(tuple(among)), open_)
+        .values(lifted=at, lifted_by=who)
+        .returning(*switch.c)
+    ).one_or_none()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, "Nothing with this number is in force or to come.", field="id", value=str(identity))
+    journal.append(connection, "switch", row.subject, {"switch": identity, "lifted": True, "who": who}, at=at)
+    return _read(row)
+
+
+def recorded(connection: Connection, among: Iterable[What]) -> list[Switch]:
+    """Every switch of these kinds, the newest first."""
+    rows = connection.execute(select(switch).where(switch.c.what.in_(tuple(among))).order_by(switch.c.id.desc()))
+    return [_read(row) for row in rows]
+
+
+def switches(connection: Connection, known_at: datetime | None = None) -> Switches:
+    """What ``decide`` takes: as known now, or by our own clock at a past moment, when a later lifting was not yet known."""
+    query = select(switch).order_by(switch.c.id)
+    rows = connection.execute(query if known_at is None else query.where(switch.c.recorded <= known_at))
+    operators: dict[str, list[Stop]] = {}
+    arrangements: dict[str, list[Stop]] = {}
+    disruptions: dict[str, list[Disruption]] = {}
+    for one in map(_read, rows):
+        lifted = one.lifted is not None and (known_at is None or one.lifted <= known_at)
+        until = one.ends if lifted else one.until
+        if one.what == "disruption":
+            disruption = Disruption(where=one.subject, since=one.since, until=until, what=one.reason, by=one.who)
+            disruptions.setdefault(one.subject, []).append(disruption)
+        else:
+            stop = Stop(target=one.subject, since=one.since, until=until, reason=one.reason, by=one.who)
+            (operators if one.what == "operator" else arrangements).setdefault(one.subject, []).append(stop)
+    return Switches(operators=operators, arrangements=arrangements, disruptions=disruptions)
+
+
+def _read(row: Row[Any]) -> Switch:
+    return Switch(**row._mapping)

