@@ -25,19 +25,17 @@ from gateway.wire.algorithms import VerifyKey
 Role = Literal["signing", "tls"]
 ROLES: tuple[Role, ...] = ("signing", "tls")
 #: How long a verdict is kept at most.
-KEPT = timedelta(minutes=1)
-_TICK = timedelta(microseconds=1)
+KEPT = timedelta(hours=1)
+#: Certificates and lists hold through the second in which they end.
+_TICK = timedelta(seconds=1)
 
 
 class Known(NamedTuple):
-    """What is known of revocations: lists and responses in DER. Any change of them changes ``revision``.
-
-    ``fresh_until`` is when the first of them goes stale, None where there are none.
-    """
+    """What is known of revocations: lists and responses in DER, and when each goes stale. Any change changes ``revision``."""
 
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
-    fresh_until: datetime | None = None
+    stale: tuple[datetime, ...] = ()
     revision: int = 0
 
 
@@ -70,11 +68,15 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What one partner may prove itself with. ``roots`` are the authorities trusted for it, ``intermediates`` lead to them (DER)."""
+    """What one partner may prove itself with. ``roots`` are the authorities trusted for it, ``intermediates`` lead to them (DER).
+
+    ``min_rsa_bits`` is what its binding agreed on for its own keys.
+    """
 
     pins: tuple[Pin, ...] = ()
     roots: tuple[bytes, ...] = ()
     intermediates: tuple[bytes, ...] = ()
+    min_rsa_bits: int = DEFAULT.min_rsa_bits
 
 
 class _Judged(NamedTuple):
@@ -90,7 +92,7 @@ class _Judged(NamedTuple):
 class TrustStore:
     """Every partner's ``Trust``, judged when asked. Safe to use from several threads; pickles, for spawned workers.
 
-    Verdicts are kept until one could change by itself (a window, a certificate or a revocation list begins or ends), for a minute
+    Verdicts are kept until one could change by itself (a window, a certificate or a revocation list begins or ends), for an hour
     at most, and while nothing new is known of revocations.
     """
 
@@ -123,17 +125,17 @@ class TrustStore:
             raise _refusal([verdict for _, verdict in judged.verdicts], moment)
         return judged.keys
 
-    def explain(self, refused: Refusal, partner: str, role: Role, fingerprint: str | None, moment: datetime) -> Refusal:
-        """A better reason than SIGNATURE_INVALID where there is one.
+    def explain(self, refused: Refusal, partner: str, role: Role, came: str | None, moment: datetime) -> Refusal:
+        """A better reason than that no key fits (SIGNATURE_INVALID), where there is one; otherwise ``refused`` itself.
 
-        ``keys_for`` leaves out what cannot be relied on. If such a certificate is what came (``fingerprint``), or might be (None),
-        the sender must learn that it expired, or that the same bytes may be accepted later.
+        ``keys_for`` leaves out what cannot be relied on. If such a certificate is the one that ``came`` (its fingerprint; None or
+        "none" without KeyInfo, when it might be), the sender must learn that it expired, or that the same bytes may pass later.
         """
         if refused.code is not Code.SIGNATURE_INVALID:
             return refused
-        verdicts = self._judge(partner, role, moment).verdicts
-        named = [verdict for pin, verdict in verdicts if pin.fingerprint == fingerprint and not verdict.passed]
-        possible = named if fingerprint else [verdict for _, verdict in verdicts if verdict.cannot_tell]
+        against = [(pin.fingerprint, verdict) for pin, verdict in self.verdicts(partner, role, moment) if not verdict.passed]
+        unnamed = came in (None, "none")
+        possible = [verdict for fingerprint, verdict in against if fingerprint == came or (unnamed and verdict.cannot_tell)]
         return _refusal(possible, moment) if possible else refused
 
     def verdicts(self, partner: str, role: Role, moment: datetime) -> tuple[tuple[Pin, Verdict], ...]:
@@ -150,6 +152,7 @@ class TrustStore:
         return None
 
     def _judge(self, partner: str, role: Role, moment: datetime) -> _Judged:
+        moment = moment.replace(microsecond=0)
         known = self._revocations.known() if self._revocations else Known()
         kept = self._judged.get((partner, role))
         if kept is None or kept.revision != known.revision or not kept.since <= moment < kept.until:
@@ -180,7 +183,7 @@ def _verdict(pin: Pin, trust: Trust, moment: datetime, known: Known, rules: Rule
         ocsps=known.ocsps,
         moment=moment,
         usage=pin.role,
-        rules=rules,
+        rules=replace(rules, min_rsa_bits=trust.min_rsa_bits),
     )
     return replace(verdict, facts=facts | verdict.facts)
 
@@ -192,8 +195,7 @@ def _edges(trust: Trust, pins: Iterable[Pin], known: Known) -> Iterator[datetime
     for der in (*(pin.der for pin in pins), *trust.roots, *trust.intermediates):
         certificate = x509.load_der_x509_certificate(der)
         yield from (certificate.not_valid_before_utc, certificate.not_valid_after_utc + _TICK)
-    if known.fresh_until is not None:
-        yield known.fresh_until + _TICK
+    yield from (stale + _TICK for stale in known.stale)
 
 
 def _refusal(verdicts: Sequence[Verdict], moment: datetime) -> Refusal:

@@ -14,7 +14,7 @@ Not checked: the name in the certificate. Which partner it speaks for is decided
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.path import Rules, check_path, guarded
+from gateway.trust.path import MAX_CERTIFICATE, Rules, check_path, guarded
 from gateway.trust.selfsigned import is_demo
 from gateway.wire.algorithms import BY_NAME, PublicKey
 
@@ -33,8 +33,6 @@ Usage = Literal["signing", "tls"]
 #: Rules where nothing else is agreed.
 DEFAULT = Rules()
 
-#: Bytes of one certificate. Name constraints cost names times names: 80 KB of them are minutes of work.
-MAX_CERTIFICATE = 16 * 1024
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _TLS = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
@@ -59,8 +57,8 @@ class Verdict:
 def judge(
     certificate: bytes,
     *,
-    intermediates: Iterable[bytes] = (),
-    roots: Iterable[bytes],
+    intermediates: Sequence[bytes] = (),
+    roots: Sequence[bytes],
     crls: Iterable[bytes] = (),
     ocsps: Iterable[bytes] = (),
     moment: datetime,
@@ -68,14 +66,15 @@ def judge(
     rules: Rules = DEFAULT,
 ) -> Verdict:
     """The verdict on ``certificate`` (DER, as everything here) at ``moment`` (aware). Raises nothing that bytes can cause."""
+    # What ends at a second ends with it: dates in certificates have no fractions.
+    moment = moment.replace(microsecond=0)
     facts = {"certificate": hashlib.sha256(certificate).hexdigest()}
-    anchors = list(roots)
     try:
         leaf = _readable(certificate, facts)
         _suitable(leaf, usage, rules)
         _in_time(leaf, moment)
-        if certificate not in anchors:
-            check_path(certificate, intermediates, anchors, crls, ocsps, moment, rules)
+        if certificate not in roots:
+            check_path(certificate, intermediates, roots, crls, ocsps, moment, rules)
     except Refusal as no:
         return Verdict(no.code, no.detail, facts | no.facts)
     return Verdict(None, facts=facts)
@@ -103,6 +102,8 @@ def _suitable(leaf: x509.Certificate, usage: Usage, rules: Rules) -> None:
     """1: what the certificate says of itself."""
 
     def problem() -> str | None:
+        if leaf.version is not x509.Version.v3:
+            return "it is not of version 3 and so cannot say what it is for"
         public = leaf.public_key()
         if not isinstance(public, PublicKey) or not any(algorithm.fits(public) for algorithm in BY_NAME.values()):
             return "its key is neither RSA nor P-256, P-384 or Ed25519"
@@ -132,6 +133,8 @@ def _usage_problem(leaf: x509.Certificate, usage: Usage) -> str | None:
             return "digitalSignature is not among its usages"
     elif usage == "signing":
         return "it does not say that its key is for digitalSignature"
+    if any(extension.critical and isinstance(extension.value, x509.UnrecognizedExtension) for extension in leaf.extensions):
+        return "it has a critical extension that is not known here"
     extended = extensions.get(x509.ExtendedKeyUsage)
     if usage == "tls" and isinstance(extended, x509.ExtendedKeyUsage) and not _TLS & set(extended):
         return "TLS is not among its extended usages"

@@ -7,19 +7,22 @@ and nothing is ever fetched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from asn1crypto import algos, crl, keys, ocsp
 from asn1crypto.x509 import Certificate
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator import errors, find_valid_path
-from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor
+from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
 from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.ltv.poe import POEManager
+from pyhanko_certvalidator.name_trees import default_excluded_subtrees, default_permitted_subtrees
 from pyhanko_certvalidator.policy_decl import (
     AlgorithmUsageConstraint,
     AlgorithmUsagePolicy,
@@ -39,7 +42,10 @@ from gateway.core.errors import Code, Refusal
 T = TypeVar("T")
 
 #: How often one search may ask who could have issued a certificate: a mesh of n cross-certified authorities has n! paths.
-MAX_STEPS = 64
+MAX_STEPS = 32
+#: How many authorities may be offered for one path, and the bytes of each: name constraints cost names times names.
+MAX_AUTHORITIES = 16
+MAX_CERTIFICATE = 16 * 1024
 
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
@@ -63,8 +69,8 @@ class Rules:
 
 def check_path(
     leaf: bytes,
-    intermediates: Iterable[bytes],
-    roots: Iterable[bytes],
+    intermediates: Sequence[bytes],
+    roots: Sequence[bytes],
     crls: Iterable[bytes],
     ocsps: Iterable[bytes],
     moment: datetime,
@@ -86,18 +92,31 @@ def guarded(read: Callable[[], T], code: Code, what: str) -> T:
         raise Refusal(code, f"{what} cannot be understood.", facts={"error": f"{type(error).__name__}: {error}"[:200]}) from error
 
 
+def signature_holds(signature: bytes, data: bytes, algorithm: algos.SignedDigestAlgorithm, signer: x509.Certificate) -> bool:
+    """Whether ``signer``'s key made ``signature`` over ``data``, with an algorithm and a key that are accepted."""
+    key = Certificate.load(signer.public_bytes(Encoding.DER)).public_key
+    try:
+        _Signatures(Rules()).validate_signature(signature, data, key, algorithm)
+    except (InvalidSignature, ValueError, AssertionError):
+        return False
+    return True
+
+
 def _check(
     leaf: bytes,
-    intermediates: Iterable[bytes],
-    roots: Iterable[bytes],
+    intermediates: Sequence[bytes],
+    roots: Sequence[bytes],
     crls: Iterable[bytes],
     ocsps: Iterable[bytes],
     moment: datetime,
     rules: Rules,
 ) -> None:
+    above = (*intermediates, *roots)
+    if len(above) > MAX_AUTHORITIES or any(len(der) > MAX_CERTIFICATE for der in above):
+        raise Refusal(Code.CERTIFICATE_PATH, "The authorities offered are too many, or one is too large.")
     certificate = Certificate.load(leaf)
     between = [Certificate.load(der) for der in intermediates]
-    anchors = [CertTrustAnchor(Certificate.load(der), derive_default_quals_from_cert=True) for der in roots]
+    anchors = [_anchor(Certificate.load(der)) for der in roots]
     lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls]
     responses = [one for der in ocsps for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))]
 
@@ -130,6 +149,19 @@ def _check(
         _now(find_valid_path(certificate, context.path_builder.async_build_paths_lazy(certificate), context))
     except (errors.PathBuildingError, errors.ValidationError) as error:
         raise _refusal(error) from error
+
+
+def _anchor(root: Certificate) -> CertTrustAnchor:
+    """An authority whose own dates, path length and name constraints hold, although RFC 5280 asks nothing of trust anchors."""
+    qualifiers = derive_quals_from_cert(root)
+    parameters = qualifiers.standard_parameters
+    if parameters is None:
+        return CertTrustAnchor(root, qualifiers)
+    # The library takes what a constraint does not mention for forbidden; RFC 5280, 6.1.1, has it allowed.
+    permitted = {**default_permitted_subtrees(), **(parameters.initial_permitted_subtrees or {})}
+    excluded = {**default_excluded_subtrees(), **(parameters.initial_excluded_subtrees or {})}
+    parameters = replace(parameters, initial_permitted_subtrees=permitted, initial_excluded_subtrees=excluded)
+    return CertTrustAnchor(root, replace(qualifiers, standard_parameters=parameters))
 
 
 def _refusal(error: Exception) -> Refusal:
@@ -203,7 +235,7 @@ class _Algorithms(AlgorithmUsagePolicy):
     def signature_algorithm_allowed(
         self,
         algo: algos.SignedDigestAlgorithm,
-        moment: datetime | None,  # noqa: ARG002 - the library's signature; what is weak is weak at every moment
+        moment: datetime | None,
         public_key: keys.PublicKeyInfo | None,
     ) -> AlgorithmUsageConstraint:
         problem = _problem(algo, public_key, self._rules)
