@@ -25,6 +25,7 @@ def overlay(file: PartnerFile, site: SiteFile) -> PartnerFile:
             "terms": file.terms.model_copy(update=terms),
             "binding": file.binding.model_copy(update=binding),
             "contacts": file.contacts + site.contacts,
+            "signatory": file.signatory | site.signatory,
         }
     )
 

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, time
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
-from gateway.partners import build, check
+from gateway.partners import build, check, speech
+from gateway.partners.canonical import canonical
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
 from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, Terms
+from gateway.partners.speech import Files
+from gateway.wire.sample import Dialect
 
 Raw = dict[str, Any]
-Files = Mapping[str, str]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -28,14 +29,17 @@ M = TypeVar("M", bound=BaseModel)
 class Bundle:
     """One version of everything about one partner. ``digest`` is the SHA-256 of ``content`` in hex.
 
-    ``certificates`` are pairs of role (signing, tls, authority) and PEM.
+    ``dialects`` are compiled, by name and version. ``certificates`` are pairs of role (signing, tls, authority) and PEM.
+    ``signatory`` is who signs documents of ours that name a person, as the samples' holes name it: ``signatory.surname``.
     """
 
     iso: str
     digest: str
     content: bytes
     arrangement: Arrangement
-    certificates: tuple[tuple[str, str], ...] = ()
+    dialects: Mapping[tuple[str, str], Dialect] = field(compare=False, repr=False)
+    certificates: tuple[tuple[str, str], ...]
+    signatory: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +64,39 @@ class Draft:
         return cls(raw, site_raw, shipped, site, build.overlay(shipped, site), faults, name, site_name)
 
     @property
-    def dialects(self) -> list[tuple[str, str]]:
-        """Name and version of every dialect spoken or accepted on any day."""
+    def dialects(self) -> list[str]:
+        """Every dialect spoken or accepted on any day, as ``name/version``."""
         choices = [step.value for step in self.file.terms.dialect if step.value]
-        return sorted({(choice.name, version) for choice in choices for version in choice.accepts})
+        return sorted({f"{choice.name}/{version}" for choice in choices for version in choice.accepts})
 
     def judge(self, dialects: Mapping[str, Files], certificates: Iterable[tuple[str, str]]) -> Bundle:
         """The bundle; PartnerFaults with everything that keeps it from being one. ``dialects`` are files by name, by ``name/version``."""
         faults = self.faults + list(self._disagreements())
+        compiled: dict[tuple[str, str], Dialect] = {}
+        for spoken in self.dialects:
+            try:
+                compiled[_key(spoken)] = speech.compiled(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
+            except PartnerFaults as error:
+                faults += error.faults
+        faults += (Fault(self.name, *finding) for finding in check.speech(self.file, compiled))
         if faults:
             raise PartnerFaults(faults)
-        pinned = tuple(sorted((role, pem) for role, pem in certificates))
+        pinned = tuple(sorted(certificates))
         content = canonical({"partner": self.raw, "site": self.site_raw, "dialects": dialects, "certificates": pinned})
         digest = sha256(content).hexdigest()
-        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), pinned)
+        signatory = {f"signatory.{name}": value for name, value in self.file.signatory.items()}
+        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), compiled, pinned, signatory)
 
     def _disagreements(self) -> Iterator[Fault]:
         unread = tuple({".".join(fault.key.split(".")[:2]).split("[")[0] for fault in self.faults})
         for name, findings in ((self.name, check.partner(self.file)), (self.site_name, check.site(self.site, self.shipped))):
             # Of a key that could not be read, whatever else is said would only mislead.
             yield from (Fault(name, *finding) for finding in findings if not finding.key.startswith(unread))
+
+
+def _key(spoken: str) -> tuple[str, str]:
+    name, version = spoken.split("/")
+    return name, version
 
 
 def open_bundle(content: bytes) -> Bundle:
@@ -104,17 +121,6 @@ def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
 def open_law(content: bytes) -> Law:
     """The law from its content, as stored in the database."""
     return read_law(json.loads(content), "the stored common.toml")[0]
-
-
-def canonical(raw: Any) -> bytes:
-    """One way of writing: keys sorted, no blanks, UTF-8, dates in ISO 8601."""
-    return json.dumps(raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_iso).encode()
-
-
-def _iso(value: Any) -> str:
-    if isinstance(value, date | time):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
 def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault]) -> M | None:

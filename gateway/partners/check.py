@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
-from gateway.core.arrangement import Measure
+from gateway.core.arrangement import CodeForm, Measure
+from gateway.core.model import OPTIONAL_FIELDS, Kind
+from gateway.partners.pattern import width_of
 from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteTerms, Step
 from gateway.wire.algorithms import ALGORITHMS
+from gateway.wire.sample import Dialect
 
 Steps = tuple[Step[Any], ...]
 
@@ -52,6 +55,50 @@ def site(file: SiteFile, shipped: PartnerFile) -> Iterator[Finding]:
                     yield Finding(key, f"The arrangement does not allow {field!r} to be shared.", "A site can only share less.")
             elif any(old.source for old in replaced):
                 yield Finding(key, "A setting cannot take the place of a fact.", "Remove it, or begin it where the fact ends.")
+
+
+def speech(file: PartnerFile, dialects: Mapping[tuple[str, str], Dialect]) -> Iterator[Finding]:
+    """Where the dialects, as far as they could be compiled, do not fit what is to be said in them."""
+    forms: Steps = (*file.terms.code, *file.terms.chinese_code)
+    longest = max(map(_longest, forms), default=0)
+    for at, choice in enumerate(step.value for step in file.terms.dialect):
+        for version in choice.accepts if choice else ():
+            dialect = dialects.get((choice.name, version)) if choice else None
+            if dialect and longest > dialect.max_code:
+                problem = f"{dialect.name} {version} holds codes of {dialect.max_code} characters; some have {longest}."
+                yield Finding(f"terms.dialect[{at}].value", problem, "Choose a dialect that holds them.")
+        written = dialects.get((choice.name, choice.version)) if choice else None
+        if written:
+            yield from _fields(file, written)
+
+
+def _longest(step: Step[Any]) -> int:
+    """Characters of the longest code of a form: the partner's by its pattern, ours by its letters and ten digits."""
+    if isinstance(step.value, CodeForm):
+        return width_of(step.value.pattern).most
+    return len(step.value.removesuffix("+10")) + 10 if step.value else 0
+
+
+def _fields(file: PartnerFile, dialect: Dialect) -> Iterator[Finding]:
+    """What we write: every field shared has a place, and whatever must be filled is shared or set."""
+    spoken = f"{dialect.name} {dialect.version}"
+    faces = [face for kind in (Kind.LIST, Kind.UPDATE, Kind.NOTICE) if kind in dialect.kinds for face in dialect.faces(kind)]
+    needed = {hole.partition("#")[0] for face in faces for hole in face.sample.record.must} & set(OPTIONAL_FIELDS)
+    for at, step in enumerate(file.terms.shared):
+        shared: frozenset[str] = step.value or frozenset()
+        for field in sorted(shared - dialect.fields):
+            yield Finding(
+                f"terms.shared[{at}].value", f"{spoken} has no place for {field!r}.", "Share less, or choose another dialect."
+            )
+        for field in sorted(needed - shared):
+            yield Finding(
+                f"terms.shared[{at}].value",
+                f"{spoken} cannot be written without {field!r}.",
+                "Share it, or choose another dialect.",
+            )
+    signed = {hole for face in faces for hole in face.sample.top.must if hole.startswith("signatory.")}
+    for hole in sorted(signed - {f"signatory.{name}" for name in file.signatory}):
+        yield Finding(hole, f"{spoken} names who signs, and nothing fills {{{hole}}}.", "Set it under [signatory].")
 
 
 def law(file: LawFile) -> Iterator[Finding]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Law
-from gateway.partners.bundle import Bundle, Draft, Files, read_law
+from gateway.partners.bundle import Bundle, Draft, read_law
 from gateway.partners.faults import Fault, PartnerFaults
+from gateway.partners.speech import Files
 
 #: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.
 ROLES = ("signing", "tls", "authority")
@@ -74,12 +76,12 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
             Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")
         )
     certificates = [found for place in (folder, own) if place for found in _certificates(place / "certs", faults)]
-    dialects = {f"{name}/{version}": read_dialect(schemas / name / version) for name, version in draft.dialects}
-    faults += (
-        Fault(draft.name, "terms.dialect", f"There is no dialect {spoken}.", f"Add schemas/{spoken}/, or choose another.")
-        for spoken, files in dialects.items()
-        if not files
-    )
+    dialects: dict[str, Files] = {}
+    for spoken in draft.dialects:
+        try:
+            dialects[spoken] = read_dialect(schemas / spoken)
+        except PartnerFaults as error:
+            faults += error.faults
     try:
         bundle = draft.judge(dialects, certificates)
     except PartnerFaults as error:
@@ -99,25 +101,31 @@ def _attempt(path: Path, faults: list[Fault]) -> dict[str, Any]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise PartnerFaults(
-            [Fault(_name(path), "", "The file cannot be read.", "Put it there; every partner folder has one.")]
-        ) from None
-    except UnicodeDecodeError:
-        raise PartnerFaults([Fault(_name(path), "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
+        return tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         raise PartnerFaults([Fault(_name(path), "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        raise PartnerFaults([Fault(_name(path), "", "The file cannot be read.", "Put it there, readable.")]) from None
+    except UnicodeDecodeError:
+        raise PartnerFaults([Fault(_name(path), "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
+
+
 def read_dialect(folder: Path) -> Files:
-    """The files of one version of a dialect, by name; none where there is no such folder. Includes nothing of its examples."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES}
+    """The files of one version of a dialect, by name; none where there is no such folder. Its examples are not among them.
+
+    Raises PartnerFaults for a file that is no text.
+    """
+    return {path.name: _text(path) for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES}
 
 
 def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.glob("*.pem")):
-        role, pem = path.stem.split("-")[0], path.read_text(encoding="utf-8", errors="replace")
+        role, pem = path.stem.split("-")[0], path.read_bytes()
         if role not in ROLES:
             faults.append(
                 Fault(
@@ -128,12 +136,14 @@ def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]
                 )
             )
         try:
-            x509.load_pem_x509_certificate(pem.encode())
+            certificate = x509.load_pem_x509_certificate(pem)
         except ValueError:
             faults.append(
                 Fault(_name(path), "", "This is no X.509 certificate in PEM.", "Put one certificate in each file, and never a key.")
             )
-        yield role, pem
+        else:
+            # Written anew, so that nothing else that stands in the file gets into a bundle: not a second certificate, not a key.
+            yield role, certificate.public_bytes(Encoding.PEM).decode()
 
 
 def _strangers(site: Path | None, known: set[str]) -> Iterator[Fault]:

@@ -27,7 +27,7 @@ class Width(NamedTuple):
     most: int
 
 
-def measure(pattern: str) -> Width:
+def width_of(pattern: str) -> Width:
     """The width of ``pattern``; ValueError, with a sentence for people, if it is not of the language or matches too much."""
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise ValueError("a pattern begins with ^ and ends with $")

@@ -23,7 +23,7 @@ from typing_extensions import TypeAliasType
 from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, Mode, Scope, Tier
 from gateway.core.model import OPTIONAL_FIELDS
 from gateway.partners.faults import wrong
-from gateway.partners.pattern import measure
+from gateway.partners.pattern import width_of
 
 V = TypeVar("V")
 
@@ -48,7 +48,7 @@ def _zone(key: str) -> str:
 
 def _code_form(form: CodeForm) -> CodeForm:
     try:
-        measure(form.pattern)
+        width_of(form.pattern)
     except ValueError as error:
         raise wrong(
             f"the pattern cannot be used: {error}", "Write it with counted repetitions of single characters or classes."
@@ -224,6 +224,7 @@ class PartnerFile(Shape):
     contacts: tuple[Contact, ...] = ()
     binding: BindingShape = Field(default_factory=BindingShape)
     codes: dict[Text, dict[Text, Text]] = {}
+    signatory: dict[Text, Text] = {}
     terms: Terms
 
 
@@ -232,6 +233,7 @@ class SiteFile(Shape):
 
     binding: BindingShape = Field(default_factory=BindingShape)
     contacts: tuple[Contact, ...] = ()
+    signatory: dict[Text, Text] = {}
     terms: SiteTerms = SiteTerms()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.partners.pattern import measure
+from gateway.partners.pattern import width_of
 
 _ATOMS = st.sampled_from(["A", "7", "/", " ", "[0-9]", "[0-9A-Z]", "[A-F 0-9]"])
 _COUNTED = st.builds(lambda atom, n: f"{atom}{{{n}}}", _ATOMS, st.integers(1, 8))
@@ -20,7 +20,7 @@ PATTERNS = st.lists(_ATOMS | _COUNTED | _GROUPS, min_size=1, max_size=4).map(lam
 @given(PATTERNS, st.data())
 @settings(max_examples=60)
 def test_every_match_has_a_length_within_the_width(pattern: str, data: st.DataObject) -> None:
-    width = measure(pattern)
+    width = width_of(pattern)
     text = data.draw(st.from_regex(pattern, fullmatch=True)).removesuffix("\n")
     assert width.least <= len(text) <= width.most
 
@@ -36,7 +36,7 @@ def test_every_match_has_a_length_within_the_width(pattern: str, data: st.DataOb
     ],
 )
 def test_width(pattern: str, width: tuple[int, int]) -> None:
-    assert measure(pattern) == width
+    assert width_of(pattern) == width
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_width(pattern: str, width: tuple[int, int]) -> None:
 )
 def test_refused(pattern: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        measure(pattern)
+        width_of(pattern)
 
 
 def test_the_worst_pattern_matches_at_once() -> None:
     worst = "^[0-9A-Z]{1,17}[0-9A-Z]{1,17}0$"
-    measure(worst)
+    width_of(worst)
     began = perf_counter()
     assert not re.fullmatch(worst, "0" * 34 + "1")
     assert perf_counter() - began < 0.01
