@@ -1,0 +1,117 @@
+"""``aeo-gateway key``: the keys this gateway signs with. A private key never leaves the key directory or the token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json, settings
+from gateway.core.errors import Code, Refusal
+from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
+from gateway.trust.selfsigned import Subject
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+Name = Annotated[str, typer.Argument(help="The key's name; AEO_KEY says which one signs.")]
+
+
+@app.command()
+def create(
+    name: Name = "gateway",
+    algorithm: Annotated[str, typer.Option(help="ecdsa-p256-sha256, ecdsa-p384-sha384, rsa-pss-sha256, rsa-sha256 or ed25519.")] = "ecdsa-p256-sha256",
+    organisation: Annotated[str, typer.Option(help="O of the certificate.")] = "",
+    country: Annotated[str, typer.Option(help="C of the certificate.")] = "",
+    days: Annotated[int, typer.Option(help="How long the certificate is valid.")] = 730,
+    purpose: Annotated[Purpose, typer.Option(help="A demo key is refused when AEO_MODE is production.")] = Purpose.PRODUCTION,
+) -> None:
+    """Make a key and its self-signed certificate, encrypted with AEO_KEY_PASSPHRASE."""
+    chosen = settings()
+    if KeyRing(chosen.keys).all(name):
+        raise Refusal(Code.DATA_INVALID, f"There is a key named {name} already.", remedy=f"aeo-gateway key rotate {name}")
+    key = create_file_key(
+        chosen.keys,
+        name,
+        algorithm,
+        Subject(name, organisation, country),
+        purpose,
+        chosen.key_passphrase.get_secret_value(),
+        days,
+        now=utc_now(),
+    )
+    console.print(f"Made {key.id} in {key.folder}. Its certificate for the partners: aeo-gateway key export-certificate {key.id}", highlight=False)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Every key, what it is now, and until when its certificate is valid."""
+    ring = KeyRing(settings().keys)
+    now = utc_now()
+    states = {identity: state for name in {key.record.name for key in ring.all()} for identity, state in ring.states(name, now).items()}
+    rows = [_row(key) | {"state": str(states[key.id])} for key in ring.all()]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("key", "state", "purpose", "algorithm", "signs from", "certificate until"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(row["id"], row["state"], row["purpose"], row["algorithm"], row["signs_from"], row["not_after"])
+    console.print(table if rows else "There is no key yet: aeo-gateway key create")
+
+
+@app.command()
+def show(identity: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")], as_json: Json = False) -> None:
+    """One key: everything but its secret."""
+    row = _row(_key(identity))
+    if as_json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        console.print(f"{name.replace('_', ' '):<14}{value}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def rotate(
+    name: Name = "gateway",
+    switch: Annotated[int, typer.Option(help="Days from now at which the next key takes over.")] = 14,
+    days: Annotated[int, typer.Option(help="How long its certificate is valid.")] = 730,
+) -> None:
+    """Make the next key. Partners hear of its certificate first; it signs only from the day of the switch on."""
+    chosen, now = settings(), utc_now()
+    key = KeyRing(chosen.keys).rotate(
+        name, chosen.key_passphrase.get_secret_value(), days, signs_from=now + timedelta(days=switch), now=now
+    )
+    console.print(f"Made {key.id}; it signs from {key.record.signs_from:%Y-%m-%d %H:%M} UTC on.", highlight=False)
+    console.print("A running gateway announces its certificate to every connected partner (kind keys) within a minute.", highlight=False)
+
+
+@app.command("export-certificate")
+def export_certificate(identity: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")]) -> None:
+    """Print the certificate (PEM) that partners pin."""
+    typer.echo(_key(identity).pem, nl=False)
+
+
+def _key(identity: str) -> Key:
+    keys = {key.id: key for key in KeyRing(settings().keys).all()}
+    if identity not in keys:
+        raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
+    return keys[identity]
+
+
+def _row(key: Key) -> dict[str, str]:
+    return {
+        "id": key.id,
+        "purpose": str(key.record.purpose),
+        "algorithm": key.record.algorithm,
+        "created": key.record.created.isoformat(),
+        "signs_from": key.record.signs_from.isoformat(),
+        "not_after": key.x509.not_valid_after_utc.isoformat(),
+        "fingerprint": key.fingerprint,
+        "subject": key.x509.subject.rfc4514_string(),
+        "held_by": "token" if key.record.token else "file",
+    }

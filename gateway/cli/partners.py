@@ -1,0 +1,292 @@
+"""``aeo-gateway partner``: what each partner is, whether its data holds together, and putting it in force."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection
+
+from gateway import app as wiring
+from gateway.cli.common import Json, console, print_json, settings
+from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, DialectChoice, Term
+from gateway.core.errors import Code, Refusal
+from gateway.exchange.lists import last_complete
+from gateway.partners import Bundle, PartnerFaults, load_all, load_one
+from gateway.store import outbox
+from gateway.store import partners as stored
+from gateway.store.database import Database
+from gateway.store.live import Live, Partners
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+#: The terms of an arrangement, in the order in which a person asks for them.
+TERMS = {
+    "in_force": "in force",
+    "directions": "directions",
+    "modes": "modes of transport",
+    "levels": "levels recognised by China",
+    "measures": "measures",
+    "code": "code form",
+    "tiers": "Chinese tiers it recognises",
+    "chinese_code": "form of the Chinese code",
+    "consent": "consent of the Chinese AEO",
+    "shared": "fields we may share",
+    "dialect": "dialect",
+    "list_every": "our complete list every",
+    "warn_after": "data called old after",
+    "stop_after": "data too old after",
+    "threshold": "list changes a day without a person",
+}
+
+
+def _live() -> tuple[dict[str, Live], dict[str, str]]:
+    """What is activated in this installation and how each partner fares; shipped data where nothing is activated yet."""
+    chosen = settings()
+    if chosen.database or (chosen.home / "gateway.db").exists():
+        database = Database(chosen.database_url)
+        database.migrate()
+        try:
+            with database.reading() as connection:
+                partners = Partners()
+                partners.refresh(connection)
+                if partners.all():
+                    return dict(partners.all()), _health(connection, partners)
+        finally:
+            database.close()
+    loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None)
+    return {iso: Live(bundle, "not activated") for iso, bundle in loaded.items()}, {}
+
+
+def _health(connection: Connection, partners: Partners) -> dict[str, str]:
+    depth = outbox.depth(connection)
+    lists = last_complete(connection)
+    now = wiring.utc_now()
+    said = {}
+    for iso, live in partners.all().items():
+        heard = max((as_of for (partner, _), as_of in lists.items() if partner == iso), default=None)
+        parts = [f"list of {_ago(now - heard)} ago" if heard else "no list yet"]
+        parts += [f"{count} {state}" for (partner, state), count in sorted(depth.items()) if partner == iso and state in ("queued", "sending", "dead")]
+        if live.arrangement.binding.endpoint is None and not live.arrangement.binding.pull:
+            parts.append("not connected")
+        said[iso] = ", ".join(parts)
+    return said
+
+
+def _ago(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Every arrangement: in force since when, levels, measures, dialect, link, health."""
+    live, health = _live()
+    today = datetime.now(HOME_ZONE).date()
+    rows = [_row(one, today) | {"health": health.get(iso, "not activated")} for iso, one in sorted(live.items())]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD, caption=f"{len(rows)} arrangements, {sum(row['members'] for row in rows)} members. [yellow]?[/] is unknown: nobody has told us.")
+    for heading in ("", "country or region", "in force since", "levels recognised", "measures", "directions", "dialect", "link", "health"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        since = row["in_force_since"] or ("[yellow]?[/]" if row["in_force"] is None else "not in force")
+        table.add_row(
+            row["iso"],
+            row["economy"]["en"] + (f" ({row['members']})" if row["members"] > 1 else ""),
+            since,
+            *(_shown(row[name]) for name in ("levels", "measures", "directions")),
+            _shown(row["dialect"]),
+            row["link"],
+            escape(row["health"]),
+        )
+    console.print(table)
+
+
+def _row(live: Live, today: date) -> dict[str, Any]:
+    one = live.arrangement
+    dialect = one.dialect.on(today).value
+    return {
+        "iso": one.iso,
+        "economy": {"en": one.economy.en, "zh": one.economy.zh},
+        "members": len(one.members),
+        "state": live.state,
+        "in_force": one.in_force.on(today).value,
+        "in_force_since": next((step.since.isoformat() for step in one.in_force.steps if step.value), None),
+        "levels": _words(one.levels.on(today)),
+        "measures": _words(one.measures.on(today)),
+        "directions": _words(one.directions.on(today)),
+        "dialect": f"{dialect.name} {dialect.version}" if dialect else None,
+        "link": one.link,
+        "digest": one.digest,
+    }
+
+
+def _words(step: Dated[Any]) -> list[str] | None:
+    if step.value is None:
+        return None
+    return [str(word) for word in (step.value if isinstance(step.value, tuple) else sorted(step.value))]
+
+
+def _shown(value: list[str] | str | None) -> str:
+    if value is None:
+        return "[yellow]?[/]"
+    return escape(value if isinstance(value, str) else ", ".join(value))
+
+
+@app.command()
+def show(iso: str, as_json: Json = False) -> None:
+    """One arrangement's terms as a timeline: every value with its source, what is unknown, what is a setting."""
+    live, health = _live()
+    one = _chosen(live, iso)
+    arrangement = one.arrangement
+    terms = {name: list(_steps(getattr(arrangement, name))) for name in TERMS}
+    if as_json:
+        print_json(_row(one, datetime.now(HOME_ZONE).date()) | {"administration": arrangement.administration, "terms": terms})
+        return
+    console.print(f"\n[bold]{escape(arrangement.economy.en)}[/] {arrangement.economy.zh} ({arrangement.iso})", highlight=False)
+    console.print(f"{escape(arrangement.administration)}; {escape(arrangement.programme)}; signed {arrangement.signed}; link: {arrangement.link}", highlight=False)
+    if len(arrangement.members) > 1:
+        console.print("members: " + ", ".join(f"{member.iso} {member.name.en}" for member in arrangement.members), highlight=False)
+    contacts = "; ".join(f"{contact.role}: {contact.reach} ({contact.hours})" for contact in arrangement.contacts)
+    console.print(f"contact points: {escape(contacts) or 'none known yet'}", highlight=False)
+    console.print(f"health: {escape(health.get(arrangement.iso, 'not activated'))}; data {arrangement.digest[:16]}", highlight=False)
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("term", "from", "value", "how we know"):
+        table.add_column(heading, overflow="fold")
+    for name, label in TERMS.items():
+        for number, step in enumerate(terms[name]):
+            colour = {"fact": "green", "unknown": "yellow", "setting": "cyan"}[step["kind"]]
+            value = Text("unknown", "yellow") if step["value"] is None else Text(step["value"])
+            table.add_row(label if number == 0 else "", step["from"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}")
+    console.print(table)
+
+
+def _chosen(live: dict[str, Live], iso: str) -> Live:
+    found = live.get(iso.upper())
+    if found is None:
+        raise Refusal(Code.NOT_FOUND, f"There is no arrangement {iso.upper()}.", remedy=f"One of: {', '.join(sorted(live))}.")
+    return found
+
+
+def _steps(term: Term[Any]) -> Iterator[dict[str, str | None]]:
+    for step in term.steps:
+        provenance = step.provenance
+        yield {
+            "from": step.since.isoformat(),
+            "value": None if step.value is None else _in_words(step.value),
+            "kind": provenance.kind,
+            "why": provenance.source or provenance.note,
+        }
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case CodeForm():
+            return f"{value.pattern} ({'confirmed' if value.confirmed else 'unconfirmed: only warns'})" + (f", such as {value.example}" if value.example else "")
+        case DialectChoice():
+            return f"{value.name} {value.version}" + (f"; accepts {', '.join(value.accepts)}" if len(value.accepts) > 1 else "")
+        case timedelta():
+            return f"{value.days} days" if value >= timedelta(days=1) else f"{value.total_seconds() / 3600:g} hours"
+        case frozenset() | tuple():
+            return ", ".join(str(word) for word in (value if isinstance(value, tuple) else sorted(value)))
+        case _:
+            return str(value)
+
+
+@app.command()
+def check(iso: str, as_json: Json = False) -> None:
+    """Everything the loader has to say about one partner's files, on one screen. Exit code 1 when there is a fault."""
+    chosen = settings()
+    site = chosen.site / iso.lower()
+    try:
+        bundle = load_one(chosen.partners / iso.lower(), chosen.schemas, site if site.is_dir() else None)
+    except PartnerFaults as found:
+        if as_json:
+            print_json({"iso": iso.upper(), "faults": [vars_of(fault) for fault in found.faults]})
+        else:
+            for fault in found.faults:
+                console.print(f"[red]✗[/] {escape(fault.file)} {escape(fault.key)}: {escape(fault.problem)}", highlight=False)
+                console.print(f"    {escape(fault.remedy)}", highlight=False)
+        raise typer.Exit(1) from None
+    points = list(_points(bundle, datetime.now(HOME_ZONE).date()))
+    if as_json:
+        print_json({"iso": bundle.iso, "digest": bundle.digest, "faults": [], "points": [{"mark": mark, "point": text} for mark, text in points]})
+        return
+    for mark, text in points:
+        sign = {"ok": "[green]✓[/]", "warn": "[yellow]![/]"}[mark]
+        console.print(f"{sign} {escape(text)}", highlight=False)
+
+
+def vars_of(fault: Any) -> dict[str, str]:
+    return {"file": fault.file, "key": fault.key, "problem": fault.problem, "remedy": fault.remedy}
+
+
+def _points(bundle: Bundle, today: date) -> Iterator[tuple[str, str]]:
+    one = bundle.arrangement
+    yield "ok", f"profile complete and without contradictions; data {bundle.digest[:16]}"
+    yield "ok", f"dialects compile, are valid against their own XSD and hold this partner's codes: {', '.join(' '.join(key) for key in sorted(bundle.dialects))}"
+    for name, label in TERMS.items():
+        step = getattr(one, name).on(today)
+        if step.value is None:
+            yield "warn", f"{label}: unknown. {step.provenance.note or ''} It blocks only its own question."
+    if not bundle.certificates:
+        yield "warn", "no certificate is pinned: nothing of this partner can be verified. Put signing-*.pem into its site folder."
+    if one.binding.endpoint is None and not one.binding.pull:
+        yield "warn", "not connected: no endpoint and no pulling. Set binding.endpoint in its site.toml."
+
+
+@app.command()
+def activate(
+    iso: Annotated[str | None, typer.Argument(help="One partner; or say --all.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every partner whose data changed.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")] = "activated from the terminal",
+) -> None:
+    """Store partner data by its digest and put it in force: every node runs that, never its disk. All faults are named before."""
+    if (iso is None) == (not everyone):
+        raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all.", remedy="aeo-gateway partner activate SG")
+    chosen = settings()
+    database = Database(chosen.database_url)
+    database.migrate()
+    try:
+        if everyone:
+            changed = wiring.activate_all(chosen, database, who=getpass.getuser(), reason=reason)
+        else:
+            assert iso is not None
+            changed = wiring.activate_one(chosen, database, iso, who=getpass.getuser(), reason=reason)
+        console.print(f"Activated: {', '.join(changed)}." if changed else "Nothing changed: that very data is in force.", highlight=False)
+    finally:
+        database.close()
+
+
+@app.command()
+def suspend(iso: str, reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")]) -> None:
+    """Stop exchanging messages with a partner. Benefits of its operators are another thing: see `aeo-gateway stop`."""
+    _state(iso, "suspended", reason)
+
+
+@app.command()
+def resume(iso: str, reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")]) -> None:
+    """Exchange messages with a suspended partner again."""
+    _state(iso, "active", reason)
+
+
+def _state(iso: str, state: str, reason: str) -> None:
+    database = Database(settings().database_url)
+    database.migrate()
+    try:
+        with database.write.begin() as connection:
+            stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=getpass.getuser(), reason=reason)
+    finally:
+        database.close()
+    console.print(f"{iso.upper()} is {state}.", highlight=False)
