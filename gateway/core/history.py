@@ -199,7 +199,7 @@ def _in_order_of_issue(told: list[Told]) -> list[Told]:
             one.message_id,
             one.takes_effect,
             _GRAVITY[one.statement.standing],
-            msgspec.json.encode(one.statement),  # so that no order of arrival shows, whatever was said
+            msgspec.msgpack.encode(one),  # so that no order of arrival shows, whatever was told
         ),
     )
 

@@ -1,0 +1,230 @@
+"""Folding: laws that hold for whatever was said, in whatever order it arrived."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.history import Timeline, fold, known_at, midnight, pack, unpack
+from gateway.core.model import Standing, Statement, Told
+
+ZONE = ZoneInfo("Asia/Singapore")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+LOSSES = [standing for standing in Standing if not standing.grants]
+
+
+def hour(number: int) -> datetime:
+    return START + timedelta(hours=number)
+
+
+def seconds(number: int) -> int:
+    return int(hour(number).timestamp())
+
+
+hours = st.integers(0, 12)
+days = st.none() | st.integers(-2, 6).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
+levels = st.sampled_from([None, "A", "B"])
+numbers = st.sampled_from([None, "1", "2"])
+
+
+@st.composite
+def told(draw: st.DrawFn) -> Told:
+    """Any statement within half a day: pictures take effect when they are issued, their losses perhaps before."""
+    pictured = draw(st.booleans())
+    standing = draw(st.sampled_from(Standing))
+    issued = draw(hours)
+    effect = min(issued, draw(hours)) if pictured and not standing.grants else issued if pictured else draw(hours)
+    message = f"{'list' if pictured else 'notice'}-{issued}-{draw(st.integers(0, 1))}"
+    return Told(
+        statement=Statement(
+            tin="SG123456789012",
+            standing=standing,
+            name=draw(st.sampled_from([None, "Alpha", "Beta"])),
+            level=draw(levels),
+            number=draw(numbers),
+            granted=draw(days),
+            expires=draw(days),
+        ),
+        issued=hour(issued),
+        takes_effect=hour(effect),
+        pictured=pictured,
+        message_id=message,
+        digest=message.encode().hex(),
+        received=hour(issued),
+        derived=standing is Standing.DELISTED,
+        held=draw(st.sampled_from([False, False, False, True])),
+        transcribed=message.endswith("1"),
+    )
+
+
+histories = st.lists(told(), max_size=7)
+
+
+def valid(timeline: Timeline, at: int) -> set[tuple[str | None, str | None]]:
+    """Which authorisations stand at a moment."""
+    stood = {(one.level, one.number): one.standing_at(at) for one in timeline.authorisations}
+    return {identity for identity, stand in stood.items() if stand and stand.standing.grants}
+
+
+def every_standing(timeline: Timeline) -> list[object]:
+    return [[one.standing_at(seconds(number)) for number in range(14)] for one in timeline.authorisations]
+
+
+@given(histories, st.randoms(use_true_random=False))
+def test_arrival_order_does_not_matter(history: list[Told], random: Random) -> None:
+    shuffled = list(history)
+    random.shuffle(shuffled)
+    assert fold(shuffled, ZONE) == fold(history, ZONE)
+
+
+@given(histories)
+def test_packing_loses_nothing(history: list[Told]) -> None:
+    timeline = fold(history, ZONE)
+    assert unpack(pack(timeline)) == timeline
+
+
+@given(histories)
+def test_tracks_ascend_and_say_nothing_twice(history: list[Told]) -> None:
+    for authorisation in fold(history, ZONE).authorisations:
+        for track in (authorisation.stands, authorisation.periods):
+            since = [segment.since for segment in track]
+            assert since == sorted(set(since))
+
+
+@given(histories, told(), st.sampled_from(LOSSES), st.integers(0, 13))
+def test_another_loss_never_grants(history: list[Told], other: Told, standing: Standing, at: int) -> None:
+    """A loss told besides leaves no authorisation valid that was not."""
+    statement = msgspec.structs.replace(other.statement, standing=standing, granted=None, expires=None)
+    loss = msgspec.structs.replace(other, statement=statement, message_id="another", derived=standing is Standing.DELISTED)
+    before, after = fold(history, ZONE), fold([*history, loss], ZONE)
+    were_valid, are_valid = valid(before, seconds(at)), valid(after, seconds(at))
+    # A loss may tell two authorisations apart that were one so far: what it names more closely was valid before as a whole.
+    assert all(any(_within(identity, whole) for whole in were_valid) for identity in are_valid)
+
+
+def _within(identity: tuple[str | None, str | None], whole: tuple[str | None, str | None]) -> bool:
+    return all(part in (None, own) for part, own in zip(whole, identity, strict=True))
+
+
+@given(histories, told())
+def test_a_late_older_statement_overrules_nothing_issued_after_it(history: list[Told], later: Told) -> None:
+    """Whatever came before: from its effect on, the statement issued last stands, until what was announced before it comes."""
+    last = msgspec.structs.replace(
+        later,
+        issued=hour(20),
+        takes_effect=hour(20),
+        message_id="last",
+        held=False,
+        statement=msgspec.structs.replace(later.statement, level="A", number="1"),
+    )
+    timeline = fold([last, *history], ZONE)
+    (mine,) = [one for one in timeline.authorisations if (one.level, one.number) == ("A", "1")]
+    stand = mine.standing_at(seconds(20))
+    assert stand is not None
+    assert stand.standing.grants is last.statement.standing.grants
+
+
+@given(histories, told(), st.integers(0, 13))
+def test_a_held_grant_and_a_held_omission_change_nothing(history: list[Told], other: Told, at: int) -> None:
+    for standing, derived in ((Standing.VALID, False), (Standing.DELISTED, True)):
+        statement = msgspec.structs.replace(other.statement, standing=standing)
+        held = msgspec.structs.replace(other, statement=statement, message_id="held", held=True, derived=derived)
+        with_it = fold([*history, held], ZONE)
+        assert every_standing(with_it) == every_standing(fold(history, ZONE))
+
+
+@given(histories, st.integers(0, 13))
+def test_the_next_change_is_the_next(history: list[Told], at: int) -> None:
+    timeline = fold(history, ZONE)
+    coming = timeline.next_change_after(seconds(at))
+    for authorisation in timeline.authorisations:
+        now = authorisation.standing_at(seconds(at)), authorisation.period_at(seconds(at))
+        just_before = seconds(13) + 10**7 if coming is None else coming - 1
+        assert (authorisation.standing_at(just_before), authorisation.period_at(just_before)) == now
+        assert coming is None or coming > seconds(at)
+
+
+@given(histories, st.integers(0, 13))
+@settings(max_examples=50)
+def test_known_then_is_what_had_been_received(history: list[Told], at: int) -> None:
+    known = known_at(history, hour(at))
+    assert known == [one for one in history if one.received <= hour(at)]
+    voided = [msgspec.structs.replace(one, voided=hour(at + 1)) for one in history]
+    assert known_at(voided, hour(at)) == known
+    assert fold(known_at(voided, hour(at + 1)), ZONE).authorisations == ()
+
+
+@given(st.lists(hours, min_size=1, max_size=6, unique=True))
+def test_a_picture_never_lifts_what_was_announced(pictures: list[int]) -> None:
+    announced = Told(
+        statement=Statement(tin="SG1", standing=Standing.REVOKED),
+        issued=hour(0),
+        takes_effect=hour(13),
+        pictured=False,
+        message_id="n",
+        digest="00",
+        received=hour(0),
+    )
+    seen = [
+        msgspec.structs.replace(
+            announced,
+            statement=Statement(tin="SG1", standing=Standing.VALID),
+            issued=hour(number),
+            takes_effect=hour(number),
+            pictured=True,
+            message_id=f"l{number}",
+        )
+        for number in pictures
+    ]
+    assert valid(fold([announced, *seen], ZONE), seconds(13)) == set()
+
+
+def test_an_end_in_the_last_year_there_is_is_no_end() -> None:
+    one = Told(
+        statement=Statement(tin="SG1", standing=Standing.VALID, granted=date(1960, 1, 1), expires=date.max),
+        issued=hour(0),
+        takes_effect=hour(0),
+        pictured=True,
+        message_id="l",
+        digest="00",
+        received=hour(0),
+    )
+    (period,) = fold([one], ZONE).authorisations[0].periods
+    assert (period.since, period.until) == (midnight(date(1960, 1, 1), ZONE), None)
+
+
+def test_nothing_told() -> None:
+    assert fold([], ZONE) == Timeline((), None, (), ())
+
+
+def test_small_enough_for_half_a_million() -> None:
+    """With its key, an entry of a dictionary and both objects' headers an operator takes at most 500 bytes."""
+    one = Told(
+        statement=Statement(
+            tin="SG123456789012",
+            standing=Standing.VALID,
+            name="A Company Name of Forty Characters, Ltd.",
+            level="STP-Plus",
+            number="STP-2019-0042",
+            granted=date(2024, 1, 1),
+            expires=date(2026, 12, 31),
+        ),
+        issued=hour(0),
+        takes_effect=hour(0),
+        pictured=True,
+        message_id="0190f6b4-7f2a-7c31-9a6f-3f0c5d1e2b4a",
+        digest="ab" * 32,
+        received=hour(1),
+    )
+    monthly = [
+        msgspec.structs.replace(one, issued=hour(month), takes_effect=hour(month), received=hour(month), message_id=f"l{month}")
+        for month in range(36)
+    ]
+    packed = pack(fold([one, *monthly], ZONE))
+    key, headers, entry = len("SG123456789012"), 49 + 33, 104
+    assert len(packed) + key + headers + entry <= 500
