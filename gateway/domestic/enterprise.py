@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -30,12 +30,15 @@ class Step(msgspec.Struct, Generic[T], frozen=True):
     ground: Ground | None = None
 
 
+def last_step(steps: Sequence[Step[T]], day: date) -> Step[T] | None:
+    """The step in force on ``day``; None before the first. ``steps`` ascend by day."""
+    return next((step for step in reversed(steps) if step.since <= day), None)
+
+
 def at(steps: Sequence[Step[T]], day: date) -> T | None:
-    """The value in force on ``day``; None before the first step. ``steps`` ascend by day."""
-    for step in reversed(steps):
-        if step.since <= day:
-            return step.value
-    return None
+    """The value in force on ``day``; None before the first step."""
+    step = last_step(steps, day)
+    return step.value if step else None
 
 
 class Enterprise(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,11 @@ class Enterprise(msgspec.Struct, frozen=True, kw_only=True):
     consents: tuple[Step[tuple[str, ...]], ...] = ()
     certified_on: date | None = None
     recertify_by: date | None = None
+
+    @property
+    def steps(self) -> tuple[Step[Any], ...]:
+        """What credit management decided: every step of tier and measures."""
+        return (*self.tiers, *self.measures)
 
     def tier_on(self, day: date) -> Tier | None:
         """The tier on ``day``; None where none is stated, or the name stated is not one of that day's law (nothing is converted).

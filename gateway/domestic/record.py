@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from stdnum.cn import uscc as stdnum_uscc
@@ -60,64 +60,60 @@ def decode(row: Mapping[str, object], line: int) -> Record | Faults:
 
     ``line`` counts from 1. All faults of the row are returned together.
     """
-    no_such = Refusal(Code.FIELD_UNEXPECTED, "There is no such field.", remedy=f"The fields are: {', '.join(FIELDS)}.")
-    faults = [_located(no_such, name, value, line) for name, value in row.items() if name not in FIELDS]
-    values: dict[str, object] = {}
+    faults = [
+        Refusal(
+            Code.FIELD_UNEXPECTED, "There is no such field.", field=name, line=line, remedy=f"The fields are: {', '.join(FIELDS)}."
+        )
+        for name in row
+        if name not in FIELDS
+    ]
+    values: dict[str, Any] = {}
     for name, field in FIELDS.items():
         raw = row.get(name)
         if isinstance(raw, str):
             raw = raw.strip() or None
-        if raw is None:
-            if field.required:
-                faults.append(
-                    _located(Refusal(Code.FIELD_MISSING, f"{name} is missing.", remedy=f"Give {field.form}."), name, None, line)
-                )
-            continue
         try:
-            values[name] = field.read(raw)
+            if raw is not None:
+                values[name] = field.read(raw)
+            elif field.required:
+                raise Refusal(Code.FIELD_MISSING, f"{name} is missing.")
         except Refusal as refusal:
-            faults.append(_located(refusal, name, raw, line, f"Give {field.form}."))
-    if not faults:
-        record = msgspec.convert(values, Record)
-        faults = [_located(fault, fault.field or "", getattr(record, fault.field or ""), line) for fault in _contradictions(record)]
-        if not faults:
-            return record
-    return tuple(faults)
+            faults.append(_located(refusal, name, raw, line, field.form))
+    if faults:
+        return tuple(faults)
+    record = Record(**values)
+    return tuple(_contradictions(record, line)) or record
 
 
-def _located(refusal: Refusal, field: str, value: object, line: int, remedy: str | None = None) -> Refusal:
-    own = refusal.remedy != refusal.code.row.remedy
+def _located(refusal: Refusal, field: str, value: object, line: int, form: str) -> Refusal:
+    """``refusal`` with its place; where it names no remedy of its own, the form that is expected."""
+    general = refusal.remedy == refusal.code.row.remedy
     shown = None if value is None else str(value)
-    return Refusal(
-        refusal.code, refusal.detail, field=field, value=shown, line=line, remedy=refusal.remedy if own or not remedy else remedy
-    )
+    remedy = f"Give {form}." if general else refusal.remedy
+    return Refusal(refusal.code, refusal.detail, field=field, value=shown, line=line, remedy=remedy)
 
 
-def _contradictions(record: Record) -> list[Refusal]:
-    """What each field alone cannot show."""
-    faults = []
+def _contradictions(record: Record, line: int) -> Iterator[Refusal]:
+    """What no field shows alone."""
     order = order_on(record.tier_since)
     if record.tier not in order.tiers:
-        faults.append(
-            Refusal(
-                Code.FIELD_INVALID,
-                f"{order.name}, in force on {record.tier_since}, has no tier of this name.",
-                field="tier",
-                remedy=f"On that day the tiers were: {', '.join(order.tiers)}. Names are never converted.",
-            )
+        yield Refusal(
+            Code.FIELD_INVALID,
+            f"{order.name}, in force on {record.tier_since}, has no tier of this name.",
+            field="tier",
+            value=record.tier,
+            line=line,
+            remedy=f"On that day the tiers were: {', '.join(order.tiers)}. Names are never converted.",
         )
-    if record.consent is not None and record.consent_since is None:
-        faults.append(
-            Refusal(
-                Code.FIELD_MISSING,
-                "Consent is stated without its day.",
-                field="consent_since",
-                remedy="Give the day from which it holds.",
-            )
-        )
+    if (record.consent is None) != (record.consent_since is None):
+        missing = "consent" if record.consent is None else "consent_since"
+        remedy = "Give both consent and the day from which it holds, or neither."
+        yield Refusal(Code.FIELD_MISSING, f"{missing} is missing.", field=missing, line=line, remedy=remedy)
     if record.certified_on and record.recertify_by and record.recertify_by < record.certified_on:
-        faults.append(Refusal(Code.PERIOD_REVERSED, "Re-certification is due before certification.", field="recertify_by"))
-    return faults
+        due = record.recertify_by.isoformat()
+        yield Refusal(
+            Code.PERIOD_REVERSED, "Re-certification is due before certification.", field="recertify_by", value=due, line=line
+        )
 
 
 # ---------------------------------------------------------------- reading one value
@@ -125,9 +121,7 @@ def _contradictions(record: Record) -> list[Refusal]:
 
 def _text(raw: object) -> str:
     if not isinstance(raw, str):
-        raise Refusal(
-            Code.FIELD_INVALID, f"Text is expected, not {_kind(raw)}.", remedy="Format the column as text before filling it in."
-        )
+        raise Refusal(Code.FIELD_INVALID, "Text is expected.", remedy="Format the column as text before filling it in.")
     if _NOT_XML.search(raw) or (not raw.isprintable() and any(unicodedata.category(c) == "Cf" for c in raw)):
         raise Refusal(
             Code.CHARACTERS,
@@ -139,12 +133,6 @@ def _text(raw: object) -> str:
             Code.FIELD_INVALID, f"The text is longer than {MAX_TEXT} characters.", remedy="Shorten it; nothing is cut here."
         )
     return raw
-
-
-def _kind(raw: object) -> str:
-    return {"int": "a number", "float": "a number", "bool": "true or false", "datetime": "a date", "date": "a date"}.get(
-        type(raw).__name__, "a structure"
-    )
 
 
 def _uscc(raw: object) -> str:

@@ -6,7 +6,7 @@ and its gains wait for a person. The rules are data (``rules.toml``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -15,13 +15,12 @@ from typing import TypeVar
 import msgspec
 
 from gateway.core.arrangement import Tier
-from gateway.domestic.enterprise import Enterprise, Step, at
+from gateway.domestic.enterprise import Enterprise, Step, at, last_step
 from gateway.domestic.record import Record
 from gateway.domestic.rules import RULES, Ground, MeasureStatus, Transition, order_on, years_after
 
 T = TypeVar("T")
-Tiers = tuple[Step[Tier], ...]
-Measures = tuple[Step[MeasureStatus], ...]
+Steps = tuple[Step[T], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +41,35 @@ class Judged:
 
 def judge(previous: Enterprise | None, record: Record, *, confirmed: bool = False) -> Judged:
     """Fold ``record`` into ``previous`` (None: never heard of). ``confirmed``: a person has let the gains through."""
-    proposed = _fold(previous, record, gains=True)
+    proposed = _fold(previous, record)
     foreseen, note, rule = _find(previous, proposed, record.ground)
-    state = proposed if foreseen or confirmed else _fold(previous, record, gains=False)
+    state = proposed if foreseen or confirmed else _without_gains(previous, proposed)
     return Judged(state, proposed, foreseen, state != proposed, note, rule)
 
 
 # ---------------------------------------------------------------- folding
 
 
-def _fold(previous: Enterprise | None, record: Record, *, gains: bool) -> Enterprise:
-    """The enterprise after ``record``; without ``gains`` a track that would rise stays as it was."""
+def _fold(previous: Enterprise | None, record: Record) -> Enterprise:
     before = previous or Enterprise(uscc=record.uscc, name_zh=record.name_zh)
-    tiers = _put(before.tiers, Step(record.tier, record.tier_since, record.ground))
-    measures = _put(before.measures, Step(record.measure_status, record.measure_since, record.ground))
-    rises = not gains and _height(tiers) > _height(before.tiers)
-    resumes = not gains and _resume(before.measures, measures, tiers)
+    consents = before.consents
+    if record.consent is not None and record.consent_since is not None:
+        consents = _put(consents, Step(record.consent, record.consent_since))
     return Enterprise(
         uscc=record.uscc,
         customs_code=record.customs_code,
         name_zh=record.name_zh,
         name_en=record.name_en,
         address=record.address,
-        tiers=before.tiers if rises else tiers,
-        measures=before.measures if resumes else measures,
-        consents=before.consents
-        if record.consent is None
-        else _put(before.consents, Step(record.consent, record.consent_since or date.min)),
-        certified_on=before.certified_on if rises else record.certified_on,
-        recertify_by=before.recertify_by if rises else record.recertify_by,
+        tiers=_put(before.tiers, Step(record.tier, record.tier_since, record.ground)),
+        measures=_put(before.measures, Step(record.measure_status, record.measure_since, record.ground)),
+        consents=consents,
+        certified_on=record.certified_on,
+        recertify_by=record.recertify_by,
     )
 
 
-def _put(steps: tuple[Step[T], ...], step: Step[T]) -> tuple[Step[T], ...]:
+def _put(steps: Steps[T], step: Step[T]) -> Steps[T]:
     """``step`` in place of whatever was said from its day on; a value restated keeps the step that first said it."""
     kept = tuple(s for s in steps if s.since < step.since)
     if kept and kept[-1].value == step.value:
@@ -83,15 +78,40 @@ def _put(steps: tuple[Step[T], ...], step: Step[T]) -> tuple[Step[T], ...]:
     return (*kept, same)
 
 
-def _height(steps: Tiers) -> int:
+def _without_gains(previous: Enterprise | None, proposed: Enterprise) -> Enterprise:
+    """``proposed``, but on every day the lower of its tier and the tier before; and facilitation runs for an AEO only if it ran before."""
+    before = previous or Enterprise(uscc=proposed.uscc, name_zh=proposed.name_zh)
+    days = sorted({step.since for state in (before, proposed) for step in state.steps})
+    tiers = _lower(before.tiers, proposed.tiers, days, lambda tier, _: _height(tier))
+    # Asked on the days of either track: a status that means nothing on one day must not begin to count on the next.
+    measures = _lower(before.measures, proposed.measures, days, lambda status, day: _runs(status) and _is_aeo(at(tiers, day)))
+    held = before if tiers != proposed.tiers else proposed
+    return msgspec.structs.replace(
+        proposed, tiers=tiers, measures=measures, certified_on=held.certified_on, recertify_by=held.recertify_by
+    )
+
+
+def _lower(before: Steps[T], after: Steps[T], days: list[date], height: Callable[[T | None, date], int]) -> Steps[T]:
+    """Day by day the lower of two tracks; of two equally high, the later said."""
+    lower: list[Step[T]] = []
+    for day in days:
+        step = min(last_step(after, day), last_step(before, day), key=lambda step: height(step and step.value, day))
+        if step and (not lower or lower[-1].value != step.value):
+            lower.append(Step(step.value, day, step.ground))
+    return tuple(lower)
+
+
+def _height(tier: Tier | None) -> int:
     """Whoever was never heard of stands where an ordinary trader stands."""
-    return RULES.height[steps[-1].value if steps else Tier.GENERAL]
+    return RULES.height[tier or Tier.GENERAL]
 
 
-def _resume(before: Measures, after: Measures, tiers: Tiers) -> bool:
-    """Facilitation comes back to an AEO; to anybody else the status means nothing."""
-    aeo = tiers[-1].value in order_on(tiers[-1].since).aeo
-    return aeo and bool(before) and before[-1].value is not MeasureStatus.ACTIVE and after[-1].value is MeasureStatus.ACTIVE
+def _runs(status: MeasureStatus | None) -> bool:
+    return status in (None, MeasureStatus.ACTIVE)
+
+
+def _is_aeo(tier: Tier | None) -> bool:
+    return any(tier in order.aeo for order in RULES.order)
 
 
 # ---------------------------------------------------------------- was it foreseen
@@ -124,12 +144,12 @@ def _same(before: Enterprise, after: Enterprise) -> bool:
 
 def _rewrites(before: Enterprise, after: Enterprise) -> bool:
     """A step once said is no longer there."""
-    return not (set(before.tiers) <= set(after.tiers) and set(before.measures) <= set(after.measures))
+    return not set(before.steps) <= set(after.steps)
 
 
 def _day(before: Enterprise | None, after: Enterprise) -> date:
     """The day of the change: that of the later new step, or of certification where no step is new."""
-    known = {*before.tiers, *before.measures} if before else set()
+    known = set(before.steps) if before else set()
     new = [step.since for step in (after.tiers[-1], after.measures[-1]) if step not in known]
     return max(new, default=after.certified_on or after.tiers[-1].since)
 
@@ -146,7 +166,7 @@ def _fits(rule: Transition, before: Enterprise | None, after: Enterprise) -> boo
         rule.move in ("any", "up" if change > 0 else "down" if change < 0 else "same")
         and (not rule.before or was in rule.before)
         and (not rule.measures_from or ran in rule.measures_from)
-        and (bool(rule.measures_to) or not _resume(before.measures, after.measures, after.tiers))
+        and (bool(rule.measures_to) or not _is_aeo(tier) or not _runs(status) or _runs(ran))
     )
 
 
@@ -189,9 +209,9 @@ def deadlines(states: Iterable[Enterprise], today: date, within: timedelta = tim
 
 
 def _due(state: Enterprise, today: date) -> Iterable[tuple[Due, date, str]]:
-    if state.measures_on(today) is MeasureStatus.RECTIFYING:
-        since = max(step.since for step in state.measures if step.since <= today)
-        yield Due.RECTIFICATION, rectification_ends(since), "Order 282: a rectification period of at most one year"
+    step = last_step(state.measures, today)
+    if step and step.value is MeasureStatus.RECTIFYING:
+        yield Due.RECTIFICATION, rectification_ends(step.since), "Order 282: a rectification period of at most one year"
     tier = state.tier_on(today)
     if tier is None and (stated := at(state.tiers, today)) is not None:
         yield (

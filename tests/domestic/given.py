@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from gateway.core.arrangement import Arrangement, Dated, Provenance, Term, Tier,
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Faults, Record, decode
 from gateway.domestic.tiers import judge
+from gateway.partners import build
+from gateway.partners.bundle import Draft
 
 REPO = Path(__file__).parents[2]
 CASES = REPO / "tests" / "cases"
@@ -60,6 +63,15 @@ def enterprise(given: Iterable[Mapping[str, Any]]) -> Enterprise | None:
         assert isinstance(found, Record), found
         state = judge(state, found, confirmed=True).state
     return state
+
+
+@cache
+def partners() -> Mapping[str, Arrangement]:
+    """Every partner's terms as shipped; what may be told depends on neither dialects nor certificates."""
+    files = sorted((REPO / "partners").glob("*/partner.toml"))
+    drafts = [Draft.read(tomllib.loads(file.read_text(encoding="utf-8")), {}, file.parent.name, "") for file in files]
+    assert not any(draft.faults for draft in drafts)
+    return {draft.file.iso: build.arrangement(draft.file, "") for draft in drafts}
 
 
 def arrangement(terms: Mapping[str, Any]) -> Arrangement:

@@ -14,8 +14,7 @@ from gateway.core.model import OPTIONAL_FIELDS, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.projection import SOURCES, Silence, Why, changes, project, shared_on
 from gateway.domestic.rules import FIRST_DAY
-from tests.core.cases import partners
-from tests.domestic.given import Case, cases, enterprise, label
+from tests.domestic.given import Case, cases, enterprise, label, partners
 
 PARTNERS = cases("projection", "partners")
 TODAY = date(2026, 6, 1)
@@ -78,7 +77,7 @@ def open_to(iso: str, shared: Iterable[str]) -> Any:
     )
 
 
-@pytest.mark.parametrize("iso", sorted(partners()))
+@pytest.mark.parametrize("iso", [case["id"] for case in PARTNERS])
 def test_a_field_that_is_not_shared_cannot_appear(iso: str) -> None:
     """Every field, for every partner: withheld it is absent from grant, suspension and loss; shared it is there where we have it."""
     valid, suspended, gone = stood(), stood(measures="suspended"), stood(tier="discredited")
@@ -100,7 +99,7 @@ def test_a_field_that_is_not_shared_cannot_appear(iso: str) -> None:
                 assert present == shared & {*SOURCES, "effective"}
 
 
-@pytest.mark.parametrize("iso", sorted(partners()))
+@pytest.mark.parametrize("iso", [case["id"] for case in PARTNERS])
 def test_what_is_shared_today_and_no_more(iso: str) -> None:
     now = project(stood(), partners()[iso], TODAY)
     if isinstance(now, Silence):

@@ -338,6 +338,7 @@ def faults(**other: object) -> list[tuple[str | None, Code]]:
         ("consent", ["XX", 1], Code.CODE_UNKNOWN),
         ("consent_since", "2026-02-29", Code.FIELD_INVALID),
         ("consent_since", "", Code.FIELD_MISSING),
+        ("consent", None, Code.FIELD_MISSING),
         ("certified_on", "9999-12-31", Code.DATE_RANGE),
         ("recertify_by", "2026-04-30", Code.PERIOD_REVERSED),
         ("colour", "red", Code.FIELD_UNEXPECTED),
@@ -365,7 +366,7 @@ def test_names_keep_every_script() -> None:
 
 @pytest.mark.parametrize(
     ("text", "meant"),
-    [("all", ("all",)), ("none", ()), ("XX；YY、XX", ("XX", "YY")), (["all", "-XX"], ("-XX", "all")), ([], ()), (None, None)],
+    [("all", ("all",)), ("none", ()), ("XX；YY、XX", ("XX", "YY")), (["all", "-XX"], ("-XX", "all")), ([], ())],
 )
 def test_consent(text: object, meant: object) -> None:
     found = decode({**FULL, "consent": text}, 1)
