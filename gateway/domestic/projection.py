@@ -19,15 +19,12 @@ from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.rules import FIRST_DAY, RULES, MeasureStatus
 
-#: The one level any partner hears of: an AEO. Which of our tiers stands behind it is not told.
-LEVEL = "AEO"
-
-#: Every field that can ever be told, and where it comes from. A re-certification date is no expiry, so ``expires`` is not among them.
+#: Every field that can ever be told, beside ``effective``, and where it comes from. A re-certification date is no expiry, so ``expires``
+#: is not among them; nor is ``level``, a partner's word for its own programme: of ours it would say the tier.
 SOURCES: dict[str, Callable[[Enterprise], str | date | None]] = {
     "name": lambda enterprise: enterprise.name_en,
     "name_local": lambda enterprise: enterprise.name_zh,
     "address": lambda enterprise: enterprise.address,
-    "level": lambda _: LEVEL,
     "granted": lambda enterprise: enterprise.certified_on,
 }
 
@@ -143,7 +140,7 @@ def _since(enterprise: Enterprise, arrangement: Arrangement, on: date, verdict: 
 
 
 def _turning_days(enterprise: Enterprise, arrangement: Arrangement) -> set[date]:
-    terms = (arrangement.in_force, arrangement.chinese_code, arrangement.consent, arrangement.tiers)
+    terms = (arrangement.in_force, arrangement.chinese_code, arrangement.consent, arrangement.tiers, arrangement.shared)
     tracks = (enterprise.tiers, enterprise.measures, enterprise.consents)
     days = {step.since for term in terms for step in term.steps} | {step.since for track in tracks for step in track}
     return {max(day, FIRST_DAY) for day in days} | {order.since for order in RULES.order}
