@@ -14,8 +14,7 @@ from gateway.core.arrangement import Arrangement, Dated, Provenance, Term, Tier,
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Faults, Record, decode
 from gateway.domestic.tiers import judge
-from gateway.partners import build
-from gateway.partners.bundle import Draft
+from gateway.partners import load_all
 
 REPO = Path(__file__).parents[2]
 CASES = REPO / "tests" / "cases"
@@ -67,11 +66,8 @@ def enterprise(given: Iterable[Mapping[str, Any]]) -> Enterprise | None:
 
 @cache
 def partners() -> Mapping[str, Arrangement]:
-    """Every partner's terms as shipped; what may be told depends on neither dialects nor certificates."""
-    files = sorted((REPO / "partners").glob("*/partner.toml"))
-    drafts = [Draft.read(tomllib.loads(file.read_text(encoding="utf-8")), {}, file.parent.name, "") for file in files]
-    assert not any(draft.faults for draft in drafts)
-    return {draft.file.iso: build.arrangement(draft.file, "") for draft in drafts}
+    """Every partner as shipped."""
+    return {iso: bundle.arrangement for iso, bundle in load_all(REPO / "partners", REPO / "schemas").items()}
 
 
 def arrangement(terms: Mapping[str, Any]) -> Arrangement:
