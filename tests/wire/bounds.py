@@ -32,10 +32,10 @@ def answer(judge: Callable[[], T], size: int) -> T | Refusal:
     mebibytes: list[float] = []
     for _ in range(3):
         _forget_peak()
-        before, start = _status("VmRSS"), time.process_time()
+        before, start = resident("VmRSS"), time.process_time()
         outcome = judged(judge)
         seconds.append(time.process_time() - start)
-        mebibytes.append(_status("VmHWM") - before)
+        mebibytes.append(resident("VmHWM") - before)
         if seconds[-1] < _seconds(size) / 4 and mebibytes[-1] < _mebibytes(size) / 4:
             break
     assert min(seconds) < _seconds(size), f"{min(seconds):.3f} s of CPU for {size} bytes"
@@ -57,8 +57,8 @@ def _forget_peak() -> None:
         clear.write_text("5")
 
 
-def _status(name: str) -> float:
-    """MiB; 0 where the system does not say."""
+def resident(name: str) -> float:
+    """``VmRSS`` (now) or ``VmHWM`` (peak) of this process in MiB; 0 where the system does not say."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:")), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,14 @@ def test_structured_mutations() -> None:
         "signature-misplaced",
         "signature-invalid",
     } <= set(seen)
+
+
+def test_a_verifier_without_the_digest_check_would_be_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.wire.signature.hmac.compare_digest", lambda *_: True)
+    r = random.Random(1)
+    messages = [mutated(r) for _ in range(200)]
+    with pytest.raises(AssertionError, match="never signed"):
+        _ = [verdict(data) for data in messages]
 
 
 def test_each_mutation_changes_something() -> None:
