@@ -18,6 +18,7 @@ from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.ocsp import load_der_ocsp_response
 from pyhanko_certvalidator import errors, find_valid_path
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
 from pyhanko_certvalidator.context import ValidationContext
@@ -114,26 +115,58 @@ def _check(
     above = (*intermediates, *roots)
     if len(above) > MAX_AUTHORITIES or any(len(der) > MAX_CERTIFICATE for der in above):
         raise Refusal(Code.CERTIFICATE_PATH, "The authorities offered are too many, or one is too large.")
-    certificate = Certificate.load(leaf)
-    between = [Certificate.load(der) for der in intermediates]
-    anchors = [_anchor(Certificate.load(der)) for der in roots]
-    lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls]
-    responses = [one for der in ocsps for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))]
+    lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls if _reads(x509.load_der_x509_crl, der)]
+    responses = [
+        one for der in ocsps if _reads(load_der_ocsp_response, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
+    ]
+    walk = partial(
+        _walk,
+        Certificate.load(leaf),
+        [Certificate.load(der) for der in intermediates],
+        [_anchor(Certificate.load(der)) for der in roots],
+    )
+    if lists and responses:
+        # A responder is asked first and may be behind: what a list says is revoked is revoked.
+        try:
+            walk(lists, [], moment, rules)
+        except Refusal as no:
+            if no.code is Code.CERTIFICATE_REVOKED:
+                raise
+    walk(lists, responses, moment, rules)
 
-    registry = _Registry.build(between)
+
+def _reads(load: Callable[[bytes], object], der: bytes) -> bool:
+    """Evidence that cannot be read is none."""
+    try:
+        load(der)
+    except ValueError:
+        return False
+    return True
+
+
+def _walk(
+    leaf: Certificate,
+    between: Sequence[Certificate],
+    anchors: Sequence[CertTrustAnchor],
+    lists: Sequence[CRLContainer],
+    responses: Sequence[OCSPContainer],
+    moment: datetime,
+    rules: Rules,
+) -> None:
     issuers = {one.crl_data.issuer.hashable for one in lists}
 
     def asked(one: Certificate) -> bool:
         return rules.revocation == "required" or any(get_declared_revinfo(one)) or one.issuer.hashable in issuers
 
     always, never = RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK
+    registry = _Registry.build(between)
     context = ValidationContext(
         trust_manager=SimpleTrustManager.build(anchors),
         certificate_registry=registry,
         moment=moment,
         time_tolerance=timedelta(0),
         allow_fetching=False,
-        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(always if asked(certificate) else never, always)),
+        revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(always if asked(leaf) else never, always)),
         revinfo_manager=RevinfoManager(
             registry,
             POEManager(),
@@ -146,7 +179,7 @@ def _check(
         signature_validator=_Signatures(rules),
     )
     try:
-        _now(find_valid_path(certificate, context.path_builder.async_build_paths_lazy(certificate), context))
+        _now(find_valid_path(leaf, context.path_builder.async_build_paths_lazy(leaf), context))
     except (errors.PathBuildingError, errors.ValidationError) as error:
         raise _refusal(error) from error
 
