@@ -15,7 +15,7 @@ from gateway.core.model import Kind, Standing, Statement
 from gateway.wire.sample.forms import Form
 from gateway.wire.sample.language import COUNT, FIELDS, Vocabulary
 from gateway.wire.sample.parse import Sample
-from gateway.wire.sample.read import GROUPS, Record, element_reader, local, reader
+from gateway.wire.sample.read import GROUPS, Record, complete, element_reader, local, merged, reader
 from gateway.wire.sample.write import drained, element_writer, splitter, writer
 from gateway.wire.schema import Schema
 from gateway.wire.xml import escape
@@ -38,10 +38,14 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Face:
-    """One sample, compiled both ways."""
+    """One sample, compiled both ways.
 
-    def __init__(self, kind: Kind, sample: Sample, vocabulary: Vocabulary) -> None:
-        self.kind, self.sample, self.shown = kind, sample, vocabulary.bare
+    ``instead`` says which standing is written for one that the sample has no word for: a loss for a loss. Without ``reinstated``
+    a partner is told ``valid``, which is what it folds to.
+    """
+
+    def __init__(self, sample: Sample, vocabulary: Vocabulary, instead: Mapping[Standing, Standing]) -> None:
+        self.sample, self.shown = sample, vocabulary.bare
         keys = sample.fields
         self.forms = [form for form in (Form(name, template, keys) for name, template in vocabulary.forms.items()) if form.used]
         self.fields = frozenset(key.partition("#")[0] for key in keys) | {
@@ -51,7 +55,8 @@ class Face:
         declarations = "".join(
             f' xmlns{":" + prefix if prefix else ""}="{escape(uri)}"' for prefix, uri in sample.namespaces.items()
         )
-        self._read = element_reader(sample.root) if self._alone else reader(sample.root)
+        finish = self._join if self.forms else None
+        self._read = element_reader(sample.root, finish) if self._alone else reader(sample.root, finish)
         self._write = element_writer(sample.root, declarations) if self._alone else writer(sample.root, declarations)
         self._split = splitter(sample.outer) if sample.outer else None
         self._top = [key for key in sample.top.all if "." in key]
@@ -63,7 +68,12 @@ class Face:
             if sample.outer and key.removeprefix("query.") not in carried and key in sample.top.must
         ]
         self.fields |= set(self.from_query)
-        self._folds = Standing.REINSTATED not in self.standings() and Standing.VALID in self.standings()
+        words = self.standings()
+        self._instead = {
+            said: other
+            for said, other in ({Standing.REINSTATED: Standing.VALID} | instead).items()
+            if said not in words and other in words
+        }
 
     def standings(self) -> set[str]:
         """The standings that this face has words for."""
@@ -89,14 +99,9 @@ class Face:
         self._read(root, top, rows)
         if self._alone:
             mine = {key: top.pop(key) for key in list(top) if key.partition("#")[0] in FIELDS}
-            if self.sample.rows and not rows:
-                raise Refusal(
-                    Code.FIELD_MISSING,
-                    f"{local(root.tag)} says nothing about its operator.",
-                    field=local(root.tag),
-                    line=root.sourceline,
-                )
-            rows, top[GROUPS] = [mine | row for row in rows] or [mine], 1
+            rows = merged(root, mine, rows) if self.sample.rows else [mine]
+            complete(root, rows, self._join)
+            top[GROUPS] = 1
         if top.get(COUNT, top.get(GROUPS, 0)) != top.get(GROUPS, 0):
             raise Refusal(
                 Code.COUNT_MISMATCH,
@@ -109,12 +114,14 @@ class Face:
         taken = {name: query[name] for name in self.from_query}
         for row in rows:
             row.update(taken)
-            for form in self.forms:
-                form.join(row)
         message = {key.removeprefix("message."): top[key] for key in self._top if key.startswith("message.") and key in top}
         if self.shown:
             return Reading(message, (), query, tuple(rows))
         return Reading(message, tuple([Statement(**row) for row in rows]), query)
+
+    def _join(self, record: Record) -> None:
+        for form in self.forms:
+            form.join(record)
 
     def suits(self, reading: Reading, kept: bool) -> int | None:
         """How much of ``reading`` about itself this face says; None: it cannot say it at all.
@@ -157,10 +164,9 @@ class Face:
         if self.shown:
             return [dict(record) for record in reading.shown]
         rows = [{name: value for name, value in zip(_NAMES, _values(said), strict=True) if value} for said in reading.statements]
-        if self._folds:
+        if self._instead:
             for row in rows:
-                if row["standing"] is Standing.REINSTATED:
-                    row["standing"] = Standing.VALID
+                row["standing"] = self._instead.get(row["standing"], row["standing"])
         for name in self.from_query:
             for row in rows:
                 if row.pop(name, None) != reading.query.get(name):
@@ -175,14 +181,15 @@ class Dialect:
     """One version of one dialect, compiled for one partner's code lists. Immutable and safe to share between threads.
 
     ``roots`` are the root elements ({namespace}name) by kind. ``max_code`` is the longest identifier it can hold, from its XSD.
-    ``fields`` are the statement fields it can carry.
+    ``fields`` are the statement fields that every kind of message about operators can carry.
     """
 
     def __init__(self, name: str, version: str, schema: Schema, faces: Mapping[Kind, list[Face]], max_code: int) -> None:
         self.name, self.version, self.schema, self.max_code = name, version, schema, max_code
         self._faces = faces
         self.roots = {kind: tuple(dict.fromkeys(face.sample.root.tag for face in mine)) for kind, mine in faces.items()}
-        self.fields = frozenset(field for mine in faces.values() for face in mine for field in face.fields)
+        carried = [face.fields for mine in faces.values() for face in mine if face.sample.outer]
+        self.fields = frozenset.intersection(*carried) if carried else frozenset()
 
     @property
     def kinds(self) -> frozenset[Kind]:

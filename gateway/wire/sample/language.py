@@ -324,12 +324,12 @@ def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
             found.all |= part.all
         for key in {key for part in parts for key in part.most}:
             found.most[key] = found.most.get(key, 0) + max(part.most.get(key, 0) for part in parts)
-        certain = [part.must for part, branch in zip(parts, branches, strict=True) if branch.required or branch.when]
-        if certain:
-            found.must |= set.intersection(*certain)
-        if field_name:
-            found.all.setdefault(field_name, Hole(field_name, v.TEXT))
-            found.most[field_name] = found.most.get(field_name, 0) + 1
+        beside = field_name in found.all  # the field has a hole of its own: a word need not have a branch
+        if parts and (not beside or chosen) and all(branch.required or (branch.when and not branch.given) for branch in branches):
+            found.must |= set.intersection(*(part.must for part in parts))
+        if field_name and not beside:
+            found.all[field_name] = Hole(field_name, v.TEXT)
+            found.most[field_name] = 1
             found.must.add(field_name)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.core.model import DIALECT_KINDS, Kind
+from gateway.core.model import DIALECT_KINDS, Kind, Standing
 from gateway.wire.sample.check import check_face, longest_code
 from gateway.wire.sample.dialect import Dialect, Face
 from gateway.wire.sample.faults import DialectFaults, Fault
@@ -17,7 +17,7 @@ from gateway.wire.sample.values import Codes
 from gateway.wire.schema import Schema, SchemaFault, compile_schema
 
 _TOML = "dialect.toml"
-_KEYS = {"summary", "records", "codes", "parts", "specimen"}
+_KEYS = {"summary", "records", "codes", "instead", "parts", "specimen"}
 #: ``[codes."level.preferred"]`` says which code to write where two stand for one word: our word = their code.
 _PREFERRED = ".preferred"
 _LARGEST_TOML = 256 * 1024
@@ -38,7 +38,7 @@ def load_dialect(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialec
     except Ill as ill:
         faults.append(Fault(_TOML, "parts", _sentence(ill.problem), ill.remedy))
         raise DialectFaults(faults) from None
-    faces = _faces(folder, vocabulary, faults)
+    faces = _faces(folder, vocabulary, _instead(data, faults), faults)
     if not faces:
         faults.append(
             Fault(folder.name, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
@@ -66,7 +66,7 @@ def _toml(folder: Path, faults: list[Fault]) -> dict[str, Any]:
         faults.append(Fault(_TOML, key, "There is no such key.", f"Use {', '.join(sorted(_KEYS))}."))
     if data.get("records", "shown") != "shown":
         faults.append(Fault(_TOML, "records", "Only 'shown' is understood.", "Leave it out where records become statements."))
-    for key in ("parts", "specimen"):
+    for key in ("instead", "parts", "specimen"):
         table = data.get(key, {})
         if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
             faults.append(Fault(_TOML, key, "It is no table of texts.", f"Write [{key}] and a text for each name."))
@@ -119,6 +119,23 @@ def code_lists(tables: Mapping[str, Mapping[str, str]], faults: list[Fault]) -> 
     return found
 
 
+def _instead(data: dict[str, Any], faults: list[Fault]) -> dict[Standing, Standing]:
+    found = {}
+    for said, other in data.get("instead", {}).items():
+        if said in set(Standing) and other in set(Standing) and Standing(said).grants == Standing(other).grants:
+            found[Standing(said)] = Standing(other)
+        else:
+            faults.append(
+                Fault(
+                    _TOML,
+                    f"instead.{said}",
+                    f"{other!r} cannot be said for {said!r}.",
+                    "Name standings; a loss can only be told as a loss.",
+                )
+            )
+    return found
+
+
 def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
     try:
         return compile_schema(folder)
@@ -127,7 +144,9 @@ def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
         return None
 
 
-def _faces(folder: Path, vocabulary: Vocabulary, faults: list[Fault]) -> dict[Kind, list[Face]]:
+def _faces(
+    folder: Path, vocabulary: Vocabulary, instead: Mapping[Standing, Standing], faults: list[Fault]
+) -> dict[Kind, list[Face]]:
     faces: dict[Kind, list[Face]] = {}
     # list.xml before list.other.xml: the plain face comes first
     for file in sorted(folder.glob("*.xml"), key=lambda path: (path.name.count("."), path.name)):
@@ -139,7 +158,7 @@ def _faces(folder: Path, vocabulary: Vocabulary, faults: list[Fault]) -> dict[Ki
         sample = reader.read(file.read_bytes())
         faults += reader.faults
         if sample is not None:
-            faces.setdefault(Kind(kind), []).append(Face(Kind(kind), sample, vocabulary))
+            faces.setdefault(Kind(kind), []).append(Face(sample, vocabulary, instead))
     return faces
 
 

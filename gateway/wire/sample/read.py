@@ -5,7 +5,7 @@ A reader fills a record; what it meets twice, misses or does not know is a ``Ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from lxml import etree
@@ -17,6 +17,7 @@ from gateway.wire.sample.parse import guards
 Record = dict[str, Any]
 #: Reads one element into the record of its scope; records of repetitions inside it are appended to the list.
 Read = Callable[[Any, Record, list[Record]], None]
+Finish = Callable[[Record], None] | None
 Content = Callable[[etree._Element, Iterable[etree._Element], Record, list[Record]], None]
 
 #: How many groups a scope held; compared with what the document announces by ``{@count}``.
@@ -28,21 +29,19 @@ def local(tag: object) -> str:
     return etree.QName(tag).localname if isinstance(tag, str) else "a comment or processing instruction"
 
 
-def reader(node: Node) -> Read:
-    """Compiles ``node``. The result raises ``Refusal`` and nothing else."""
-    read = element_reader(node)
+def reader(node: Node, finish: Finish) -> Read:
+    """Compiles ``node``; ``finish`` is applied to each record. The result raises ``Refusal`` and nothing else."""
+    read = element_reader(node, finish)
     if node.each and node.each.inner:
         return _row(node, read)
     if node.each:
-        return _group(node, read)
-    if node.when:
-        return _choice(node.when, read)
+        return _group(node, read, finish)
     if node.given:
         return _given(node, read)
     return read
 
 
-def element_reader(node: Node) -> Read:
+def element_reader(node: Node, finish: Finish) -> Read:
     """Compiles ``node`` without its own repetition."""
     if node.any:
         return lambda element, record, rows: None
@@ -50,7 +49,7 @@ def element_reader(node: Node) -> Read:
     if text is not None and not node.attributes:
         return _leaf(node, text)
     attributes = _attributes(node)
-    content: Read = _leaf(node, text, bare=False) if text is not None else _parent(node)
+    content: Read = _leaf(node, text, bare=False) if text is not None else _parent(node, finish)
 
     def read(element: etree._Element, record: Record, rows: list[Record]) -> None:
         attributes(element, record)
@@ -85,8 +84,8 @@ def _leaf(node: Node, template: Template, bare: bool = True) -> Read:
     return read
 
 
-def _parent(node: Node) -> Read:
-    content = _children(node)
+def _parent(node: Node, finish: Finish) -> Read:
+    content = _children(node, finish)
 
     def read(element: etree._Element, record: Record, rows: list[Record]) -> None:
         if (text := element.text) and not text.isspace():
@@ -141,9 +140,9 @@ class _Entry:
 
     __slots__ = ("bit", "excludes", "guards", "node", "read")
 
-    def __init__(self, node: Node, bit: int, excludes: int) -> None:
+    def __init__(self, node: Node, bit: int, excludes: int, finish: Finish) -> None:
         self.node, self.bit, self.excludes = node, bit, excludes
-        self.read = reader(node)
+        self.read = reader(node, finish)
         self.guards = guards(node)
 
     def fits(self, element: etree._Element) -> bool:
@@ -153,27 +152,28 @@ class _Entry:
         )
 
 
-def _children(node: Node) -> Content:
+def _children(node: Node, finish: Finish) -> Content:
     groups = [child for child in node.children if child.group]
-    plain = _plain(tuple(child for child in node.children if not child.group), node)
-    return _grouped(plain, groups[0]) if groups else plain
+    plain = _plain(tuple(child for child in node.children if not child.group), finish)
+    return _grouped(plain, groups[0], finish) if groups else plain
 
 
-def _plain(children: tuple[Node, ...], parent: Node) -> Content:
-    table: dict[object, list[_Entry]] = {}
+def _plain(children: tuple[Node, ...], finish: Finish) -> Content:
     choices: dict[str, int] = {}
     for index, child in enumerate(children):
         if child.when:
             choices[child.when[0]] = choices.get(child.when[0], 0) | 1 << index
-    needed: list[tuple[int, str]] = [(mask, field) for field, mask in choices.items()]
+    table: dict[object, list[_Entry]] = {}
+    needed: list[tuple[int, str]] = []
     for index, child in enumerate(children):
         bit = 1 << index
         excludes = 0 if child.each or child.any else choices[child.when[0]] if child.when else bit
-        table.setdefault(child.tag, []).append(_Entry(child, bit, excludes))
+        table.setdefault(child.tag, []).append(_Entry(child, bit, excludes, finish))
         if child.required:
             needed.append((bit, _field(child)))
     everything = sum(mask for mask, _ in needed)
     single = {tag: entries[0] for tag, entries in table.items() if len(entries) == 1}
+    settle = _choices(children, choices) if choices else None
 
     def read(parent: etree._Element, items: Iterable[etree._Element], record: Record, rows: list[Record]) -> None:
         seen = 0
@@ -190,22 +190,45 @@ def _plain(children: tuple[Node, ...], parent: Node) -> Content:
             if (tail := child.tail) and not tail.isspace():
                 refuse_text(parent, tail)
         if seen & everything != everything:
-            for mask, field in needed:
-                if not seen & mask:
-                    raise Refusal(Code.FIELD_MISSING, f"{local(parent.tag)} lacks {field}.", field=field, line=parent.sourceline)
+            _missing(parent, next(field for mask, field in needed if not seen & mask))
+        if settle:
+            settle(parent, seen, record)
 
     return read
 
 
-def _grouped(plain: Content, group: Node) -> Content:
+def _choices(children: tuple[Node, ...], choices: Mapping[str, int]) -> Callable[[etree._Element, int, Record], None]:
+    """A branch says its word; where the field has a hole of its own, branch and hole must say the same."""
+    bits = {child.when: 1 << index for index, child in enumerate(children) if child.when}
+    optional = {child.when for child in children if child.given}
+
+    def settle(parent: etree._Element, seen: int, record: Record) -> None:
+        for field, mask in choices.items():
+            said = next((when[1] for when, bit in bits.items() if when[0] == field and seen & bit), None)
+            word = record.setdefault(field, said)
+            if word is None or (said is None and (field, word) in bits and (field, word) not in optional):
+                _missing(parent, field)
+            if said is not None and said != word:
+                raise Refusal(
+                    Code.FIELD_INVALID,
+                    f"{local(parent.tag)} says both {said} and {word}.",
+                    field=field,
+                    value=word,
+                    line=parent.sourceline,
+                )
+
+    return settle
+
+
+def _grouped(plain: Content, group: Node, finish: Finish) -> Content:
     """Splits unwrapped repetitions: each begins where the group's first element stands."""
     first, tags = group.children[0].tag, {child.tag for child in group.children}
-    content = _plain(group.children, group)
+    content = _plain(group.children, finish)
 
     def body(chunk: Any, record: Record, rows: list[Record]) -> None:
         content(chunk[0], chunk, record, rows)
 
-    wrapped = _row(group, body) if group.each and group.each.inner else _group(group, body)
+    wrapped = _row(group, body) if group.each and group.each.inner else _group(group, body, finish)
 
     def read(parent: etree._Element, items: Iterable[etree._Element], record: Record, rows: list[Record]) -> None:
         others: list[etree._Element] = []
@@ -237,38 +260,38 @@ def _row(node: Node, read: Read) -> Read:
     return row
 
 
-def _group(node: Node, read: Read) -> Read:
+def _group(node: Node, read: Read, finish: Finish) -> Read:
     rows_of = any(child.each for child in _below(node))
 
-    def group(element: etree._Element, record: Record, rows: list[Record]) -> None:
+    def group(element: Any, record: Record, rows: list[Record]) -> None:
         mine: Record = {}
         inner: list[Record] = []
         read(element, mine, inner)
         record[GROUPS] = record.get(GROUPS, 0) + 1
-        if not rows_of:
-            rows.append(mine)
-            return
-        if not inner:
-            first = element[0] if node.group else element
-            raise Refusal(
-                Code.FIELD_MISSING,
-                f"{local(first.tag)} says nothing about its operator.",
-                field=local(first.tag),
-                line=first.sourceline,
-            )
-        rows.extend(mine | row for row in inner)
+        first = element[0] if node.group else element
+        found = merged(first, mine, inner) if rows_of else [mine]
+        if finish:
+            complete(first, found, finish)
+        rows += found
 
     return group
 
 
-def _choice(when: tuple[str, str], read: Read) -> Read:
-    field, word = when
+def merged(element: etree._Element, shared: Record, rows: list[Record]) -> list[Record]:
+    """What a group and its rows say together. A group without rows is refused: its operator would be dropped."""
+    if not rows:
+        name = local(element.tag)
+        raise Refusal(Code.FIELD_MISSING, f"{name} says nothing about its operator.", field=name, line=element.sourceline)
+    return [shared | row for row in rows]
 
-    def choice(element: etree._Element, record: Record, rows: list[Record]) -> None:
-        read(element, record, rows)
-        record[field] = word
 
-    return choice
+def complete(element: etree._Element, records: list[Record], finish: Callable[[Record], None]) -> None:
+    """Applies ``finish``; what it refuses is refused at ``element``."""
+    try:
+        for record in records:
+            finish(record)
+    except Refusal as refusal:
+        raise Refusal(refusal.code, refusal.detail, field=refusal.field, value=refusal.value, line=element.sourceline) from None
 
 
 def _given(node: Node, read: Read) -> Read:
@@ -292,6 +315,10 @@ def _field(node: Node) -> str:
 
 def _named(template: Template, where: object) -> str:
     return template.keys[0] if template.keys else local(where.tag if isinstance(where, etree._Element) else where)
+
+
+def _missing(parent: etree._Element, field: str) -> NoReturn:
+    raise Refusal(Code.FIELD_MISSING, f"{local(parent.tag)} lacks {field}.", field=field, line=parent.sourceline)
 
 
 def _refuse_value(error: Exception, where: str, field: str, value: str, element: etree._Element) -> NoReturn:

@@ -21,14 +21,12 @@ Write = Callable[[list[str], Record, list[Record]], None]
 def writer(node: Node, declarations: str = "") -> Write:
     """Compiles ``node``. ``declarations`` are the namespaces, on the root. The result raises ``Refusal`` and nothing else."""
     if node.any:
-        return lambda out, record, rows: None
+        return lambda _out, _record, _rows: None
     write = element_writer(node, declarations)
     if node.each and node.each.inner:
         return _rows(node.each, write)
     if node.each:
         return _groups(node, write)
-    if node.when:
-        return _choice(node.when, write)
     if node.given:
         return _given(node, write)
     return write
@@ -36,12 +34,12 @@ def writer(node: Node, declarations: str = "") -> Write:
 
 def element_writer(node: Node, declarations: str) -> Write:
     """Compiles ``node`` without its own repetition."""
+    content = _content(node)
     if node.group:
-        return _all(node)
+        return lambda out, record, rows: content(out, record, rows, None)
     start, close = f"<{node.written}{declarations}", f"</{node.written}>"
     attributes = [(f' {written}="', _text(template)) for _, written, template in node.attributes]
     text = _text(node.text) if node.text is not None else None
-    content = _all(node)
 
     def opening(record: Record) -> str:
         tag = start
@@ -50,38 +48,51 @@ def element_writer(node: Node, declarations: str) -> Write:
                 tag += f'{begin}{found}"'
         return tag + ">"
 
-    def write_leaf(out: list[str], record: Record, rows: list[Record]) -> None:
+    def write_leaf(out: list[str], record: Record, _rows: list[Record]) -> None:
         assert text is not None
         if (found := text(record)) is not None:
-            out.append(f"{start}>{found}{close}" if not attributes else f"{opening(record)}{found}{close}")
+            out.append(f"{opening(record) if attributes else start + '>'}{found}{close}")
 
     def write_parent(out: list[str], record: Record, rows: list[Record]) -> None:
-        out.append(opening(record))
-        content(out, record, rows)
+        content(out, record, rows, opening)
         out.append(close)
 
     return write_leaf if text is not None else write_parent
 
 
-def _all(node: Node) -> Write:
-    writers = [writer(child) for child in node.children]
-    chosen = sorted({child.when[0] for child in node.children if child.when})
+def _content(node: Node) -> Callable[[list[str], Record, list[Record], Callable[[Record], str] | None], None]:
+    """The children, after the opening tag: which branch of a choice is written is settled before anything is taken out."""
+    writers = [(writer(child), child.when) for child in node.children]
+    fields = sorted({when[0] for _, when in writers if when})
+    words = {when for _, when in writers if when}
 
-    def write(out: list[str], record: Record, rows: list[Record]) -> None:
-        for field in chosen:
-            if field not in record:
+    def plain(out: list[str], record: Record, rows: list[Record], opening: Callable[[Record], str] | None) -> None:
+        if opening:
+            out.append(opening(record))
+        for write, _ in writers:
+            write(out, record, rows)
+
+    def choosing(out: list[str], record: Record, rows: list[Record], opening: Callable[[Record], str] | None) -> None:
+        said = {(field, record.get(field)) for field in fields}
+        for field, word in said:
+            if word is None:
                 raise Refusal(Code.FIELD_MISSING, f"{field} is needed here.", field=field)
-        for child in writers:
-            child(out, record, rows)
+        if opening:
+            out.append(opening(record))
+        for write, when in writers:
+            if when is None or when in said:
+                write(out, record, rows)
+        for field, word in said & words:
+            record.pop(field, None)
 
-    return write
+    return choosing if fields else plain
 
 
 def _text(template: Template) -> Callable[[Record], str | None]:
     convert = template.writer()
     if not template.holes:
         literal = escape(template.texts[0])
-        return lambda record: literal
+        return lambda _: literal
     key = template.keys[0]
 
     def text(record: Record) -> str | None:
@@ -104,7 +115,7 @@ def _text(template: Template) -> Callable[[Record], str | None]:
 def _rows(each: Each, write: Write) -> Write:
     only = each.only
 
-    def write_rows(out: list[str], record: Record, rows: list[Record]) -> None:
+    def write_rows(out: list[str], _record: Record, rows: list[Record]) -> None:
         for row in rows:
             if only is None:
                 write(out, row, [])
@@ -118,7 +129,7 @@ def _rows(each: Each, write: Write) -> Write:
 def _groups(node: Node, write: Write) -> Write:
     split = splitter(node)
 
-    def write_groups(out: list[str], record: Record, rows: list[Record]) -> None:
+    def write_groups(out: list[str], _record: Record, rows: list[Record]) -> None:
         for shared, inner in split(rows):
             write(out, shared, inner)
             drained(shared)
@@ -154,17 +165,6 @@ def drained(record: Record) -> None:
     for key, value in record.items():
         code = Code.CODE_UNKNOWN if key == "standing" else Code.FIELD_UNEXPECTED
         raise Refusal(code, f"{key} {value!s} cannot be said here.", field=key, value=str(value))
-
-
-def _choice(when: tuple[str, str], write: Write) -> Write:
-    field, word = when
-
-    def choice(out: list[str], record: Record, rows: list[Record]) -> None:
-        if record.get(field) == word:
-            del record[field]
-            write(out, record, rows)
-
-    return choice
 
 
 def _given(node: Node, write: Write) -> Write:
