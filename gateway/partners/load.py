@@ -76,12 +76,7 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
             Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")
         )
     certificates = [found for place in (folder, own) if place for found in _certificates(place / "certs", faults)]
-    dialects: dict[str, Files] = {}
-    for spoken in draft.dialects:
-        try:
-            dialects[spoken] = read_dialect(schemas / spoken)
-        except PartnerFaults as error:
-            faults += error.faults
+    dialects = {spoken: read_dialect(schemas / spoken) for spoken in draft.dialects}
     try:
         bundle = draft.judge(dialects, certificates)
     except PartnerFaults as error:
@@ -100,27 +95,21 @@ def _attempt(path: Path, faults: list[Fault]) -> dict[str, Any]:
 
 
 def _toml(path: Path) -> dict[str, Any]:
+    name = _name(path)
     try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise PartnerFaults([Fault(_name(path), "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise PartnerFaults([Fault(_name(path), "", "The file cannot be read.", "Put it there, readable.")]) from None
+        raise PartnerFaults([Fault(name, "", "The file cannot be read.", "Put it there; every partner folder has one.")]) from None
     except UnicodeDecodeError:
-        raise PartnerFaults([Fault(_name(path), "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
+        raise PartnerFaults([Fault(name, "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PartnerFaults([Fault(name, "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
 
 
 def read_dialect(folder: Path) -> Files:
-    """The files of one version of a dialect, by name; none where there is no such folder. Its examples are not among them.
-
-    Raises PartnerFaults for a file that is no text.
-    """
-    return {path.name: _text(path) for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES}
+    """The files of one version of a dialect, by name; none where there is no such folder. Its examples are not among them."""
+    paths = (path for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES)
+    return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
 
 
 def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,11 +28,8 @@ def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
         raise PartnerFaults(
             [Fault(partner, "terms.dialect", f"There is no dialect {spoken}.", f"Add schemas/{spoken}/, or choose another.")]
         )
-    # A bundle may come from elsewhere: a name in it must not lead out of the folder it is unpacked into.
-    if strange := [name for name in files if not _FILE.fullmatch(name)]:
-        raise PartnerFaults(
-            [Fault(f"schemas/{spoken}", "", f"{strange[0]!r} is no name of a file.", "Use letters, digits, dots and hyphens.")]
-        )
+    if faults := [fault for name, text in files.items() for fault in _unusable(spoken, name, text)]:
+        raise PartnerFaults(faults)
     try:
         return _compiled(spoken, canonical([files, codes]))
     except DialectFaults as error:
@@ -54,6 +51,14 @@ def _compiled(spoken: str, content: bytes) -> Dialect:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
         return load_dialect(folder, codes)
+
+
+def _unusable(spoken: str, name: str, text: str) -> Iterator[Fault]:
+    # A bundle may come from elsewhere: a name in it must not lead out of the folder it is unpacked into.
+    if not _FILE.fullmatch(name):
+        yield Fault(f"schemas/{spoken}", "", f"{name!r} is no name of a file.", "Use letters, digits, dots and hyphens.")
+    if "\ufffd" in text:  # what stands where bytes were no UTF-8
+        yield Fault(f"schemas/{spoken}/{name}", "", "The file is not UTF-8.", "Save it as UTF-8.")
 
 
 def _is_own(key: str, codes: Codes) -> bool:

@@ -22,5 +22,7 @@ def shipped() -> Partners:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """``partners/`` with XA and the common file, and ``site/`` with settings for XA."""
-    return Path(shutil.copytree(BASE, tmp_path / "base"))
+    """``partners/`` with XA and the common file, ``site/`` with settings for XA, and ``schemas/`` with three dialects."""
+    for dialect in ("canonical", "certificate", "party"):
+        shutil.copytree(SCHEMAS / dialect / "1", tmp_path / "base" / "schemas" / dialect / "1")
+    return Path(shutil.copytree(BASE, tmp_path / "base", dirs_exist_ok=True))

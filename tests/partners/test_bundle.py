@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from datetime import date
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.arrangement import Measure, Mode
-from gateway.partners import Bundle, open_bundle
+from gateway.partners import Bundle, PartnerFaults, open_bundle
 from gateway.partners.bundle import Draft
+from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
 from tests.partners.conftest import BASE, SCHEMAS
 
@@ -64,3 +67,19 @@ def test_order_of_keys_does_not_matter_and_content_does() -> None:
     backwards = dict(reversed(RAW.items()))
     assert _bundle(backwards).digest == _bundle(RAW).digest
     assert _bundle(RAW | {"programme": "Another"}).digest != _bundle(RAW).digest
+
+
+def test_a_name_in_a_bundle_leads_nowhere_else() -> None:
+    raw = json.loads(_bundle(RAW).content)
+    raw["dialects"]["canonical/1"]["../../escaped.xml"] = "<x/>"
+    with pytest.raises(PartnerFaults, match="is no name of a file"):
+        open_bundle(canonical(raw))
+
+
+def test_what_has_no_canonical_form() -> None:
+    with pytest.raises(TypeError, match="object has no canonical form"):
+        canonical({"x": object()})
+
+
+def test_the_same_dialect_and_codes_are_compiled_once() -> None:
+    assert _bundle(RAW).dialects["canonical", "1"] is _bundle(RAW | {"programme": "Another"}).dialects["canonical", "1"]

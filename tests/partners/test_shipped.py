@@ -190,7 +190,7 @@ def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
     """What nobody writes anywhere would be dead data."""
     keys = set(json.loads((SHIPPED / "partner.schema.json").read_text(encoding="utf-8"))["properties"])
     written = {key for folder in FOLDERS for key in tomllib.loads((SHIPPED / folder / "partner.toml").read_text(encoding="utf-8"))}
-    assert keys - written == {"contacts"}  # empty until known
+    assert keys - written <= {"contacts", "signatory"}  # empty until known
 
 
 def test_loading_is_quick() -> None:
