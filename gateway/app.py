@@ -51,7 +51,11 @@ class Gateway:
 def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gateway:
     """Opens the database, brings it up to date and loads what is activated. Raises ``Refusal`` naming what is missing."""
     signing = Signing(
-        KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=settings.mode == "production"
+        KeyRing(settings.keys),
+        settings.key,
+        settings.key_passphrase.get_secret_value(),
+        clock,
+        production=settings.mode == "production",
     )
     database = Database(settings.database_url)
     database.migrate()
@@ -104,6 +108,10 @@ def activate_one(settings: Settings, database: Database, iso: str, *, who: str, 
     bundle = load_one(settings.partners / iso.lower(), settings.schemas, site if site.is_dir() else None)
     with database.write.begin() as connection:
         if stored.in_force_now(connection, stored.LAW) is None:
-            raise Refusal(Code.DATA_INVALID, "The law common to all arrangements is not in force yet.", remedy="aeo-gateway partner activate --all")
+            raise Refusal(
+                Code.DATA_INVALID,
+                "The law common to all arrangements is not in force yet.",
+                remedy="aeo-gateway partner activate --all",
+            )
         done = stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=utc_now(), who=who, reason=reason)
     return [bundle.iso] if done else []

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
 from gateway.settings import Settings, SettingsFault, from_environment
+from gateway.store.database import Database
 
 console = Console()
 errors = Console(stderr=True)
@@ -24,6 +28,18 @@ def settings() -> Settings:
     return from_environment(os.environ)
 
 
+@contextmanager
+def changing() -> Iterator[Connection]:
+    """One transaction on the database, durable when the block ends; a running gateway follows it within a second."""
+    database = Database(settings().database_url)
+    database.migrate()
+    try:
+        with database.write.begin() as connection:
+            yield connection
+    finally:
+        database.close()
+
+
 def print_json(value: Any) -> None:
     """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
@@ -32,7 +48,11 @@ def print_json(value: Any) -> None:
 def complain(refused: Refusal | PartnerFaults | SettingsFault) -> None:
     """Says what is wrong and what to do."""
     if isinstance(refused, Refusal):
-        where = " ".join(f"{name} {value}" for name, value in (("field", refused.field), ("value", refused.value), ("line", refused.line)) if value)
+        where = " ".join(
+            f"{name} {value}"
+            for name, value in (("field", refused.field), ("value", refused.value), ("line", refused.line))
+            if value
+        )
         errors.print(f"[red]{refused.code}[/]: {escape(refused.detail)}{escape(f' ({where})') if where else ''}", highlight=False)
         errors.print(f"   {escape(refused.remedy)}", highlight=False)
         return

@@ -23,7 +23,9 @@ Name = Annotated[str, typer.Argument(help="The key's name; AEO_KEY says which on
 @app.command()
 def create(
     name: Name = "gateway",
-    algorithm: Annotated[str, typer.Option(help="ecdsa-p256-sha256, ecdsa-p384-sha384, rsa-pss-sha256, rsa-sha256 or ed25519.")] = "ecdsa-p256-sha256",
+    algorithm: Annotated[
+        str, typer.Option(help="ecdsa-p256-sha256, ecdsa-p384-sha384, rsa-pss-sha256, rsa-sha256 or ed25519.")
+    ] = "ecdsa-p256-sha256",
     organisation: Annotated[str, typer.Option(help="O of the certificate.")] = "",
     country: Annotated[str, typer.Option(help="C of the certificate.")] = "",
     days: Annotated[int, typer.Option(help="How long the certificate is valid.")] = 730,
@@ -43,7 +45,10 @@ def create(
         days,
         now=utc_now(),
     )
-    console.print(f"Made {key.id} in {key.folder}. Its certificate for the partners: aeo-gateway key export-certificate {key.id}", highlight=False)
+    console.print(
+        f"Made {key.id} in {key.folder}. Its certificate for the partners: aeo-gateway key export-certificate {key.id}",
+        highlight=False,
+    )
 
 
 @app.command("list")
@@ -51,7 +56,9 @@ def list_(as_json: Json = False) -> None:
     """Every key, what it is now, and until when its certificate is valid."""
     ring = KeyRing(settings().keys)
     now = utc_now()
-    states = {identity: state for name in {key.record.name for key in ring.all()} for identity, state in ring.states(name, now).items()}
+    states = {
+        identity: state for name in {key.record.name for key in ring.all()} for identity, state in ring.states(name, now).items()
+    }
     rows = [_row(key) | {"state": str(states[key.id])} for key in ring.all()]
     if as_json:
         print_json(rows)
@@ -87,7 +94,9 @@ def rotate(
         name, chosen.key_passphrase.get_secret_value(), days, signs_from=now + timedelta(days=switch), now=now
     )
     console.print(f"Made {key.id}; it signs from {key.record.signs_from:%Y-%m-%d %H:%M} UTC on.", highlight=False)
-    console.print("A running gateway announces its certificate to every connected partner (kind keys) within a minute.", highlight=False)
+    console.print(
+        "A running gateway announces its certificate to every connected partner (kind keys) within a minute.", highlight=False
+    )
 
 
 @app.command("export-certificate")

@@ -9,22 +9,32 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import show
+from gateway.cli import keys, partners, show, switches, tokens
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
 from gateway.settings import SettingsFault
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]}
+)
 app.add_typer(show.messages, name="message")
 app.add_typer(show.operators, name="operator")
-app.add_typer(show.partners, name="partner")
+app.add_typer(partners.app, name="partner")
+app.add_typer(keys.app, name="key")
+app.add_typer(tokens.app, name="token")
+app.add_typer(switches.disruption, name="disruption")
 app.command()(show.eligible)
 app.command()(show.declaration)
+app.command()(switches.stop)
+app.command()(switches.lift)
+app.command()(switches.stops)
 
 
 @app.command()
-def demo(once: Annotated[bool, typer.Option("--once", help="Tell the story and exit; 0 when every step came out as said.")] = False) -> None:
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Tell the story and exit; 0 when every step came out as said.")] = False,
+) -> None:
     """Tell the whole story: the gateway, three partners in a box, signed messages both ways, clearance answers."""
     from gateway.cli.demo import tell_story
 

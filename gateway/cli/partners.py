@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from gateway import app as wiring
 from gateway.cli.common import Json, console, print_json, settings
-from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, DialectChoice, Term
+from gateway.core.arrangement import HOME_ZONE, CodeForm, Dated, DialectChoice, Term
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import last_complete
 from gateway.partners import Bundle, PartnerFaults, load_all, load_one
@@ -26,6 +26,8 @@ from gateway.store.database import Database
 from gateway.store.live import Live, Partners
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+_COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
 
 #: The terms of an arrangement, in the order in which a person asks for them.
 TERMS = {
@@ -73,7 +75,11 @@ def _health(connection: Connection, partners: Partners) -> dict[str, str]:
     for iso, live in partners.all().items():
         heard = max((as_of for (partner, _), as_of in lists.items() if partner == iso), default=None)
         parts = [f"list of {_ago(now - heard)} ago" if heard else "no list yet"]
-        parts += [f"{count} {state}" for (partner, state), count in sorted(depth.items()) if partner == iso and state in ("queued", "sending", "dead")]
+        parts += [
+            f"{count} {state}"
+            for (partner, state), count in sorted(depth.items())
+            if partner == iso and state in ("queued", "sending", "dead")
+        ]
         if live.arrangement.binding.endpoint is None and not live.arrangement.binding.pull:
             parts.append("not connected")
         said[iso] = ", ".join(parts)
@@ -94,8 +100,21 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD, caption=f"{len(rows)} arrangements, {sum(row['members'] for row in rows)} members. [yellow]?[/] is unknown: nobody has told us.")
-    for heading in ("", "country or region", "in force since", "levels recognised", "measures", "directions", "dialect", "link", "health"):
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"{len(rows)} arrangements, {sum(row['members'] for row in rows)} members. [yellow]?[/] is unknown: nobody has told us.",
+    )
+    for heading in (
+        "",
+        "country or region",
+        "in force since",
+        "levels recognised",
+        "measures",
+        "directions",
+        "dialect",
+        "link",
+        "health",
+    ):
         table.add_column(heading, overflow="fold")
     for row in rows:
         since = row["in_force_since"] or ("[yellow]?[/]" if row["in_force"] is None else "not in force")
@@ -153,20 +172,27 @@ def show(iso: str, as_json: Json = False) -> None:
         print_json(_row(one, datetime.now(HOME_ZONE).date()) | {"administration": arrangement.administration, "terms": terms})
         return
     console.print(f"\n[bold]{escape(arrangement.economy.en)}[/] {arrangement.economy.zh} ({arrangement.iso})", highlight=False)
-    console.print(f"{escape(arrangement.administration)}; {escape(arrangement.programme)}; signed {arrangement.signed}; link: {arrangement.link}", highlight=False)
+    console.print(
+        f"{escape(arrangement.administration)}; {escape(arrangement.programme)}; signed {arrangement.signed}; link: {arrangement.link}",
+        highlight=False,
+    )
     if len(arrangement.members) > 1:
         console.print("members: " + ", ".join(f"{member.iso} {member.name.en}" for member in arrangement.members), highlight=False)
     contacts = "; ".join(f"{contact.role}: {contact.reach} ({contact.hours})" for contact in arrangement.contacts)
     console.print(f"contact points: {escape(contacts) or 'none known yet'}", highlight=False)
-    console.print(f"health: {escape(health.get(arrangement.iso, 'not activated'))}; data {arrangement.digest[:16]}", highlight=False)
+    console.print(
+        f"health: {escape(health.get(arrangement.iso, 'not activated'))}; data {arrangement.digest[:16]}", highlight=False
+    )
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("term", "from", "value", "how we know"):
         table.add_column(heading, overflow="fold")
     for name, label in TERMS.items():
         for number, step in enumerate(terms[name]):
-            colour = {"fact": "green", "unknown": "yellow", "setting": "cyan"}[step["kind"]]
+            colour = _COLOURS[str(step["kind"])]
             value = Text("unknown", "yellow") if step["value"] is None else Text(step["value"])
-            table.add_row(label if number == 0 else "", step["from"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}")
+            table.add_row(
+                label if number == 0 else "", step["from"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
+            )
     console.print(table)
 
 
@@ -193,7 +219,9 @@ def _in_words(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case CodeForm():
-            return f"{value.pattern} ({'confirmed' if value.confirmed else 'unconfirmed: only warns'})" + (f", such as {value.example}" if value.example else "")
+            return f"{value.pattern} ({'confirmed' if value.confirmed else 'unconfirmed: only warns'})" + (
+                f", such as {value.example}" if value.example else ""
+            )
         case DialectChoice():
             return f"{value.name} {value.version}" + (f"; accepts {', '.join(value.accepts)}" if len(value.accepts) > 1 else "")
         case timedelta():
@@ -221,7 +249,14 @@ def check(iso: str, as_json: Json = False) -> None:
         raise typer.Exit(1) from None
     points = list(_points(bundle, datetime.now(HOME_ZONE).date()))
     if as_json:
-        print_json({"iso": bundle.iso, "digest": bundle.digest, "faults": [], "points": [{"mark": mark, "point": text} for mark, text in points]})
+        print_json(
+            {
+                "iso": bundle.iso,
+                "digest": bundle.digest,
+                "faults": [],
+                "points": [{"mark": mark, "point": text} for mark, text in points],
+            }
+        )
         return
     for mark, text in points:
         sign = {"ok": "[green]✓[/]", "warn": "[yellow]![/]"}[mark]
@@ -235,7 +270,10 @@ def vars_of(fault: Any) -> dict[str, str]:
 def _points(bundle: Bundle, today: date) -> Iterator[tuple[str, str]]:
     one = bundle.arrangement
     yield "ok", f"profile complete and without contradictions; data {bundle.digest[:16]}"
-    yield "ok", f"dialects compile, are valid against their own XSD and hold this partner's codes: {', '.join(' '.join(key) for key in sorted(bundle.dialects))}"
+    yield (
+        "ok",
+        f"dialects compile, are valid against their own XSD and hold this partner's codes: {', '.join(' '.join(key) for key in sorted(bundle.dialects))}",
+    )
     for name, label in TERMS.items():
         step = getattr(one, name).on(today)
         if step.value is None:
@@ -264,7 +302,9 @@ def activate(
         else:
             assert iso is not None
             changed = wiring.activate_one(chosen, database, iso, who=getpass.getuser(), reason=reason)
-        console.print(f"Activated: {', '.join(changed)}." if changed else "Nothing changed: that very data is in force.", highlight=False)
+        console.print(
+            f"Activated: {', '.join(changed)}." if changed else "Nothing changed: that very data is in force.", highlight=False
+        )
     finally:
         database.close()
 

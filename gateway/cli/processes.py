@@ -53,7 +53,14 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
     with said:
         port = free_port()
         key = create_file_key(
-            settings.keys, settings.key, "ecdsa-p256-sha256", Subject("Demonstration gateway"), Purpose.DEMO, "", 90, now=app.utc_now()
+            settings.keys,
+            settings.key,
+            "ecdsa-p256-sha256",
+            Subject("Demonstration gateway"),
+            Purpose.DEMO,
+            "",
+            90,
+            now=app.utc_now(),
         )
         certificate = key.folder / "certificate.pem"
         url = f"http://127.0.0.1:{port}"
@@ -66,8 +73,9 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         database.migrate()
         activated = app.activate_all(settings, database, who="the demonstration", reason="first start")
         with database.write.begin() as connection:
-            token = tokens.create(
-                connection, "the demonstration", tokens.SCOPES, now=app.utc_now(), valid_for=timedelta(days=30)
+            now = app.utc_now()
+            _, token = tokens.create(
+                connection, "the demonstration", tokens.Scope, at=now, expires=now + timedelta(days=30), by="the demonstration"
             )
         database.close()
         said.update("Starting the gateway ...")
@@ -77,7 +85,7 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
     console.print(f"   gateway: {url}   data: {home}   {len(activated)} partners activated", highlight=False)
     for iso, box in ready.items():
         console.print(f"   {iso} in a box: {box.url}", highlight=False)
-    return Ready(url, certificate, log), token.secret, ready
+    return Ready(url, certificate, log), token, ready
 
 
 def free_port() -> int:
@@ -109,7 +117,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _start_box(iso: str, settings: Settings, exchange: str, certificate: Path, stack: ExitStack) -> tuple[subprocess.Popen[bytes], Path]:
+def _start_box(
+    iso: str, settings: Settings, exchange: str, certificate: Path, stack: ExitStack
+) -> tuple[subprocess.Popen[bytes], Path]:
     home = settings.home / "boxes" / iso.lower()
     home.mkdir(parents=True)
     log = home / "box.log"

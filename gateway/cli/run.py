@@ -45,7 +45,16 @@ async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> N
 class _Server(uvicorn.Server):
     def __init__(self, application: Any, host: str, port: int) -> None:
         super().__init__(
-            uvicorn.Config(application, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_config=None, lifespan="off")
+            uvicorn.Config(
+                application,
+                host=host,
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                access_log=False,
+                log_config=None,
+                lifespan="off",
+            )
         )
 
 

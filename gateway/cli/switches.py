@@ -1,0 +1,102 @@
+"""Our own hand on the switch: stop benefits and lift the stop, declare a disruption of trade and its end."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.show import known
+from gateway.store import switches
+from gateway.store.switches import What
+
+Reason = Annotated[str, typer.Option(help="Why; every answer concerned says it, and the journal keeps it.")]
+Until = Annotated[datetime | None, typer.Option(help="Ends by itself at this moment (UTC); left out: until it is lifted.")]
+
+
+def stop(
+    subject: Annotated[str, typer.Argument(help="An operator's code, or an arrangement's two letters.")],
+    reason: Reason,
+    until: Until = None,
+) -> None:
+    """Stop one operator's or one arrangement's benefits at once. It wins over everything, and no partner is told."""
+    _turn("arrangement" if len(subject) == 2 else "operator", subject, reason, until)
+
+
+def lift(identity: Annotated[int, typer.Argument(help="The stop's number, as `aeo-gateway stops` shows it.")]) -> None:
+    """Lift a stop."""
+    _end(identity, ("operator", "arrangement"))
+
+
+def stops(as_json: Json = False) -> None:
+    """Every stop and disruption, the newest first."""
+    with known() as (connection, _):
+        rows = switches.recorded(connection, ("operator", "arrangement", "disruption"))
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("no.", "what", "of", "since (UTC)", "until", "by", "reason", "lifted"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        until = f"{row.until:%Y-%m-%d %H:%M}" if row.until else "-"
+        lifted = f"{row.lifted:%Y-%m-%d %H:%M} by {row.lifted_by}" if row.lifted else "-"
+        table.add_row(
+            str(row.id),
+            str(row.what),
+            row.subject,
+            f"{row.since:%Y-%m-%d %H:%M}",
+            until,
+            escape(row.who),
+            escape(row.reason),
+            escape(lifted),
+        )
+    console.print(table)
+
+
+disruption = typer.Typer(no_args_is_help=True, help="A disruption of trade: only while one is in force does measure R apply.")
+
+
+@disruption.command("declare")
+def declare(
+    where: Annotated[str, typer.Argument(help="An arrangement's two letters, or * for all of them.")],
+    reason: Annotated[str, typer.Option(help="What happened.")],
+    until: Until = None,
+) -> None:
+    """Declare a disruption of trade from now on."""
+    _turn("disruption", where, reason, until)
+
+
+@disruption.command("end")
+def end(identity: Annotated[int, typer.Argument(help="The disruption's number, as `aeo-gateway stops` shows it.")]) -> None:
+    """Declare the end of a disruption."""
+    _end(identity, ("disruption",))
+
+
+def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None:
+    now = utc_now()
+    with changing() as connection:
+        done = switches.turn(
+            connection,
+            what,
+            subject,
+            since=now,
+            until=until.replace(tzinfo=UTC) if until else None,
+            reason=reason,
+            who=getpass.getuser(),
+            at=now,
+        )
+    console.print(f"In force: number {done.id}. Every node follows within a second.", highlight=False)
+
+
+def _end(identity: int, among: tuple[What, ...]) -> None:
+    with changing() as connection:
+        switches.lift(connection, identity, among, who=getpass.getuser(), at=utc_now())
+    console.print(f"Number {identity} is ended. Every node follows within a second.", highlight=False)

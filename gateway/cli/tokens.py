@@ -1,0 +1,65 @@
+"""``aeo-gateway token``: who may call the API, for what, until when. A token is shown once; only its hash is kept."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.show import known
+from gateway.store import tokens
+from gateway.store.tokens import Scope
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Who will use it: a system or a person.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
+    as_json: Json = False,
+) -> None:
+    """Make a token and print it, this once."""
+    now = utc_now()
+    with changing() as connection:
+        identity, secret = tokens.create(connection, name, scope, at=now, expires=now + timedelta(days=days), by=getpass.getuser())
+    if as_json:
+        print_json({"id": identity, "token": secret})
+        return
+    console.print(f"Token {identity}; it is shown this once:", highlight=False)
+    typer.echo(secret)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Every token: its holder, scopes, end and last use."""
+    with known() as (connection, _):
+        rows = tokens.issued(connection)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("id", "holder", "scopes", "expires", "last used", "state"):
+        table.add_column(heading, overflow="fold")
+    now = utc_now()
+    for row in rows:
+        state = "[red]revoked[/]" if row.revoked else "[red]expired[/]" if row.expires <= now else "[green]good[/]"
+        used = f"{row.last_used:%Y-%m-%d %H:%M}" if row.last_used else "never"
+        table.add_row(row.id, escape(row.name), ", ".join(row.scopes), f"{row.expires:%Y-%m-%d}", used, state)
+    console.print(table)
+
+
+@app.command()
+def revoke(identity: Annotated[str, typer.Argument(help="The token's id, as `token list` shows it.")]) -> None:
+    """Take a token back; every node refuses it within a second."""
+    with changing() as connection:
+        tokens.revoke(connection, identity, at=utc_now(), by=getpass.getuser())
+    console.print(f"Token {identity} is revoked.", highlight=False)
