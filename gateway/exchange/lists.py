@@ -16,11 +16,10 @@ from gateway.core.arrangement import HOME_ZONE, Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement, Told
 from gateway.exchange.judge import Judged
-from gateway.store import statements
+from gateway.store import packing, statements
 from gateway.store.tables import listing, listing_part
 
-_pack = msgspec.msgpack.Encoder().encode
-_tolds = msgspec.msgpack.Decoder(list[Told]).decode
+_packed = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def take(connection: Connection, judged: Judged, received: datetime) -> tuple[list[Told], str]:
@@ -66,7 +65,10 @@ def take(connection: Connection, judged: Judged, received: datetime) -> tuple[li
         raise Refusal(Code.LIST_INCOMPLETE, f"Part {picture.part} came before in another message.", field="Picture")
     connection.execute(
         insert(listing_part).values(
-            listing=identity, part=picture.part, message_id=header.id, statements=_pack(judged.told) if picture.parts > 1 else b""
+            listing=identity,
+            part=picture.part,
+            message_id=header.id,
+            statements=msgspec.msgpack.encode([packing.pack(one) for one in judged.told]) if picture.parts > 1 else b"",
         )
     )
     if len(there) + 1 < picture.parts:
@@ -79,7 +81,7 @@ def _assembled(connection: Connection, identity: int) -> list[Told]:
     rows = connection.execute(
         select(listing_part.c.statements).where(listing_part.c.listing == identity).order_by(listing_part.c.part)
     ).scalars()
-    told = [one for packed in rows for one in _tolds(packed)]
+    told = [one for part in rows for one in map(packing.told, _packed(part))]
     seen: set[tuple[str, str | None, str | None]] = set()
     for one in told:
         key = (one.statement.tin, one.statement.level, one.statement.number)

@@ -9,11 +9,9 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.core.model import Statement
+from gateway.store import packing
 from gateway.store.statements import chunks
 from gateway.store.tables import belief, outbox
-
-_pack = msgspec.msgpack.Encoder().encode
-_statement = msgspec.msgpack.Decoder(Statement).decode
 
 
 class Belief(msgspec.Struct, frozen=True):
@@ -47,7 +45,7 @@ def told(
         Belief(
             row.partner,
             row.uscc,
-            _statement(row.body),
+            packing.statement(row.body),
             row.message_id,
             row.state,
             row.since,
@@ -68,7 +66,7 @@ def tell(connection: Connection, partner: str, about: Iterable[tuple[str, Statem
                 select(belief.c.tin).where(belief.c.partner == partner, belief.c.tin.in_([one.tin for _, one in batch]))
             ).scalars()
         )
-        rows = [{"uscc": uscc, "t": one.tin, "body": _pack(one), "outbox": row, "since": at} for uscc, one in batch]
+        rows = [{"uscc": uscc, "t": one.tin, "body": packing.pack(one), "outbox": row, "since": at} for uscc, one in batch]
         changed = [one for one in rows if one["t"] in known]
         fresh = [
             {**{k: v for k, v in one.items() if k != "t"}, "tin": one["t"], "partner": partner}

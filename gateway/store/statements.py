@@ -11,16 +11,15 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from gateway.core.history import Timeline
+from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
+from gateway.store import packing
 from gateway.store.tables import operator, statement
 
 T = TypeVar("T")
 #: Folds what was said of one operator; bound to a partner's time zones by the caller.
 Fold = Callable[[str, Sequence[Told]], Timeline]
 
-_pack = msgspec.msgpack.Encoder().encode
-_told = msgspec.msgpack.Decoder(Told).decode
 # SQLite takes at most 32,766 bound values in one statement.
 _CHUNK = 10_000
 
@@ -51,7 +50,7 @@ def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
                     "held": one.held,
                     "derived": one.derived,
                     "voided": one.voided,
-                    "body": _pack(one),
+                    "body": packing.pack(one),
                 }
                 for one in batch
             ],
@@ -59,7 +58,7 @@ def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
 
 
 def _open(row: Any) -> Told:
-    one = _told(row.body)
+    one = packing.told(row.body)
     if row.held != one.held or row.voided is not None:
         one = msgspec.structs.replace(one, held=row.held, voided=row.voided)
     return one
@@ -102,7 +101,7 @@ def void(connection: Connection, partner: str, message_ids: Sequence[str], at: d
 
 def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fold: Fold, entry: int) -> dict[str, bytes]:
     """Writes the timelines of these operators anew and returns them packed, as the index holds them."""
-    timelines = {tin: _pack(fold(tin, told)) for tin, told in said.items()}
+    timelines = {tin: pack(fold(tin, told)) for tin, told in said.items()}
     known: set[str] = set()
     for batch in chunks(timelines):
         known.update(connection.execute(select(operator.c.tin).where(operator.c.tin.in_(batch))).scalars())
@@ -142,5 +141,5 @@ def digest(told: Iterable[Told]) -> str:
     """SHA-256 (hex) over the statements of a message in their order: what the journal seals of them."""
     total = sha256()
     for one in told:
-        total.update(_pack(one.statement))
+        total.update(packing.pack(one.statement))
     return total.hexdigest()

@@ -1,0 +1,46 @@
+"""Statements as MessagePack. ``effective`` is a day or a moment; a typed decoder cannot tell the two apart, so it is kept raw and read last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from gateway.core.model import Statement, Told
+
+pack: Callable[[Statement | Told], bytes] = msgspec.msgpack.Encoder().encode
+
+
+def _kept(struct: type[msgspec.Struct], **instead: Any) -> type[msgspec.Struct]:
+    """``struct`` with other types for some fields, under the same names; every field is always written, so none needs a default."""
+    return msgspec.defstruct(
+        f"Kept{struct.__name__}", [(one.name, instead.get(one.name, one.type)) for one in msgspec.structs.fields(struct)], gc=False
+    )
+
+
+_Statement = _kept(Statement, effective=msgspec.Raw)
+_Told = _kept(Told, statement=_Statement)
+_read_statement = msgspec.msgpack.Decoder(_Statement).decode
+_read_told = msgspec.msgpack.Decoder(_Told).decode
+
+
+def statement(packed: bytes) -> Statement:
+    """The inverse of ``pack`` for a statement."""
+    return _restored(_read_statement(packed))
+
+
+def told(packed: bytes) -> Told:
+    """The inverse of ``pack`` for a statement placed in time."""
+    kept: Any = _read_told(packed)
+    values = msgspec.structs.asdict(kept)
+    values["statement"] = _restored(kept.statement)
+    return Told(**values)
+
+
+def _restored(kept: Any) -> Statement:
+    values = msgspec.structs.asdict(kept)
+    effective = msgspec.msgpack.decode(values["effective"])
+    values["effective"] = date.fromisoformat(effective) if isinstance(effective, str) else effective
+    return Statement(**values)
