@@ -38,6 +38,13 @@ class Known(NamedTuple):
     stale: tuple[datetime, ...] = ()
     revision: int = 0
 
+    def known(self) -> Known:
+        """Of itself: a fixed state of knowledge is good for ``Revocations``."""
+        return self
+
+
+NOTHING_KNOWN = Known()
+
 
 class Revocations(Protocol):
     """Gives what is known, from memory: never waits, never fetches, and may be asked by several threads at once."""
@@ -80,13 +87,17 @@ class Trust:
 
 
 class _Judged(NamedTuple):
-    """Verdicts, good in ``[since, until)`` as long as nothing else becomes known."""
+    """Verdicts on ``trust``, good in ``[since, until)`` as long as nothing else becomes known."""
 
+    trust: Trust
     since: datetime
     until: datetime
     revision: int
     verdicts: tuple[tuple[Pin, Verdict], ...]
     keys: tuple[VerifyKey, ...]
+
+
+_NOBODY = Trust()
 
 
 class TrustStore:
@@ -96,23 +107,21 @@ class TrustStore:
     at most, and while nothing new is known of revocations.
     """
 
-    def __init__(self, partners: Mapping[str, Trust], revocations: Revocations | None = None, rules: Rules = DEFAULT) -> None:
+    def __init__(self, partners: Mapping[str, Trust], revocations: Revocations = NOTHING_KNOWN, rules: Rules = DEFAULT) -> None:
         self._partners = dict(partners)
         self._revocations = revocations
         self._rules = rules
         self._judged: dict[tuple[str, Role], _Judged] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_judged": {}}
+        return self.__dict__ | {"_judged": {}, "_revocations": self._revocations.known()}
 
     def put(self, partner: str, trust: Trust) -> None:
         """Replaces what is pinned for ``partner``, from the next question on."""
         self._partners[partner] = trust
-        for role in ROLES:
-            self._judged.pop((partner, role), None)
 
     def trust_of(self, partner: str) -> Trust:
-        return self._partners.get(partner, Trust())
+        return self._partners.get(partner, _NOBODY)
 
     def keys_for(self, partner: str, role: Role, moment: datetime) -> tuple[VerifyKey, ...]:
         """The keys relied on at ``moment`` (aware), never none of them.
@@ -153,10 +162,11 @@ class TrustStore:
 
     def _judge(self, partner: str, role: Role, moment: datetime) -> _Judged:
         moment = moment.replace(microsecond=0)
-        known = self._revocations.known() if self._revocations else Known()
+        trust, known = self.trust_of(partner), self._revocations.known()
         kept = self._judged.get((partner, role))
-        if kept is None or kept.revision != known.revision or not kept.since <= moment < kept.until:
-            kept = self._judged[partner, role] = self._judge_now(self.trust_of(partner), role, moment, known)
+        # Another thread may just have put in what it judged of an older trust.
+        if not (kept and kept.trust is trust and kept.revision == known.revision and kept.since <= moment < kept.until):
+            kept = self._judged[partner, role] = self._judge_now(trust, role, moment, known)
         return kept
 
     def _judge_now(self, trust: Trust, role: Role, moment: datetime, known: Known) -> _Judged:
@@ -164,7 +174,7 @@ class TrustStore:
         verdicts = tuple((pin, _verdict(pin, trust, moment, known, self._rules)) for pin in pins)
         keys = tuple(VerifyKey.from_certificate(pin.der) for pin, verdict in verdicts if verdict.passed)
         until = min((edge for edge in _edges(trust, pins, known) if edge > moment), default=moment + KEPT)
-        return _Judged(moment, min(until, moment + KEPT), known.revision, verdicts, keys)
+        return _Judged(trust, moment, min(until, moment + KEPT), known.revision, verdicts, keys)
 
 
 def _verdict(pin: Pin, trust: Trust, moment: datetime, known: Known, rules: Rules) -> Verdict:

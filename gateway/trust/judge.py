@@ -133,6 +133,8 @@ def _usage_problem(leaf: x509.Certificate, usage: Usage) -> str | None:
             return "digitalSignature is not among its usages"
     elif usage == "signing":
         return "it does not say that its key is for digitalSignature"
+    if x509.NameConstraints in extensions:
+        return "it constrains names, as only authorities may"
     if any(extension.critical and isinstance(extension.value, x509.UnrecognizedExtension) for extension in leaf.extensions):
         return "it has a critical extension that is not known here"
     extended = extensions.get(x509.ExtendedKeyUsage)

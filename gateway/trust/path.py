@@ -7,6 +7,7 @@ and nothing is ever fetched.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,6 +38,7 @@ from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.util import get_declared_revinfo
+from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
 
@@ -51,6 +53,10 @@ MAX_CERTIFICATE = 16 * 1024
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_NAMES = {
+    "dns_name": re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII),
+    "rfc822_name": re.compile(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +125,11 @@ def _check(
     responses = [
         one for der in ocsps if _reads(load_der_ocsp_response, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
     ]
-    walk = partial(
-        _walk,
-        Certificate.load(leaf),
-        [Certificate.load(der) for der in intermediates],
-        [_anchor(Certificate.load(der)) for der in roots],
-    )
+    certificate, between = Certificate.load(leaf), [Certificate.load(der) for der in intermediates]
+    trusted = [root for root in map(Certificate.load, roots) if _may_issue(root)]
+    if any(one.name_constraints_value is not None for one in (*between, *trusted)):
+        _check_names(certificate)
+    walk = partial(_walk, certificate, between, [_anchor(root) for root in trusted])
     if lists and responses:
         # A responder is asked first and may be behind: what a list says is revoked is revoked.
         try:
@@ -133,6 +138,19 @@ def _check(
             if no.code is Code.CERTIFICATE_REVOKED:
                 raise
     walk(lists, responses, moment, rules)
+
+
+def _check_names(leaf: Certificate) -> None:
+    """Where names are constrained, they must be such as constraints can be compared with.
+
+    ``*.example`` is inside of what forbids ``a.example`` only for who thinks of it (CVE-2025-61727), ``.example`` and ``a@b@example``
+    depend on who reads them.
+    """
+    for name in leaf.subject_alt_name_value or ():
+        if name.name in _NAMES and not _NAMES[name.name].fullmatch(str(name.native)):
+            raise Refusal(
+                Code.CERTIFICATE_PATH, "The certificate holds a name that its authority's constraints cannot be held against."
+            )
 
 
 def _reads(load: Callable[[bytes], object], der: bytes) -> bool:
@@ -182,6 +200,12 @@ def _walk(
         _now(find_valid_path(leaf, context.path_builder.async_build_paths_lazy(leaf), context))
     except (errors.PathBuildingError, errors.ValidationError) as error:
         raise _refusal(error) from error
+
+
+def _may_issue(root: Certificate) -> bool:
+    """A trust anchor, too, must be allowed to issue, and without restrictions that we do not know."""
+    usages = root.key_usage_value
+    return not root.critical_extensions - SUPPORTED_EXTENSIONS and (usages is None or "key_cert_sign" in usages.native)
 
 
 def _anchor(root: Certificate) -> CertTrustAnchor:
