@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import msgspec
 from cryptography import x509
@@ -120,7 +122,7 @@ class KeyRing:
 
     def all(self, name: str | None = None) -> tuple[Key, ...]:
         """Every key, or every generation of one name, in the order in which they sign."""
-        found = (open_key(path.parent) for path in self.directory.glob("*/key.json"))
+        found = (open_key(path.parent) for path in self.directory.glob("[!.]*/key.json"))
         chosen = (key for key in found if name is None or key.record.name == name)
         return tuple(sorted(chosen, key=lambda key: (key.record.name, key.record.signs_from)))
 
@@ -284,9 +286,8 @@ def _store(directory: Path, record: Record, certificate: bytes, secret: bytes | 
     generation = 1 + sum(key.record.name == record.name for key in KeyRing(directory).all())
     folder = directory / f"{record.name}-{generation}"
     key = Key(folder, record, certificate)
-    building = folder.with_suffix(".building")
+    building = Path(mkdtemp(prefix=".", dir=directory))
     try:
-        building.mkdir(mode=0o700)
         if secret is not None:
             with os.fdopen(os.open(building / "key.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secret)
@@ -294,6 +295,7 @@ def _store(directory: Path, record: Record, certificate: bytes, secret: bytes | 
         (building / "key.json").write_bytes(msgspec.json.format(msgspec.json.encode(record)))
         building.rename(folder)
     except OSError as error:
+        rmtree(building)
         raise Refusal(Code.DATA_INVALID, f"{folder} cannot be written: {error.strerror}.") from error
     return key
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gateway.core.errors import Code, Refusal
-from gateway.wire.algorithms import PrivateKey, PublicKey, Signer
+from gateway.wire.algorithms import BY_NAME, PrivateKey, PublicKey, Signer
 
 #: Stands in the certificate itself, so that a partner's production gateway refuses it too.
 DEMO_MARK = "DEMONSTRATION KEY, NOT FOR PRODUCTION"
@@ -39,16 +39,19 @@ class Subject:
 
 def generate(algorithm: str, rsa_bits: int = MIN_RSA_BITS) -> PrivateKey:
     """A new key for an algorithm of the signature profile. Raises ``Refusal`` (DATA_INVALID) for any other, or too few bits."""
-    if algorithm.startswith("rsa-") and rsa_bits >= MIN_RSA_BITS:
-        return rsa.generate_private_key(65537, rsa_bits)
-    if algorithm.startswith("rsa-"):
-        raise Refusal(Code.DATA_INVALID, f"An RSA key has at least {MIN_RSA_BITS} bits, not {rsa_bits}.")
-    if algorithm == "ed25519":
-        return ed25519.Ed25519PrivateKey.generate()
-    curve = {"ecdsa-p256-sha256": ec.SECP256R1(), "ecdsa-p384-sha384": ec.SECP384R1()}.get(algorithm)
-    if curve is None:
-        raise Refusal(Code.DATA_INVALID, "The signature profile has no such algorithm.", field="algorithm", value=algorithm)
-    return ec.generate_private_key(curve)
+    family = BY_NAME[algorithm].family if algorithm in BY_NAME else None
+    match family:
+        case "rsa" | "rsa-pss" if rsa_bits >= MIN_RSA_BITS:
+            return rsa.generate_private_key(65537, rsa_bits)
+        case "rsa" | "rsa-pss":
+            raise Refusal(Code.DATA_INVALID, f"An RSA key has at least {MIN_RSA_BITS} bits, not {rsa_bits}.")
+        case "ed25519":
+            return ed25519.Ed25519PrivateKey.generate()
+        case "secp256r1":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "secp384r1":
+            return ec.generate_private_key(ec.SECP384R1())
+    raise Refusal(Code.DATA_INVALID, "The signature profile has no such algorithm.", field="algorithm", value=algorithm)
 
 
 def builder(public: PublicKey, subject: Subject, *, demo: bool, begins: datetime, ends: datetime) -> x509.CertificateBuilder:
