@@ -42,8 +42,11 @@ class Settings(BaseModel):
     body_limit: int = Field(20 * 2**20, description="bytes of one message")
     clock_skew: timedelta = Field(timedelta(minutes=5), description="how far ahead of our clock a message may be created")
     poll: timedelta = Field(timedelta(milliseconds=200), description="how often the sealer, the index and the courier look")
-    lease: timedelta = Field(timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it")
+    lease: timedelta = Field(
+        timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it"
+    )
     current_within: timedelta = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
+    proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     rate: int = Field(20_000, description="codes one client may ask per second")
     language: Literal["en", "zh"] = "en"
 

@@ -43,7 +43,15 @@ class Switch:
 
 
 def turn(
-    connection: Connection, what: What, subject: str, *, since: datetime, until: datetime | None, reason: str, who: str, at: datetime
+    connection: Connection,
+    what: What,
+    subject: str,
+    *,
+    since: datetime,
+    until: datetime | None,
+    reason: str,
+    who: str,
+    at: datetime,
 ) -> Switch:
     """Records a switch; every node follows it by the journal. Raises ``Refusal`` DATA_INVALID."""
     if not reason.strip():

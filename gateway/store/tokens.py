@@ -65,7 +65,9 @@ class Issued:
     revoked: datetime | None
 
 
-def create(connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: str) -> tuple[str, str]:
+def create(
+    connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: str
+) -> tuple[str, str]:
     """A new token: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
     carried = sorted(set(scopes))
     if not name.strip() or not carried or expires <= at:
@@ -145,10 +147,16 @@ class Callers:
 
     def _note(self, now: datetime) -> None:
         """Leaves the latest uses to the writer; nobody waits for them."""
-        due = {identity: at for identity, at in self._used.items() if now - self._noted.get(identity, datetime.min.replace(tzinfo=UTC)) >= NOTED}
+        due = {
+            identity: at
+            for identity, at in self._used.items()
+            if now - self._noted.get(identity, datetime.min.replace(tzinfo=UTC)) >= NOTED
+        }
         if due:
             self._noted |= dict.fromkeys(due, now)
-            self._writer.submit(lambda connection: connection.execute(_USED, [{"i": identity, "at": at} for identity, at in due.items()]))
+            self._writer.submit(
+                lambda connection: connection.execute(_USED, [{"i": identity, "at": at} for identity, at in due.items()])
+            )
         self._used.clear()
 
 

@@ -1,0 +1,163 @@
+"""Story three: what is this declared foreign AEO entitled to, and why.
+
+    1  read the declared text: which code, of which arrangement
+    2  what was said of the operator, and how far the partner's data reaches
+    3  our own hand, the law, the domestic parties, and whether this node can know
+    4  decide
+
+Everything comes from memory, in microseconds, and nothing is written. What a partner's *state* says (active, suspended, retired) plays
+no part: it is about the exchange of messages. Benefits end by the terms, by our own hand or because the data grows too old (choice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law, Mode, Role
+from gateway.core.declared import Registry, near, resolve
+from gateway.core.eligibility import decide
+from gateway.core.history import Timeline
+from gateway.core.question import Answer, Currency, Party, Question, Switches
+from gateway.exchange.lists import last_complete
+from gateway.store import switches
+from gateway.store.live import Partners
+
+NEVER = Currency()
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question as a caller puts it; what is left out is not known to him. ``parties`` are domestic, by USCC or customs code."""
+
+    code: str
+    on: date | None = None
+    direction: Direction | None = None
+    mode: Mode | None = None
+    role: Role | None = None
+    name: str | None = None
+    manifest: str | None = None
+    parties: tuple[str, ...] = ()
+
+
+class Knowledge(Registry, Protocol):
+    """What was known at a moment; a node's own ``Answers`` is what is known now."""
+
+    @property
+    def law(self) -> Law: ...
+
+    @property
+    def switches(self) -> Switches: ...
+
+    def timeline(self, arrangement: Arrangement, code: str) -> Timeline | None:
+        """What was said of the operator, folded."""
+        ...
+
+    def currency(self, arrangement: Arrangement, code: str) -> Currency:
+        """How far the partner's data reaches for the operator."""
+        ...
+
+
+def answer_from(
+    knowledge: Knowledge,
+    asked: Asked,
+    *,
+    now: datetime,
+    current: bool = True,
+    known_at: datetime | None = None,
+    parties: tuple[Party, ...] = (),
+) -> Answer:
+    """The answer to one question, from what was known."""
+    on = asked.on or now.astimezone(HOME_ZONE).date()
+    declared = resolve(asked.code, knowledge, on)  # 1
+    code, arrangement = declared.code, declared.arrangement
+    timeline, currency = None, NEVER
+    if code and arrangement:  # 2
+        timeline, currency = knowledge.timeline(arrangement, code), knowledge.currency(arrangement, code)
+    question = Question(
+        code=asked.code,
+        now=now,
+        on=asked.on,
+        direction=asked.direction,
+        mode=asked.mode,
+        role=asked.role,
+        name=asked.name,
+        manifest=asked.manifest,
+        parties=parties,
+        known_at=known_at,
+    )
+    return decide(  # 3, 4
+        question,
+        declared,
+        arrangement=arrangement,
+        timeline=timeline,
+        currency=currency,
+        switches=knowledge.switches,
+        law=knowledge.law,
+        current=current,
+    )
+
+
+class Index(Protocol):
+    """The node's read index, as far as answers need it."""
+
+    def get(self, code: str) -> Timeline | None: ...
+
+    def known(self, code: str) -> bool: ...
+
+    def current(self, now: datetime) -> bool: ...
+
+
+class Answers:
+    """What is known now. Whoever follows the journal calls ``refresh``; any number of threads may ask."""
+
+    def __init__(self, partners: Partners, index: Index, clock: Callable[[], datetime]) -> None:
+        self._partners, self._index, self._clock = partners, index, clock
+        self._reach = Reach({})
+        self.switches = Switches()
+        self.known = index.known
+
+    def refresh(self, connection: Connection) -> None:
+        """Follows the lists that came in and our own switches."""
+        self._reach = Reach(last_complete(connection))
+        self.switches = switches.switches(connection)
+
+    def answer(self, asked: Asked, parties: tuple[Party, ...] = ()) -> Answer:
+        """The answer now. Raises ``Refusal`` NOT_FOUND before anything was activated."""
+        now = self._clock()
+        return answer_from(self, asked, now=now, current=self._index.current(now), parties=parties)
+
+    def near(self, code: str) -> list[str]:
+        """Known codes one slip away, for a person to look at; nothing is ever granted by them."""
+        return near(code, self)
+
+    @property
+    def law(self) -> Law:
+        return self._partners.law
+
+    def arrangement_for(self, code: str) -> Arrangement | None:
+        return self._partners.registry.arrangement_for(code)
+
+    def timeline(self, arrangement: Arrangement, code: str) -> Timeline | None:
+        return self._index.get(code)
+
+    def currency(self, arrangement: Arrangement, code: str) -> Currency:
+        return self._reach.of(arrangement, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """``as_of`` of the last complete list by partner and scope: ``*`` is the whole arrangement, otherwise one member."""
+
+    lists: Mapping[tuple[str, str], datetime]
+
+    def of(self, arrangement: Arrangement, code: str) -> Currency:
+        """The later of the two lists that cover an operator: the whole arrangement's, and its own member's."""
+        whole = self.lists.get((arrangement.iso, "*"))
+        member = arrangement.member_of(code) if len(arrangement.members) > 1 else None
+        own = self.lists.get((arrangement.iso, member.iso)) if member else None
+        return Currency(max((as_of for as_of in (whole, own) if as_of), default=None))

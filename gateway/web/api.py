@@ -1,0 +1,46 @@
+"""Every route, in one application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.core.errors import Refusal
+from gateway.web import documents, eligibility, exchange, health, problems, records, switches
+from gateway.web.front import Front
+from gateway.web.service import Service
+
+__all__ = ["Service", "create_app"]
+
+_ABOUT = """What a foreign AEO is entitled to under China's mutual recognition arrangements, and the exchange it rests on.
+
+What partners state here serves mutual recognition only and goes to no other department.
+"""
+_ROUTERS = (eligibility.router, records.router, switches.router, exchange.router, health.router)
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
+    """The ASGI application. ``lifespan`` is what goes on in the background while it serves."""
+    app: FastAPI = FastAPIOffline(
+        redoc_url=None, title="AEO mutual recognition gateway", version=__version__, description=_ABOUT, lifespan=lifespan
+    )
+    app.state.service = service
+    for router in _ROUTERS:
+        app.include_router(router)
+    for error in (Refusal, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(error, _refused)
+    app.openapi = lambda: documents.openapi(app)  # type: ignore[method-assign] # FastAPI's own way of giving a document
+    return Front(app, service)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return problems.answer(error, request.scope["query_string"], request.app.state.service)

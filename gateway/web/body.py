@@ -1,0 +1,63 @@
+"""Bodies, counted while they come in: what a Content-Length says is not what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from gateway.core.errors import Code, Refusal
+
+#: A body that is not complete by then is given up: nobody holds a connection open by a byte a minute.
+PATIENCE = 60.0
+
+
+@dataclass(slots=True)
+class Room:
+    """How many bytes of bodies may be held at once, by everybody together, and how many are."""
+
+    limit: int
+    used: int = 0
+
+
+@asynccontextmanager
+async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes]:
+    """The whole body, for as long as the block needs it. Raises ``Refusal``: BODY_ENCODED, BODY_TOO_LARGE, BODY_INCOMPLETE, BUSY."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise Refusal(Code.BODY_ENCODED, field="Content-Encoding", value=encoding)
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.stream():
+                size += len(part)
+                room.used += len(part)
+                if size > limit:
+                    raise _too_large(limit)
+                if room.used > room.limit:
+                    raise Refusal(Code.BUSY)
+                parts.append(part)
+        yield b"".join(parts)
+    except (ClientDisconnect, TimeoutError):
+        raise Refusal(Code.BODY_INCOMPLETE) from None
+    finally:
+        room.used -= size
+
+
+def media_type(request: Request) -> tuple[str, str]:
+    """The media type and its charset, in lower case; both empty where none is given."""
+    kind, *parameters = request.headers.get("content-type", "").lower().split(";")
+    named = dict(parameter.strip().partition("=")[::2] for parameter in parameters)
+    return kind.strip(), named.get("charset", "").strip('"')
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(Code.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")

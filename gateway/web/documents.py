@@ -1,0 +1,73 @@
+"""What /docs and /openapi.json say: the schemas are made from the very types that are read and written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from gateway.web.problems import MEDIA_TYPE, Problem
+
+_REF = "#/components/schemas/{name}"
+_described: dict[str, type] = {"Problem": Problem}
+
+
+def describe(
+    *,
+    takes: type | None = None,
+    query: type | None = None,
+    gives: type | None = None,
+    status: int = 200,
+    media: tuple[str, str] = ("application/json", "application/json"),
+) -> dict[str, Any]:
+    """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer."""
+    said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
+    if takes:
+        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}}
+    if query:
+        said["parameters"] = _parameters(query)
+    if gives:
+        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
+    return said
+
+
+def _of(kind: type) -> dict[str, Any]:
+    if kind is bytes:
+        return {"schema": {"type": "string"}}
+    _described[kind.__name__] = kind
+    return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
+
+
+def _parameters(query: type) -> list[dict[str, Any]]:
+    (_,), components = msgspec.json.schema_components([query], ref_template=_REF)
+    schema = components[query.__name__]
+    _described[query.__name__] = query
+    return [
+        {
+            "name": "party" if name == "parties" else name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": described,
+        }
+        for name, described in schema["properties"].items()
+    ]
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The whole document, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        _, components = msgspec.json.schema_components(_described.values(), ref_template=_REF)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for foreign in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(foreign, None)
+        schemas.update(components)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,199 @@
+"""The routes of clearance: one code, many, a stream of them, a declaration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import date
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from gateway.clearance.answer import Asked
+from gateway.clearance.declaration import LIMITS, Declaration, Note, Place, read_declaration
+from gateway.clearance.wording import Language, say
+from gateway.core.arrangement import Direction, Role
+from gateway.core.errors import Code, Refusal
+from gateway.store.tokens import Caller
+from gateway.web import body, problems
+from gateway.web.documents import describe
+from gateway.web.guard import Clearance, Served
+from gateway.web.limiter import LARGEST
+from gateway.web.questions import (
+    TURN,
+    Answered,
+    Batch,
+    Common,
+    Single,
+    answer_many,
+    answer_one,
+    encode,
+    parse_query,
+    questions,
+    understand,
+    with_common,
+)
+from gateway.web.render import AnswerSaid, Both
+from gateway.web.service import Service
+
+router = APIRouter(tags=["clearance"])
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+XML = "application/xml"
+NO_STORE = {"Cache-Control": "no-store"}
+#: Bytes of 3,000 codes with everything that can be said of each.
+BATCH_LIMIT = 4 * 2**20
+#: A document above this size is read in a thread.
+SMALL = 64 * 1024
+
+
+class Shared(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of a stream and of a declaration."""
+
+    lang: Language | None = None
+
+
+class NoteSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person should know about how the declaration was read."""
+
+    code: str
+    sentence: str
+    words: Both
+    facts: dict[str, str]
+
+
+class PartyAnswered(AnswerSaid, frozen=True, kw_only=True):
+    """The answer for one party of a declaration: its element, WCO role, declared name, and where it stands."""
+
+    role: Role
+    source: str
+    wco_role: str | None
+    name: str | None
+    where: tuple[Place, ...]
+
+
+class DeclarationAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a declaration says, and the answers for its AEO parties. ``told_by`` says how the direction is known."""
+
+    reference: str | None
+    direction: Direction | None
+    told_by: str | None
+    mode: str | None
+    accepted_on: date | None
+    notes: Sequence[NoteSaid]
+    answers: Sequence[PartyAnswered]
+
+
+@router.get("/v1/eligibility", openapi_extra=describe(query=Single, gives=AnswerSaid))
+async def eligibility(request: Request, service: Served, caller: Clearance) -> Response:
+    """What one declared code is entitled to, and why."""
+    return Response(await answer_one(service, caller, request.scope["query_string"]), 200, NO_STORE, JSON)
+
+
+@router.post("/v1/eligibility", openapi_extra=describe(takes=Batch, gives=Answered))
+async def eligibility_of_many(request: Request, service: Served, caller: Clearance) -> Response:
+    """The same of 1 to 3,000 codes."""
+    async with body.whole(request, BATCH_LIMIT, service.room) as data:
+        batch = understand(data, Batch)
+    asked = questions(batch)
+    service.limiter.take(caller.id, len(asked))
+    language = batch.lang or Language(service.node.settings.language)
+    parts = [encode(said) async for said in answer_many(service, asked, batch.as_known_at, language)]
+    return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
+
+
+@router.post("/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=AnswerSaid, media=(NDJSON, NDJSON)))
+async def eligibility_stream(request: Request, service: Served, caller: Clearance) -> Response:
+    """For reconciliation: a code, or an object with one, on each line; an answer, or a problem that names the line, on each line of the
+    reply. Any number of them: a stream is slowed down to the client's rate and never refused for it."""
+    shared = understand(parse_query(request.scope["query_string"]), Shared, strict=False)
+    async with body.whole(request, service.node.settings.body_limit, service.room) as data:
+        lines = data.split(b"\n")
+    return StreamingResponse(_stream(service, caller, lines, shared), 200, NO_STORE, NDJSON)
+
+
+async def _stream(service: Service, caller: Caller, lines: list[bytes], shared: Shared) -> AsyncIterator[bytes]:
+    language = shared.lang or Language(service.node.settings.language)
+    for start in range(0, len(lines), TURN):
+        some = lines[start : start + TURN]
+        while wait := service.limiter.wait(caller.id, len(some)):
+            await asyncio.sleep(wait)
+        asked: list[Asked | Refusal] = [_line(line, at, shared) for at, line in enumerate(some, start + 1) if line.strip()]
+        answered = answer_many(service, [one for one in asked if isinstance(one, Asked)], None, language)
+        out = []
+        for one in asked:
+            said = problems.problem(one, language) if isinstance(one, Refusal) else await anext(answered)
+            out.append(encode(said) + b"\n")
+        yield b"".join(out)
+        await asyncio.sleep(0)
+
+
+def _line(line: bytes, number: int, shared: Shared) -> Asked | Refusal:
+    try:
+        return with_common(understand(line, str | Asked), shared)  # type: ignore[arg-type] # a union is no type to mypy
+    except Refusal as refusal:
+        refusal.line = number
+        return refusal
+
+
+@router.post(
+    "/v1/declarations/eligibility", openapi_extra=describe(takes=bytes, query=Shared, gives=DeclarationAnswered, media=(XML, JSON))
+)
+async def eligibility_of_declaration(request: Request, service: Served, caller: Clearance) -> Response:
+    """What the AEO parties of a declaration (WCO Data Model, as XML) are entitled to. What the query says counts only where the
+    declaration does not."""
+    shared = understand(parse_query(request.scope["query_string"]), Shared, strict=False)
+    async with body.whole(request, LIMITS.bytes, service.room) as data:
+        if len(data) > SMALL:
+            declaration = await asyncio.to_thread(read_declaration, data, shared.direction)
+        else:
+            declaration = read_declaration(data, shared.direction)
+    if len(declaration.parties) > LARGEST:
+        raise Refusal(Code.CODES_COUNT, f"The declaration names {len(declaration.parties)} parties.")
+    service.limiter.take(caller.id, len(declaration.parties))
+    language = shared.lang or Language(service.node.settings.language)
+    asked = _asked(declaration, shared)
+    said = [one async for one in answer_many(service, asked, None, language)]
+    answered = DeclarationAnswered(
+        reference=declaration.reference,
+        direction=declaration.direction,
+        told_by=declaration.told_by,
+        mode=declaration.mode,
+        accepted_on=declaration.accepted_on,
+        notes=[_note(note, language) for note in declaration.notes],
+        answers=[
+            PartyAnswered(
+                **msgspec.structs.asdict(one),
+                role=party.role,
+                source=party.source,
+                wco_role=party.wco_role,
+                name=party.name,
+                where=party.where,
+            )
+            for one, party in zip(said, declaration.parties, strict=True)
+        ],
+    )
+    return Response(encode(answered), 200, NO_STORE, JSON)
+
+
+def _asked(declaration: Declaration, shared: Shared) -> list[Asked]:
+    domestic = tuple(dict.fromkeys(party.code for party in declaration.domestic)) or shared.parties
+    return [
+        Asked(
+            code=party.code,
+            on=declaration.accepted_on or shared.on,
+            direction=declaration.direction,
+            mode=declaration.mode or shared.mode,
+            role=party.role,
+            name=party.name,
+            manifest=party.manifest,
+            parties=domestic,
+        )
+        for party in declaration.parties
+    ]
+
+
+def _note(note: Note, language: Language) -> NoteSaid:
+    words = Both(say(note.code, note.facts, Language.EN), say(note.code, note.facts, Language.ZH))
+    return NoteSaid(code=note.code, sentence=words.zh if language is Language.ZH else words.en, words=words, facts=note.facts)

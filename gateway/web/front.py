@@ -1,0 +1,74 @@
+"""The outermost callable: counts every request, and answers ``GET /v1/eligibility`` before any router is asked.
+
+That one route is asked by every declaration of a country, and a router with its middleware costs more than the answer. What it answers
+is the router's own answer: both call ``questions.answer_one``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+from gateway.store.tokens import Scope
+from gateway.web import problems
+from gateway.web.questions import answer_one
+from gateway.web.service import Service
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+PATH = "/v1/eligibility"
+#: An answer is true when it is given; a copy kept on the way could outlive a revocation.
+HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+
+class Front:
+    """``app`` is everything else."""
+
+    def __init__(self, app: App, service: Service) -> None:
+        self.app, self._service = app, service
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        if scope["path"] == PATH and scope["method"] == "GET":
+            status = await self._eligibility(scope, receive, send)
+            self._service.metrics.served(PATH, status, time.perf_counter() - started)
+            return
+        status = 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with suppress(
+            Exception
+        ):  # it was answered and logged by ``problems``; Starlette raises it again for the server to log it twice
+            await self.app(scope, receive, noting)
+        route = getattr(scope.get("route"), "path", "other")
+        self._service.metrics.served(route, status, time.perf_counter() - started)
+
+    async def _eligibility(self, scope: Message, receive: Receive, send: Send) -> int:
+        service, query = self._service, scope["query_string"]
+        authorization = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+        try:
+            caller = await service.admit(authorization.decode("latin-1"), Scope.CLEARANCE_READ)
+            body = await answer_one(service, caller, query)
+        except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
+            response = problems.answer(error, query, service)
+            await response(scope, receive, send)
+            return response.status_code
+        await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, (b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+        return 200

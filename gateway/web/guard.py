@@ -1,0 +1,37 @@
+"""Who may use a route: every route names its scope, and the token must carry it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from gateway.store.tokens import Caller, Scope
+from gateway.web.service import Service
+
+_bearer = HTTPBearer(auto_error=False, description="aeo-gateway token create")
+
+
+def service_of(request: Request) -> Service:
+    """What the routes serve from."""
+    service: Service = request.app.state.service
+    return service
+
+
+class Need:
+    """A dependency that lets in only a token with ``scope``, and gives its holder."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request, presented: Annotated[object, Depends(_bearer)]) -> Caller:
+        # Read from the header itself: what HTTPBearer makes of it is only for the documentation.
+        return await service_of(request).admit(request.headers.get("authorization", ""), self.scope)
+
+
+Served = Annotated[Service, Depends(service_of)]
+Clearance = Annotated[Caller, Depends(Need(Scope.CLEARANCE_READ))]
+Auditor = Annotated[Caller, Depends(Need(Scope.AUDIT_READ))]
+Stopper = Annotated[Caller, Depends(Need(Scope.STOP_WRITE))]
+Scraper = Annotated[Caller, Depends(Need(Scope.METRICS_READ))]

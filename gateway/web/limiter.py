@@ -1,0 +1,38 @@
+"""How many codes a client may ask per second: a token bucket each, in this node's memory (so n nodes together allow n times as much)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gateway.core.errors import Code, Refusal
+
+#: A bucket holds a second's worth, but never less than the largest request, which could otherwise never be made.
+LARGEST = 3_000
+
+
+class Limiter:
+    """``rate`` is in codes per second. Buckets of clients that come back later than it takes to refill are simply full."""
+
+    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._clock = rate, clock
+        self._capacity = float(max(rate, LARGEST))
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, client: str, codes: int) -> None:
+        """Charges ``codes``. Raises ``Refusal`` TOO_MANY_REQUESTS that says in how many seconds there will be enough."""
+        wait = self.wait(client, codes)
+        if wait:
+            detail = f"This client may ask {self._rate} codes per second."
+            raise Refusal(Code.TOO_MANY_REQUESTS, detail, facts={"retry_after": str(int(wait) + 1)})
+
+    def wait(self, client: str, codes: int) -> float:
+        """Charges ``codes`` and returns 0; or charges nothing and returns the seconds until there will be enough."""
+        now = self._clock()
+        left, seen = self._buckets.get(client, (self._capacity, now))
+        left = min(self._capacity, left + (now - seen) * self._rate)
+        short = codes - left
+        if short > 0:
+            return short / self._rate
+        self._buckets[client] = (left - codes, now)
+        return 0.0

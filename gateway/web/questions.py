@@ -1,0 +1,189 @@
+"""Questions as they come over HTTP, and their answers as JSON: one code, many, or many known at a past moment.
+
+Whatever the route, a question takes the same way from ``Asked`` to bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from gateway.clearance.answer import Asked
+from gateway.clearance.parties import domestic
+from gateway.clearance.then import Then
+from gateway.clearance.wording import Language
+from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
+from gateway.core.errors import Code, Refusal
+from gateway.core.question import Answer, Party, Reason
+from gateway.store.tokens import Caller
+from gateway.web.limiter import LARGEST
+from gateway.web.render import AnswerSaid, render
+from gateway.web.service import Service
+
+T = TypeVar("T")
+encode = msgspec.json.Encoder().encode
+
+#: After so many answers others get their turn.
+TURN = 100
+#: Looking for near misses costs as much as this many answers, and is charged so.
+SUGGESTING = 50
+_SUGGEST = (Reason.OPERATOR_UNKNOWN, Reason.CODE_MALFORMED, Reason.NO_ARRANGEMENT)
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every code of a request shares, and each may override."""
+
+    on: date | None = None
+    direction: Direction | None = None
+    mode: Mode | None = None
+    role: Role | None = None
+    parties: tuple[str, ...] = ()
+
+
+class Single(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of ``GET /v1/eligibility``."""
+
+    as_known_at: Moment | None = None
+    lang: Language | None = None
+
+
+class Batch(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of ``POST /v1/eligibility``: 1 to 3,000 codes, each a text or an object that overrides what is common."""
+
+    codes: tuple[str | Asked, ...]
+    as_known_at: Moment | None = None
+    lang: Language | None = None
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers, in the order of the questions."""
+
+    answers: Sequence[AnswerSaid]
+
+
+def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
+    """``given`` (JSON, or values by name) as ``kind``. Raises ``Refusal`` QUESTION_INVALID that names the field."""
+    try:
+        if isinstance(given, bytes):
+            return msgspec.json.decode(given, type=kind)
+        return msgspec.convert(given, kind, strict=strict)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or None
+        raise Refusal(Code.QUESTION_INVALID, f"{detail}.", field=field) from None
+
+
+def parse_query(query: bytes) -> dict[str, Any]:
+    """The parameters of a query string. One that stands twice is refused, since which is meant cannot be told; ``party`` may repeat."""
+    found: dict[str, Any] = {}
+    parties: list[str] = []
+    for part in query.decode("latin-1").split("&"):
+        if not part:
+            continue
+        name, _, value = part.partition("=")
+        if "%" in value or "+" in value:
+            try:
+                value = unquote_plus(value, errors="strict")
+            except UnicodeDecodeError:
+                raise Refusal(Code.QUESTION_INVALID, "The value is not UTF-8.", field=name) from None
+        if name == "party":
+            parties.append(value)
+        elif name in found:
+            raise Refusal(Code.QUESTION_INVALID, "The parameter stands twice.", field=name)
+        else:
+            found[name] = value
+    if parties:
+        found["parties"] = parties
+    return found
+
+
+async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
+    """``GET /v1/eligibility``: one answer as JSON."""
+    asked = understand(parse_query(query), Single, strict=False)
+    service.limiter.take(caller.id, 1)
+    language = asked.lang or Language(service.node.settings.language)
+    if asked.as_known_at is None and not asked.parties:
+        answer = service.answers.answer(asked)
+        service.metrics.answers[answer.verdict] += 1
+        if answer.reasons and answer.reasons[0].code in _SUGGEST:
+            return encode(render(answer, service.answers.law, language, _suggestions(service, caller, answer)))
+        return encode(render(answer, service.answers.law, language))
+    (said,) = [one async for one in answer_many(service, [asked], asked.as_known_at, language)]
+    return encode(said)
+
+
+def _suggestions(service: Service, caller: Caller, answer: Answer) -> list[str]:
+    if service.limiter.wait(caller.id, SUGGESTING):
+        return []
+    return service.answers.near(answer.code or answer.declared)
+
+
+def questions(batch: Batch) -> list[Asked]:
+    """Every question of a request whole. Raises ``Refusal`` CODES_COUNT."""
+    if not 1 <= len(batch.codes) <= LARGEST:
+        raise Refusal(Code.CODES_COUNT, f"The request holds {len(batch.codes)} codes.", field="codes")
+    return [with_common(one, batch) for one in batch.codes]
+
+
+def with_common(one: str | Asked, common: Common) -> Asked:
+    """A code and what it shares with the others."""
+    own = Asked(code=one) if isinstance(one, str) else one
+    return Asked(
+        code=own.code,
+        on=own.on or common.on,
+        direction=own.direction or common.direction,
+        mode=own.mode or common.mode,
+        role=own.role or common.role,
+        name=own.name,
+        manifest=own.manifest,
+        parties=own.parties or common.parties,
+    )
+
+
+async def answer_many(
+    service: Service, asked: Sequence[Asked], known_at: datetime | None, language: Language
+) -> AsyncIterator[AnswerSaid]:
+    """Answers in the order of the questions. It lets others have their turn every hundred, so that a client who asks for thousands at
+    a time holds nobody up."""
+    if known_at is not None:
+        for said in await asyncio.to_thread(_then, service, asked, known_at, language):
+            yield said
+        return
+    parties = await _parties(service, asked)
+    answers, metrics = service.answers, service.metrics
+    for at, one in enumerate(asked, 1):
+        answer = answers.answer(one, parties[one.parties, one.on] if one.parties else ())
+        metrics.answers[answer.verdict] += 1
+        yield render(answer, answers.law, language)
+        if at % TURN == 0:
+            await asyncio.sleep(0)
+
+
+async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple[str, ...], date | None], tuple[Party, ...]]:
+    """The domestic parties named, from the store: each different set once."""
+    named = {(one.parties, one.on) for one in asked if one.parties}
+    today = service.node.clock().astimezone(HOME_ZONE).date()
+
+    def look() -> dict[tuple[tuple[str, ...], date | None], tuple[Party, ...]]:
+        with service.node.database.reading() as connection:
+            return {(ids, on): domestic(connection, ids, on or today) for ids, on in named}
+
+    return await asyncio.to_thread(look) if named else {}
+
+
+def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language) -> list[AnswerSaid]:
+    now = service.node.clock()
+    if moment > now:
+        raise Refusal(
+            Code.QUESTION_INVALID, "What will be known then nobody can tell yet.", field="as_known_at", value=moment.isoformat()
+        )
+    with service.node.database.reading() as connection:
+        then = Then(connection, service.node.partners, moment)
+        return [render(then.answer(one, now), then.law, language) for one in asked]

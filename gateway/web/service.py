@@ -1,0 +1,52 @@
+"""What the routes serve from: one node, its index and its answers, who may ask, how much, and what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.clearance.answer import Answers
+from gateway.clearance.index import Index
+from gateway.exchange.node import Node
+from gateway.store.tokens import Caller, Callers, Scope
+from gateway.web.body import Room
+from gateway.web.limiter import Limiter
+from gateway.web.metrics import Metrics
+
+#: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again.
+AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class Service:
+    """``app.py`` gives the first three."""
+
+    node: Node
+    answers: Answers
+    index: Index
+    callers: Callers = field(init=False)
+    limiter: Limiter = field(init=False)
+    metrics: Metrics = field(init=False)
+    room: Room = field(init=False)
+
+    def __post_init__(self) -> None:
+        node = self.node
+        self.callers = Callers(node.database, node.writer, node.clock)
+        self.limiter = Limiter(node.settings.rate)
+        self.metrics = Metrics()
+        self.room = Room(AT_ONCE * node.settings.body_limit)
+
+    def refresh(self) -> None:
+        """Has the answers follow what was committed. It reads the database: for a thread."""
+        with self.node.database.reading() as connection:
+            self.answers.refresh(connection)
+
+    async def admit(self, authorization: str, scope: Scope, codes: int = 0) -> Caller:
+        """Who presents this Authorization header, if that carries ``scope``; ``codes`` are charged to its rate.
+
+        Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS.
+        """
+        kind, _, secret = authorization.partition(" ")
+        caller = await self.callers.check(secret.strip() if kind.lower() == "bearer" else "", scope)
+        if codes:
+            self.limiter.take(caller.id, codes)
+        return caller
