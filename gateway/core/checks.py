@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from gateway.core.arrangement import Direction, Mode, Provenance, Role, Tier
 from gateway.core.day import Day
 from gateway.core.declared import Declared
-from gateway.core.history import Authorisation, Timeline
+from gateway.core.history import ALWAYS, Authorisation, Timeline
 from gateway.core.model import Standing
 from gateway.core.question import Currency, Disruption, Party, Reason, Stop, Why
 
@@ -125,7 +125,7 @@ def _against(authorisation: Authorisation, timeline: Timeline, day: Day, code_le
         stated = {authorisation.level, code_level} - {None} or {None}
         if not stated <= recognised:
             facts = {"level": ", ".join(sorted(filter(None, stated))), "recognised": ", ".join(sorted(recognised))}
-            yield Why(code=Reason.LEVEL_NOT_RECOGNISED, facts=facts | _which(authorisation), source=day.levels.provenance.source)
+            yield Why(code=Reason.LEVEL_NOT_RECOGNISED, facts=_which(authorisation) | facts, source=day.levels.provenance.source)
             return
 
     def why(reason: Reason, evidence: int, **facts: str) -> Why:
@@ -143,7 +143,8 @@ def _against(authorisation: Authorisation, timeline: Timeline, day: Day, code_le
     if period and period.until is not None and period.until <= at:
         yield why(Reason.EXPIRED, period.evidence, expires=_day(period.expires))
     if stand and not stand.standing.grants:
-        yield why(_LOST[stand.standing], stand.evidence, **{"from": _moment(stand.since)})
+        since = {} if stand.since == ALWAYS else {"from": _moment(stand.since)}
+        yield why(_LOST[stand.standing], stand.evidence, **since)
 
 
 def age(seconds: int | None, currency: Currency, day: Day) -> Iterator[Why]:

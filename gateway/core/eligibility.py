@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from gateway.core import checks
@@ -98,7 +98,7 @@ def decide(
     today = question.now.astimezone(HOME_ZONE).date()
     on = question.on or today
     moment = question.now if on == today else _last_moment(on)
-    at = int(moment.timestamp())
+    now, at = int(question.now.timestamp()), int(moment.timestamp())
     day = terms_of(arrangement, law, on) if arrangement else None
 
     # 2
@@ -114,19 +114,17 @@ def decide(
     # 4
     outside = checks.outside(code, day)
     whys += outside
-    terms = day if code and not outside else None
+    terms = None if outside else day
 
+    reached = int(currency.as_of.timestamp()) if currency.as_of else None
+    age = _age(reached, int(question.known_at.timestamp()) if question.known_at else now, at)
     rests_on: tuple[Authorisation, ...] = ()
-    age = _age(currency.as_of, question.known_at or question.now, at)
     if code and terms:
         whys += checks.terms(terms, question.mode)
-        # 5
-        rests_on, faults = checks.operator(code, timeline, terms, at)
+        rests_on, faults = checks.operator(code, timeline, terms, at)  # 5
         whys += faults
-        # 6
-        whys += checks.age(age, currency, terms)
-        # 7
-        whys += checks.domestic(question.parties, terms)
+        whys += checks.age(age, currency, terms)  # 6
+        whys += checks.domestic(question.parties, terms)  # 7
 
     # 8
     disruptions = _disruptions(switches, arrangement)
@@ -135,6 +133,10 @@ def decide(
     lead = max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
     used = tuple(_used(timeline, rests_on, at)) if timeline else ()
+    ask_again = None
+    if on >= today and not question.known_at:  # about a past day, or as known then, the answer stays as it is
+        begins = midnight(on, HOME_ZONE) if on > today else None
+        ask_again = _ask_again(now, begins, day, timeline, reached, [*stops, *disruptions])
     return Answer(
         declared=question.code,
         code=code,
@@ -150,7 +152,7 @@ def decide(
         evidence=used,
         data_as_of=currency.as_of,
         data_age=age,
-        ask_again=_ask_again(question, on, today, day, timeline, currency.as_of, [*stops, *disruptions]),
+        ask_again=ask_again,
         arrangement_digest=arrangement.digest if arrangement else None,
         law_digest=law.digest,
         known_at=question.known_at,
@@ -159,7 +161,7 @@ def decide(
 
 @lru_cache(maxsize=4_096)
 def _last_moment(on: date) -> datetime:
-    return datetime.fromtimestamp(midnight(on + timedelta(days=1), HOME_ZONE) - 1, UTC)
+    return datetime.combine(on, time(23, 59, 59), HOME_ZONE).astimezone(UTC)
 
 
 def _stops(switches: Switches, code: str | None, arrangement: Arrangement | None) -> list[Stop]:
@@ -172,9 +174,9 @@ def _disruptions(switches: Switches, arrangement: Arrangement | None) -> list[Di
     return [*switches.disruptions.get("*", ()), *switches.disruptions.get(arrangement.iso, ())] if arrangement else []
 
 
-def _age(as_of: datetime | None, known: datetime, at: int) -> int | None:
+def _age(reached: int | None, known: int, at: int) -> int | None:
     """Seconds by which the data was old at the moment judged, but no older than it was when it was known (choice)."""
-    return max(0, min(int(known.timestamp()), at) - int(as_of.timestamp())) if as_of else None
+    return None if reached is None else max(0, min(known, at) - reached)
 
 
 def _decision(direction: Direction, whys: list[Why], question: Question, terms: Day | None, disrupted: bool) -> Decision:
@@ -256,25 +258,19 @@ def _plain(name: str) -> str:
 
 
 def _ask_again(
-    question: Question,
-    on: date,
-    today: date,
+    now: int,
+    begins: int | None,
     day: Day | None,
     timeline: Timeline | None,
-    as_of: datetime | None,
+    reached: int | None,
     dated: Iterable[Stop | Disruption],
 ) -> datetime | None:
-    """The next moment at which the answer can change by itself. About a past day, or as known then, it stays as it is; a coming day is
-    judged anew when it begins."""
-    if on < today or question.known_at:
-        return None
-    now = int(question.now.timestamp())
+    """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew."""
     changes: list[int | None] = []
-    if day and as_of:
-        pictured = int(as_of.timestamp())
-        changes = [pictured + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
-    if on > today:
-        changes.append(midnight(on, HOME_ZONE))
+    if day and reached is not None:
+        changes = [reached + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
+    if begins is not None:
+        changes.append(begins)
     else:
         changes += (day.next_step if day else None, timeline.next_change_after(now) if timeline else None)
         changes += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]

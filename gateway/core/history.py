@@ -122,11 +122,14 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def next_change_after(self, moment: int) -> int | None:
         """The first moment after ``moment`` at which a standing or a period changes by itself; None: never."""
-        changes: list[int | None] = []
-        for authorisation in self.authorisations:
-            changes += [stand.since for stand in authorisation.stands]
-            changes += [edge for period in authorisation.periods for edge in (period.since, period.until)]
-        return min([change for change in changes if change is not None and change > moment], default=None)
+        changes = [stand.since for one in self.authorisations for stand in one.stands if stand.since > moment]
+        for one in self.authorisations:
+            for period in one.periods:
+                if period.since > moment:
+                    changes.append(period.since)
+                if period.until is not None and period.until > moment:
+                    changes.append(period.until)
+        return min(changes) if changes else None
 
 
 #: A timeline as MessagePack: what the store keeps and the index holds.
@@ -163,10 +166,7 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     ordered = _in_order_of_issue([one for one in told if one.voided is None])
     applied = [one for one in ordered if not _waits(one)]
     witnesses = _Witnesses()
-    authorisations = tuple(
-        _authorisation(identity, [one for one in applied if _addresses(one, identity)], zone, witnesses)
-        for identity in _identities(applied)
-    )
+    authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied)])
     # Any later word of the partner about this operator answers what the held list left open.
     held = witnesses.index(ordered[-1]) if ordered and _waits(ordered[-1]) else None
     return Timeline(
@@ -214,9 +214,23 @@ class _Identity(NamedTuple):
         return self != other and all(theirs in (None, ours) for ours, theirs in zip(self, other, strict=True))
 
 
-def _identities(applied: list[Told]) -> list[_Identity]:
+def _divided(applied: list[Told]) -> Iterator[tuple[_Identity, list[Told]]]:
+    """Every authorisation, and what was said of it. Authorisations are told apart by what was granted; a loss that is about none of
+    them stands alone, and no grant that names no authorisation can turn it into one (choice: a loss never grants)."""
+    grants = [one for one in applied if one.statement.standing.grants]
+    granted = _narrowest(grants)
+    for identity in granted:
+        yield identity, [one for one in applied if _addresses(one, identity)]
+    strays = [
+        one for one in applied if not one.statement.standing.grants and not any(_addresses(one, identity) for identity in granted)
+    ]
+    for identity in _narrowest(strays):
+        yield identity, [one for one in strays if _addresses(one, identity)]
+
+
+def _narrowest(told: list[Told]) -> list[_Identity]:
     """Every identity stated, but for those that only leave out a part of another."""
-    stated = dict.fromkeys(_Identity(one.statement.level, one.statement.number) for one in applied)
+    stated = dict.fromkeys(_Identity(one.statement.level, one.statement.number) for one in told)
     return [identity for identity in stated if not any(other.narrower_than(identity) for other in stated)]
 
 
@@ -260,16 +274,23 @@ def _authorisation(identity: _Identity, told: list[Told], zone: ZoneInfo, witnes
 
 
 def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing]]:
-    """What one statement does to the standing. A picture lifts what was lost before it was taken, never a loss that an update
-    or a notice announced for its own moment or later."""
+    """What one statement does to the standing. A loss that an update or notice announced is not lifted by a picture taken no later
+    than it comes; nor by another loss, which takes its place only where it is as grave (choice: suspended now does not undo
+    revoked from June on)."""
     effect = _seconds(one.takes_effect)
     standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
-    since = ALWAYS if standing is Standing.ANNULLED else effect
+    said = _Segment(ALWAYS if standing is Standing.ANNULLED else effect, standing, one)
 
-    def announced_loss(later: _Segment[Standing]) -> bool:
-        return one.pictured and later.since >= effect and not later.what.grants and not later.told.pictured
+    def left(later: _Segment[Standing]) -> _Segment[Standing] | None:
+        if later.what.grants or later.told.pictured or later.since < effect:
+            return None
+        if one.pictured:
+            return later
+        if standing.grants:
+            return None
+        return later if _GRAVITY[later.what] > _GRAVITY[standing] else said._replace(since=later.since)
 
-    return _overlay(track, _Segment(since, standing, one), announced_loss)
+    return _overlay(track, said, left)
 
 
 def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_Segment[_Dates]]:
@@ -282,22 +303,22 @@ def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_S
     since = midnight(granted, zone) if granted else effect
     until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
 
-    def renewal(later: _Segment[_Dates]) -> bool:
-        return one.pictured and since <= effect < later.since
+    def left(later: _Segment[_Dates]) -> _Segment[_Dates] | None:
+        return later if one.pictured and since <= effect < later.since else None
 
-    return _overlay(track, _Segment(since, _Dates(granted, expires, until), one), renewal)
+    return _overlay(track, _Segment(since, _Dates(granted, expires, until), one), left)
 
 
-def _overlay(track: list[_Segment[T]], said: _Segment[T], keeps: Callable[[_Segment[T]], bool]) -> list[_Segment[T]]:
-    """``said`` from its moment on, in place of what the track held about that time but for the segments it ``keeps``."""
+def _overlay(track: list[_Segment[T]], said: _Segment[T], left: Callable[[_Segment[T]], _Segment[T] | None]) -> list[_Segment[T]]:
+    """``said`` from its moment on, in place of what the track held about that time but for what is ``left`` of a later segment."""
     earlier = [segment for segment in track if segment.since < said.since]
     later = track[len(earlier) :]
     overlaid = [*earlier, said]
     for segment, following in zip_longest(later, later[1:]):
-        if keeps(segment):
-            if overlaid[-1].since == segment.since:
+        if kept := left(segment):
+            if overlaid[-1].since == kept.since:
                 overlaid.pop()
-            overlaid.append(segment)
+            overlaid.append(kept)
             if following:
                 overlaid.append(said._replace(since=following.since))
     return overlaid

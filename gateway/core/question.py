@@ -26,36 +26,36 @@ class Reason(StrEnum):
     CODE_MALFORMED = "code-malformed"  # character, position | length, longest | example (what a right one looks like)
     AMBIGUOUS_CODE = "ambiguous-code"  # readings
     NO_ARRANGEMENT = "no-arrangement"  # code
-    NOT_IN_FORCE = "not-in-force"  # known: "no" or "unknown"; from, where a later day is stated
+    NOT_IN_FORCE = "not-in-force"  # known: "no" or "unknown"
     ARRANGEMENT_STOPPED = "arrangement-stopped"  # since, until?, reason, by
     DIRECTION_NOT_COVERED = "direction-not-covered"  # asked, covered
     MODE_NOT_COVERED = "mode-not-covered"  # asked ("" where the question named none), covered
     ROLE_NOT_COVERED = "role-not-covered"  # asked, covered
-    TERMS_UNKNOWN = "terms-unknown"  # term
+    TERMS_UNKNOWN = "terms-unknown"  # term, note
     OPERATOR_UNKNOWN = "operator-unknown"  # code
-    LEVEL_NOT_RECOGNISED = "level-not-recognised"  # level ("" where none was stated), number?, recognised
+    LEVEL_NOT_RECOGNISED = "level-not-recognised"  # level ("" where none was stated), recognised, number?
     NOT_YET_VALID = "not-yet-valid"  # from, level?, number?
     EXPIRED = "expired"  # expires, level?, number?
-    SUSPENDED = "suspended"  # from, level?, number?; so are the other standings
+    SUSPENDED = "suspended"  # from (an annulment has none), level?, number?; so have the other standings
     REVOKED = "revoked"
     ANNULLED = "annulled"
     WITHDRAWN = "withdrawn"
     DELISTED = "delisted"
     STOPPED_BY_US = "stopped-by-us"  # since, until?, reason, by
-    DOMESTIC_PARTY_PREVAILS = "domestic-party-prevails"  # party, tier | suspended
-    DATA_TOO_OLD = "data-too-old"  # as_of, limit; neither where no complete list was ever received
+    DOMESTIC_PARTY_PREVAILS = "domestic-party-prevails"  # party, and tier or measures ("suspended")
+    DATA_TOO_OLD = "data-too-old"  # as_of? (none: no complete list was ever received), limit? in seconds
     NOT_CURRENT = "not-current"
 
 
 class Warn(StrEnum):
     """What a person should look at, though it decides nothing: the closed list."""
 
-    DATA_OLD = "data-old"  # as_of, limit
+    DATA_OLD = "data-old"  # age and limit in seconds
     NAME_DIFFERS = "name-differs"  # declared | before, stated
     CODES_DISAGREE = "codes-disagree"  # declared, manifest
-    CODE_FOLDED = "code-folded"  # declared, read
+    CODE_FOLDED = "code-folded"  # declared, read, slips
     PATTERN_UNCONFIRMED = "pattern-unconfirmed"  # example?
-    HELD_FOR_REVIEW = "held-for-review"  # message, as_of
+    HELD_FOR_REVIEW = "held-for-review"  # message
     TRANSCRIBED = "transcribed"  # message
 
 

@@ -106,3 +106,14 @@ def test_no_more_is_suggested_than_asked() -> None:
 
 def test_the_manifest_may_say_nobody() -> None:
     assert spellings(" no ") == spellings("") == {""}
+
+
+def test_without_partners_a_text_is_read_as_it_stands() -> None:
+    class Nobody:
+        def arrangement_for(self, code: str) -> None:
+            return None
+
+        def known(self, code: str) -> bool:
+            return False
+
+    assert resolve("AEOSG123456789012", Nobody(), DAY).code == "AEOSG123456789012"

@@ -165,3 +165,8 @@ def _every_fact(answer: Answer) -> Iterator[str]:
 @pytest.mark.parametrize("defect", DEFECTS, ids=str)
 def test_facts_are_words(defect: dict[str, Any]) -> None:
     assert all(isinstance(fact, str) for fact in _every_fact(ask(msgspec.structs.replace(GRANTED, **defect))))
+
+
+@pytest.mark.parametrize("on", [date.min, date.max])
+def test_any_day_can_be_asked_about(on: date) -> None:
+    assert ask(msgspec.structs.replace(GRANTED, on=on)).on == on
