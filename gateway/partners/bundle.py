@@ -6,11 +6,13 @@ From disk and from the database a partner takes the same way: raw data -> ``Draf
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
@@ -78,7 +80,7 @@ class Draft:
                 compiled[_key(spoken)] = speech.compiled(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
             except PartnerFaults as error:
                 faults += error.faults
-        faults += (Fault(self.name, *finding) for finding in check.speech(self.file, compiled))
+        faults += map(self._blame, check.speech(self.file, compiled))
         if faults:
             raise PartnerFaults(faults)
         pinned = tuple(sorted(certificates))
@@ -88,10 +90,45 @@ class Draft:
         return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), compiled, pinned, signatory)
 
     def _disagreements(self) -> Iterator[Fault]:
-        unread = tuple({".".join(fault.key.split(".")[:2]).split("[")[0] for fault in self.faults})
-        for name, findings in ((self.name, check.partner(self.file)), (self.site_name, check.site(self.site, self.shipped))):
+        unread = tuple({_place(fault.key) for fault in self.faults})
+        for finding in check.partner(self.file):
             # Of a key that could not be read, whatever else is said would only mislead.
-            yield from (Fault(name, *finding) for finding in findings if not finding.key.startswith(unread))
+            if not finding.key.startswith(unread) and not ("sources" in str(unread) and finding.key.endswith(".source")):
+                yield self._blame(finding)
+        for finding in check.site(self.site, self.shipped):
+            if not finding.key.startswith(unread):
+                yield Fault(self.site_name, *finding)
+
+    def _blame(self, finding: check.Finding) -> Fault:
+        """What is wrong with the two laid over each other, in the file that says it and at its place there."""
+        place = _place(finding.key)
+        section, _, name = place.partition(".")
+        said = getattr(getattr(self.site, section, None), name, ())
+        step = _STEP.match(finding.key)
+        if step is None:
+            of_site = section in ("terms", "binding") and name in getattr(self.site, section).model_fields_set
+            return Fault(self.site_name if of_site else self.name, *finding)
+        at = int(step[1]) - len(getattr(self.file.terms, name)) + len(said)
+        if not said or at < 0:
+            return Fault(self.name, *finding)
+        return Fault(self.site_name, f"{place}[{at}]{finding.key[step.end() :]}", finding.problem, finding.remedy)
+
+
+_STEP = re.compile(r"terms\.\w+\[(\d+)\]")
+
+
+def _place(key: str) -> str:
+    """``terms.in_force[1].from`` as ``terms.in_force``: what is read as a whole or not at all."""
+    return ".".join(key.split(".")[:2]).split("[")[0]
+
+
+class _Stored(msgspec.Struct, forbid_unknown_fields=True):
+    """The content of a bundle."""
+
+    partner: Raw
+    site: Raw
+    dialects: dict[str, dict[str, str]]
+    certificates: tuple[tuple[str, str], ...]
 
 
 def _key(spoken: str) -> tuple[str, str]:
@@ -101,9 +138,12 @@ def _key(spoken: str) -> tuple[str, str]:
 
 def open_bundle(content: bytes) -> Bundle:
     """A bundle from its content, as stored in the database; PartnerFaults if this version of the gateway cannot use it."""
-    raw = json.loads(content)
-    draft = Draft.read(raw["partner"], raw["site"], "the bundle's partner.toml", "the bundle's site.toml")
-    return draft.judge(raw["dialects"], ((role, pem) for role, pem in raw["certificates"]))
+    try:
+        stored = msgspec.json.decode(content, type=_Stored)
+    except msgspec.MsgspecError as error:
+        raise PartnerFaults([Fault("the bundle", "", f"It is no bundle: {error}.", "Activate the partner again.")]) from None
+    draft = Draft.read(stored.partner, stored.site, "the bundle's partner.toml", "the bundle's site.toml")
+    return draft.judge(stored.dialects, stored.certificates)
 
 
 def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
@@ -151,10 +191,10 @@ def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
     file = _shape(PartnerFile, raw, name, faults)
     if file:
         return file
-    bad = {fault.key.split(".")[0].split("[")[0] for fault in faults}
-    terms = raw.get("terms")
-    bad_terms = {fault.key.split(".")[1].split("[")[0] for fault in faults if fault.key.startswith("terms.")}
-    readable = {key: value for key, value in (terms if isinstance(terms, dict) else {}).items() if key not in bad_terms}
-    mended = _STAND_INS | {key: value for key, value in raw.items() if key not in bad and key in PartnerFile.model_fields}
-    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | readable
+    unread = {_place(fault.key) for fault in faults}
+    whole = {place.partition(".")[0] for place in unread}
+    terms = raw["terms"] if isinstance(raw.get("terms"), dict) else {}
+    read = {key: value for key, value in terms.items() if f"terms.{key}" not in unread}
+    mended = _STAND_INS | {key: value for key, value in raw.items() if key not in whole}
+    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | read
     return PartnerFile.model_validate_json(canonical(mended))

@@ -223,7 +223,7 @@ class PartnerFile(Shape):
     sources: dict[SourceId, Text]
     contacts: tuple[Contact, ...] = ()
     binding: BindingShape = Field(default_factory=BindingShape)
-    codes: dict[Text, dict[Text, Text]] = {}
+    codes: dict[Text, Annotated[dict[Text, Text], Field(min_length=1)]] = {}
     signatory: dict[Text, Text] = {}
     terms: Terms
 

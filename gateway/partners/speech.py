@@ -31,7 +31,7 @@ def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
     if faults := [fault for name, text in files.items() for fault in _unusable(spoken, name, text)]:
         raise PartnerFaults(faults)
     try:
-        return _compiled(spoken, canonical([files, codes]))
+        return compile_cached(spoken, canonical([files, codes]))
     except DialectFaults as error:
         raise PartnerFaults(
             Fault(
@@ -42,7 +42,7 @@ def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
 
 
 @lru_cache(128)
-def _compiled(spoken: str, content: bytes) -> Dialect:
+def compile_cached(spoken: str, content: bytes) -> Dialect:
     """Compiled once for the same files and codes, whoever speaks it."""
     files, codes = json.loads(content)
     with TemporaryDirectory(prefix="aeo-dialect-") as place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tomllib
 from datetime import date
@@ -83,3 +84,41 @@ def test_what_has_no_canonical_form() -> None:
 
 def test_the_same_dialect_and_codes_are_compiled_once() -> None:
     assert _bundle(RAW).dialects["canonical", "1"] is _bundle(RAW | {"programme": "Another"}).dialects["canonical", "1"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"partner":{},"site":{},"dialects":{"a":1},"certificates":[]}'])
+def test_what_is_no_bundle(content: bytes) -> None:
+    with pytest.raises(PartnerFaults, match="It is no bundle"):
+        open_bundle(content)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.dates() | st.text(max_size=5) | st.just("2024-06-01") | st.just("^A+$"),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["from", "value", "level", "en", "x.y"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_there_is_a_fault_and_never_a_crash(data: st.DataObject) -> None:
+    raw = copy.deepcopy(RAW)
+    place: Any = raw
+    for _ in range(data.draw(st.integers(0, 4))):
+        inner = [key for key in (place if isinstance(place, dict) else range(len(place))) if isinstance(place[key], dict | list)]
+        if not inner:
+            break
+        place = place[data.draw(st.sampled_from(inner))]
+    keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+    if keys:
+        place[data.draw(st.sampled_from(keys))] = data.draw(ANYTHING)
+    try:
+        bundle = _bundle(raw)
+    except PartnerFaults as error:
+        refused = error.faults
+    else:
+        refused = ()
+        assert open_bundle(bundle.content) == bundle
+    assert all(fault.file and fault.problem and fault.remedy for fault in refused)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from gateway.partners import PartnerFaults, load_all, load_one
+from gateway.partners import PartnerFaults, load_all, load_one, open_bundle
 from tests.partners.conftest import SCHEMAS, SHIPPED
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "faults.toml").read_text(encoding="utf-8"))["case"]
 
 
 def spoil(base: Path, case: dict[str, Any]) -> None:
+    with (base / "site/xa/site.toml").open("a", encoding="utf-8") as site:
+        site.write(case.get("site", "") + "\n")
     path = base / case["file"]
     if "whole" in case:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +56,7 @@ def test_fault(base: Path, case: dict[str, Any]) -> None:
     place = base / case.get("in", case["file"])
     # A stray folder is named itself, since it has no file to blame; a dialect's files are named as they lie under schemas/.
     named = {str(place), str(place.parent), str(place.parent / "partner.toml"), case.get("in", case["file"])}
+    named |= {str(base / case["also"])} if "also" in case else set()
     assert {fault.file for fault in caught.value.faults} <= named
     assert all(fault.remedy and str(fault).count(fault.remedy) for fault in caught.value.faults)
     assert case.get("remedy", "") in str(caught.value)
@@ -112,3 +121,22 @@ def test_a_key_is_never_taken_for_a_certificate(base: Path) -> None:
 
 def test_the_shipped_partners_have_no_faults() -> None:
     assert len(load_all(SHIPPED, SCHEMAS)) == len([path for path in SHIPPED.iterdir() if path.is_dir()])
+
+
+def test_a_pinned_certificate_is_part_of_the_bundle_and_nothing_beside_it(base: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Customs")])
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    )
+    pem = builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+    without = load_one(base / "partners" / "xa", base / "schemas", base / "site")
+    certs = base / "site" / "xa" / "certs"
+    certs.mkdir()
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    (certs / "signing-2026.pem").write_text("For Example Customs\n" + pem + secret, encoding="utf-8")
+    bundle = load_one(base / "partners" / "xa", base / "schemas", base / "site")
+    assert bundle.certificates == (("signing", pem),)
+    assert b"PRIVATE" not in bundle.content
+    assert bundle.digest != without.digest
+    assert open_bundle(bundle.content) == bundle

@@ -9,12 +9,12 @@ import shutil
 import tomllib
 from datetime import date
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
 from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
-from gateway.partners import Partners, Registry, load_all, open_bundle, open_law
+from gateway.partners import Partners, Registry, load_all, open_bundle, open_law, speech
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
@@ -194,6 +194,8 @@ def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
 
 
 def test_loading_is_quick() -> None:
-    began = perf_counter()
+    """All partners and dialects in under two seconds of one core, nothing compiled before."""
+    speech.compile_cached.cache_clear()
+    began = process_time()
     load_all(SHIPPED, SCHEMAS)
-    assert perf_counter() - began < 2
+    assert process_time() - began < 2
