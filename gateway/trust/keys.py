@@ -38,7 +38,7 @@ from cryptography.hazmat.primitives.serialization import (
 from gateway.core.errors import Code, Refusal
 from gateway.trust import pkcs11, selfsigned
 from gateway.trust.selfsigned import MIN_RSA_BITS, Subject
-from gateway.wire.algorithms import KeySigner, PrivateKey, PublicKey, Signer
+from gateway.wire.algorithms import BY_NAME, KeySigner, PrivateKey, PublicKey, Signer
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -254,6 +254,8 @@ def create_token_key(
 ) -> Key:
     """Records a key that a token holds already, with a certificate that the token signs."""
     public = pkcs11.public_key(token, pin)
+    if algorithm not in BY_NAME or not BY_NAME[algorithm].fits(public):
+        raise Refusal(Code.DATA_INVALID, f"{algorithm} does not fit the key {token.key}.")
     if isinstance(public, rsa.RSAPublicKey) and public.key_size < MIN_RSA_BITS:
         raise Refusal(Code.DATA_INVALID, f"An RSA key has at least {MIN_RSA_BITS} bits; {token.key} has {public.key_size}.")
     record = Record(name, subject, purpose, algorithm, _utc(now), _utc(signs_from or now), token)

@@ -7,10 +7,11 @@ spawned and open their own, and a lock guards each. A session that the token dro
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pkcs11
@@ -23,7 +24,9 @@ from pkcs11.util.ec import encode_ec_public_key
 from pkcs11.util.rsa import encode_rsa_public_key
 
 from gateway.core.errors import Code, Refusal
-from gateway.wire.algorithms import PublicKey, Signer
+from gateway.wire.algorithms import BY_NAME, PublicKey, Signer, VerifyKey
+
+T = TypeVar("T")
 
 #: Mechanism and parameter by short name. Curves get the digest, made here: not every token hashes.
 _MECHANISMS: dict[str, tuple[Mechanism, Any]] = {
@@ -49,22 +52,34 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def open_signer(token: Token, pin: str, algorithm: str, certificate: bytes | None) -> Signer:
-    """A signer on the token. Raises ``Refusal`` (DATA_INVALID) where module, token, PIN or key are not as said."""
-    session = _session(token.module, token.token, pin)
-    session.find(ObjectClass.PRIVATE_KEY, token.key)
-    return _TokenSigner(session, token.key, algorithm, certificate)
+    """A signer on the token. Raises ``Refusal`` (DATA_INVALID) where module, token, PIN or key are not as said.
+
+    With a ``certificate`` (DER) a trial signature shows that the key is its own: labels are easily mixed up.
+    """
+    if algorithm not in _MECHANISMS:
+        raise Refusal(Code.DATA_INVALID, "The signature profile has no such algorithm.", field="algorithm", value=algorithm)
+    signer = _TokenSigner(_session(token.module, token.token, pin), token.key, algorithm, certificate)
+    signer.session.use(ObjectClass.PRIVATE_KEY, token.key, lambda key: key)
+    if certificate is not None:
+        row, public = BY_NAME[algorithm], VerifyKey.from_certificate(certificate).key
+        if not row.fits(public) or not row.made_by(public, signer.sign(b"trial"), b"trial"):
+            raise Refusal(Code.DATA_INVALID, f"The key {token.key} of the token {token.token} is not the key of the certificate.")
+    return signer
 
 
 def public_key(token: Token, pin: str) -> PublicKey:
     """The public half of the key. Raises as ``open_signer`` does, and where the key is of a kind that the profile does not use."""
-    key = _session(token.module, token.token, pin).find(ObjectClass.PUBLIC_KEY, token.key)
-    if key.key_type is KeyType.EC_EDWARDS:
-        return Ed25519PublicKey.from_public_bytes(OctetString.load(key[Attribute.EC_POINT]).native)
-    encode = {KeyType.RSA: encode_rsa_public_key, KeyType.EC: encode_ec_public_key}.get(key.key_type)
-    public = encode and load_der_public_key(encode(key))
+    public = _session(token.module, token.token, pin).use(ObjectClass.PUBLIC_KEY, token.key, _public)
     if not isinstance(public, PublicKey):
         raise Refusal(Code.DATA_INVALID, f"The key {token.key} is neither RSA nor elliptic curve nor Ed25519.")
     return public
+
+
+def _public(key: Any) -> object:
+    if key.key_type is KeyType.EC_EDWARDS:
+        return Ed25519PublicKey.from_public_bytes(OctetString.load(key[Attribute.EC_POINT]).native)
+    encode = {KeyType.RSA: encode_rsa_public_key, KeyType.EC: encode_ec_public_key}.get(key.key_type)
+    return encode and load_der_public_key(encode(key))
 
 
 class _Session:
@@ -87,29 +102,27 @@ class _Session:
             problem = f"The token {self._label} cannot be opened through {self._module}: {type(error).__name__}."
         raise Refusal(Code.DATA_INVALID, problem)
 
-    def find(self, kind: ObjectClass, label: str) -> Any:
-        """The handle of a key; kept, for finding costs more than signing."""
+    def use(self, kind: ObjectClass, label: str, act: Callable[[Any], T]) -> T:
+        """What ``act`` gives for a key; tried a second time with a new session where the token says no to the first."""
+        with self._lock:
+            try:
+                return act(self._find(kind, label))
+            except PKCS11Error:
+                self._keys.clear()
+                self._open = self._login()
+            try:
+                return act(self._find(kind, label))
+            except PKCS11Error as error:
+                raise Refusal(Code.INTERNAL, facts={"token": self._label, "error": type(error).__name__}) from error
+
+    def _find(self, kind: ObjectClass, label: str) -> Any:
+        """The handle of a key; kept, for finding it costs more than signing with it."""
         if (kind, label) not in self._keys:
             try:
                 self._keys[kind, label] = self._open.get_key(object_class=kind, label=label)
             except NoSuchKey:
                 raise Refusal(Code.DATA_INVALID, f"The token {self._label} holds no {kind.name} labelled {label}.") from None
         return self._keys[kind, label]
-
-    def sign(self, label: str, data: bytes, mechanism: Mechanism, parameter: Any) -> bytes:
-        with self._lock:
-            try:
-                return self._sign(label, data, mechanism, parameter)
-            except PKCS11Error:
-                self._keys.clear()
-                self._open = self._login()
-            try:
-                return self._sign(label, data, mechanism, parameter)
-            except PKCS11Error as error:
-                raise Refusal(Code.INTERNAL, facts={"token": self._label, "error": type(error).__name__}) from error
-
-    def _sign(self, label: str, data: bytes, mechanism: Mechanism, parameter: Any) -> bytes:
-        return bytes(self.find(ObjectClass.PRIVATE_KEY, label).sign(data, mechanism=mechanism, mechanism_param=parameter))
 
 
 #: Kept for the life of the process: closing one session logs every other session of the token out.
@@ -124,6 +137,9 @@ class _TokenSigner:
     certificate: bytes | None
 
     def sign(self, data: bytes) -> bytes:
+        mechanism, parameter = _MECHANISMS[self.algorithm]
         if self.algorithm in _DIGESTS:
             data = _DIGESTS[self.algorithm](data).digest()
-        return self.session.sign(self.label, data, *_MECHANISMS[self.algorithm])
+        return self.session.use(
+            ObjectClass.PRIVATE_KEY, self.label, lambda key: bytes(key.sign(data, mechanism=mechanism, mechanism_param=parameter))
+        )
