@@ -76,9 +76,11 @@ class Box:
         return self.message(Kind.LIST, tuple(self.operators.values()), picture=Picture(as_of=now))
 
     def say(self, tin: str, standing: Standing, kind: Kind = Kind.NOTICE) -> bytes:
-        """A notice (or update) about one operator of this partner's register."""
-        statement = msgspec.structs.replace(self.operators[tin], standing=standing, effective=None)
-        self.operators[tin] = statement
+        """A notice (or update) about one operator; of one that is not in this partner's register the bare code is said."""
+        before = self.operators.get(tin, Statement(tin=tin, standing=standing))
+        statement = msgspec.structs.replace(before, standing=standing, effective=None)
+        if tin in self.operators:
+            self.operators[tin] = statement
         return self.message(kind, (msgspec.structs.replace(statement, effective=self.clock()),))
 
     def message(
