@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -103,17 +104,22 @@ class _Session:
         raise Refusal(Code.DATA_INVALID, problem)
 
     def use(self, kind: ObjectClass, label: str, act: Callable[[Any], T]) -> T:
-        """What ``act`` gives for a key; tried a second time with a new session where the token says no to the first."""
+        """What ``act`` gives for a key; tried a second time with a new session where the token fails with the first.
+
+        Raises ``Refusal``: DATA_INVALID where there is no such key, INTERNAL (retryable) where the token does not answer.
+        """
         with self._lock:
             try:
                 return act(self._find(kind, label))
             except PKCS11Error:
                 self._keys.clear()
-                self._open = self._login()
             try:
+                with suppress(PKCS11Error):
+                    self._open.close()
+                self._open = self._login()
                 return act(self._find(kind, label))
-            except PKCS11Error as error:
-                raise Refusal(Code.INTERNAL, facts={"token": self._label, "error": type(error).__name__}) from error
+            except (PKCS11Error, Refusal) as error:
+                raise Refusal(Code.INTERNAL, facts={"token": self._label, "error": f"{type(error).__name__} {error}"}) from error
 
     def _find(self, kind: ObjectClass, label: str) -> Any:
         """The handle of a key; kept, for finding it costs more than signing with it."""
