@@ -25,6 +25,7 @@ _CURVES = {
     "secp384r1": (48, 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973),
 }
 _HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+_ECDSA = {name: ec.ECDSA(digest) for name, digest in _HASHES.items()}
 _PSS = "http://www.w3.org/2007/05/xmldsig-more#"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _ENC = "http://www.w3.org/2001/04/xmlenc#"
@@ -54,10 +55,9 @@ class Algorithm:
 
     def made_by(self, key: PublicKey, value: bytes, data: bytes) -> bool:
         """Whether ``value``, the bytes of a SignatureValue, is ``key``'s signature of ``data``."""
-        digest = _HASHES[self.digest]
         try:
             if isinstance(key, rsa.RSAPublicKey):
-                key.verify(value, data, self.padding, digest)
+                key.verify(value, data, self.padding, _HASHES[self.digest])
             elif isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(value, data)
             else:
@@ -66,7 +66,7 @@ class Algorithm:
                 # Exact length and range: DER is refused here, and zeros, which broken libraries took for valid (CVE-2022-21449).
                 if len(value) != 2 * size or not 0 < r < order or not 0 < s < order:
                     return False
-                key.verify(encode_dss_signature(r, s), data, ec.ECDSA(digest))
+                key.verify(encode_dss_signature(r, s), data, _ECDSA[self.digest])
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -78,7 +78,7 @@ class Algorithm:
         if isinstance(key, ed25519.Ed25519PrivateKey):
             return key.sign(data)
         size, _ = _CURVES[self.family]
-        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(_HASHES[self.digest])))
+        r, s = decode_dss_signature(key.sign(data, _ECDSA[self.digest]))
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 

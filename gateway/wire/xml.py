@@ -55,13 +55,16 @@ _MENTIONS = 400_000
 # No references: the names of namespaces are compared as they stand.
 _ABSOLUTE = re.compile(rb"""[A-Za-z][A-Za-z0-9+.-]*:[^\s"'<>&]+""")
 
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_XINCLUDE = "http://www.w3.org/2001/XInclude"
+_XSI = b"http://www.w3.org/2001/XMLSchema-instance"
+_XINCLUDE = b"http://www.w3.org/2001/XInclude"
 
 
 @cache
 def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
-    return cast("Callable[[etree._Element], list[etree._Element]]", etree.XPath(path, namespaces={"xsi": _XSI, "xi": _XINCLUDE}))
+    return cast(
+        "Callable[[etree._Element], list[etree._Element]]",
+        etree.XPath(path, namespaces={"xsi": _XSI.decode(), "xi": _XINCLUDE.decode()}),
+    )
 
 
 _IDS = etree.XPath("/descendant::*/@*[local-name()='Id' or local-name()='ID' or local-name()='id']", smart_strings=False)
@@ -75,7 +78,8 @@ def parse(data: bytes, limits: Limits = DEFAULT, *, signed: bool = True) -> etre
 
     Not checked: any schema. Relative references and base URIs are never resolved, and nothing is fetched.
     """
-    if len(data) > limits.bytes or data.count(b"<") + data.count(b"=") > limits.markup:
+    tags, assignments = data.count(b"<"), data.count(b"=")
+    if len(data) > limits.bytes or tags + assignments > limits.markup:
         raise Refusal(
             Code.BODY_TOO_LARGE, f"The document holds more than {limits.bytes} bytes or {limits.markup} tags and attributes."
         )
@@ -83,7 +87,7 @@ def parse(data: bytes, limits: Limits = DEFAULT, *, signed: bool = True) -> etre
     _scan_markup(data, signed)
     namespaces = _scan_namespaces(data, limits.namespaces)
     root = _parse_hardened(data)
-    _check_tree(root, namespaces, limits, signed)
+    _check_tree(root, _rules(tags, assignments, namespaces, limits, signed), signed)
     return root
 
 
@@ -155,18 +159,25 @@ def _refuse_syntax(error: etree.XMLSyntaxError) -> NoReturn:
     raise Refusal(code, f"The document is not well-formed: {message[:200]}.", line=error.lineno) from None
 
 
-def _check_tree(root: etree._Element, namespaces: set[bytes], limits: Limits, signed: bool) -> None:
+def _rules(tags: int, assignments: int, namespaces: set[bytes], limits: Limits, signed: bool) -> list[tuple[Code, str]]:
+    """What to look for in the tree. What the bytes have no room for need not be looked for: an element that deep takes so many
+    tags, each attribute an equals sign, and a name its namespace."""
+    rules = []
+    if tags > 2 * limits.depth:
+        rules.append((Code.XML_TOO_DEEP, "/*" * (limits.depth + 1)))
+    if assignments > limits.attributes:
+        rules.append((Code.XML_TOO_MANY_ATTRIBUTES, f"/descendant::*/@*[{limits.attributes + 1}]/.."))
+    if signed and _XSI in namespaces:
+        rules.append((Code.XML_INSTANCE, "/descendant::*/@xsi:*/.."))
+    if _XINCLUDE in namespaces:
+        rules.append((Code.XML_INCLUDE, "/descendant::xi:*"))
+    return rules
+
+
+def _check_tree(root: etree._Element, rules: list[tuple[Code, str]], signed: bool) -> None:
     strange = (etree.Entity, etree.Comment, etree.PI) if signed else (etree.Entity,)
     for node in root.iter(*strange):  # the scan saw to it; a second lock on the same door
         _refuse_at(Code.XML_COMMENT if isinstance(node, etree._Comment) else Code.XML_INSTRUCTION, node)
-    rules = [
-        (Code.XML_TOO_DEEP, "/*" * (limits.depth + 1)),
-        (Code.XML_TOO_MANY_ATTRIBUTES, f"/descendant::*/@*[{limits.attributes + 1}]/.."),
-    ]
-    if signed and _XSI.encode() in namespaces:
-        rules.append((Code.XML_INSTANCE, "/descendant::*/@xsi:*/.."))
-    if _XINCLUDE.encode() in namespaces:
-        rules.append((Code.XML_INCLUDE, "/descendant::xi:*"))
     for code, path in rules:
         if found := _finder(path)(root):
             _refuse_at(code, found[0])

@@ -16,11 +16,12 @@ _SIGNER = XMLSigner(
 )
 
 
-def sign(unsigned: bytes, key: ec.EllipticCurvePrivateKey, certificate: Certificate) -> bytes:
-    """Key and certificate are handed over ready: reading them each time would not be a fair comparison."""
-    return etree.tostring(_SIGNER.sign(etree.fromstring(unsigned), key=key, cert=[certificate]))
+def sign(unsigned: bytes, key: bytes | ec.EllipticCurvePrivateKey, certificate: str | Certificate) -> bytes:
+    """Key and certificate as PEM, which is how its documentation shows it, or prepared."""
+    chain = certificate if isinstance(certificate, str) else [certificate]
+    return etree.tostring(_SIGNER.sign(etree.fromstring(unsigned), key=key, cert=chain))
 
 
-def verify(signed: bytes, certificate: Certificate) -> None:
+def verify(signed: bytes, certificate: str | Certificate) -> None:
     """Raises what signxml raises."""
     XMLVerifier().verify(signed, x509_cert=certificate)

@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy, VerifyKey
-from gateway.wire.signature import DS, sign
+from gateway.wire.profile import DS
+from gateway.wire.signature import sign
 from gateway.wire.xml import canonical
 from tests.wire.kit import certificate, message, private_key, signer, verify_key
 from tests.wire.vectors import spread

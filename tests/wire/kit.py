@@ -20,10 +20,10 @@ ENVELOPE = (
     '<x:Payload><l:OperatorList xmlns:l="urn:example:aeo:1" version="1.0">{records}</l:OperatorList></x:Payload></x:Exchange>'
 )
 RECORD = (
-    "<l:Operator><l:Party><l:Role>AE</l:Role><l:ID>XA{number:012d}</l:ID><l:Name>Harbour &amp; Sons {number}</l:Name><l:Address>"
+    "<l:Operator><l:Party><l:Role>AE</l:Role><l:ID>XA{number:012d}</l:ID><l:Name>Harbour &amp; Sons {number}</l:Name><l:LocalName>海港贸易有限公司 {number}</l:LocalName><l:Address>"
     "<l:Line>{number} Quay Road</l:Line><l:City>Porttown</l:City><l:Post>{number:06d}</l:Post><l:Country>XA</l:Country></l:Address></l:Party>"
     '<l:Auth type="AEOS"><l:Number>XA/{number}/2026</l:Number><l:Status>valid</l:Status><l:From>01/02/2026</l:From><l:To>2029-01-31</l:To>'
-    "<l:Office>XAPRT{number:06d}</l:Office><l:Decision>D-{number}</l:Decision><l:Remark>Ém{number} 港口 запись</l:Remark></l:Auth></l:Operator>"
+    "<l:Since>2019-06-01</l:Since><l:Office>XAPRT{number:06d}</l:Office><l:Decision>D-{number}</l:Decision><l:Remark>Ém{number} 港口 запись</l:Remark></l:Auth></l:Operator>"
 )
 
 

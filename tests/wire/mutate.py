@@ -18,7 +18,8 @@ from functools import cache
 
 from gateway.core.errors import Refusal
 from gateway.wire.algorithms import BY_URI, DIGESTS
-from gateway.wire.signature import DS, ENVELOPED, EXCLUSIVE, sign, verify
+from gateway.wire.profile import DS, ENVELOPED, EXCLUSIVE
+from gateway.wire.signature import sign, verify
 from gateway.wire.xml import canonical, parse
 from tests.wire.kit import ALL, message, signer, verify_key
 

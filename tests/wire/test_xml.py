@@ -74,7 +74,7 @@ def test_second_lock_on_comments() -> None:
     """What the scan refuses is refused in the tree as well, should the scan ever miss it."""
     for text, expected in (("<a><!--x--></a>", Code.XML_COMMENT), ("<a><?x y?></a>", Code.XML_INSTRUCTION)):
         with pytest.raises(Refusal) as caught:
-            _check_tree(etree.fromstring(text), set(), Limits(), True)
+            _check_tree(etree.fromstring(text), [], True)
         assert caught.value.code is expected
 
 

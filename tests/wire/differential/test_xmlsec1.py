@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.wire.signature import DS, ENVELOPED, EXCLUSIVE
+from gateway.wire.profile import DS, ENVELOPED, EXCLUSIVE
 from tests.tools import need_tool
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, uris, write_keys
 
