@@ -143,7 +143,7 @@ class Revocation:
             except (Unreachable, ValueError) as error:
                 self._problems[source.key] = Problem(url, str(error)[:300], now)
             else:
-                self._shelf.put(fact)
+                await asyncio.to_thread(self._shelf.put, fact)
                 self._facts[source.key] = fact
                 self._problems.pop(source.key, None)
                 return

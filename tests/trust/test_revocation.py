@@ -1,0 +1,251 @@
+"""What is known of revocations, fetched in the background: from real servers where the guard matters, from a table otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.core.errors import Code, Refusal
+from gateway.net import Guard, Reason, Response, Unreachable
+from gateway.trust import revocation
+from gateway.trust.certificates import Pin, Trust, TrustStore
+from gateway.trust.revocation import Fact, Revocation, guarded_fetch, sources
+from tests.net.test_net import names, serving
+from tests.trust.pki import MOMENT, Pki
+
+LIST, RESPONDER = "http://ca.example/list", "http://ca.example/ocsp"
+DAY = timedelta(days=1)
+PKI = Pki.of({"leaf": {"lists": [LIST]}})
+ANSWERED = Pki.of({"leaf": {"responders": [RESPONDER]}, "neighbour": {"issuer": "issuing"}})
+
+
+def trust(pki: Pki = PKI) -> Trust:
+    return Trust((Pin.of("signing", pki.get("leaf")),), (pki.get("root"),), (pki.get("issuing"),))
+
+
+@dataclass
+class Shelf:
+    """Keeps facts in memory; can fail, as a database can."""
+
+    kept: dict[tuple[str, str], Fact] = field(default_factory=dict)
+    broken: bool = False
+
+    def all(self) -> Iterable[Fact]:
+        return list(self.kept.values())
+
+    def put(self, fact: Fact) -> None:
+        if self.broken:
+            raise OSError("disk full")
+        self.kept[fact.url, fact.about] = fact
+
+
+@dataclass
+class World:
+    """Answers by URL; what is no answer is raised."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, bytes | None]] = field(default_factory=list)
+
+    async def fetch(self, url: str, body: bytes | None) -> Response:
+        self.asked.append((url, body))
+        answer = self.answers.get(url, Unreachable(Reason.CONNECTION, "nobody there"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Response) else Response(200, {}, answer)
+
+
+def refresh(known: Revocation, of: Trust, now: datetime) -> None:
+    asyncio.run(known.refresh(sources(of), now))
+
+
+def verdict(known: Revocation, pki: Pki, moment: datetime) -> str:
+    try:
+        TrustStore({"XA": trust(pki)}, known).keys_for("XA", "signing", moment)
+    except Refusal as refused:
+        return str(refused.code)
+    return "accepted"
+
+
+def test_where_to_ask() -> None:
+    pki = Pki.of(
+        {
+            "issuing": {"lists": ["http://ca.example/authorities"]},
+            "leaf": {"lists": ["ldap://ca.example/x", LIST], "responders": [RESPONDER, "http://second.example/"]},
+            "alone": {"issuer": "alone", "lists": ["http://never.example/"], "usages": ["digital_signature"]},
+        }
+    )
+    of = Trust((*trust(pki).pins, Pin.of("tls", pki.get("alone"))), trust(pki).roots, trust(pki).intermediates)
+    found = {(source.kind, source.urls) for source in sources(of)}
+    assert found == {("crl", (LIST,)), ("crl", ("http://ca.example/authorities",)), ("ocsp", (RESPONDER, "http://second.example/"))}
+
+
+@pytest.mark.parametrize(
+    ("pki", "url", "make", "bad"),
+    [(PKI, LIST, PKI.crl, {"revoked": ["leaf"]}), (ANSWERED, RESPONDER, ANSWERED.ocsp, {"status": "revoked"})],
+    ids=["list", "responder"],
+)
+def test_a_revocation_becomes_known(pki: Pki, url: str, make: Any, bad: dict[str, Any]) -> None:
+    world, shelf = World({url: make({})}), Shelf()
+    known = Revocation(shelf, world.fetch)
+    assert verdict(known, pki, MOMENT) == "revocation-unknown"
+    refresh(known, trust(pki), MOMENT)
+    assert verdict(known, pki, MOMENT) == "accepted"
+    world.answers[url] = make({**bad, "issued": MOMENT + 3 * DAY, "next": MOMENT + 10 * DAY})
+    refresh(known, trust(pki), MOMENT + DAY)  # not yet at half of its life
+    assert len(world.asked) == 1
+    refresh(known, trust(pki), MOMENT + 4 * DAY)
+    assert verdict(known, pki, MOMENT + 4 * DAY) == "certificate-revoked"
+    # Another process, or this one after a restart, knows it from the shelf without asking.
+    again = Revocation(shelf, World().fetch)
+    assert again.known()[:3] == known.known()[:3]
+    assert verdict(again, pki, MOMENT + 4 * DAY) == "certificate-revoked"
+    (fact,) = again.facts()
+    assert (fact.issued, fact.fetched) == (MOMENT + 3 * DAY, MOMENT + 4 * DAY)
+
+
+def test_the_second_address_is_asked_when_the_first_is_silent() -> None:
+    pki = Pki.of({"leaf": {"responders": [RESPONDER, "http://second.example/"]}})
+    world = World({"http://second.example/": pki.ocsp({})})
+    known = Revocation(Shelf(), world.fetch)
+    refresh(known, trust(pki), MOMENT)
+    assert [url for url, _ in world.asked] == [RESPONDER, "http://second.example/"]
+    assert verdict(known, pki, MOMENT) == "accepted"
+    assert known.problems() == ()
+
+
+def test_a_failing_address_is_left_alone_for_a_while() -> None:
+    world = World()
+    known = Revocation(Shelf(), world.fetch)
+    for minutes in (0, 1, 4, 6):
+        refresh(known, trust(), MOMENT + timedelta(minutes=minutes))
+    assert len(world.asked) == 2
+    (problem,) = known.problems()
+    assert (problem.url, problem.tried) == (LIST, MOMENT + timedelta(minutes=6))
+    assert "nobody there" in problem.detail
+    assert verdict(known, PKI, MOMENT) == "revocation-unknown"
+
+
+OTHER = Pki.of({"issuing": {"key_of": "attacker"}, "leaf": {"lists": [LIST], "responders": [RESPONDER]}})
+UNAUTHORISED = Pki.of({**ANSWERED.described, "responder": {"issuer": "issuing", "usages": ["digital_signature"]}})
+
+
+@pytest.mark.parametrize(
+    ("pki", "answer", "problem"),
+    [
+        (PKI, b"<html>Not found</html>", "error parsing asn1 value|ParseError|InvalidTag|parsing"),
+        (PKI, Response(404, {}, b""), "answered 404"),
+        (PKI, OTHER.crl({}), "not signed by the certificate's issuer"),
+        (PKI, PKI.crl({"hash": "sha1"}), "not signed by the certificate's issuer"),
+        (PKI, PKI.crl({"issued": MOMENT - 30 * DAY, "next": MOMENT + DAY}), "older than the one of"),
+        (PKI, PKI.crl({"issued": MOMENT + 9 * DAY, "next": MOMENT + 12 * DAY}), "our clock says"),
+        (ANSWERED, OTHER.ocsp({}), "not signed by the certificate's issuer"),
+        (ANSWERED, UNAUTHORISED.ocsp({"by": "responder"}), "or by a responder that it certified"),
+        (ANSWERED, ANSWERED.ocsp({"about": "neighbour"}), "about another certificate"),
+        (ANSWERED, b"\x30\x03\x0a\x01\x06", "UNAUTHORIZED"),
+        (ANSWERED, Unreachable(Reason.TIMEOUT, "slow"), "slow"),
+    ],
+)
+def test_a_bad_answer_changes_nothing_and_is_remembered(pki: Pki, answer: object, problem: str) -> None:
+    url = LIST if pki is PKI else RESPONDER
+    world, shelf = World({url: PKI.crl({}) if pki is PKI else ANSWERED.ocsp({})}), Shelf()
+    known = Revocation(shelf, world.fetch)
+    refresh(known, trust(pki), MOMENT)
+    before = (known.known(), dict(shelf.kept))
+    world.answers[url] = answer
+    later = MOMENT + 4 * DAY
+    refresh(known, trust(pki), later)
+    assert len(world.asked) == 2
+    assert (known.known()[:3], shelf.kept) == (before[0][:3], before[1])
+    (noted,) = known.problems()
+    with pytest.raises(AssertionError, match=problem):
+        raise AssertionError(noted.detail)
+    # Good until it goes stale, and then nobody can tell.
+    assert verdict(known, pki, later) == "accepted"
+    assert verdict(known, pki, MOMENT + 7 * DAY) == "revocation-unknown"
+
+
+def test_what_cannot_be_kept_is_not_known_either() -> None:
+    shelf = Shelf(broken=True)
+    known = Revocation(shelf, World({LIST: PKI.crl({})}).fetch)
+    with pytest.raises(OSError, match="disk full"):
+        refresh(known, trust(), MOMENT)
+    assert known.known().crls == ()
+    assert verdict(known, PKI, MOMENT) == "revocation-unknown"
+
+
+def test_one_list_for_all_certificates_of_an_issuer_is_asked_once() -> None:
+    pki = Pki.of({name: {"issuer": "issuing", "usages": ["digital_signature"], "lists": [LIST]} for name in ("leaf", "two")})
+    both = Trust((*trust(pki).pins, Pin.of("tls", pki.get("two"))), trust(pki).roots, trust(pki).intermediates)
+    world = World({LIST: pki.crl({})})
+    refresh(Revocation(Shelf(), world.fetch), both, MOMENT)
+    assert world.asked == [(LIST, None)]
+
+
+# Through the guard, from a server.
+
+
+def _http(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_lists_and_responses_over_http() -> None:
+    async def story() -> None:
+        async with serving(lambda writer: answer(writer)) as server:
+            base = f"http://ca.example:{server.port}"
+            pki = Pki.of({"leaf": {"lists": [f"{base}/list"], "responders": [f"{base}/ocsp"]}})
+
+            async def answer(writer: asyncio.StreamWriter) -> None:
+                writer.write(_http(pki.ocsp({}) if server.requests[-1].startswith(b"POST") else pki.crl({})))
+                await writer.drain()
+
+            known = Revocation(Shelf(), guarded_fetch(Guard(private_addresses=True), names(ca_example=["127.0.0.1"])))
+            await known.refresh(sources(trust(pki)), MOMENT)
+            assert known.problems() == ()
+            assert (len(known.known().crls), len(known.known().ocsps)) == (1, 1)
+            question = next(request for request in server.requests if request.startswith(b"POST /ocsp"))
+            assert b"content-type: application/ocsp-request" in question.lower()
+        assert verdict(known, pki, MOMENT) == "accepted"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "fd00::1"])
+def test_an_address_inside_our_network_is_not_asked(address: str) -> None:
+    """CRL and AIA addresses are the issuer's choice: they must not make us call our own machines."""
+    pki = Pki.of({"leaf": {"lists": [LIST], "responders": [RESPONDER]}})
+
+    async def story() -> None:
+        known = Revocation(Shelf(), guarded_fetch(Guard(), names(ca_example=[address])))
+        await known.refresh(sources(trust(pki)), MOMENT)
+        assert [problem.detail.split(":")[0] for problem in known.problems()] == ["address-not-allowed"] * 2
+
+    asyncio.run(story())
+
+
+def test_an_oversized_list_is_refused() -> None:
+    async def story(answer: bytes) -> Revocation:
+        async with serving(answer) as server:
+            pki = Pki.of({"leaf": {"lists": [f"http://ca.example:{server.port}/list"]}})
+            known = Revocation(Shelf(), guarded_fetch(Guard(private_addresses=True), names(ca_example=["127.0.0.1"])))
+            await known.refresh(sources(trust(pki)), MOMENT)
+            return known
+
+    known = asyncio.run(story(_http(b"\x30" * (revocation.MAX_BYTES + 1))))
+    assert [problem.detail.split(":")[0] for problem in known.problems()] == ["answer-too-large"]
+    assert known.known().crls == ()
+
+
+def test_receiving_never_fetches() -> None:
+    async def never(url: str, body: bytes | None) -> Response:
+        raise AssertionError("fetched while judging")
+
+    known = Revocation(Shelf(), never)
+    for moment in (MOMENT, MOMENT + 365 * DAY):
+        with pytest.raises(Refusal) as caught:
+            TrustStore({"XA": trust()}, known).keys_for("XA", "signing", moment)
+        assert caught.value.code in (Code.REVOCATION_UNKNOWN, Code.CERTIFICATE_EXPIRED)
