@@ -63,6 +63,14 @@ def test_signing_any_document(attributes: dict[str, str], texts: list[str], befo
     assert verify(parse(signed), [verify_key("ed25519")], ALL).content == content
 
 
+def test_a_list_whose_canonical_form_repeats_a_declaration_on_each_record_can_be_read_again() -> None:
+    records = b"".join(b"<c:Operator><a:Id>%d</a:Id></c:Operator>" % number for number in range(500))
+    unsigned = b"<e xmlns:a='urn:a' xmlns:c='urn:c'>" + records + b"</e>"
+    content = verify(parse(sign(unsigned, signer())), [verify_key("p256")], ALL).content
+    assert content.count(b"xmlns") == 1000
+    assert len(parse(content)) == 500
+
+
 def test_only_the_signature_value_differs_between_two_signings() -> None:
     first, second = (sign(message(), signer()) for _ in range(2))
     start, end = first.index(b"<ds:SignatureValue>"), first.index(b"</ds:SignatureValue>")
