@@ -120,6 +120,10 @@ class TrustStore:
         """Replaces what is pinned for ``partner``, from the next question on."""
         self._partners[partner] = trust
 
+    def trusts(self) -> dict[str, Trust]:
+        """What is pinned now, by partner."""
+        return dict(self._partners)
+
     def trust_of(self, partner: str) -> Trust:
         return self._partners.get(partner, _NOBODY)
 
