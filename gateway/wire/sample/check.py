@@ -10,7 +10,7 @@ from lxml import etree
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.sample.dialect import Face, Reading
+from gateway.wire.sample.face import Face, Reading
 from gateway.wire.sample.faults import Fault
 from gateway.wire.sample.language import COUNT, FIELDS, Hole, Ill, Node, Template, holes_of
 from gateway.wire.sample.values import LONGEST_TIN
@@ -162,7 +162,7 @@ def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[s
     top = {key: values[key] for key in sample.top.all if key in values}
     message = {key.removeprefix("message."): value for key, value in top.items() if key.startswith("message.")}
     query = {key.removeprefix("query."): value for key, value in top.items() if key.startswith("query.")}
-    must = {key for key in sample.top.must}
+    must = set(sample.top.must)
     small = {name: value for name, value in message.items() if f"message.{name}" in must}
     asked = {name: value for name, value in query.items() if f"query.{name}" in must}
     if sample.outer is None:
@@ -190,7 +190,7 @@ def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[s
 def _standings(face: Face, row: Node | None) -> list[Standing | None]:
     if row is not None and row.each and row.each.only and row.each.only[0] == "standing":
         return [Standing(row.each.only[1])]
-    words = face.standings()
+    words = face.sample.standings
     return [standing for standing in Standing if standing in words] or [None]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.sample.language import FIELDS, Missing, Template, checked
@@ -16,41 +16,31 @@ class Form:
         self.name = name
         self.in_parts = any(key.startswith(f"{name}#") for key in keys)
         self.used = self.in_parts or name in keys
-        self._parts = template.keys
-        self._join, self._split = template.writer(), template.reader()
-        self.gives = {key: part for key in template.keys if (part := key.partition("#")[2]) in FIELDS}
-        self._apart = frozenset(self.gives.values()) & frozenset(keys)
+        self._join, self._take_apart = template.writer(), template.reader()
+        self.gives = [(key, part) for key in template.keys if (part := key.partition("#")[2]) in FIELDS]
+        self._apart = {field for _, field in self.gives} & set(keys)
 
     def join(self, record: dict[str, Any]) -> None:
-        """What was read: parts become the field."""
-        parts: dict[str, Any] = {}
-        try:
-            if self.in_parts:
-                parts = {key: record.pop(key) for key in self._parts if key in record}
-                if not parts:
-                    return
-                record[self.name] = checked(self._join(dict(parts)) or "", self.name)
-            elif self.name in record:
-                self._split(record[self.name], parts)
-        except Missing as missing:
-            raise Refusal(Code.FIELD_MISSING, f"{missing} is missing.", field=str(missing)) from None
-        except (ValueError, LookupError) as error:
-            self._refuse(record, error)
-        for key, field in self.gives.items():
-            if key in parts and record.setdefault(field, parts[key]) != parts[key]:
+        """What was read: parts become the field, and the field says what its parts say."""
+        if self.in_parts:
+            said = [(field, record.get(key)) for key, field in self.gives]
+            text = self._compose(record)
+            if text is None:
+                return
+            record[self.name] = text
+        else:
+            parts = self._split(record) if self.name in record else {}
+            said = [(field, parts[key]) for key, field in self.gives if key in parts]
+        for field, word in said:
+            if record.setdefault(field, word) != word:
                 self._contradiction(record, field)
 
     def part(self, record: dict[str, Any]) -> None:
         """What is to be written: the field becomes its parts, and what they say again is not said twice."""
-        value = record.get(self.name)
-        if value is None:
+        if self.name not in record:
             return
-        parts: dict[str, Any] = {}
-        try:
-            self._split(value, parts)
-        except (ValueError, LookupError) as error:
-            self._refuse(record, error)
-        for key, field in self.gives.items():
+        parts = self._split(record)
+        for key, field in self.gives:
             if record.get(field, parts[key]) != parts[key]:
                 self._contradiction(record, field)
             if field not in self._apart:
@@ -59,9 +49,26 @@ class Form:
             del record[self.name]
             record.update(parts)
 
-    def _refuse(self, record: dict[str, Any], error: Exception) -> None:
-        code = Code.CODE_UNKNOWN if isinstance(error, LookupError) else Code.FIELD_INVALID
-        raise Refusal(code, f"{self.name} does not have its form: {error}.", field=self.name, value=record.get(self.name)) from None
+    def _compose(self, record: dict[str, Any]) -> str | None:
+        try:
+            text = self._join(record)
+            return None if text is None else checked(text, self.name)
+        except Missing as missing:
+            raise Refusal(Code.FIELD_MISSING, f"{missing} is missing.", field=str(missing)) from None
+        except (ValueError, LookupError) as error:
+            self._refuse(None, error)
 
-    def _contradiction(self, record: dict[str, Any], field: str) -> None:
+    def _split(self, record: dict[str, Any]) -> dict[str, Any]:
+        parts: dict[str, Any] = {}
+        try:
+            self._take_apart(record[self.name], parts)
+        except (ValueError, LookupError) as error:
+            self._refuse(record[self.name], error)
+        return parts
+
+    def _refuse(self, value: str | None, error: Exception) -> NoReturn:
+        code = Code.CODE_UNKNOWN if isinstance(error, LookupError) else Code.FIELD_INVALID
+        raise Refusal(code, f"{self.name} does not have its form: {error}.", field=self.name, value=value) from None
+
+    def _contradiction(self, record: dict[str, Any], field: str) -> NoReturn:
         raise Refusal(Code.FIELD_INVALID, f"{field} is not what {self.name} says.", field=field, value=str(record.get(field)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -65,6 +66,11 @@ class Template:
         return None if self.holes else self.texts[0]
 
     @property
+    def single(self) -> bool:
+        """One hole and nothing else."""
+        return self.texts == ("", "")
+
+    @property
     def keys(self) -> tuple[str, ...]:
         return tuple(hole.key for hole in self.holes)
 
@@ -78,7 +84,7 @@ class Template:
                     raise ValueError(f"only {expected!r} can stand here")
 
             return guard
-        if self.texts == ("", ""):
+        if self.single:
             (hole,) = self.holes
             key, convert = hole.key, hole.value.read
 
@@ -99,36 +105,24 @@ class Template:
         return mixed
 
     def writer(self) -> Callable[[dict[str, Any]], str | None]:
-        """A record into text, draining it. None: an optional value that is absent. Raises ``Missing``, ValueError or LookupError."""
-        if not self.holes:
-            literal = self.texts[0]
-            return lambda record: literal
-        if self.texts == ("", ""):
-            (hole,) = self.holes
-            key, convert, optional = hole.key, hole.value.write, self.optional
+        """A record into text with every hole filled, draining it. None: an optional text of which nothing is there.
 
-            def single(record: dict[str, Any]) -> str | None:
-                value = record.pop(key, None)
-                if value is not None:
-                    return convert(value)
-                if optional:
-                    return None
-                raise Missing(key)
-
-            return single
+        Raises ``Missing``, ValueError or LookupError.
+        """
         match = self._expression().fullmatch
+        writes = [(hole.key, hole.value.write) for hole in self.holes]
+        form = "%s".join(text.replace("%", "%%") for text in self.texts)
 
         def mixed(record: dict[str, Any]) -> str | None:
-            if self.optional and not any(hole.key in record for hole in self.holes):
-                return None
-            pieces = []
-            for hole in self.holes:
-                if hole.key not in record:
-                    raise Missing(hole.key)
-                pieces.append(hole.value.write(record.pop(hole.key)))
-            text = self.texts[0] + "".join(piece + after for piece, after in zip(pieces, self.texts[1:], strict=True))
+            values = [record.pop(key, None) for key, _ in writes]
+            if None in values:
+                if self.optional and values.count(None) == len(values):
+                    return None
+                raise Missing(writes[values.index(None)][0])
+            pieces = tuple([write(value) for (_, write), value in zip(writes, values, strict=True)])
+            text = form % pieces
             found = match(text)
-            if found is None or list(found.groups()) != pieces:
+            if found is None or found.groups() != pieces:
                 raise ValueError(f"{text!r} could not be taken apart again")
             return text
 
@@ -182,7 +176,7 @@ class Vocabulary:
         template = self.template(re.sub(r"\{(?!@)", "{" + name + "#", form))
         if len(template.holes) < 1 or template.optional:
             raise Ill(f"{form!r} has no parts", 'Write it like "{country}/{serial}/{kind}".')
-        return template
+        return replace(template, optional=True)  # a record may lack the field, but never one part of it
 
     def _hole(self, key: str, filters: list[str]) -> Hole:
         if "#" in key and (part := self._part(key)):
@@ -191,7 +185,8 @@ class Vocabulary:
             return part
         value = self._base(key)
         for name in filters:
-            value = self._filter(name) if value is v.TEXT else v.chain(value, self._filter(name))
+            then = self._filter(name, key)
+            value = then if value is v.TEXT else v.chain(value, then)
         return self._typed(key, value)
 
     def _part(self, key: str) -> Hole | None:
@@ -215,7 +210,7 @@ class Vocabulary:
             f"no field fills {{{key}}}", "Name a field of a statement, or message., query., signatory. and its name, or @count."
         )
 
-    def _filter(self, name: str) -> v.Value:
+    def _filter(self, name: str, key: str) -> v.Value:
         name, _, argument = name.partition(":")
         fixed = {"date": v.DATE, "datetime": v.DATETIME, "moment": v.MOMENT, "int": v.INT}
         try:
@@ -226,7 +221,8 @@ class Vocabulary:
             if name in fixed and not argument:
                 return fixed[name]
             if name in self.codes and argument in ("", "int"):
-                return v.listed(self.codes[name], numbers=argument == "int")
+                codes = v.standings(self.codes[name]) if key == "standing" else self.codes[name]
+                return v.listed(codes, numbers=argument == "int")
         except ValueError as error:
             raise Ill(f"the filter |{name} cannot be used: {error}", "Correct the filter or its code list.") from None
         raise Ill(f"there is no filter or code list {name!r}", "Use date, datetime, moment, int, pad:N or a list under [codes].")
@@ -236,19 +232,16 @@ class Vocabulary:
         expected = MESSAGE[name] if scope == "message" else ("int",) if key == COUNT else DAYS.get(key, ("text",))
         if value.gives not in expected:
             raise Ill(f"{{{key}}} holds {value.gives} where {' or '.join(expected)} is needed", "Give the hole the filter for it.")
-        if key == "standing":
-            if not value.words:
-                raise Ill("{standing} has no code list", "Write {standing|standing} and list the codes under [codes.standing].")
+        if key == "standing" and not value.words:
+            raise Ill("{standing} has no code list", "Write {standing|standing} and list the codes under [codes.standing].")
+        for word in value.words:
             try:
-                value = v.standings(value)
+                value.write(word)
             except ValueError as error:
-                raise Ill(
-                    f"the code list of {{standing}} is wrong: {error}",
-                    "Use valid, reinstated, suspended, revoked, annulled or withdrawn.",
-                ) from None
+                raise Ill(f"the code for {word!r} cannot be written: {error}", "Correct the code list or the filter.") from None
         if key in ("tin", "number"):
             inner = value.read
-            value = value._replace(read=lambda text: checked(inner(text), key))
+            value = value._replace(read=partial(checked, key=key) if value is v.TEXT else lambda text: checked(inner(text), key))
         return Hole(key, value)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.core.model import DIALECT_KINDS, Kind, Standing
 from gateway.wire.sample.check import check_face, longest_code
-from gateway.wire.sample.dialect import Dialect, Face
+from gateway.wire.sample.dialect import Dialect
+from gateway.wire.sample.face import Face
 from gateway.wire.sample.faults import DialectFaults, Fault
 from gateway.wire.sample.language import Ill, Vocabulary
 from gateway.wire.sample.parse import Reader

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from lxml import etree
 
@@ -42,6 +42,15 @@ class Sample:
         for node, holes in self.rows:
             found |= set(holes.all) | ({node.each.only[0]} if node.each and node.each.only else set())
         return frozenset(key for key in found if not key.startswith(_ABOUT_A_DOCUMENT))
+
+    @property
+    def standings(self) -> frozenset[str]:
+        """The standings it has words for."""
+        chosen = [choice for node in _walk(self.root) for choice in (node.when, node.each and node.each.only) if choice]
+        holes = [holes.all["standing"] for holes in (self.record, *(holes for _, holes in self.rows)) if "standing" in holes.all]
+        return frozenset(
+            [word for field, word in chosen if field == "standing"] + [word for hole in holes for word in hole.value.words]
+        )
 
 
 class Reader:
@@ -258,12 +267,13 @@ class Reader:
 
     def _check_siblings(self, node: Node) -> None:
         children = [inner for child in node.children for inner in (child.children if child.group else (child,))]
-        for one, other in combinations(children, 2):
-            if one.tag == other.tag and not told_apart(one, other):
+        for tag in {child.tag for child in children}:
+            same = [child for child in children if child.tag == tag]
+            if len(same) > 1 and discriminator(same) is None:
                 self.fault(
-                    other.line,
-                    f"Nothing tells the two elements {other.written} apart.",
-                    "Give them literal attributes or texts that differ.",
+                    same[1].line,
+                    f"Nothing tells the elements {same[1].written} apart.",
+                    "Give them one literal attribute or text, each another.",
                 )
         for child in node.children:
             self._check_siblings(child)
@@ -280,10 +290,13 @@ def guards(node: Node) -> dict[tuple[str, str], str]:
     return found
 
 
-def told_apart(one: Node, other: Node) -> bool:
-    """Whether some literal stands in both with different values, so that no document can fit both."""
-    mine, theirs = guards(one), guards(other)
-    return any(theirs.get(key, value) != value for key, value in mine.items())
+def discriminator(nodes: Sequence[Node]) -> tuple[str, str] | None:
+    """The literal by which elements of one name are told apart: each has it, and each has another."""
+    literals = [guards(node) for node in nodes]
+    for key in literals[0]:
+        if len({found.get(key) for found in literals} - {None}) == len(nodes):
+            return key
+    return None
 
 
 def _walk(node: Node) -> list[Node]:

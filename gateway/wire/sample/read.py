@@ -1,239 +1,232 @@
 """From a parsed document to records: one pass over the children, everything that the sample does not hold refused.
 
-A reader fills a record; what it meets twice, misses or does not know is a ``Refusal`` naming field, value and line.
+A reader fills a record; what it meets twice, misses or does not know is a ``Refusal``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
+from gateway.wire.sample import refuse
 from gateway.wire.sample.language import Node, Template, holes_of
-from gateway.wire.sample.parse import guards
+from gateway.wire.sample.parse import discriminator, guards
+from gateway.wire.sample.values import as_is
 
 Record = dict[str, Any]
-#: Reads one element into the record of its scope; records of repetitions inside it are appended to the list.
-Read = Callable[[Any, Record, list[Record]], None]
-Finish = Callable[[Record], None] | None
-Content = Callable[[etree._Element, Iterable[etree._Element], Record, list[Record]], None]
+#: Makes of a complete record what the caller wants of it.
+Finish = Callable[[Record], Any]
+#: What reads each attribute, by its name.
+Attributes = dict[str, tuple[Callable[[str, Record], None], Template]]
+Element = etree._Element
 
 #: How many groups a scope held; compared with what the document announces by ``{@count}``.
 GROUPS = "@groups"
 
 
-def local(tag: object) -> str:
-    """The name a person sees."""
-    return etree.QName(tag).localname if isinstance(tag, str) else "a comment or processing instruction"
+class Read(Protocol):
+    """Reads one element into the record of its scope; what repetitions inside it make is appended to ``rows``.
+
+    ``items`` are the children where they have no element of their own (``gw:group``): ``element`` is then the first of them.
+    """
+
+    def __call__(self, element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None, /) -> None: ...
 
 
 def reader(node: Node, finish: Finish) -> Read:
-    """Compiles ``node``; ``finish`` is applied to each record. The result raises ``Refusal`` and nothing else."""
+    """Compiles ``node``. The result raises ``Refusal`` and nothing else."""
     read = element_reader(node, finish)
-    if node.each and node.each.inner:
-        return _row(node, read)
     if node.each:
-        return _group(node, read, finish)
-    if node.given:
-        return _given(node, read)
-    return read
+        return _row(node, read) if node.each.inner else _group(node, read, finish)
+    return _given(node, read) if node.given else read
 
 
 def element_reader(node: Node, finish: Finish) -> Read:
     """Compiles ``node`` without its own repetition."""
     if node.any:
-        return lambda element, record, rows: None
-    text = node.text
-    if text is not None and not node.attributes:
-        return _leaf(node, text)
-    attributes = _attributes(node)
-    content: Read = _leaf(node, text, bare=False) if text is not None else _parent(node, finish)
-
-    def read(element: etree._Element, record: Record, rows: list[Record]) -> None:
-        attributes(element, record)
-        content(element, record, rows)
-
-    return read
+        return lambda _element, _record, _rows, _items=None: None
+    attributes = {name: (template.reader(), template) for name, _, template in node.attributes}
+    if node.text is not None:
+        return _leaf(node.text, attributes)
+    groups = [child for child in node.children if child.group]
+    if groups:
+        return _grouped(node, groups[0], attributes, finish)
+    return _parent(node.children, attributes, finish)
 
 
-def _leaf(node: Node, template: Template, bare: bool = True) -> Read:
+def _leaf(template: Template, attributes: Attributes) -> Read:
     convert = template.reader()
-    empty = template.literal == ""
+    blank = template.literal == ""
 
-    def read(element: etree._Element, record: Record, rows: list[Record]) -> None:
+    def read(element: Element, record: Record, _rows: list[Any], _items: Sequence[Element] | None = None) -> None:
         if len(element):
-            unexpected(element[0])
-        if bare and element.keys():
-            refuse_attribute(element, element.keys()[0])
-        text = element.text
-        if text is None:
-            if empty:
-                return
-            raise Refusal(
-                Code.FIELD_MISSING, f"{local(element.tag)} is empty.", field=_named(template, element), line=element.sourceline
-            )
-        if empty and text.isspace():
+            refuse.unexpected(element[0])
+        if attributes or element.keys():
+            _read_attributes(attributes, element, record)
+        text = element.text or ""
+        if blank and (not text or text.isspace()):
             return
+        field = refuse.named(template, element.tag)
+        if not text:
+            refuse.empty(element, field, refuse.local(element.tag))
         try:
             convert(text, record)
         except (ValueError, LookupError, Refusal) as error:
-            _refuse_value(error, local(element.tag), _named(template, element), text, element)
+            refuse.value(error, refuse.local(element.tag), field, text, element)
 
     return read
 
 
-def _parent(node: Node, finish: Finish) -> Read:
-    content = _children(node, finish)
-
-    def read(element: etree._Element, record: Record, rows: list[Record]) -> None:
-        if (text := element.text) and not text.isspace():
-            refuse_text(element, text)
-        content(element, element, record, rows)
-
-    bare = not node.attributes
-
-    def read_bare(element: etree._Element, record: Record, rows: list[Record]) -> None:
-        if element.keys():
-            refuse_attribute(element, element.keys()[0])
-        read(element, record, rows)
-
-    return read_bare if bare else read
-
-
-def _attributes(node: Node) -> Callable[[etree._Element, Record], None]:
-    readers = {name: (template.reader(), template) for name, _, template in node.attributes}
-    required = [(name, template) for name, _, template in node.attributes if not template.optional]
-
-    def read(element: etree._Element, record: Record) -> None:
-        present = element.attrib
-        for name, value in present.items():
-            found = readers.get(name)
-            if found is None:
-                refuse_attribute(element, name)
-            if not value and found[1].literal != "":
-                raise Refusal(
-                    Code.FIELD_MISSING,
-                    f"The attribute {local(name)} is empty.",
-                    field=_named(found[1], name),
-                    line=element.sourceline,
-                )
-            try:
-                found[0](value, record)
-            except (ValueError, LookupError, Refusal) as error:
-                _refuse_value(error, f"The attribute {local(name)}", _named(found[1], name), value, element)
-        for name, template in required:
-            if name not in present:
-                raise Refusal(
-                    Code.FIELD_MISSING,
-                    f"{local(element.tag)} lacks the attribute {local(name)}.",
-                    field=_named(template, name),
-                    line=element.sourceline,
-                )
-
-    return read
+def _read_attributes(attributes: Attributes, element: Element, record: Record) -> None:
+    outstanding = len(attributes)
+    for name, text in element.items():
+        found = attributes.get(name)
+        if found is None:
+            refuse.attribute(element, name)
+        convert, template = found
+        if not text and template.literal != "":
+            refuse.empty(element, refuse.named(template, name), f"The attribute {refuse.local(name)}")
+        try:
+            convert(text, record)
+        except (ValueError, LookupError, Refusal) as error:
+            refuse.value(error, f"The attribute {refuse.local(name)}", refuse.named(template, name), text, element)
+        outstanding -= 1
+    if outstanding:
+        for name, (_, template) in attributes.items():
+            if not template.optional and name not in element.attrib:
+                refuse.missing(element, refuse.named(template, name))
 
 
-class _Entry:
-    """A child that may stand here. ``excludes`` are the bits of those it cannot stand beside: itself, or the other branches."""
+class _Entry(NamedTuple):
+    """A child that may stand here. ``excludes`` are the bits of those it cannot stand beside: itself, or the other branches.
 
-    __slots__ = ("bit", "excludes", "guards", "node", "read")
+    A leaf of one hole whose attributes are exactly ``attributes`` is read on the spot by ``key`` and ``convert``, for speed;
+    ``read`` reads any child, and finds the words where it is wrong.
+    """
 
-    def __init__(self, node: Node, bit: int, excludes: int, finish: Finish) -> None:
-        self.node, self.bit, self.excludes = node, bit, excludes
-        self.read = reader(node, finish)
-        self.guards = guards(node)
-
-    def fits(self, element: etree._Element) -> bool:
-        return all(
-            (element.get(name) if kind == "@" else element.findtext(name)) == literal
-            for (kind, name), literal in self.guards.items()
-        )
+    bit: int
+    excludes: int
+    attributes: list[tuple[str, str]]
+    key: str | None
+    convert: Callable[[str], Any] | None
+    read: Read
 
 
-def _children(node: Node, finish: Finish) -> Content:
-    groups = [child for child in node.children if child.group]
-    plain = _plain(tuple(child for child in node.children if not child.group), finish)
-    return _grouped(plain, groups[0], finish) if groups else plain
+def _entry(node: Node, bit: int, excludes: int, finish: Finish) -> _Entry:
+    read = reader(node, finish)
+    literals = [(name, template.literal) for name, _, template in node.attributes]
+    if node.each or node.text is None or not node.text.single or any(literal is None for _, literal in literals):
+        return _Entry(bit, excludes, [], None, None, read)
+    (hole,) = node.text.holes
+    convert = None if hole.value.read is as_is else hole.value.read
+    return _Entry(bit, excludes, [(name, literal or "") for name, literal in literals], hole.key, convert, read)
 
 
-def _plain(children: tuple[Node, ...], finish: Finish) -> Content:
+def _pick(nodes: list[Node], entries: list[_Entry]) -> Callable[[Element], _Entry]:
+    """Which of several elements of one name a document holds: the literal that tells them apart says it."""
+    literal = discriminator(nodes)
+    assert literal is not None  # the loader saw to it
+    kind, name = literal
+    by_literal = {guards(node)[literal]: entry for node, entry in zip(nodes, entries, strict=True)}
+
+    def pick(element: Element) -> _Entry:
+        text = element.get(name) if kind == "@" else element.findtext(name)
+        return by_literal.get(text or "") or refuse.unexpected(element)
+
+    return pick
+
+
+def _parent(children: tuple[Node, ...], attributes: Attributes, finish: Finish) -> Read:
     choices: dict[str, int] = {}
     for index, child in enumerate(children):
         if child.when:
             choices[child.when[0]] = choices.get(child.when[0], 0) | 1 << index
-    table: dict[object, list[_Entry]] = {}
-    needed: list[tuple[int, str]] = []
+    found: dict[object, list[tuple[Node, _Entry]]] = {}
     for index, child in enumerate(children):
-        bit = 1 << index
-        excludes = 0 if child.each or child.any else choices[child.when[0]] if child.when else bit
-        table.setdefault(child.tag, []).append(_Entry(child, bit, excludes, finish))
-        if child.required:
-            needed.append((bit, _field(child)))
-    everything = sum(mask for mask, _ in needed)
-    single = {tag: entries[0] for tag, entries in table.items() if len(entries) == 1}
+        excludes = 0 if child.each or child.any else choices[child.when[0]] if child.when else 1 << index
+        found.setdefault(child.tag, []).append((child, _entry(child, 1 << index, excludes, finish)))
+    single = {tag: same[0][1] for tag, same in found.items() if len(same) == 1}
+    several = {tag: _pick(*map(list, zip(*same, strict=True))) for tag, same in found.items() if len(same) > 1}
+    needed = [
+        (1 << index, refuse.named(child.text or Template(("",)), child.tag))
+        for index, child in enumerate(children)
+        if child.required
+    ]
+    everything = sum(bit for bit, _ in needed)
     settle = _choices(children, choices) if choices else None
 
-    def read(parent: etree._Element, items: Iterable[etree._Element], record: Record, rows: list[Record]) -> None:
+    def read(parent: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
+        if items is None:
+            if attributes or parent.keys():
+                _read_attributes(attributes, parent, record)
+            if (text := parent.text) and not text.isspace():
+                refuse.stray(parent, text)
         seen = 0
-        for child in items:
-            entry = single.get(child.tag)
-            if entry is None:
-                entry = next((entry for entry in table.get(child.tag, ()) if entry.fits(child)), None)
-                if entry is None:
-                    unexpected(child)
-            if seen & entry.excludes:
-                _repeated(child, entry)
-            seen |= entry.bit
-            entry.read(child, record, rows)
+        for child in parent if items is None else items:
+            tag = child.tag
+            if tag in single:
+                bit, excludes, expected, key, convert, read_child = single[tag]
+            else:
+                bit, excludes, expected, key, convert, read_child = (
+                    several[tag](child) if tag in several else refuse.unexpected(child)
+                )
+            if seen & excludes:
+                refuse.repeated(child, excludes == bit)
+            seen |= bit
+            if key is None or (child.items() != expected if expected else child.keys()) or len(child) or not (text := child.text):
+                read_child(child, record, rows)
+            elif convert is None:
+                record[key] = text
+            else:
+                try:
+                    record[key] = convert(text)
+                except (ValueError, LookupError, Refusal) as error:
+                    refuse.value(error, refuse.local(tag), key, text, child)
             if (tail := child.tail) and not tail.isspace():
-                refuse_text(parent, tail)
+                refuse.stray(parent, tail)
         if seen & everything != everything:
-            _missing(parent, next(field for mask, field in needed if not seen & mask))
+            refuse.missing(parent, next(field for bit, field in needed if not seen & bit))
         if settle:
             settle(parent, seen, record)
 
     return read
 
 
-def _choices(children: tuple[Node, ...], choices: Mapping[str, int]) -> Callable[[etree._Element, int, Record], None]:
+def _choices(children: tuple[Node, ...], choices: Mapping[str, int]) -> Callable[[Element, int, Record], None]:
     """A branch says its word; where the field has a hole of its own, branch and hole must say the same."""
-    bits = {child.when: 1 << index for index, child in enumerate(children) if child.when}
-    optional = {child.when for child in children if child.given}
+    words = {1 << index: child.when[1] for index, child in enumerate(children) if child.when}
+    obliged = {child.when for child in children if child.when and not child.given}
 
-    def settle(parent: etree._Element, seen: int, record: Record) -> None:
+    def settle(parent: Element, seen: int, record: Record) -> None:
         for field, mask in choices.items():
-            said = next((when[1] for when, bit in bits.items() if when[0] == field and seen & bit), None)
+            said = words.get(seen & mask)
             word = record.setdefault(field, said)
-            if word is None or (said is None and (field, word) in bits and (field, word) not in optional):
-                _missing(parent, field)
+            if word is None or (said is None and (field, word) in obliged):
+                refuse.missing(parent, field)
             if said is not None and said != word:
-                raise Refusal(
-                    Code.FIELD_INVALID,
-                    f"{local(parent.tag)} says both {said} and {word}.",
-                    field=field,
-                    value=word,
-                    line=parent.sourceline,
-                )
+                detail = f"{refuse.local(parent.tag)} says both {said} and {word}."
+                raise Refusal(Code.FIELD_INVALID, detail, field=field, value=word, line=parent.sourceline)
 
     return settle
 
 
-def _grouped(plain: Content, group: Node, finish: Finish) -> Content:
-    """Splits unwrapped repetitions: each begins where the group's first element stands."""
+def _grouped(node: Node, group: Node, attributes: Attributes, finish: Finish) -> Read:
+    """A parent with unwrapped repetitions: each begins where the group's first element stands."""
     first, tags = group.children[0].tag, {child.tag for child in group.children}
-    content = _plain(group.children, finish)
+    plain = _parent(tuple(child for child in node.children if not child.group), {}, finish)
+    body = reader(group, finish)
 
-    def body(chunk: Any, record: Record, rows: list[Record]) -> None:
-        content(chunk[0], chunk, record, rows)
-
-    wrapped = _row(group, body) if group.each and group.each.inner else _group(group, body, finish)
-
-    def read(parent: etree._Element, items: Iterable[etree._Element], record: Record, rows: list[Record]) -> None:
-        others: list[etree._Element] = []
-        mine: list[list[etree._Element]] = []
-        for child in items:
+    def read(parent: Element, record: Record, rows: list[Any], _items: Sequence[Element] | None = None) -> None:
+        if attributes or parent.keys():
+            _read_attributes(attributes, parent, record)
+        if (text := parent.text) and not text.isspace():
+            refuse.stray(parent, text)
+        others: list[Element] = []
+        mine: list[list[Element]] = []
+        for child in parent:
             if child.tag not in tags:
                 others.append(child)
             elif child.tag == first:
@@ -241,10 +234,10 @@ def _grouped(plain: Content, group: Node, finish: Finish) -> Content:
             elif mine:
                 mine[-1].append(child)
             else:
-                unexpected(child)
-        plain(parent, others, record, rows)
-        for chunk in mine:
-            wrapped(chunk, record, rows)
+                refuse.unexpected(child)
+        plain(parent, record, rows, others)
+        for items in mine:
+            body(items[0], record, rows, items)
 
     return read
 
@@ -252,118 +245,54 @@ def _grouped(plain: Content, group: Node, finish: Finish) -> Content:
 def _row(node: Node, read: Read) -> Read:
     only = node.each.only if node.each else None
 
-    def row(element: etree._Element, record: Record, rows: list[Record]) -> None:
+    def row(element: Element, _record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
         mine: Record = {} if only is None else {only[0]: only[1]}
-        read(element, mine, rows)
+        read(element, mine, rows, items)
         rows.append(mine)
 
     return row
 
 
 def _group(node: Node, read: Read, finish: Finish) -> Read:
-    rows_of = any(child.each for child in _below(node))
+    has_rows = any(child.each for child in _below(node))
 
-    def group(element: Any, record: Record, rows: list[Record]) -> None:
+    def group(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
         mine: Record = {}
         inner: list[Record] = []
-        read(element, mine, inner)
+        read(element, mine, inner, items)
         record[GROUPS] = record.get(GROUPS, 0) + 1
-        first = element[0] if node.group else element
-        found = merged(first, mine, inner) if rows_of else [mine]
-        if finish:
-            complete(first, found, finish)
-        rows += found
+        try:
+            for found in merged(element, mine, inner) if has_rows else (mine,):
+                rows.append(finish(found))
+        except Refusal as refusal:
+            refuse.at(element, refusal)
 
     return group
 
 
-def merged(element: etree._Element, shared: Record, rows: list[Record]) -> list[Record]:
+def merged(element: Element, shared: Record, rows: list[Any]) -> list[Record]:
     """What a group and its rows say together. A group without rows is refused: its operator would be dropped."""
     if not rows:
-        name = local(element.tag)
-        raise Refusal(Code.FIELD_MISSING, f"{name} says nothing about its operator.", field=name, line=element.sourceline)
+        detail = f"{refuse.local(element.tag)} says nothing about its operator."
+        raise Refusal(Code.FIELD_MISSING, detail, field=refuse.local(element.tag), line=element.sourceline)
     return [shared | row for row in rows]
 
 
-def complete(element: etree._Element, records: list[Record], finish: Callable[[Record], None]) -> None:
-    """Applies ``finish``; what it refuses is refused at ``element``."""
-    try:
-        for record in records:
-            finish(record)
-    except Refusal as refusal:
-        raise Refusal(refusal.code, refusal.detail, field=refusal.field, value=refusal.value, line=element.sourceline) from None
-
-
 def _given(node: Node, read: Read) -> Read:
-    keys = [key for key in holes_of(node).all if key.partition("#")[0] in node.given]
+    holes = holes_of(node)
+    keys = [key for key in holes.all if key.partition("#")[0] in node.given]
+    if holes.must & set(keys):
+        return read  # one of them is always there
 
-    def given(element: etree._Element, record: Record, rows: list[Record]) -> None:
-        read(element, record, rows)
-        if not any(key in record for key in keys):
-            raise Refusal(Code.FIELD_MISSING, f"{local(element.tag)} is empty.", field=node.given[0], line=element.sourceline)
+    def given(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
+        read(element, record, rows, items)
+        for key in keys:
+            if key in record:
+                return
+        refuse.empty(element, node.given[0], refuse.local(element.tag))
 
     return given
 
 
 def _below(node: Node) -> list[Node]:
     return [inner for child in node.children for inner in [child, *_below(child)]]
-
-
-def _field(node: Node) -> str:
-    return node.text.keys[0] if node.text and node.text.keys else local(node.tag)
-
-
-def _named(template: Template, where: object) -> str:
-    return template.keys[0] if template.keys else local(where.tag if isinstance(where, etree._Element) else where)
-
-
-def _missing(parent: etree._Element, field: str) -> NoReturn:
-    raise Refusal(Code.FIELD_MISSING, f"{local(parent.tag)} lacks {field}.", field=field, line=parent.sourceline)
-
-
-def _refuse_value(error: Exception, where: str, field: str, value: str, element: etree._Element) -> NoReturn:
-    if isinstance(error, Refusal):  # a character that may not stand in a code
-        raise Refusal(error.code, error.detail, field=field, value=value, line=element.sourceline) from None
-    if isinstance(error, LookupError):
-        raise Refusal(
-            Code.CODE_UNKNOWN,
-            f"{where} holds a code that is not in the agreed list.",
-            field=field,
-            value=value,
-            line=element.sourceline,
-        ) from None
-    raise Refusal(Code.FIELD_INVALID, f"{where}: {error}.", field=field, value=value, line=element.sourceline) from None
-
-
-def unexpected(element: etree._Element) -> NoReturn:
-    """Anything that the sample does not hold is refused, never dropped."""
-    name = local(element.tag)
-    raise Refusal(Code.FIELD_UNEXPECTED, f"{name} is not expected here.", field=name, value=element.text, line=element.sourceline)
-
-
-def refuse_text(element: etree._Element, text: str) -> NoReturn:
-    name = local(element.tag)
-    raise Refusal(
-        Code.FIELD_UNEXPECTED,
-        f"Text stands between the elements of {name}.",
-        field=name,
-        value=text.strip(),
-        line=element.sourceline,
-    )
-
-
-def refuse_attribute(element: etree._Element, name: str) -> NoReturn:
-    raise Refusal(
-        Code.FIELD_UNEXPECTED,
-        f"The attribute {local(name)} of {local(element.tag)} is not expected.",
-        field=local(name),
-        value=element.get(name),
-        line=element.sourceline,
-    )
-
-
-def _repeated(element: etree._Element, entry: _Entry) -> NoReturn:
-    what = "stands beside what excludes it" if entry.node.when else "stands twice"
-    raise Refusal(
-        Code.FIELD_REPEATED, f"{local(element.tag)} {what}.", field=_field(entry.node), value=element.text, line=element.sourceline
-    )

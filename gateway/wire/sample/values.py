@@ -28,7 +28,6 @@ class Value(NamedTuple):
     gives: str = "text"
     shape: str | None = None
     words: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()
 
 
 class Codes(NamedTuple):
@@ -45,12 +44,15 @@ def as_is(text: str) -> str:
 TEXT = Value(as_is, as_is)
 
 
+# The days of a list repeat a thousandfold, hence the caches.
+@lru_cache(4096)
 def _read_date(text: str) -> date:
     if len(text) != 10 or text[4] != "-" or text[7] != "-":
         raise ValueError("a date is written YYYY-MM-DD")
     return date.fromisoformat(text)
 
 
+@lru_cache(4096)
 def _write_date(value: date) -> str:
     if type(value) is not date:
         raise ValueError("a day can be said here, not a moment")
@@ -99,9 +101,9 @@ INT = Value(_read_int, str, "int", r"\d{1,9}")
 
 
 def dates(pattern: str) -> Value:
-    """Days written by ``pattern``: ``dd``, ``MM`` and ``yyyy`` once each, anything else as it stands."""
+    """Days written by ``pattern``: ``dd``, ``MM`` and ``yyyy`` once each, strokes, points, hyphens and blanks as they stand."""
     pieces = re.split("(dd|MM|yyyy)", pattern)
-    if sorted(pieces[1::2]) != ["MM", "dd", "yyyy"] or any(piece.isalnum() for piece in pieces[::2]):
+    if sorted(pieces[1::2]) != ["MM", "dd", "yyyy"] or not set("".join(pieces[::2])) <= set("-/. "):
         raise ValueError(f"{pattern!r} is no date pattern; it has dd, MM and yyyy once each")
     expression = "".join(f"(?P<{piece}>\\d{{{len(piece)}}})" if odd else re.escape(piece) for odd, piece in _alternating(pieces))
     form = "".join(
@@ -110,7 +112,6 @@ def dates(pattern: str) -> Value:
     )
     match = re.compile(expression, re.ASCII).fullmatch
 
-    # The days of a list repeat a thousandfold.
     @lru_cache(4096)
     def read(text: str) -> date:
         found = match(text)
@@ -149,15 +150,18 @@ def pad(width: int) -> Value:
 
 def listed(codes: Codes, numbers: bool = False) -> Value:
     """A code list. With ``numbers`` codes compare as whole numbers, so that 4 and 04 are one."""
-    key: Callable[[str], Any] = _read_int if numbers else as_is
-    words = {key(code): word for code, word in codes.words.items()}
-    shape = r"\d{1,9}" if numbers else "|".join(re.escape(code) for code in sorted(words, key=len, reverse=True))
+    words = dict(codes.words)
+    if not numbers:
+        shape = "|".join(re.escape(code) for code in sorted(words, key=len, reverse=True))
+        return Value(words.__getitem__, codes.code.__getitem__, shape=f"(?:{shape})", words=tuple(codes.code))
+    by_number = {_read_int(code): word for code, word in words.items()}
+    if len(by_number) < len(words):
+        raise ValueError("two of its codes are the same number")
     return Value(
-        lambda text: words[key(text)],
+        lambda text: words[text] if text in words else by_number[_read_int(text)],
         codes.code.__getitem__,
-        shape=f"(?:{shape})",
+        shape=r"\d{1,9}",
         words=tuple(codes.code),
-        codes=tuple(codes.words),
     )
 
 
@@ -168,9 +172,9 @@ def chain(first: Value, then: Value) -> Value:
     )
 
 
-def standings(value: Value) -> Value:
+def standings(codes: Codes) -> Codes:
     """The same list with its words as ``Standing``. A partner never says ``delisted``: that is derived."""
-    unknown = [word for word in value.words if word not in set(Standing) - {Standing.DELISTED}]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)} is no standing that can be said")
-    return value._replace(read=lambda text: Standing(value.read(text)))
+    for word in codes.words.values():
+        if word not in set(Standing) - {Standing.DELISTED}:
+            raise ValueError(f"{word!r} is no standing that can be said")
+    return codes._replace(words={code: Standing(word) for code, word in codes.words.items()})

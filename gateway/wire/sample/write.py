@@ -7,109 +7,154 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.sample.language import Each, Missing, Node, Template, holes_of
+from gateway.wire.sample.values import Value, as_is
 from gateway.wire.xml import escape
 
 Record = dict[str, Any]
 #: Appends text; takes what it writes out of the record of its scope. The list holds the records of repetitions inside it.
 Write = Callable[[list[str], Record, list[Record]], None]
+#: The escaped text of one attribute or leaf; None: an optional value that is absent.
+Text = Callable[[Record], str | None]
 
 
 def writer(node: Node, declarations: str = "") -> Write:
     """Compiles ``node``. ``declarations`` are the namespaces, on the root. The result raises ``Refusal`` and nothing else."""
-    if node.any:
-        return lambda _out, _record, _rows: None
     write = element_writer(node, declarations)
     if node.each and node.each.inner:
         return _rows(node.each, write)
     if node.each:
         return _groups(node, write)
-    if node.given:
-        return _given(node, write)
-    return write
+    return _given(node, write) if node.given else write
 
 
 def element_writer(node: Node, declarations: str) -> Write:
     """Compiles ``node`` without its own repetition."""
+    if node.any:
+        return lambda _out, _record, _rows: None
+    start, close = f"<{node.written}{declarations}", f"</{node.written}>"
+    attributes = [(f' {written}="', _text(template)) for _, written, template in node.attributes]
+    if node.text is not None:
+        return _leaf(start, attributes, _text(node.text), close)
     content = _content(node)
     if node.group:
         return lambda out, record, rows: content(out, record, rows, None)
-    start, close = f"<{node.written}{declarations}", f"</{node.written}>"
-    attributes = [(f' {written}="', _text(template)) for _, written, template in node.attributes]
-    text = _text(node.text) if node.text is not None else None
 
-    def opening(record: Record) -> str:
-        tag = start
-        for begin, value in attributes:
-            if (found := value(record)) is not None:
-                tag += f'{begin}{found}"'
-        return tag + ">"
-
-    def write_leaf(out: list[str], record: Record, _rows: list[Record]) -> None:
-        assert text is not None
-        if (found := text(record)) is not None:
-            out.append(f"{opening(record) if attributes else start + '>'}{found}{close}")
-
-    def write_parent(out: list[str], record: Record, rows: list[Record]) -> None:
-        content(out, record, rows, opening)
+    def write(out: list[str], record: Record, rows: list[Record]) -> None:
+        content(out, record, rows, lambda: _opening(start, attributes, record))
         out.append(close)
 
-    return write_leaf if text is not None else write_parent
+    return write
 
 
-def _content(node: Node) -> Callable[[list[str], Record, list[Record], Callable[[Record], str] | None], None]:
+def _opening(start: str, attributes: list[tuple[str, Text]], record: Record) -> str:
+    tag = start
+    for begin, text in attributes:
+        if (found := text(record)) is not None:
+            tag += f'{begin}{found}"'
+    return tag + ">"
+
+
+def _leaf(start: str, attributes: list[tuple[str, Text]], text: Text, close: str) -> Write:
+    begin = start + ">"
+
+    def bare(out: list[str], record: Record, _rows: list[Record]) -> None:
+        if (found := text(record)) is not None:
+            out.append(begin + found + close)
+
+    def full(out: list[str], record: Record, _rows: list[Record]) -> None:
+        if (found := text(record)) is not None:
+            out.append(_opening(start, attributes, record) + found + close)
+
+    return full if attributes else bare
+
+
+def _content(node: Node) -> Callable[[list[str], Record, list[Record], Callable[[], str] | None], None]:
     """The children, after the opening tag: which branch of a choice is written is settled before anything is taken out."""
     writers = [(writer(child), child.when) for child in node.children]
+    plain_writers = [write for write, _ in writers]
     fields = sorted({when[0] for _, when in writers if when})
     words = {when for _, when in writers if when}
 
-    def plain(out: list[str], record: Record, rows: list[Record], opening: Callable[[Record], str] | None) -> None:
+    def plain(out: list[str], record: Record, rows: list[Record], opening: Callable[[], str] | None) -> None:
         if opening:
-            out.append(opening(record))
-        for write, _ in writers:
+            out.append(opening())
+        for write in plain_writers:
             write(out, record, rows)
 
-    def choosing(out: list[str], record: Record, rows: list[Record], opening: Callable[[Record], str] | None) -> None:
-        said = {(field, record.get(field)) for field in fields}
-        for field, word in said:
-            if word is None:
-                raise Refusal(Code.FIELD_MISSING, f"{field} is needed here.", field=field)
+    def choosing(out: list[str], record: Record, rows: list[Record], opening: Callable[[], str] | None) -> None:
+        said = {(field, record[field] if field in record else _missing(field)) for field in fields}
         if opening:
-            out.append(opening(record))
+            out.append(opening())
         for write, when in writers:
             if when is None or when in said:
                 write(out, record, rows)
-        for field, word in said & words:
+        for field, _ in said & words:
             record.pop(field, None)
 
     return choosing if fields else plain
 
 
-def _text(template: Template) -> Callable[[Record], str | None]:
-    convert = template.writer()
+def _text(template: Template) -> Text:
     if not template.holes:
         literal = escape(template.texts[0])
         return lambda _: literal
-    key = template.keys[0]
+    key, optional = template.keys[0], template.optional
+    if not template.single:
+        return _mixed(template, key)
+    convert = _converter(template.holes[0].value)
+
+    def text(record: Record) -> str | None:
+        value = record.pop(key, None)
+        if value is None:
+            return None if optional else _missing(key)
+        try:
+            return convert(value)
+        except (LookupError, ValueError, Refusal) as error:
+            _refuse(key, value, error)
+
+    return text
+
+
+def _converter(value: Value) -> Callable[[Any], str]:
+    """A value's escaped text. Days, moments and numbers hold nothing to escape, and codes are escaped once."""
+    if value.words:
+        return {word: escape(value.write(word)) for word in value.words}.__getitem__
+    if value.gives != "text":
+        return value.write
+    write = value.write
+    return escape if write is as_is else lambda said: escape(write(said))
+
+
+def _mixed(template: Template, key: str) -> Text:
+    convert = template.writer()
 
     def text(record: Record) -> str | None:
         value = record.get(key)
         try:
             found = convert(record)
-            return found if found is None else escape(found)
+            return None if found is None else escape(found)
         except Missing as missing:
-            raise Refusal(Code.FIELD_MISSING, f"{missing} is needed here.", field=str(missing)) from None
-        except LookupError:
-            raise Refusal(Code.CODE_UNKNOWN, f"{value!s} has no code in this dialect.", field=key, value=str(value)) from None
-        except ValueError as error:
-            raise Refusal(Code.FIELD_INVALID, f"{key}: {error}.", field=key, value=str(value)) from None
-        except Refusal as refusal:
-            raise Refusal(refusal.code, refusal.detail, field=key) from None
+            _missing(str(missing))
+        except (LookupError, ValueError, Refusal) as error:
+            _refuse(key, value, error)
 
     return text
+
+
+def _missing(key: str) -> NoReturn:
+    raise Refusal(Code.FIELD_MISSING, f"{key} is needed here.", field=key)
+
+
+def _refuse(key: str, value: object, error: Exception) -> NoReturn:
+    if isinstance(error, Refusal):
+        raise Refusal(error.code, error.detail, field=key) from None
+    if isinstance(error, LookupError):
+        raise Refusal(Code.CODE_UNKNOWN, f"{value!s} has no code in this dialect.", field=key, value=str(value)) from None
+    raise Refusal(Code.FIELD_INVALID, f"{key}: {error}.", field=key, value=str(value)) from None
 
 
 def _rows(each: Each, write: Write) -> Write:
@@ -132,25 +177,27 @@ def _groups(node: Node, write: Write) -> Write:
     def write_groups(out: list[str], _record: Record, rows: list[Record]) -> None:
         for shared, inner in split(rows):
             write(out, shared, inner)
-            drained(shared)
+            if shared:
+                drained(shared)
             for row in inner:
-                drained(row)
+                if row:
+                    drained(row)
 
     return write_groups
 
 
 def splitter(node: Node) -> Callable[[list[Record]], list[tuple[Record, list[Record]]]]:
-    """Records into groups: what a group's rows share, and the rest of each. Only neighbours are grouped, so order is kept."""
+    """Records into groups: what a group's rows share, taken out of them. Only neighbours are grouped, so order is kept."""
     if not _has_rows(node):
         return lambda rows: [(row, []) for row in rows]
-    keys = sorted(holes_of(node).all)
+    keys = tuple(holes_of(node).all)
 
     def split(rows: list[Record]) -> list[tuple[Record, list[Record]]]:
         found = []
-        for _, group in groupby(rows, key=lambda row: [row.get(key) for key in keys]):
+        for _, group in groupby(rows, key=lambda row: tuple(map(row.get, keys))):
             members = list(group)
-            shared = {key: members[0][key] for key in keys if key in members[0]}
-            found.append((shared, [{key: value for key, value in row.items() if key not in shared} for row in members]))
+            shared = {key: row.pop(key) for row in members for key in keys if key in row}
+            found.append((shared, members))
         return found
 
     return split
@@ -171,7 +218,9 @@ def _given(node: Node, write: Write) -> Write:
     keys = [key for key in holes_of(node).all if key.partition("#")[0] in node.given]
 
     def given(out: list[str], record: Record, rows: list[Record]) -> None:
-        if any(key in record for key in keys):
-            write(out, record, rows)
+        for key in keys:
+            if key in record:
+                write(out, record, rows)
+                return
 
     return given
