@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.judge import DEFAULT, Verdict, judge
@@ -225,8 +225,13 @@ def _refusal(verdicts: Sequence[Verdict], moment: datetime) -> Refusal:
 def is_self_signed(der: bytes) -> bool:
     """Whether the certificate was issued by its own key, so that there is no other authority to ask."""
     certificate = x509.load_der_x509_certificate(der)
+    return issued_by(certificate, certificate)
+
+
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the names fit and ``issuer``'s key made the signature; nothing else is looked at."""
     try:
-        certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature):
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

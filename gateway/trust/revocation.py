@@ -18,7 +18,6 @@ import msgspec
 from asn1crypto import crl as asn1_crl
 from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
@@ -26,7 +25,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from gateway import net
 from gateway.net import Guard, Response, Unreachable
-from gateway.trust.certificates import Known, Trust, is_self_signed
+from gateway.trust.certificates import Known, Trust, is_self_signed, issued_by
 from gateway.trust.path import signature_holds
 
 #: How long an OCSP response without nextUpdate is fresh, as the library that judges has it.
@@ -94,7 +93,7 @@ def sources(trust: Trust) -> Iterator[Source]:
     asked = (*(pin.der for pin in trust.pins if not is_self_signed(pin.der)), *trust.intermediates)
     for certificate in map(x509.load_der_x509_certificate, asked):
         for issuer in authorities:
-            if issuer.subject == certificate.issuer:
+            if issued_by(certificate, issuer):
                 for urls in _lists(certificate):
                     yield Source("crl", urls, certificate, issuer)
                 if urls := _responders(certificate):
@@ -234,7 +233,7 @@ def _read_response(der: bytes, source: Source) -> tuple[datetime, datetime]:
 
 def _is_responder(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(issuer)
-        return ExtendedKeyUsageOID.OCSP_SIGNING in certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (ValueError, x509.ExtensionNotFound):
         return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usages and issued_by(certificate, issuer)
