@@ -19,6 +19,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Standing, Statement, priority_of
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
+from gateway.sandbox.speech import Speech
 from gateway.wire import envelope, signature
 from gateway.wire.envelope import Envelope, Receipt, RecordResult
 from gateway.wire.sample import Dialect, Reading
@@ -62,12 +63,16 @@ class Box:
             raise Refusal(Code.SCHEMA_NOT_AGREED, f"No dialect is chosen for {self.iso}.")
         return self.bundle.dialects[choice.name, choice.version]
 
+    @property
+    def speech(self) -> Speech:
+        return Speech(self.bundle, self.dialect)
+
     # What the box says.
 
     def make_up(self, count: int, *, seed: int = 1) -> None:
         """Fills the partner's register with made-up operators."""
         today = self.clock().astimezone(self.bundle.arrangement.zone).date()
-        for statement in made_up.operators(self.bundle.arrangement, count, today, seed=seed):
+        for statement in made_up.operators(self.bundle, self.dialect, count, today, seed=seed):
             self.operators[statement.tin] = statement
 
     def full_list(self) -> bytes:
@@ -77,18 +82,28 @@ class Box:
 
     def say(self, tin: str, standing: Standing, kind: Kind = Kind.NOTICE) -> bytes:
         """A notice (or update) about one operator; of one that is not in this partner's register the bare code is said."""
-        before = self.operators.get(tin, Statement(tin=tin, standing=standing))
-        statement = msgspec.structs.replace(before, standing=standing, effective=None)
-        if tin in self.operators:
-            self.operators[tin] = statement
-        return self.message(kind, (msgspec.structs.replace(statement, effective=self.clock()),))
+        return self.message(kind, (self.change(tin, standing),))
+
+    def change(self, tin: str, standing: Standing) -> Statement:
+        """Changes the register, and returns what is to be said of it."""
+        known = self.operators.get(tin)
+        said = msgspec.structs.replace(known or Statement(tin=tin, standing=standing), standing=standing)
+        if known is not None:
+            self.operators[tin] = said
+        return msgspec.structs.replace(said, effective=self.speech.effective(self.clock(), self.bundle.arrangement.zone_of(tin)))
 
     def message(
-        self, kind: Kind, statements: Sequence[Statement] = (), *, picture: Picture | None = None, query: str | None = None
+        self,
+        kind: Kind,
+        statements: Sequence[Statement] = (),
+        *,
+        picture: Picture | None = None,
+        query: str | None = None,
+        refers_to: str | None = None,
     ) -> bytes:
         """Any message in the partner's own XML, signed."""
         dialect, now = self.dialect, self.clock()
-        header = self.header(kind, picture=picture)
+        header = self.header(kind, picture=picture, refers_to=refers_to)
         said: dict[str, str | int | date | datetime] = {"id": header.id, "issued": now, "as_of": picture.as_of if picture else now}
         reading = Reading(message=said, statements=tuple(statements), query={"tin": query} if query else {})
         payload = dialect.write(kind, reading, {"signatory.surname": "Made-up", "signatory.name": "Signatory"})
@@ -159,17 +174,14 @@ class Box:
             if said.header.kind is Kind.QUERY:
                 tin = reading.query["tin"]
                 found = [self.operators[tin]] if tin in self.operators else []
-                answer = self._response(found, tin)
-                follow.append(answer)
+                picture = Picture(as_of=self.clock())
+                follow.append(self.message(Kind.RESPONSE, found, picture=picture, query=tin, refers_to=said.header.id))
             else:
                 self.believed |= {statement.tin: statement for statement in statements}
                 outcomes = envelope.write_result(RecordResult(statement.tin, "accepted") for statement in statements)
                 follow.append(self.sign(self.header(Kind.RESULT, refers_to=said.header.id), outcomes))
         self.heard.append(Heard(said.header, statements, body))
         return follow
-
-    def _response(self, found: list[Statement], tin: str) -> bytes:
-        return self.message(Kind.RESPONSE, found, picture=Picture(as_of=self.clock()), query=tin)
 
     def _verified(self, body: bytes) -> Envelope:
         policy = Policy(frozenset(self.bundle.arrangement.binding.algorithms))

@@ -14,6 +14,9 @@ from typing import Any
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Standing, Statement
+from gateway.partners import Bundle
+from gateway.sandbox.speech import Speech
+from gateway.wire.sample import Dialect
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -53,31 +56,48 @@ def _members(argument: Any) -> list[str]:
     return found
 
 
-def operators(arrangement: Arrangement, count: int, today: date, *, seed: int = 1) -> list[Statement]:
+def operators(bundle: Bundle, dialect: Dialect, count: int, today: date, *, seed: int = 1) -> list[Statement]:
     """``count`` valid operators of one partner as its own list would state them, the same for the same seed."""
     random = Random(seed)  # noqa: S311 - reproducible, not secret
-    form = arrangement.code.on(today).value
-    prefixes = arrangement.prefixes
+    speech = Speech(bundle, dialect)
     made: dict[str, Statement] = {}
+    tries = count * 20 + 100
     while len(made) < count:
-        tin = code_of(form.pattern, random) if form else f"{random.choice(prefixes)}{random.randrange(10**9, 10**10)}"
-        level = _level(arrangement, tin, today, random)
+        tries -= 1
+        if not tries:
+            raise ValueError(f"the codes of {bundle.iso} have too few forms for {count} operators")
+        tin = _tin(bundle.arrangement, speech, today, random)
         granted = today - timedelta(days=random.randrange(30, 1500))
-        made[tin] = Statement(
-            tin=tin,
-            standing=Standing.VALID,
-            name=f"Made-up {random.choice(('Trading', 'Logistics', 'Industries', 'Foods', 'Optics'))} {len(made) + 1:05d}",
-            level=level,
-            granted=granted,
-            expires=granted + timedelta(days=5 * 365),
+        made[tin] = speech.sayable(
+            Statement(
+                tin=tin,
+                standing=Standing.VALID,
+                name=f"Made-up {random.choice(('Trading', 'Logistics', 'Industries', 'Foods', 'Optics'))} {len(made) + 1:05d}",
+                level=_level(bundle.arrangement, speech, tin, today, random),
+                granted=granted,
+                expires=granted + timedelta(days=5 * 365),
+                effective=granted if "effective" in speech.must else None,
+            ),
+            len(made) + 1,
         )
     return list(made.values())
 
 
-def _level(arrangement: Arrangement, tin: str, today: date, random: Random) -> str | None:
+def _tin(arrangement: Arrangement, speech: Speech, today: date, random: Random) -> str:
+    """A code of the arrangement's form; where that is unknown, one like the dialect's specimen or of ten digits."""
+    form = arrangement.code.on(today).value
+    if form:
+        return code_of(form.pattern, random)
+    specimen = speech.specimens.get("tin", "")
+    if specimen.startswith(arrangement.prefixes):
+        return "".join(str(random.randrange(10)) if character.isdigit() else character for character in specimen)
+    return f"{random.choice(arrangement.prefixes)}{random.randrange(10**9, 10**10)}"
+
+
+def _level(arrangement: Arrangement, speech: Speech, tin: str, today: date, random: Random) -> str | None:
     form = arrangement.code.on(today).value
     if form and form.level_group and (match := re.fullmatch(form.pattern, tin)):
         return match[form.level_group]
-    recognised = sorted(arrangement.levels.on(today).value or ())
-    words = recognised or list(arrangement.level_words)
-    return random.choice(words) if words else None
+    recognised = sorted(arrangement.levels.on(today).value or arrangement.level_words)
+    sayable = [word for word in recognised if speech.fits("level", word) and word in (speech.words("level") or recognised)]
+    return random.choice(sayable) if sayable else None
