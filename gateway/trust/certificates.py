@@ -17,8 +17,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.core.errors import Code, Refusal
+from gateway.trust.allowed import Rules
 from gateway.trust.judge import DEFAULT, Verdict, judge
-from gateway.trust.path import Rules
 from gateway.wire.algorithms import VerifyKey
 
 #: What a certificate is pinned for.

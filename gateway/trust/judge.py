@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.path import MAX_CERTIFICATE, Rules, check_path, guarded
+from gateway.trust.allowed import HASHES, Rules
+from gateway.trust.path import MAX_CERTIFICATE, check_path, guarded
 from gateway.trust.selfsigned import is_demo
 from gateway.wire.algorithms import BY_NAME, PublicKey
 
@@ -33,7 +34,6 @@ Usage = Literal["signing", "tls"]
 #: Rules where nothing else is agreed.
 DEFAULT = Rules()
 
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
 _TLS = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
@@ -109,7 +109,7 @@ def _suitable(leaf: x509.Certificate, usage: Usage, rules: Rules) -> None:
             return "its key is neither RSA nor P-256, P-384 or Ed25519"
         if isinstance(public, rsa.RSAPublicKey) and not rules.min_rsa_bits <= public.key_size <= rules.max_rsa_bits:
             return f"its RSA key has {public.key_size} bits; {rules.min_rsa_bits} to {rules.max_rsa_bits} are accepted"
-        if leaf.signature_hash_algorithm is not None and leaf.signature_hash_algorithm.name not in _HASHES:
+        if leaf.signature_hash_algorithm is not None and leaf.signature_hash_algorithm.name not in HASHES:
             return f"it is signed with {leaf.signature_hash_algorithm.name.upper()}"
         if rules.production and is_demo(leaf):
             return "it is for demonstrations and this is a production gateway"

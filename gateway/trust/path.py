@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from asn1crypto import algos, crl, keys, ocsp
+from asn1crypto import crl, ocsp
 from asn1crypto.x509 import Certificate
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.ocsp import load_der_ocsp_response
 from pyhanko_certvalidator import errors, find_valid_path
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
@@ -26,8 +24,6 @@ from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.name_trees import default_excluded_subtrees, default_permitted_subtrees
 from pyhanko_certvalidator.policy_decl import (
-    AlgorithmUsageConstraint,
-    AlgorithmUsagePolicy,
     CertRevTrustPolicy,
     NonRevokedStatusAssertion,
     RevocationCheckingPolicy,
@@ -36,11 +32,11 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager, TrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from pyhanko_certvalidator.revinfo.manager import RevinfoManager
-from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator
 from pyhanko_certvalidator.util import get_declared_revinfo
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
+from gateway.trust.allowed import Algorithms, Rules, Signatures
 
 T = TypeVar("T")
 
@@ -50,28 +46,10 @@ MAX_STEPS = 32
 MAX_AUTHORITIES = 16
 MAX_CERTIFICATE = 16 * 1024
 
-_HASHES = frozenset({"sha256", "sha384", "sha512"})
-_SIGNATURES = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
-_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 _NAMES = {
     "dns_name": re.compile(r"(?!-)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII),
     "rfc822_name": re.compile(r"[^@\s]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What certificates must satisfy. Sizes are bits of RSA moduli; ``issuer_rsa_bits`` is for the authorities above.
-
-    ``revocation`` "declared": asked where a certificate names a list or responder, or a list of its issuer is at hand;
-    "required": asked of every certificate below the root.
-    """
-
-    production: bool = False
-    min_rsa_bits: int = 3072
-    issuer_rsa_bits: int = 2048
-    max_rsa_bits: int = 8192
-    revocation: Literal["declared", "required"] = "declared"
 
 
 def check_path(
@@ -97,16 +75,6 @@ def guarded(read: Callable[[], T], code: Code, what: str) -> T:
         raise
     except Exception as error:
         raise Refusal(code, f"{what} cannot be understood.", facts={"error": f"{type(error).__name__}: {error}"[:200]}) from error
-
-
-def signature_holds(signature: bytes, data: bytes, algorithm: algos.SignedDigestAlgorithm, signer: x509.Certificate) -> bool:
-    """Whether ``signer``'s key made ``signature`` over ``data``, with an algorithm and a key that are accepted."""
-    key = Certificate.load(signer.public_bytes(Encoding.DER)).public_key
-    try:
-        _Signatures(Rules()).validate_signature(signature, data, key, algorithm)
-    except (InvalidSignature, ValueError, AssertionError):
-        return False
-    return True
 
 
 def _check(
@@ -193,8 +161,8 @@ def _walk(
             # An authority about which nobody publishes anything cannot be asked about.
             assertions=[NonRevokedStatusAssertion(one.sha256, moment) for one in between if not asked(one)],
         ),
-        algorithm_usage_policy=_Algorithms(rules),
-        signature_validator=_Signatures(rules),
+        algorithm_usage_policy=Algorithms(rules),
+        signature_validator=Signatures(rules),
     )
     try:
         _now(find_valid_path(leaf, context.path_builder.async_build_paths_lazy(leaf), context))
@@ -267,52 +235,3 @@ class _Registry(CertificateRegistry):
             raise errors.PathBuildingError(f"no path found in {MAX_STEPS} steps")
         found: Iterator[TrustAnchor | Certificate] = super().find_potential_issuers(cert, trust_manager)
         return found
-
-
-def _problem(algorithm: algos.SignedDigestAlgorithm, key: keys.PublicKeyInfo | None, rules: Rules) -> str | None:
-    """What is wrong with a signature's algorithm or key. Allowed by name: what is not known is not allowed."""
-    name = algorithm.signature_algo
-    if name not in _SIGNATURES or (name != "ed25519" and algorithm.hash_algo not in _HASHES):
-        return f"{algorithm['algorithm'].native} is not accepted"
-    if key is None or name == "ed25519":
-        return None
-    if name == "ecdsa":
-        return None if key.algorithm == "ec" and key.curve[1] in _CURVES else "the curve is not accepted"
-    if rules.issuer_rsa_bits <= key.bit_size <= rules.max_rsa_bits:
-        return None
-    return f"the RSA key has {key.bit_size} bits"
-
-
-class _Algorithms(AlgorithmUsagePolicy):
-    """For the signatures of certificates."""
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-
-    def signature_algorithm_allowed(
-        self,
-        algo: algos.SignedDigestAlgorithm,
-        moment: datetime | None,
-        public_key: keys.PublicKeyInfo | None,
-    ) -> AlgorithmUsageConstraint:
-        problem = _problem(algo, public_key, self._rules)
-        return AlgorithmUsageConstraint(problem is None, failure_reason=problem)
-
-
-class _Signatures(DefaultSignatureValidator):
-    """For every signature, those of revocation lists and responses among them."""
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
-
-    def validate_signature(
-        self,
-        signature: bytes,
-        signed_data: bytes,
-        public_key_info: keys.PublicKeyInfo,
-        signature_algorithm: algos.SignedDigestAlgorithm,
-        *more: Any,
-    ) -> None:
-        if _problem(signature_algorithm, public_key_info, self._rules) is not None:
-            raise InvalidSignature
-        super().validate_signature(signature, signed_data, public_key_info, signature_algorithm, *more)

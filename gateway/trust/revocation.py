@@ -25,8 +25,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from gateway import net
 from gateway.net import Guard, Response, Unreachable
+from gateway.trust.allowed import signature_holds
 from gateway.trust.certificates import Known, Trust, is_self_signed, issued_by
-from gateway.trust.path import signature_holds
 
 #: How long an OCSP response without nextUpdate is fresh, as the library that judges has it.
 UNDATED = timedelta(minutes=30)

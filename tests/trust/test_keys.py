@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import Code, Refusal
+from gateway.trust.allowed import Rules
 from gateway.trust.judge import judge
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, open_key, read_secret
-from gateway.trust.path import Rules
 from gateway.trust.selfsigned import DEMO_MARK, Subject
 from gateway.wire.algorithms import ALGORITHMS, BY_NAME, VerifyKey
 

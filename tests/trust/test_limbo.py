@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from gateway.trust.allowed import Rules
 from gateway.trust.judge import Verdict, judge
-from gateway.trust.path import Rules
 from tests.tools import need_data
 from tests.wire.vectors import FOLDER
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Code
+from gateway.trust.allowed import Rules
 from gateway.trust.judge import Verdict, judge
-from gateway.trust.path import Rules
 from tests.trust.pki import MOMENT, Pki
 from tests.wire.bounds import answer
 from tests.wire.vectors import load
