@@ -14,7 +14,14 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def place(
-    statement: Statement, header: Header, zone: ZoneInfo, *, digest: str, received: datetime, held: bool = False, transcribed: bool = False
+    statement: Statement,
+    header: Header,
+    zone: ZoneInfo,
+    *,
+    digest: str,
+    received: datetime,
+    held: bool = False,
+    transcribed: bool = False,
 ) -> Told:
     """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (SEMANTICS: Two tracks).
 

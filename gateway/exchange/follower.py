@@ -74,7 +74,12 @@ class Follower:
         for iso, live in node.partners.all().items():
             certificates = [(role, keys.der_of(pem)) for role, pem in live.bundle.certificates]
             pins = [Pin.of(role, der) for name, der in certificates for role in ROLES if name == role]
-            pins += [Pin.of(role, der, since=since) for partner, name, der, since in announced for role in ROLES if (partner, name) == (iso, role)]
+            pins += [
+                Pin.of(role, der, since=since)
+                for partner, name, der, since in announced
+                for role in ROLES
+                if (partner, name) == (iso, role)
+            ]
             trust = Trust(tuple(pins), tuple(der for name, der in certificates if name == "authority"))
             if node.trust.trust_of(iso) != trust:
                 node.trust.put(iso, trust)

@@ -87,7 +87,9 @@ def prove(node: Node, claimed: Claimed, received: datetime) -> Proven:
     try:
         verified = signature.verify(claimed.root, keys, policy)
     except Refusal as refusal:
-        raise node.trust.explain(refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received) from None
+        raise node.trust.explain(
+            refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received
+        ) from None
     opened = envelope.read(verified, Limits(bytes=node.settings.body_limit))
     _addressed(node, opened.header, arrangement, received)
     return Proven(claimed.live, opened, verified.fingerprint)
