@@ -12,7 +12,6 @@ no part: it is about the exchange of messages. Benefits end by the terms, by our
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -149,15 +148,18 @@ class Answers:
         return self._reach.of(arrangement, code)
 
 
-@dataclass(frozen=True, slots=True)
 class Reach:
     """``as_of`` of the last complete list by partner and scope: ``*`` is the whole arrangement, otherwise one member."""
 
-    lists: Mapping[tuple[str, str], datetime]
+    def __init__(self, lists: Mapping[tuple[str, str], datetime]) -> None:
+        self._whole = {partner: Currency(as_of) for (partner, scope), as_of in lists.items() if scope == "*"}
+        self._members = {where: Currency(as_of) for where, as_of in lists.items() if where[1] != "*"}
 
     def of(self, arrangement: Arrangement, code: str) -> Currency:
         """The later of the two lists that cover an operator: the whole arrangement's, and its own member's."""
-        whole = self.lists.get((arrangement.iso, "*"))
-        member = arrangement.member_of(code) if len(arrangement.members) > 1 else None
-        own = self.lists.get((arrangement.iso, member.iso)) if member else None
-        return Currency(max((as_of for as_of in (whole, own) if as_of), default=None))
+        whole = self._whole.get(arrangement.iso, NEVER)
+        member = arrangement.member_of(code) if self._members else None
+        own = self._members.get((arrangement.iso, member.iso), NEVER) if member else NEVER
+        if own.as_of is None or (whole.as_of is not None and whole.as_of > own.as_of):
+            return whole
+        return own

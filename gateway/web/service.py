@@ -40,13 +40,7 @@ class Service:
         with self.node.database.reading() as connection:
             self.answers.refresh(connection)
 
-    async def admit(self, authorization: str, scope: Scope, codes: int = 0) -> Caller:
-        """Who presents this Authorization header, if that carries ``scope``; ``codes`` are charged to its rate.
-
-        Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, TOO_MANY_REQUESTS.
-        """
-        kind, _, secret = authorization.partition(" ")
-        caller = await self.callers.check(secret.strip() if kind.lower() == "bearer" else "", scope)
-        if codes:
-            self.limiter.take(caller.id, codes)
-        return caller
+    async def admit(self, authorization: str, scope: Scope) -> Caller:
+        """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""
+        bearer = authorization[:7].lower() == "bearer "
+        return await self.callers.check(authorization[7:].strip() if bearer else "", scope)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.testclient import TestClient
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
 from gateway.exchange.node import Node, Signing
-from gateway.partners import load_all
+from gateway.partners import Bundle, load_one
+from gateway.partners.bundle import read_law
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import partners as stored
@@ -28,10 +29,16 @@ from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.web.api import Service, create_app
 from gateway.wire.algorithms import VerifyKey
-from tests.conftest import REPO
+from tests.tools import REPO
 
 START = datetime(2026, 6, 15, 4, tzinfo=UTC)
-_LOADED = load_all(REPO / "partners", REPO / "schemas")
+_LAW, _LAW_CONTENT = read_law(tomllib.loads((REPO / "partners" / "common.toml").read_text("utf-8")), "common.toml")
+
+
+@cache
+def shipped(iso: str) -> Bundle:
+    """A partner as the repository has it."""
+    return load_one(REPO / "partners" / iso.lower(), REPO / "schemas")
 
 
 class World:
@@ -51,8 +58,8 @@ class World:
         self.answers = Answers(partners, self.index, self.clock)
         self.boxes = {iso: self._box(iso, ours) for iso in isos}
         with database.write.begin() as connection:
-            put = [(stored.LAW, _LOADED.law.digest, _LOADED.law_content)]
-            put += [(iso, _LOADED[iso].digest, _LOADED[iso].content) for iso in self.boxes]
+            put = [(stored.LAW, _LAW.digest, _LAW_CONTENT)]
+            put += [(iso, shipped(iso).digest, shipped(iso).content) for iso in self.boxes]
             for iso, digest, content in put:
                 stored.activate(connection, iso, digest, content, at=START - timedelta(days=400), who="test", reason="test")
         self.refresh()
@@ -114,13 +121,9 @@ class World:
         key = self._key(iso.lower())
         self.node.trust.put(iso, Trust((Pin.of("signing", key.certificate),)))
         return Box(
-            bundle=_LOADED[iso],
+            bundle=shipped(iso),
             signer=key.signer(""),
             gateway=self.settings.administration,
             gateway_keys=(VerifyKey.from_certificate(ours.certificate),),
             clock=self.clock,
         )
-
-
-def der(pem: bytes) -> bytes:
-    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)

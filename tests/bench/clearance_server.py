@@ -1,0 +1,193 @@
+"""The server that ``bench_clearance`` asks, in a process of its own: ``python -m tests.bench.clearance_server KIND OPERATORS HOME [URL]``.
+
+``gateway`` is the node itself, with one more address, ``/constant``, that gives a constant of the same size from the same server.
+``postgres`` is what a user would write instead: a FastAPI route that asks PostgreSQL at URL for the operator and decides by the same rules.
+The first line it prints says on which port it listens, and for the gateway what loading took and what the index weighs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import insert, select
+
+from gateway.clearance.answer import Answers, Asked, Reach, answer_from
+from gateway.clearance.wording import Language
+from gateway.core import history
+from gateway.core.arrangement import Arrangement, Direction, Law
+from gateway.core.history import Timeline
+from gateway.core.model import Standing, Statement, Told
+from gateway.core.question import Currency, Switches
+from gateway.store import tokens
+from gateway.store.tables import listing, operator
+from gateway.store.tokens import Scope
+from gateway.web.front import Message, Receive, Send
+from gateway.web.render import render
+from tests.web.world import World
+
+FIRST = 100_000_000_000
+PATH = "/v1/eligibility"
+
+
+def code(number: int) -> str:
+    """The code of one operator."""
+    return f"SG{FIRST + number}"
+
+
+def timelines(count: int, as_of: datetime, arrangement: Arrangement) -> Iterator[tuple[str, bytes]]:
+    """As a list of ``count`` operators would leave them: a name, a level, a period, and where that was said."""
+    for number in range(count):
+        tin = code(number)
+        statement = Statement(
+            tin=tin,
+            standing=Standing.VALID,
+            name=f"Made-up Trading {number:06d} Private Limited",
+            level="STP-Plus",
+            number=f"STP{number:07d}",
+            granted=date(2025, 1, 1),
+            expires=date(2099, 12, 31),
+        )
+        told = Told(
+            statement=statement,
+            issued=as_of,
+            takes_effect=as_of,
+            pictured=True,
+            message_id="0f5c5b0e-7a3e-4a52-9a53-3f6f5f6e3c11",
+            digest="9f" * 32,
+            received=as_of,
+        )
+        yield tin, history.pack(history.fold([told], arrangement.zone))
+
+
+def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
+    """The application, and what loading took."""
+    world = World(home, ("SG",), rate=10_000_000)
+    world.now = datetime.now(UTC)
+    as_of = world.now - timedelta(days=1)
+    arrangement = world.node.partners.get("SG").arrangement
+    with world.node.database.write.begin() as connection:
+        rows = [
+            {"tin": tin, "partner": "SG", "timeline": packed, "entry": 1} for tin, packed in timelines(count, as_of, arrangement)
+        ]
+        connection.execute(insert(operator), rows)
+        applied = {"state": "applied", "baseline": True, "granting": 0, "omitting": 0, "changed": as_of}
+        connection.execute(insert(listing).values(partner="SG", scope="*", as_of=as_of, parts=1, **applied))
+        _, secret = tokens.create(
+            connection, "bench", [Scope.CLEARANCE_READ], at=world.now, expires=world.now + timedelta(days=1), by="bench"
+        )
+    started = time.perf_counter()
+    with world.node.database.reading() as connection:
+        world.node.partners.refresh(connection)
+        world.answers.refresh(connection)
+        world.index.load(((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline))), 0)
+    loaded = time.perf_counter() - started
+    world.node.clock = _now
+    world.service.callers = tokens.Callers(world.node.database, world.node.writer, _now)
+    world.service.answers = Answers(world.node.partners, world.index, _now)
+    world.service.refresh()
+    world.index.current = lambda now: True  # type: ignore[method-assign] # no journal is followed here
+    said = {"token": secret, "load": loaded, "bytes": world.index.memory() / max(1, count)}
+    body = msgspec.json.encode(
+        render(world.service.answers.answer(Asked(code=code(0), direction=Direction.IMPORT)), world.answers.law, Language.EN)
+    )
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/constant":
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await world.app(scope, receive, send)
+
+    return app, said | {"size": len(body)}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Fetched:
+    """What one request has fetched from PostgreSQL."""
+
+    def __init__(self, arrangement: Arrangement, law: Law, reach: Reach, packed: bytes | None) -> None:
+        self._arrangement, self.law, self._reach, self._packed = arrangement, law, reach, packed
+        self.switches = Switches()
+
+    def arrangement_for(self, code: str) -> Arrangement | None:
+        return self._arrangement if code.startswith("SG") else None
+
+    def known(self, code: str) -> bool:
+        return self._packed is not None
+
+    def timeline(self, arrangement: Arrangement, code: str) -> Timeline | None:
+        return self._packed and history.unpack(self._packed)  # type: ignore[return-value] # bytes are never empty here
+
+    def currency(self, arrangement: Arrangement, code: str) -> Currency:
+        return self._reach.of(arrangement, code)
+
+
+def postgres(count: int, home: Path, url: str) -> FastAPI:
+    """The same question, asked of the database."""
+    world = World(home, ("SG",))
+    arrangement, law = world.node.partners.get("SG").arrangement, world.answers.law
+    as_of = _now() - timedelta(days=1)
+    reach = Reach({("SG", "*"): as_of})
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS operators (tin text PRIMARY KEY, timeline bytea NOT NULL)")
+        with connection.cursor().copy("COPY operators FROM STDIN") as copy:
+            for row in timelines(count, as_of, arrangement):
+                copy.write_row(row)
+        connection.commit()
+        connection.execute("ANALYZE operators")
+    app = FastAPI()
+    pool: asyncio.Queue[psycopg.AsyncConnection[Any]] = asyncio.Queue()
+    opened = 0
+
+    @app.get(PATH)
+    async def eligibility(code: str, direction: Direction | None = None) -> dict[str, Any]:
+        nonlocal opened
+        if pool.empty() and opened < 8:
+            opened += 1
+            connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+        else:
+            connection = await pool.get()
+        try:
+            cursor = await connection.execute("SELECT timeline FROM operators WHERE tin = %s", (code,))
+            row = await cursor.fetchone()
+        finally:
+            pool.put_nowait(connection)
+        fetched = _Fetched(arrangement, law, reach, row[0] if row else None)
+        answer = answer_from(fetched, Asked(code=code, direction=direction), now=_now())
+        said: dict[str, Any] = msgspec.to_builtins(render(answer, law, Language.EN))
+        return said
+
+    return app
+
+
+def main() -> None:
+    """Serves until it is killed."""
+    kind, count, home, *url = sys.argv[1:]
+    app: Any
+    app, said = gateway(int(count), Path(home)) if kind == "gateway" else (postgres(int(count), Path(home), *url), {})
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1024)
+        print(json.dumps(said | {"port": listener.getsockname()[1]}), flush=True)
+        config = uvicorn.Config(app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off")
+        uvicorn.Server(config).run([listener])
+
+
+if __name__ == "__main__":
+    main()
