@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import xmlschema
@@ -58,22 +59,20 @@ class Schema:
     folder: Path
     files: tuple[Path, ...]
     compiled: etree.XMLSchema
+    # lxml keeps the log of the last validation on the schema itself: two threads would read each other's
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def validate(self, root: etree._Element) -> None:
         """Raises ``Refusal`` (SCHEMA_INVALID) with the path, the line and the reason of the first fault."""
-        if self.compiled.validate(root):
+        with self._lock:
+            first = None if self.compiled.validate(root) else self.compiled.error_log[0]
+        if first is None:
             return
-        first = self.compiled.error_log[0]
         element = _find(root, first.path)
         path = "/".join(etree.QName(step).localname for step in _steps(root, element))
         text = element.text if element is not None and not len(element) else None
-        raise Refusal(
-            Code.SCHEMA_INVALID,
-            f"{path}: {self._explain(root, element) or _plain(first.message)}",
-            field=path,
-            value=text,
-            line=first.line or None,
-        )
+        reason = self._explain(root, element) or _plain(first.message)
+        raise Refusal(Code.SCHEMA_INVALID, f"{path}: {reason}", field=path, value=text, line=first.line or None)
 
     @cached_property
     def words(self) -> xmlschema.XMLSchema10:
