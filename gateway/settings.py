@@ -8,12 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
 #: The folder that holds partners/, schemas/ and keys/ beside the code.
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _seconds(value: object) -> object:
+    """A number of seconds, as people write durations in an environment."""
+    if isinstance(value, str):
+        try:
+            return timedelta(seconds=float(value))
+        except ValueError:
+            raise PydanticCustomError("seconds", "Give a number of seconds, such as 30 or 0.2") from None
+    return value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class SettingsFault(Exception):
@@ -35,20 +49,20 @@ class Settings(BaseModel):
     database: str = Field("", description="SQLAlchemy URL; empty means SQLite in home")
     partners: Path = Field(ROOT / "partners", description="shipped partner data")
     schemas: Path = Field(ROOT / "schemas", description="shipped dialects")
-    host: str = "127.0.0.1"
-    port: int = Field(8100, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="where the gateway listens")
+    port: int = Field(8100, ge=0, le=65535, description="and on which port")
     key: str = Field("gateway", description="the id of the key this gateway signs with")
     key_passphrase: SecretStr = Field(SecretStr(""), description="opens file keys; required in production")
     body_limit: int = Field(20 * 2**20, description="bytes of one message")
-    clock_skew: timedelta = Field(timedelta(minutes=5), description="how far ahead of our clock a message may be created")
-    poll: timedelta = Field(timedelta(milliseconds=200), description="how often the sealer, the index and the courier look")
-    lease: timedelta = Field(
+    clock_skew: Seconds = Field(timedelta(minutes=5), description="how far ahead of our clock a message may be created")
+    poll: Seconds = Field(timedelta(milliseconds=200), description="how often the sealer, the index and the courier look")
+    lease: Seconds = Field(
         timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it"
     )
-    current_within: timedelta = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
+    current_within: Seconds = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     rate: int = Field(20_000, description="codes one client may ask per second")
-    language: Literal["en", "zh"] = "en"
+    language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")
 
     @property
     def database_url(self) -> str:

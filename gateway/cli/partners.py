@@ -25,7 +25,7 @@ from gateway.store import partners as stored
 from gateway.store.database import Database
 from gateway.store.live import Live, Partners
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
 
 _COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
 
