@@ -31,6 +31,9 @@ SOURCES: dict[str, Callable[[Enterprise], str | date | None]] = {
 #: Without a stated term a partner is taken to recognise China's Advanced Certified, as every announcement read does.
 RECOGNISED_UNLESS_STATED = frozenset({Tier.ADVANCED})
 
+#: Last told one of these, a partner has learned of the enterprise; any other standing is an end.
+LEARNED = (Standing.VALID, Standing.REINSTATED, Standing.SUSPENDED)
+
 _CODE_FORM = re.compile(r"([A-Z]+)\+10")
 
 
@@ -155,12 +158,12 @@ def changes(last: Statement | None, now: Statement | Silence, shared: frozenset[
     Nothing, unless it changes that. Adverse news goes only to those that had learned of the enterprise, and says no more than the
     loss. A changed code ends the old number and tells the new in one message. ``shared`` is what may be told today.
     """
-    if last is None or last.standing not in _LEARNED:
+    if last is None or last.standing not in LEARNED:
         return (now,) if isinstance(now, Statement) and now.standing is Standing.VALID else ()
     if isinstance(now, Silence):
-        return (_ending(last, ENDS[now.why], now.since, shared),) if now.why in ENDS else ()
+        return (ending(last, ENDS[now.why], now.since, shared),) if now.why in ENDS else ()
     if now.tin != last.tin:
-        return (_ending(last, Standing.REVOKED, None, shared), now)
+        return (ending(last, Standing.REVOKED, None, shared), now)
     if last.standing is Standing.SUSPENDED and now.standing is Standing.VALID:
         return (msgspec.structs.replace(now, standing=Standing.REINSTATED),)
     if last.standing is Standing.REINSTATED:
@@ -175,7 +178,7 @@ def in_list(last: Statement | None, now: Statement | Silence) -> Statement | Non
     """
     if isinstance(now, Silence):
         return None
-    learned = last is not None and last.standing in _LEARNED
+    learned = last is not None and last.standing in LEARNED
     return now if learned or now.standing is Standing.VALID else None
 
 
@@ -184,10 +187,7 @@ def kind_of(news: tuple[Statement, ...]) -> Kind:
     return Kind.UPDATE if all(statement.standing is Standing.VALID for statement in news) else Kind.NOTICE
 
 
-_LEARNED = (Standing.VALID, Standing.REINSTATED, Standing.SUSPENDED)
-
-
-def _ending(last: Statement, standing: Standing, since: date | None, shared: frozenset[str]) -> Statement:
+def ending(last: Statement, standing: Standing, since: date | None, shared: frozenset[str]) -> Statement:
     """The loss of what was last told, in the words last told that may still be used."""
     kept: dict[str, Any] = {name: getattr(last, name) for name in SOURCES if name in shared}
     if since and "effective" in shared:

@@ -1,4 +1,4 @@
-"""What falls due by the calendar: complete lists to partners, and news that a date brings by itself."""
+"""What falls due by the calendar: complete lists to partners, and news that a date, or a partner's new terms, bring by themselves."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from gateway.core.arrangement import HOME_ZONE
 from gateway.core.model import Kind
-from gateway.exchange import sealer, tell
+from gateway.exchange import news, sealer
 from gateway.exchange.node import Node
-from gateway.store import enterprises, leases, outbox
+from gateway.exchange.say import Speaker, day_of
+from gateway.store import enterprises, leases, outbox, partners
+from gateway.store.live import Live
 
 log = logging.getLogger(__name__)
 
@@ -22,31 +23,42 @@ EVERY = timedelta(seconds=30)
 
 
 async def run(node: Node) -> None:
-    """Looks at the calendar until cancelled."""
+    """Looks at the calendar until cancelled; one partner a transaction, so that nobody waits for all of them."""
     while True:
         try:
-            await asyncio.wrap_future(node.writer.submit(partial(look, node=node)))
+            if await asyncio.wrap_future(node.writer.submit(partial(_hold, node=node))):
+                for iso in node.partners.all():
+                    await asyncio.wrap_future(node.writer.submit(partial(look, node=node, iso=iso, at=node.clock())))
         except Exception:
             log.exception("the calendar could not be kept and will be looked at again")
         await asyncio.sleep(EVERY.total_seconds())
 
 
-def look(connection: Connection, node: Node) -> None:
-    """Queues what is due: once a day in China what the day itself makes news, and each partner's complete list on its schedule."""
+def _hold(connection: Connection, node: Node) -> bool:
     now = node.clock()
-    if not leases.hold(connection, "keeper", sealer.HOLDER, now=now, until=now + node.settings.lease):
-        return
-    if leases.first(connection, "day", now.astimezone(HOME_ZONE).date().isoformat(), now):
-        states = {uscc: tell.unpack(packed) for uscc, packed in enterprises.every(connection)}
-        tell.tell(connection, node, states, now)
-    for live in node.partners.all().values():
-        if tell.connected(live) and _list_due(connection, node, live.arrangement.iso, now):
-            tell.full_list(connection, node, live, now)
+    return leases.hold(connection, "keeper", sealer.HOLDER, now=now, until=now + max(node.settings.lease, 2 * EVERY))
 
 
-def _list_due(connection: Connection, node: Node, iso: str, now: datetime) -> bool:
-    every = node.partners.get(iso).arrangement.list_every.on(now.astimezone(HOME_ZONE).date()).value
+def look(connection: Connection, node: Speaker, iso: str, at: datetime) -> None:
+    """Queues what is due to one partner: its complete list on its schedule, and all that is news to it.
+
+    News of every enterprise is looked for once a day in China, and when the partner is connected or its data changes.
+    """
+    partners.lock(connection, iso)
+    live = node.partners.get(iso)
+    hears = news.may_hear(live, at)
+    seen = f"{day_of(at)} {live.bundle.digest[:40]}" if hears else "not connected"
+    changed = leases.first(connection, f"told-{iso}", seen, at)
+    if hears and changed:
+        states = {uscc: news.unpack(packed) for uscc, packed in enterprises.every(connection)}
+        news.tell(connection, node, states, at, only=iso)
+    if hears and _list_due(connection, live, at):
+        news.full_list(connection, node, live, at)
+
+
+def _list_due(connection: Connection, live: Live, at: datetime) -> bool:
+    every = live.arrangement.list_every.on(day_of(at)).value
     if every is None:
         return False
-    last = outbox.last_queued(connection, iso, Kind.LIST)
-    return last is None or now - last >= every
+    last = outbox.last_queued(connection, live.arrangement.iso, Kind.LIST)
+    return last is None or at - last >= every

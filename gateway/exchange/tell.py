@@ -1,248 +1,220 @@
-"""Story two: news at home is told abroad.
+"""Story two: the domestic feed is taken in, and what it makes news is told abroad.
 
-    1  judge each record of the feed against what was known; losses hold at once, unforeseen gains wait for a person
-    2  record it, and what holds now
-    3  for each connected partner: what it may hear today, less what it was last told
-    4  say that in its own XML, queued in the same transaction; note what it will then believe
-
-One message per partner and urgency, whatever the number of enterprises.
+1  a row that cannot be read, or takes another's customs code, is refused with its reason; all others go on
+2  what an enterprise's latest record said already is passed over
+3  each record is judged against what was known: losses hold at once, unforeseen gains wait for a person
+4  recorded with what holds now, and told (``news.py``), in one transaction
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.core.arrangement import HOME_ZONE
-from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.core.errors import Code, Refusal
 from gateway.domestic.enterprise import Enterprise
-from gateway.domestic.projection import changes, customs_code_asked, in_list, kind_of, project, shared_on
-from gateway.domestic.record import Record
+from gateway.domestic.readfile import Row
+from gateway.domestic.record import Faults, Record
 from gateway.domestic.tiers import judge
-from gateway.exchange.node import Node, new_id
-from gateway.store import beliefs, enterprises, journal, outbox
+from gateway.exchange.news import Unsaid, full_list, respond, tell, unpack
+from gateway.exchange.say import Speaker, ask
+from gateway.store import enterprises, journal
 from gateway.store.enterprises import Recorded
-from gateway.store.live import Live
-from gateway.wire.sample import Reading
+
+__all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "take", "tell", "waiting"]
+
+#: Rows of one transaction: an import of any size then holds nobody up for long, and what was taken stays taken.
+AT_ONCE = 500
 
 _pack = msgspec.msgpack.Encoder().encode
 _record = msgspec.json.Encoder(order="sorted").encode
-unpack = msgspec.msgpack.Decoder(Enterprise).decode
 _reread = msgspec.json.Decoder(Record).decode
 
-Pair = tuple[str, Statement]
+
+class Refused(msgspec.Struct, frozen=True):
+    """One fault of one row; a row may have several."""
+
+    line: int | None
+    field: str | None
+    value: str | None
+    code: str
+    reason: str
+    remedy: str
 
 
-@dataclass(slots=True)
-class Followed:
-    """What a feed did: records taken, repeated word for word, flagged as unforeseen, held for a person; messages queued per partner."""
+class Flagged(msgspec.Struct, frozen=True):
+    """A record that no rule foresaw. Where its gains wait for a person, ``record`` is what that person confirms."""
 
+    line: int
+    uscc: str
+    note: str
+    record: int | None
+
+
+class Report(msgspec.Struct):
+    """What a feed did. ``queued`` counts messages for each partner."""
+
+    rows: int = 0
     taken: int = 0
     repeated: int = 0
-    flagged: list[tuple[str, str]] = field(default_factory=list)
     held: int = 0
-    queued: dict[str, int] = field(default_factory=dict)
+    flagged: list[Flagged] = []
+    refused: list[Refused] = []
+    queued: dict[str, int] = {}
+    unsaid: list[Unsaid] = []
+
+    def add(self, other: Report) -> None:
+        """What a later part of the same feed did, too."""
+        self.rows += other.rows
+        self.taken += other.taken
+        self.repeated += other.repeated
+        self.held += other.held
+        self.flagged += other.flagged
+        self.refused += other.refused
+        self.unsaid += other.unsaid
+        for iso, count in other.queued.items():
+            self.queued[iso] = self.queued.get(iso, 0) + count
 
 
-def follow(connection: Connection, node: Node, records: Sequence[Record], at: datetime) -> Followed:
-    """Takes records of the domestic feed in, in their order, and queues what they make news. The same record again does nothing."""
-    done = Followed()
-    usccs = {record.uscc for record in records}
-    known = enterprises.states(connection, usccs)
-    last = enterprises.last_digests(connection, usccs)
-    states: dict[str, Enterprise] = {uscc: unpack(packed) for uscc, packed in known.items()}
-    recorded: list[Recorded] = []
-    touched: dict[str, Enterprise] = {}
-    for record in records:
-        body = _record(record)
-        digest = sha256(body).hexdigest()
-        if last.get(record.uscc) == digest:
-            done.repeated += 1
-            continue
-        last[record.uscc] = digest
-        judged = judge(states.get(record.uscc), record)  # 1
-        states[record.uscc] = touched[record.uscc] = judged.state
-        recorded.append(Recorded(record.uscc, digest, body, judged.foreseen, judged.hold, judged.note))
-        done.taken += 1
-        done.held += judged.hold
-        if not judged.foreseen:
-            done.flagged.append((record.uscc, judged.note))
-    if recorded:
-        enterprises.record(connection, recorded, at)  # 2
-        enterprises.put(connection, {uscc: (state.customs_code, _pack(state)) for uscc, state in touched.items()}, known, at)
-        summary = sha256(b"".join(one.digest.encode() for one in recorded)).hexdigest()
+class Waiting(msgspec.Struct, frozen=True):
+    """A record whose gains wait for a person: what it says, and why nobody foresaw it."""
+
+    id: int
+    recorded: datetime
+    note: str
+    record: Record
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """Whose gains now hold, and what was queued for each partner."""
+
+    uscc: str
+    queued: dict[str, int]
+    unsaid: list[Unsaid]
+
+
+def take(connection: Connection, node: Speaker, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
+    """Takes rows of the feed in, in their order. The same feed again does nothing."""
+    enterprises.alone(connection, at)
+    report = Report(rows=len(rows))
+    book = _Book(connection, [record for _, record in rows if isinstance(record, Record)])
+    for line, found in rows:
+        faults = book.faults(found, line) if isinstance(found, Record) else found  # 1
+        report.refused += map(_refused, faults)
+        if isinstance(found, Record) and not faults and not book.enter(found, line):  # 2, 3
+            report.repeated += 1
+    report.taken = len(book.entered)
+    if book.entered:
+        enterprises.record(connection, book.to_record(), at)  # 4
+        enterprises.put(connection, {uscc: (one.customs_code, _pack(one)) for uscc, one in book.touched.items()}, at)
+        _flag(connection, book, report)
+        digest = sha256(b"".join(one.digest.encode() for _, one in book.entered)).hexdigest()
         journal.append(
-            connection, "domestic", f"feed-{summary[:16]}", {"records": len(recorded), "digest": summary, "held": done.held}, at=at
+            connection,
+            "domestic",
+            f"feed-{digest[:16]}",
+            {"records": report.taken, "digest": digest, "held": report.held, "who": who},
+            at=at,
         )
-        done.queued = tell(connection, node, touched, at)
-    return done
+        told = tell(connection, node, book.touched, at)
+        report.queued, report.unsaid = told.queued, told.unsaid
+    return report
 
 
-def let_through(connection: Connection, node: Node, record_id: int, *, who: str, at: datetime) -> bool:
-    """A person confirms a held record: its gains hold and are told. False when it no longer waits."""
-    waiting = dict(enterprises.held(connection))
-    if record_id not in waiting:
-        return False
-    one = waiting[record_id]
-    known = enterprises.states(connection, [one.uscc])
-    state = judge(unpack(known[one.uscc]), _reread(one.body), confirmed=True).state
+def follow(connection: Connection, node: Speaker, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
+    """``take`` for records that no feed has to be read for."""
+    return take(connection, node, list(enumerate(records, 1)), who=who, at=at)
+
+
+def waiting(connection: Connection) -> list[Waiting]:
+    """Every record whose gains wait for a person, the oldest first."""
+    return [Waiting(one.id, one.recorded, one.record.note, _reread(one.record.body)) for one in enterprises.held(connection)]
+
+
+def let_through(connection: Connection, node: Speaker, record_id: int, *, who: str, at: datetime) -> Confirmed:
+    """A person confirms: the record's gains hold, and are told. Raises ``Refusal`` NOT_FOUND when it does not wait (any longer)."""
+    enterprises.alone(connection, at)
+    one = next((one.record for one in enterprises.held(connection) if one.id == record_id), None)
+    if one is None:
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"No record {record_id} waits for a person.",
+            remedy="A newer record of the enterprise may have taken its place: aeo-gateway domestic held.",
+        )
+    known = unpack(enterprises.states(connection, [one.uscc])[one.uscc])
+    state = judge(known, _reread(one.body), confirmed=True).state
     enterprises.let_through(connection, record_id)
-    enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, known, at)
+    enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, at)
     journal.append(connection, "decision", f"record-{record_id}", {"uscc": one.uscc, "who": who, "decision": "let through"}, at=at)
-    tell(connection, node, {one.uscc: state}, at)
-    return True
+    told = tell(connection, node, {one.uscc: state}, at)
+    return Confirmed(one.uscc, told.queued, told.unsaid)
 
 
-def tell(connection: Connection, node: Node, states: Mapping[str, Enterprise], at: datetime) -> dict[str, int]:
-    """Queues for every connected partner what these enterprises make news to it; returns messages queued per partner."""
-    return {
-        iso: count
-        for iso, live in node.partners.all().items()
-        if connected(live) and (count := _tell_partner(connection, node, live, states, at))
+class _Book:
+    """What is known of the enterprises that some records speak of, growing record by record."""
+
+    def __init__(self, connection: Connection, records: Sequence[Record]) -> None:
+        usccs = {record.uscc for record in records}
+        self._states = {uscc: unpack(packed) for uscc, packed in enterprises.states(connection, usccs).items()}
+        self._last = enterprises.last_digests(connection, usccs)
+        self._holders = enterprises.holders(connection, {record.customs_code for record in records if record.customs_code})
+        self.touched: dict[str, Enterprise] = {}
+        self.entered: list[tuple[int, Recorded]] = []
+
+    def faults(self, record: Record, line: int) -> Faults:
+        """What a record alone cannot show: a customs code names one enterprise, and this one is another's now."""
+        holder = self._holders.get(record.customs_code or "", record.uscc)
+        if holder == record.uscc:
+            return ()
+        return (
+            Refusal(
+                Code.DATA_INVALID,
+                f"The customs code is that of {holder}; one code names one enterprise.",
+                field="customs_code",
+                value=record.customs_code,
+                line=line,
+                remedy=f"Correct it. Where the code has passed on, first send the record of {holder} without it.",
+            ),
+        )
+
+    def enter(self, record: Record, line: int) -> bool:
+        """Judges the record and lets it hold; False when it is the enterprise's latest, word for word."""
+        uscc, body = record.uscc, _record(record)
+        digest = sha256(body).hexdigest()
+        if self._last.get(uscc) == digest:
+            return False
+        before = self._states.get(uscc)
+        judged = judge(before, record)
+        if before and before.customs_code:
+            self._holders.pop(before.customs_code, None)
+        if judged.state.customs_code:
+            self._holders[judged.state.customs_code] = uscc
+        self._last[uscc] = digest
+        self._states[uscc] = self.touched[uscc] = judged.state
+        self.entered.append((line, Recorded(uscc, digest, body, judged.foreseen, judged.hold, judged.note)))
+        return True
+
+    def to_record(self) -> list[Recorded]:
+        """The records entered; of several of one enterprise only the last can wait for a person, for it speaks instead of the others."""
+        latest = {one.uscc: index for index, (_, one) in enumerate(self.entered)}
+        return [
+            one if latest[one.uscc] == index else msgspec.structs.replace(one, held=False)
+            for index, (_, one) in enumerate(self.entered)
+        ]
+
+
+def _flag(connection: Connection, book: _Book, report: Report) -> None:
+    unforeseen = [(line, one) for line, one in book.entered if not one.foreseen]
+    held = {
+        (one.record.uscc, one.record.digest): one.id for one in enterprises.held(connection, {one.uscc for _, one in unforeseen})
     }
+    report.held = len(held)
+    report.flagged = [Flagged(line, one.uscc, one.note, held.get((one.uscc, one.digest))) for line, one in unforeseen]
 
 
-def connected(live: Live) -> bool:
-    """Whether anything can be sent: before that a partner is told nothing, and a full list is the first thing it hears."""
-    return live.state == "active" and (live.arrangement.binding.endpoint is not None or live.arrangement.binding.pull)
-
-
-def _tell_partner(connection: Connection, node: Node, live: Live, states: Mapping[str, Enterprise], at: datetime) -> int:
-    day = at.astimezone(HOME_ZONE).date()
-    arrangement = live.arrangement
-    last = _last_told(connection, arrangement.iso, states)
-    shared = shared_on(arrangement, day)
-    news: dict[Kind, list[Pair]] = {}
-    for uscc, state in states.items():
-        said = changes(last.get(uscc), project(state, arrangement, day), shared)  # 3
-        if said:
-            news.setdefault(kind_of(said), []).extend((uscc, statement) for statement in said)
-    for kind in sorted(news):
-        _queue(connection, node, live, kind, news[kind], at)
-    return len(news)
-
-
-def _last_told(connection: Connection, iso: str, usccs: Iterable[str]) -> dict[str, Statement]:
-    """The newest thing each enterprise's partner was told. After a change of code the old number's end is older news than the new."""
-    newest: dict[str, beliefs.Belief] = {}
-    for one in beliefs.told(connection, partner=iso, usccs=usccs):
-        before = newest.get(one.uscc)
-        if before is None or (one.since, one.statement.standing.grants) > (before.since, before.statement.standing.grants):
-            newest[one.uscc] = one
-    return {uscc: one.statement for uscc, one in newest.items()}
-
-
-def _queue(
-    connection: Connection, node: Node, live: Live, kind: Kind, pairs: Sequence[Pair], at: datetime, picture: Picture | None = None
-) -> int:
-    """Queues one message (4) and returns its row. What superseded messages said of others goes out again in one of its own."""
-    iso = live.arrangement.iso
-    message_id = new_id()
-    statements = tuple(statement for _, statement in pairs)
-    about = () if kind is Kind.LIST else [statement.tin for statement in statements]
-    payload = _payload(live, kind, statements, message_id, at, picture)
-    queued = _enqueue(connection, node, live, kind, payload, message_id, at, picture=picture, about=about)
-    beliefs.tell(connection, iso, pairs, queued.id, at)
-    if queued.orphans:
-        again = [(one.uscc, one.statement) for one in beliefs.told(connection, partner=iso, tins=queued.orphans)]
-        _queue(connection, node, live, kind_of(tuple(statement for _, statement in again)), again, at)
-    return queued.id
-
-
-def _enqueue(
-    connection: Connection,
-    node: Node,
-    live: Live,
-    kind: Kind,
-    payload: str,
-    message_id: str,
-    at: datetime,
-    *,
-    picture: Picture | None = None,
-    refers_to: str | None = None,
-    about: Iterable[str] = (),
-) -> outbox.Queued:
-    return outbox.enqueue(
-        connection,
-        partner=live.arrangement.iso,
-        sender=node.settings.administration,
-        environment=node.environment,
-        message_id=message_id,
-        kind=kind,
-        payload=payload,
-        at=at,
-        retry_for=live.arrangement.binding.retry_for,
-        bundle=live.bundle.digest,
-        dialect=_choice(live, at),
-        refers_to=refers_to,
-        picture=picture,
-        about=about,
-    )
-
-
-def _choice(live: Live, at: datetime) -> tuple[str, str]:
-    choice = live.arrangement.dialect.on(at.astimezone(HOME_ZONE).date()).value
-    assert choice is not None, "the loader lets no connected partner be without a dialect"
-    return choice.name, choice.version
-
-
-def _payload(
-    live: Live,
-    kind: Kind,
-    statements: tuple[Statement, ...],
-    message_id: str,
-    at: datetime,
-    picture: Picture | None = None,
-    query: Mapping[str, str] | None = None,
-) -> str:
-    said: dict[str, str | int | date | datetime] = {"id": message_id, "issued": at, "as_of": picture.as_of if picture else at}
-    reading = Reading(message=said, statements=statements, query=dict(query or {}))
-    return live.bundle.dialects[_choice(live, at)].write(kind, reading, {})
-
-
-def full_list(connection: Connection, node: Node, live: Live, at: datetime) -> int:
-    """Queues the complete list of every enterprise this partner may hear of; returns how many it names.
-
-    Whom it was told of and the list no longer names is thereby delisted; that is noted as what the partner will believe.
-    """
-    day = at.astimezone(HOME_ZONE).date()
-    arrangement = live.arrangement
-    states = {uscc: unpack(packed) for uscc, packed in enterprises.every(connection)}
-    last = _last_told(connection, arrangement.iso, states)
-    named: list[Pair] = []
-    left_out: list[Pair] = []
-    for uscc, state in states.items():
-        before = last.get(uscc)
-        statement = in_list(before, project(state, arrangement, day))
-        if statement is not None:
-            named.append((uscc, statement))
-        elif before is not None and before.standing.grants:
-            left_out.append((uscc, Statement(tin=before.tin, standing=Standing.DELISTED)))
-    row = _queue(connection, node, live, Kind.LIST, named, at, Picture(as_of=at))
-    beliefs.tell(connection, arrangement.iso, left_out, row, at)
-    return len(named)
-
-
-def respond(connection: Connection, node: Node, live: Live, code: str, refers_to: str, at: datetime) -> None:
-    """Queues the answer to a partner's query about one Chinese code: valid, suspended, or not an AEO. Never the tier."""
-    day = at.astimezone(HOME_ZONE).date()
-    asked = customs_code_asked(code, live.arrangement, day)
-    found = enterprises.by_customs_code(connection, asked) if asked else None
-    now = project(unpack(found[1]), live.arrangement, day) if found else None
-    statements = (now,) if isinstance(now, Statement) else ()
-    message_id, picture = new_id(), Picture(as_of=at)
-    payload = _payload(live, Kind.RESPONSE, statements, message_id, at, picture, {"tin": code})
-    _enqueue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
-
-
-def ask(connection: Connection, node: Node, live: Live, code: str, at: datetime) -> str:
-    """Queues our own query about one of a partner's codes; returns the message id."""
-    message_id = new_id()
-    payload = _payload(live, Kind.QUERY, (), message_id, at, query={"tin": code})
-    _enqueue(connection, node, live, Kind.QUERY, payload, message_id, at)
-    return message_id
+def _refused(fault: Refusal) -> Refused:
+    return Refused(fault.line, fault.field, fault.value, str(fault.code), fault.detail, fault.remedy)

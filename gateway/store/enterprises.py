@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.store import leases
 from gateway.store.statements import chunks
 from gateway.store.tables import enterprise, enterprise_record
 
@@ -23,6 +25,19 @@ class Recorded(msgspec.Struct, frozen=True):
     note: str
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A record whose gains wait for a person."""
+
+    id: int
+    recorded: datetime
+    record: Recorded
+
+
+def alone(connection: Connection, at: datetime) -> None:
+    """Lets one transaction at a time change enterprises, on every node together; it is alone until it ends."""
+    leases.first(connection, "enterprises", "one at a time", at)
+
+
 def states(connection: Connection, usccs: Iterable[str]) -> dict[str, bytes]:
     """The packed states of these enterprises, where known."""
     found: dict[str, bytes] = {}
@@ -35,6 +50,7 @@ def states(connection: Connection, usccs: Iterable[str]) -> dict[str, bytes]:
 
 
 def every(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """(uscc, packed state) of all."""
     for row in connection.execute(select(enterprise.c.uscc, enterprise.c.state).order_by(enterprise.c.uscc)):
         yield row.uscc, row.state
 
@@ -45,42 +61,65 @@ def by_customs_code(connection: Connection, code: str) -> tuple[str, bytes] | No
     return None if row is None else (row.uscc, row.state)
 
 
+def holders(connection: Connection, codes: Iterable[str]) -> dict[str, str]:
+    """Customs code -> USCC of the enterprise that has it now."""
+    found: dict[str, str] = {}
+    for batch in chunks(codes):
+        rows = connection.execute(select(enterprise.c.customs_code, enterprise.c.uscc).where(enterprise.c.customs_code.in_(batch)))
+        found.update((row.customs_code, row.uscc) for row in rows)
+    return found
+
+
 def last_digests(connection: Connection, usccs: Iterable[str]) -> dict[str, str]:
-    """The digest of the latest record of each: the feed may say the same twice."""
+    """The digest of the latest record of each: only that can be repeated; one said again after another is news."""
     found: dict[str, str] = {}
     for batch in chunks(usccs):
+        latest = (
+            select(func.max(enterprise_record.c.id)).where(enterprise_record.c.uscc.in_(batch)).group_by(enterprise_record.c.uscc)
+        )
         rows = connection.execute(
-            select(enterprise_record.c.uscc, enterprise_record.c.digest)
-            .where(enterprise_record.c.uscc.in_(batch))
-            .order_by(enterprise_record.c.id)
+            select(enterprise_record.c.uscc, enterprise_record.c.digest).where(enterprise_record.c.id.in_(latest))
         )
         found.update((row.uscc, row.digest) for row in rows)
     return found
 
 
 def record(connection: Connection, recorded: Sequence[Recorded], at: datetime) -> None:
-    """Adds records of the feed."""
+    """Adds records of the feed. What waited for a person does so no longer: a record is complete, so the newer one speaks instead."""
+    for batch in chunks({one.uscc for one in recorded}):
+        connection.execute(
+            update(enterprise_record).where(enterprise_record.c.uscc.in_(batch), enterprise_record.c.held).values(held=False)
+        )
     connection.execute(insert(enterprise_record), [{**msgspec.structs.asdict(one), "recorded": at} for one in recorded])
 
 
-def put(connection: Connection, packed: Mapping[str, tuple[str | None, bytes]], known: Iterable[str], at: datetime) -> None:
-    """Puts what holds now: uscc -> (customs code, packed state). ``known`` are those that have a row already."""
-    there = set(known)
-    fresh = [
-        {"uscc": u, "customs_code": code, "state": state, "changed": at} for u, (code, state) in packed.items() if u not in there
+def put(connection: Connection, packed: Mapping[str, tuple[str | None, bytes]], at: datetime) -> None:
+    """Puts what holds now: uscc -> (customs code, packed state)."""
+    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = insert_for(enterprise)
+    new = {name: row.excluded[name] for name in ("customs_code", "state", "changed")}
+    connection.execute(
+        row.on_conflict_do_update(index_elements=[enterprise.c.uscc], set_=new),
+        [{"uscc": uscc, "customs_code": code, "state": state, "changed": at} for uscc, (code, state) in packed.items()],
+    )
+
+
+def held(connection: Connection, usccs: Iterable[str] | None = None) -> list[Held]:
+    """Records whose gains wait for a person (of these enterprises), oldest first."""
+    query = select(enterprise_record).where(enterprise_record.c.held).order_by(enterprise_record.c.id)
+    queries = [query] if usccs is None else [query.where(enterprise_record.c.uscc.in_(batch)) for batch in chunks(usccs)]
+    return [
+        Held(row.id, row.recorded, Recorded(row.uscc, row.digest, row.body, row.foreseen, row.held, row.note))
+        for one in queries
+        for row in connection.execute(one)
     ]
-    changed = [{"u": u, "customs_code": code, "state": state, "changed": at} for u, (code, state) in packed.items() if u in there]
-    if fresh:
-        connection.execute(insert(enterprise), fresh)
-    if changed:
-        connection.execute(update(enterprise).where(enterprise.c.uscc == bindparam("u")), changed)
-
-
-def held(connection: Connection) -> list[tuple[int, Recorded]]:
-    """Records whose gains wait for a person, oldest first."""
-    rows = connection.execute(select(enterprise_record).where(enterprise_record.c.held).order_by(enterprise_record.c.id))
-    return [(row.id, Recorded(row.uscc, row.digest, row.body, row.foreseen, row.held, row.note)) for row in rows]
 
 
 def let_through(connection: Connection, record_id: int) -> None:
+    """The record waits no longer."""
     connection.execute(update(enterprise_record).where(enterprise_record.c.id == record_id).values(held=False))
+
+
+def any_known(connection: Connection) -> bool:
+    """Whether the feed has ever spoken."""
+    return connection.execute(select(literal(1)).select_from(enterprise).limit(1)).first() is not None

@@ -304,15 +304,15 @@ enterprise_record = Table(
     Column("note", Text),
 )
 
-#: What a partner was last told about an enterprise, under which code; who proved and who accepted it.
+#: What a partner was told about an enterprise, under which code and by which message; who proved and who accepted it.
 belief = Table(
     "belief",
     metadata,
     Column("partner", String(2), primary_key=True),
     Column("tin", String(35), primary_key=True),
+    Column("outbox", _Id, primary_key=True, autoincrement=False, index=True),
     Column("uscc", String(18), nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
-    Column("outbox", _Id, nullable=False, index=True),
     Column("since", Moment, nullable=False),
     Column("received", Moment),
     Column("outcome", String(12)),

@@ -31,14 +31,14 @@ def upgrade() -> None:
         "belief",
         sa.Column("partner", sa.String(length=2), nullable=False),
         sa.Column("tin", sa.String(length=35), nullable=False),
+        sa.Column("outbox", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("uscc", sa.String(length=18), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("outbox", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("since", Moment(), nullable=False),
         sa.Column("received", Moment(), nullable=True),
         sa.Column("outcome", sa.String(length=12), nullable=True),
         sa.Column("outcome_message", sa.String(length=64), nullable=True),
-        sa.PrimaryKeyConstraint("partner", "tin", name=op.f("pk_belief")),
+        sa.PrimaryKeyConstraint("partner", "tin", "outbox", name=op.f("pk_belief")),
     )
     with op.batch_alter_table("belief", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_belief_outbox"), ["outbox"], unique=False)
