@@ -29,6 +29,7 @@ from gateway.wire.xml import Limits, parse
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 MOST_FILES, MOST_BYTES, MOST_OCCURS, MOST_CHOICES = 32, 1024 * 1024, 100_000, 1_000_000
 _UNBOUNDED = 10_000
+_STEP = re.compile(r"(?:(?P<prefix>[^:@\[]+):)?(?P<name>[^:@\[]+)(?:\[(?P<position>\d+)\])?")
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
 
 
@@ -130,12 +131,26 @@ def _steps(root: etree._Element, element: etree._Element | None) -> list[str]:
 
 
 def _find(root: etree._Element, path: str | None) -> etree._Element | None:
-    found = root.getroottree().xpath(path) if path and path.startswith("/") else []
-    return found[0] if isinstance(found, list) and found and isinstance(found[0], etree._Element) else None
+    """The element that a path of libxml2 leads to. Prefixes are compared as written: nobody knows which of them are declared where."""
+    element, level = None, [root]
+    for step in (path or "").strip("/").split("/"):
+        found = _STEP.fullmatch(step)
+        if found is None:
+            break
+        same = [
+            child
+            for child in level
+            if found["name"] == "*" or (child.prefix, etree.QName(child).localname) == found.group("prefix", "name")
+        ]
+        if len(same) < (position := int(found["position"] or 1)):
+            break
+        element = same[position - 1]
+        level = list(element.iterchildren("*"))
+    return element
 
 
 def _plain(message: str) -> str:
-    return re.sub(r"\{[^{}]*\}", "", message)[:300]
+    return re.sub(r"\{[^{}']*\}", "", message)[:300]
 
 
 def compile_schema(folder: Path) -> Schema:

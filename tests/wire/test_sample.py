@@ -50,8 +50,10 @@ def document(case: dict[str, Any]) -> bytes:
     return text.encode()
 
 
-def titled(cases: list[dict[str, Any]]) -> Any:
-    return pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['sample']}: {case.get('name', n)}") for n, case in enumerate(cases)])
+def titled(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "case", [pytest.param(case, id=f"{case['sample']}: {case.get('name', n)}") for n, case in enumerate(cases)]
+    )
 
 
 @titled([case for case in LANGUAGE["case"] if "code" not in case])
@@ -91,7 +93,9 @@ def test_cannot_be_written(case: dict[str, Any]) -> None:
 @titled(WRITING["spliced"])
 def test_values_are_escaped(case: dict[str, Any]) -> None:
     compiled = face(case["sample"])
-    what = Reading({"id": case["value"]}, (Statement(tin="SG1", standing=Standing.VALID, name=case["value"], address=case["value"]),))
+    what = Reading(
+        {"id": case["value"]}, (Statement(tin="SG1", standing=Standing.VALID, name=case["value"], address=case["value"]),)
+    )
     assert compiled.read(etree.fromstring(compiled.write(what, {}))) == what
 
 

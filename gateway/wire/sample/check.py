@@ -12,7 +12,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.wire.sample.face import Face, Reading
 from gateway.wire.sample.faults import Fault
-from gateway.wire.sample.language import COUNT, FIELDS, Hole, Ill, Node, Template, holes_of
+from gateway.wire.sample.language import FIELDS, Hole, Ill, Node, Template, holes_of
 from gateway.wire.sample.values import LONGEST_TIN
 from gateway.wire.schema import Allowed, Schema
 
@@ -39,6 +39,14 @@ def places(face: Face) -> Iterator[tuple[Template, Place]]:
             yield from walk(child, path)
 
     return walk(face.sample.root, ())
+
+
+def place_of(face: Face, schema: Schema) -> Iterator[tuple[Hole, Allowed]]:
+    """Every hole that the XSD has a place for, and what may stand there."""
+    for template, place in places(face):
+        if allowed := schema.allows(*place):
+            for hole in template.holes:
+                yield hole, allowed
 
 
 def longest_code(faces: Mapping[Kind, list[Face]], schema: Schema) -> int:
@@ -157,34 +165,24 @@ def _check_documents(face: Face, schema: Schema, values: Mapping[str, Any]) -> l
 
 
 def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[str, Reading]]:
-    """Readings that between them use every hole, every optional place left empty, every branch and every word of a standing."""
+    """Readings that between them use every hole, leave every optional place empty, and say every standing."""
     sample = face.sample
-    top = {key: values[key] for key in sample.top.all if key in values}
-    message = {key.removeprefix("message."): value for key, value in top.items() if key.startswith("message.")}
-    query = {key.removeprefix("query."): value for key, value in top.items() if key.startswith("query.")}
-    must = set(sample.top.must)
-    small = {name: value for name, value in message.items() if f"message.{name}" in must}
-    asked = {name: value for name, value in query.items() if f"query.{name}" in must}
-    if sample.outer is None:
-        yield "the whole sample", Reading(message, (), query)
-        yield "the sample without what is optional", Reading(small, (), asked)
-        return
-    for row, _ in sample.rows or ((None, None),):
-        for standing in _standings(face, row):
-            for bare in (False, True):
-                record = _record(face, row, standing, values, bare)
-                title = f"a statement{f' of {standing}' if standing else ''}{' without what is optional' if bare else ''}"
+    for bare in (False, True):
+        left = "without what is optional" if bare else "with everything"
+        top = {key: value for key, value in values.items() if key in (sample.top.must if bare else sample.top.all)}
+        message = {key.removeprefix("message."): value for key, value in top.items() if key.startswith("message.")}
+        query = {key.removeprefix("query."): value for key, value in top.items() if key.startswith("query.")}
+        if sample.outer is None:
+            yield left, Reading(message, (), query)
+            continue
+        rows: list[Node | None] = [node for node, _ in sample.rows]
+        for row in rows or [None]:
+            for standing in _standings(face, row):
+                record = record_of(face, row, standing, values, bare)
                 if face.shown:
-                    yield title, Reading(small if bare else message, (), asked if bare else query, (record,))
+                    yield left, Reading(message, (), query, (record,))
                 else:
-                    yield (
-                        title,
-                        Reading(
-                            small if bare else message,
-                            (Statement(**(dict.fromkeys(("tin", "standing"), "") | record)),),
-                            asked if bare else query,
-                        ),
-                    )
+                    yield f"{standing}, {left}", Reading(message, (Statement(**record),), query)
 
 
 def _standings(face: Face, row: Node | None) -> list[Standing | None]:
@@ -194,19 +192,18 @@ def _standings(face: Face, row: Node | None) -> list[Standing | None]:
     return [standing for standing in Standing if standing in words] or [None]
 
 
-def _record(face: Face, row: Node | None, standing: Standing | None, values: Mapping[str, Any], bare: bool) -> dict[str, Any]:
-    """One record of hole names, with the parts joined."""
+def record_of(
+    face: Face, row: Node | None, standing: Standing | None, values: Mapping[str, Any], bare: bool = False
+) -> dict[str, Any]:
+    """A record from values by the names of their holes: those that have a place where ``standing`` is said; ``bare``: those that must."""
     chosen = {"standing": standing} if standing else {}
     scopes = [holes_of(node, chosen) for node in (face.sample.outer, row) if node is not None]
     keys = {key for holes in scopes for key in (holes.must if bare else holes.all)}
-    record = {key: values[key] for key in keys if key in values and key.partition("#")[0] in FIELDS and key != COUNT}
+    record = {key: values[key] for key in keys if key in values and key.partition("#")[0] in FIELDS}
     if standing:
         record["standing"] = standing
-    for node in (row, face.sample.outer):
-        if node is not None and node.each and node.each.only:
-            record[node.each.only[0]] = node.each.only[1]
+    if row is not None and row.each and row.each.only:
+        record[row.each.only[0]] = row.each.only[1]
     for form in face.forms:
         form.join(record)
-    for name in face.from_query:
-        record[name] = values[f"query.{name}"]
-    return record
+    return record | {name: values[f"query.{name}"] for name in face.from_query}

@@ -40,7 +40,7 @@ def load_dialect(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialec
         faults.append(Fault(_TOML, "parts", _sentence(ill.problem), ill.remedy))
         raise DialectFaults(faults) from None
     faces = _faces(folder, vocabulary, _instead(data, faults), faults)
-    if not faces:
+    if not any(folder.glob("*.xml")):
         faults.append(
             Fault(folder.name, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
         )
@@ -83,40 +83,29 @@ def _tables(data: dict[str, Any], key: str) -> dict[str, dict[str, str]]:
 def code_lists(tables: Mapping[str, Mapping[str, str]], faults: list[Fault]) -> dict[str, Codes]:
     """Both directions of every list. Two codes for one word are a fault unless the one to write is named as preferred."""
     found = {}
-    for name, words in tables.items():
+    for name, table in tables.items():
         if name.endswith(_PREFERRED):
             continue
         preferred = tables.get(name + _PREFERRED, {})
+        words: dict[str, str] = {}
         code: dict[str, str] = {}
-        for theirs, word in words.items():
+        for theirs, word in table.items():
             if not isinstance(word, str) or not word or not theirs:
                 faults.append(
                     Fault(_TOML, f"codes.{name}.{theirs}", "A code or its word is empty or no text.", 'Write code = "word".')
                 )
-            elif word in preferred:
-                code[word] = preferred[word]
-            elif word in code:
+                continue
+            words[theirs] = word
+            if code.setdefault(word, preferred.get(word, theirs)) != theirs and word not in preferred:
+                problem = f"{code[word]!r} and {theirs!r} both stand for {word!r}."
                 faults.append(
-                    Fault(
-                        _TOML,
-                        f"codes.{name}.{theirs}",
-                        f"{code[word]!r} and {theirs!r} both stand for {word!r}.",
-                        f'Say which one to write: [codes."{name}{_PREFERRED}"].',
-                    )
+                    Fault(_TOML, f"codes.{name}.{theirs}", problem, f'Say which one to write: [codes."{name}{_PREFERRED}"].')
                 )
-            else:
-                code[word] = theirs
         for word, theirs in preferred.items():
             if words.get(theirs) != word:
-                faults.append(
-                    Fault(
-                        _TOML,
-                        f"codes.{name}{_PREFERRED}.{word}",
-                        f"{theirs!r} does not stand for {word!r}.",
-                        f"Name a code of [codes.{name}].",
-                    )
-                )
-        found[name] = Codes(dict(words), code)
+                problem = f"{theirs!r} does not stand for {word!r}."
+                faults.append(Fault(_TOML, f"codes.{name}{_PREFERRED}.{word}", problem, f"Name a code of [codes.{name}]."))
+        found[name] = Codes(words, code)
     return found
 
 

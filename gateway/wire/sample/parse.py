@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
@@ -199,6 +199,12 @@ class Reader:
         for node in _walk(root):
             if node.any and (node.children or any(template.keys for template in node.templates())):
                 self.fault(node.line, "What is read past has content.", "Leave an element with gw:any empty.")
+            if node.when and node.given and node.when[0] not in self._said_beside(root, node):
+                self.fault(
+                    node.line,
+                    f"A branch may be left out, and nothing else says the {node.when[0]}.",
+                    "Give the field a hole beside the branches.",
+                )
             if node.group and not (node.each and node.children and node.children[0].required):
                 self.fault(
                     node.line,
@@ -216,6 +222,12 @@ class Reader:
                 "A statement could be written by two repetitions.",
                 "Filter all of them on one field, each with another word.",
             )
+
+    @staticmethod
+    def _said_beside(root: Node, branch: Node) -> set[str]:
+        """The holes that stand beside a branch, in the same parent."""
+        parent = next(node for node in _walk(root) if branch in node.children)
+        return set(holes_of(replace(parent, children=tuple(child for child in parent.children if not child.when))).all)
 
     def _check_scopes(self, sample: Sample) -> None:
         scopes = (
