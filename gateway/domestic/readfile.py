@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import openpyxl
 
@@ -246,7 +246,22 @@ def _decode_cells(columns: list[str], cells: Sequence[object], number: int) -> R
 # ---------------------------------------------------------------- the report
 
 
-def write_report(rows: Iterable[Row], path: Path) -> int:
+class Fault(Protocol):
+    """What a report says of a fault; a ``Refusal`` is one."""
+
+    @property
+    def field(self) -> str | None: ...
+    @property
+    def value(self) -> str | None: ...
+    @property
+    def code(self) -> object: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+
+
+def write_report(rows: Iterable[tuple[int, Record | Iterable[Fault]]], path: Path) -> int:
     """Write one line per fault of ``rows`` as CSV (UTF-8 with BOM, so that a spreadsheet shows Chinese); returns how many."""
     count = 0
     with path.open("w", encoding="utf-8-sig", newline="") as file:

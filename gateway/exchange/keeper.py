@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from gateway.core.model import Kind
 from gateway.exchange import news, sealer
 from gateway.exchange.node import Node
-from gateway.exchange.say import Speaker, day_of
+from gateway.exchange.say import House, day_of
 from gateway.store import enterprises, leases, outbox, partners
 from gateway.store.live import Live
 
@@ -39,7 +39,7 @@ def _hold(connection: Connection, node: Node) -> bool:
     return leases.hold(connection, "keeper", sealer.HOLDER, now=now, until=now + max(node.settings.lease, 2 * EVERY))
 
 
-def look(connection: Connection, node: Speaker, iso: str, at: datetime) -> None:
+def look(connection: Connection, node: House, iso: str, at: datetime) -> None:
     """Queues what is due to one partner: its complete list on its schedule, and all that is news to it.
 
     News of every enterprise is looked for once a day in China, and when the partner is connected or its data changes.

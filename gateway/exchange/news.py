@@ -38,7 +38,7 @@ from gateway.domestic.projection import (
 )
 from gateway.exchange import say
 from gateway.exchange.node import new_id
-from gateway.exchange.say import Speaker, connected
+from gateway.exchange.say import House, connected
 from gateway.store import beliefs, enterprises, outbox, partners
 from gateway.store.beliefs import Belief
 from gateway.store.live import Live
@@ -83,7 +83,7 @@ class Talk:
     """One partner spoken to at one moment, inside one transaction."""
 
     connection: Connection
-    node: Speaker
+    node: House
     live: Live
     at: datetime
     told: Told
@@ -112,7 +112,7 @@ def may_hear(live: Live, at: datetime) -> bool:
     return connected(live) and in_force and code_prefix(live.arrangement, day) is not None
 
 
-def tell(connection: Connection, node: Speaker, states: Mapping[str, Enterprise], at: datetime, only: str | None = None) -> Told:
+def tell(connection: Connection, node: House, states: Mapping[str, Enterprise], at: datetime, only: str | None = None) -> Told:
     """Queues for every partner (or one) what these enterprises make news to it, and tells again what expired unheard."""
     told = Told()
     for iso, live in sorted(node.partners.all().items()):
@@ -125,7 +125,7 @@ def tell(connection: Connection, node: Speaker, states: Mapping[str, Enterprise]
     return told
 
 
-def full_list(connection: Connection, node: Speaker, live: Live, at: datetime) -> int:
+def full_list(connection: Connection, node: House, live: Live, at: datetime) -> int:
     """Queues the complete list of every enterprise this partner may hear of, in as many parts as it takes; returns how many it names.
 
     Whom it had learned of and the list no longer names is thereby delisted; that is noted. What it was told before and has proven
@@ -135,7 +135,7 @@ def full_list(connection: Connection, node: Speaker, live: Live, at: datetime) -
     return _list(Talk(connection, node, live, at, Told()))
 
 
-def respond(connection: Connection, node: Speaker, live: Live, code: str, refers_to: str, at: datetime) -> None:
+def respond(connection: Connection, node: House, live: Live, code: str, refers_to: str, at: datetime) -> None:
     """Queues the answer to a partner's query about one Chinese code: valid, suspended, or not an AEO. Never the tier."""
     day = say.day_of(at)
     asked = customs_code_asked(code, live.arrangement, day)

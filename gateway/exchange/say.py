@@ -18,7 +18,7 @@ from gateway.wire.sample import Reading
 from gateway.wire.xml import parse
 
 
-class Speaker(Protocol):
+class House(Protocol):
     """What it takes to speak: a node has it, and so has a command that works on the database. The courier signs, later."""
 
     @property
@@ -62,7 +62,7 @@ def check(live: Live, payload: str, at: datetime) -> None:
 
 def queue(
     connection: Connection,
-    node: Speaker,
+    node: House,
     live: Live,
     kind: Kind,
     payload: str,
@@ -90,7 +90,7 @@ def queue(
     )
 
 
-def ask(connection: Connection, node: Speaker, live: Live, code: str, at: datetime) -> str:
+def ask(connection: Connection, node: House, live: Live, code: str, at: datetime) -> str:
     """Queues our own query about one of a partner's codes; returns the message id."""
     message_id = new_id()
     queue(connection, node, live, Kind.QUERY, words(live, Kind.QUERY, (), message_id, at, query={"tin": code}), message_id, at)

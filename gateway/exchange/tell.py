@@ -21,7 +21,7 @@ from gateway.domestic.readfile import Row
 from gateway.domestic.record import Faults, Record
 from gateway.domestic.tiers import judge
 from gateway.exchange.news import Unsaid, full_list, respond, tell, unpack
-from gateway.exchange.say import Speaker, ask
+from gateway.exchange.say import House, ask
 from gateway.store import enterprises, journal
 from gateway.store.enterprises import Recorded
 
@@ -35,14 +35,14 @@ _record = msgspec.json.Encoder(order="sorted").encode
 _reread = msgspec.json.Decoder(Record).decode
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """One fault of one row; a row may have several."""
 
-    line: int | None
+    line: int
     field: str | None
     value: str | None
     code: str
-    reason: str
+    detail: str = msgspec.field(name="reason")
     remedy: str
 
 
@@ -97,7 +97,7 @@ class Confirmed(msgspec.Struct, frozen=True):
     unsaid: list[Unsaid]
 
 
-def take(connection: Connection, node: Speaker, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
+def take(connection: Connection, node: House, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
     """Takes rows of the feed in, in their order. The same feed again does nothing."""
     enterprises.alone(connection, at)
     report = Report(rows=len(rows))
@@ -125,7 +125,7 @@ def take(connection: Connection, node: Speaker, rows: Sequence[Row], *, who: str
     return report
 
 
-def follow(connection: Connection, node: Speaker, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
+def follow(connection: Connection, node: House, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
     """``take`` for records that no feed has to be read for."""
     return take(connection, node, list(enumerate(records, 1)), who=who, at=at)
 
@@ -135,7 +135,7 @@ def waiting(connection: Connection) -> list[Waiting]:
     return [Waiting(one.id, one.recorded, one.record.note, _reread(one.record.body)) for one in enterprises.held(connection)]
 
 
-def let_through(connection: Connection, node: Speaker, record_id: int, *, who: str, at: datetime) -> Confirmed:
+def let_through(connection: Connection, node: House, record_id: int, *, who: str, at: datetime) -> Confirmed:
     """A person confirms: the record's gains hold, and are told. Raises ``Refusal`` NOT_FOUND when it does not wait (any longer)."""
     enterprises.alone(connection, at)
     one = next((one.record for one in enterprises.held(connection) if one.id == record_id), None)
@@ -217,4 +217,11 @@ def _flag(connection: Connection, book: _Book, report: Report) -> None:
 
 
 def _refused(fault: Refusal) -> Refused:
-    return Refused(fault.line, fault.field, fault.value, str(fault.code), fault.detail, fault.remedy)
+    return Refused(
+        line=fault.line or 0,
+        field=fault.field,
+        value=fault.value,
+        code=str(fault.code),
+        detail=fault.detail,
+        remedy=fault.remedy,
+    )

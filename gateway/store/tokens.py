@@ -36,6 +36,7 @@ class Scope(StrEnum):
     CLEARANCE_READ = "clearance:read"
     DOMESTIC_READ = "domestic:read"
     DOMESTIC_WRITE = "domestic:write"
+    DOMESTIC_CONFIRM = "domestic:confirm"
     STOP_WRITE = "stop:write"
     PARTNER_ADMIN = "partner:admin"
     AUDIT_READ = "audit:read"

@@ -1,0 +1,218 @@
+"""The domestic side from a terminal: read the feed from a file, show what is known, due and held, and what each partner was told."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, errors, print_json, settings
+from gateway.core.model import Environment
+from gateway.domestic.readfile import Row, read, write_report
+from gateway.exchange import known, tell
+from gateway.exchange.say import day_of
+from gateway.exchange.tell import Report
+from gateway.settings import Settings
+from gateway.store.database import Database
+from gateway.store.live import Partners
+from gateway.store.statements import chunks
+
+app = typer.Typer(
+    no_args_is_help=True, help="Chinese enterprises: the feed of the credit management system, and what follows from it."
+)
+
+#: A report is read in a terminal up to here; the file holds all of it.
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The gateway's database, open for a command; it may run beside a serving gateway, whose couriers then deliver what is queued."""
+
+    settings: Settings
+    database: Database
+    partners: Partners
+
+    @property
+    def environment(self) -> Environment:
+        return Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
+
+
+@contextmanager
+def opened() -> Iterator[Desk]:
+    chosen = settings()
+    database = Database(chosen.database_url)
+    database.migrate()
+    partners = Partners()
+    try:
+        with database.reading() as connection:
+            partners.refresh(connection)
+        yield Desk(chosen, database, partners)
+    finally:
+        database.close()
+
+
+Identity = Annotated[str, typer.Argument(help="USCC (18 characters) or customs code (10 digits).")]
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX, NDJSON (.ndjson, .jsonl) or JSON.")],
+    encoding: Annotated[str, typer.Option(help="Of a CSV file; never guessed.")] = "utf-8-sig",
+    report: Annotated[Path | None, typer.Option(help="Where refused rows are listed; default: beside FILE.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take enterprises in from a file. Good rows hold even where others are refused; exit 1 if any row was refused.
+
+    The same file again does nothing. Refused rows are listed as CSV with line, field, value, reason and remedy.
+    """
+    rows = list(read(file, encoding))
+    done = _take(rows, quiet=as_json)
+    refused = report or file.with_name(f"{file.stem}.refused.csv")
+    if done.refused:
+        write_report(((one.line, (one,)) for one in done.refused), refused)
+    if as_json:
+        print_json(done)
+    else:
+        _print_report(done, refused)
+    raise typer.Exit(1 if done.refused else 0)
+
+
+def _take(rows: list[Row], *, quiet: bool) -> Report:
+    done = Report()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with opened() as desk, Progress(*columns, console=errors, disable=quiet) as progress:
+        task = progress.add_task("taking rows in", total=len(rows))
+        for batch in chunks(rows, tell.AT_ONCE):
+            with desk.database.write.begin() as connection:
+                done.add(tell.take(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
+            progress.advance(task, len(batch))
+    return done
+
+
+def _print_report(done: Report, refused: Path) -> None:
+    lines = len({one.line for one in done.refused})
+    console.print(
+        f"{done.rows} rows: [green]{done.taken} taken[/], {done.repeated} repeated, "
+        f"{len(done.flagged)} not foreseen ({done.held} of them held for a person), [red]{lines} refused[/]",
+        highlight=False,
+    )
+    if done.refused:
+        table = _table("line", "field", "value", "reason")
+        for one in done.refused[:SHOWN]:
+            table.add_row(str(one.line), one.field or "-", escape(one.value or "-"), escape(f"{one.detail} {one.remedy}"))
+        console.print(table)
+        console.print(f"All {len(done.refused)} faults: {escape(str(refused))}", highlight=False, soft_wrap=True)
+    for noted in done.flagged[:SHOWN]:
+        held = f"; held: aeo-gateway domestic confirm {noted.record}" if noted.record else ""
+        console.print(f"line {noted.line}: {noted.uscc} not foreseen: {escape(noted.note)}{held}", highlight=False)
+    for unsaid in done.unsaid[:SHOWN]:
+        console.print(f"{unsaid.partner} cannot be told of {unsaid.uscc}: {escape(unsaid.reason)}", highlight=False)
+    if done.queued:
+        console.print("queued: " + ", ".join(f"{iso} {count}" for iso, count in sorted(done.queued.items())), highlight=False)
+
+
+@app.command()
+def show(identity: Identity, as_json: Json = False) -> None:
+    """How an enterprise stands today, and every dated step of its tier, measures and consent."""
+    with opened() as desk, desk.database.reading() as connection:
+        found = known.stands(connection, identity, day_of(utc_now()))
+    if as_json:
+        print_json(found)
+        return
+    one = found.enterprise
+    listed = "  [red]on the list of the seriously discredited[/]" if found.listed else ""
+    console.print(f"[bold]{escape(one.name_zh)}[/]  {escape(one.name_en or '(no registered English name)')}", highlight=False)
+    console.print(f"{one.uscc}  customs code {one.customs_code or '(none: never told abroad)'}", highlight=False)
+    console.print(
+        f"on {found.day}: {found.tier or 'no tier stated'}, measures {found.measures or 'not stated'}{listed}", highlight=False
+    )
+    table = _table("since", "what", "is", "ground")
+    steps = [("tier", step) for step in one.tiers] + [("measures", step) for step in one.measures]
+    for what, step in sorted(steps, key=lambda pair: (pair[1].since, pair[0])):
+        table.add_row(str(step.since), what, str(step.value), str(step.ground or "-"))
+    for consent in one.consents:
+        table.add_row(str(consent.since), "consent", " ".join(consent.value) or "none", "-")
+    console.print(table)
+    console.print(f"certified on {one.certified_on or '-'}, re-certification by {one.recertify_by or '-'}", highlight=False)
+
+
+@app.command()
+def deadlines(
+    within: Annotated[int, typer.Option(min=0, help="Days ahead.")] = 90,
+    as_json: Json = False,
+) -> None:
+    """Rectifications that run out, re-certifications that are due; what is overdue first."""
+    with opened() as desk, desk.database.reading() as connection:
+        found = known.deadlines(connection, day_of(utc_now()), timedelta(days=within))
+    if as_json:
+        print_json(found)
+        return
+    table = _table("by", "days left", "what", "USCC", "name", "why")
+    for one in found:
+        left = f"[red]{one.days_left}[/]" if one.days_left < 0 else str(one.days_left)
+        table.add_row(str(one.day), left, str(one.due), one.uscc, escape(one.name_zh), escape(one.why))
+    console.print(table)
+
+
+@app.command()
+def held(as_json: Json = False) -> None:
+    """Records that no rule foresaw and whose gains wait for a person."""
+    with opened() as desk, desk.database.reading() as connection:
+        found = tell.waiting(connection)
+    if as_json:
+        print_json(found)
+        return
+    table = _table("no.", "since (UTC)", "USCC", "name", "says", "why it waits")
+    for one in found:
+        record = one.record
+        says = f"{record.tier} since {record.tier_since}, measures {record.measure_status} since {record.measure_since}"
+        table.add_row(str(one.id), f"{one.recorded:%Y-%m-%d %H:%M}", record.uscc, escape(record.name_zh), says, escape(one.note))
+    console.print(table)
+
+
+@app.command()
+def confirm(number: Annotated[int, typer.Argument(help="The record's number, as `aeo-gateway domestic held` shows it.")]) -> None:
+    """Let a held record's gains through: they hold from now on, and are told."""
+    with opened() as desk, desk.database.write.begin() as connection:
+        done = tell.let_through(connection, desk, number, who=getpass.getuser(), at=utc_now())
+    partners = ", ".join(sorted(done.queued)) or "nobody"
+    console.print(f"{done.uscc}: its gains hold. News queued for {partners}.", highlight=False)
+
+
+def told(identity: Identity, as_json: Json = False) -> None:
+    """What each partner was last told of a Chinese enterprise: since when, proven by which receipt, accepted by which result."""
+    with opened() as desk, desk.database.reading() as connection:
+        found = known.told(connection, identity)
+    if as_json:
+        print_json(found)
+        return
+    table = _table("partner", "code told", "standing", "since (UTC)", "in message", "receipt", "accepted by")
+    for one in found.told:
+        receipt = f"{one.received:%Y-%m-%d %H:%M}" if one.received else f"- ({one.state})"
+        result = f"{one.outcome}: {one.outcome_message}" if one.outcome else "-"
+        statement = one.statement
+        table.add_row(
+            one.partner, statement["tin"], statement["standing"], f"{one.since:%Y-%m-%d %H:%M}", one.message_id, receipt, result
+        )
+    console.print(table)
+    if not found.told:
+        console.print("No partner was told of it.")
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
