@@ -10,21 +10,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Standing, Statement, priority_of
+from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Priority, Standing, Statement, priority_of
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
-from gateway.sandbox.speech import Speech
+from gateway.sandbox.speech import STATING, Speech
 from gateway.wire import envelope, signature
-from gateway.wire.envelope import Envelope, Receipt, RecordResult
+from gateway.wire.envelope import Envelope, Receipt, RecordResult, Resend
 from gateway.wire.sample import Dialect, Reading
 from gateway.wire.signature import Policy, Signer, VerifyKey
 from gateway.wire.xml import parse
+
+#: Who signs documents that name a person.
+SIGNATORY = {"signatory.surname": "Made-up", "signatory.name": "Signatory"}
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -33,11 +37,16 @@ class Heard(msgspec.Struct, frozen=True):
     header: Header
     statements: tuple[Statement, ...]
     body: bytes
+    results: tuple[RecordResult, ...] = ()
+    resend: Resend | None = None
 
 
 @dataclass(slots=True)
 class Box:
-    """``gateway`` is the other side's code; ``gateway_keys`` are the certificates of it that this partner pinned."""
+    """``gateway`` is the other side's code; ``gateway_keys`` are the certificates of it that this partner pinned.
+
+    ``speaks_as`` exchanges the roles: with our own code in it, the box is what a partner's endpoint takes for us.
+    """
 
     bundle: Bundle
     signer: Signer
@@ -45,6 +54,7 @@ class Box:
     gateway_keys: Sequence[VerifyKey]
     clock: Callable[[], datetime]
     environment: Environment = Environment.TEST
+    speaks_as: str = ""
     operators: dict[str, Statement] = field(default_factory=dict)
     believed: dict[str, Statement] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
@@ -54,11 +64,16 @@ class Box:
 
     @property
     def iso(self) -> str:
-        return self.bundle.iso
+        return self.speaks_as or self.bundle.iso
+
+    @property
+    def today(self) -> date:
+        """The day in China, by which the arrangement's terms are dated."""
+        return self.clock().astimezone(HOME_ZONE).date()
 
     @property
     def dialect(self) -> Dialect:
-        choice = self.bundle.arrangement.dialect.on(self.clock().astimezone(HOME_ZONE).date()).value
+        choice = self.bundle.arrangement.dialect.on(self.today).value
         if choice is None:
             raise Refusal(Code.SCHEMA_NOT_AGREED, f"No dialect is chosen for {self.iso}.")
         return self.bundle.dialects[choice.name, choice.version]
@@ -71,14 +86,15 @@ class Box:
 
     def make_up(self, count: int, *, seed: int = 1) -> None:
         """Fills the partner's register with made-up operators."""
-        today = self.clock().astimezone(self.bundle.arrangement.zone).date()
-        for statement in made_up.operators(self.bundle, self.dialect, count, today, seed=seed):
-            self.operators[statement.tin] = statement
+        self.operators |= {statement.tin: statement for statement in self.invent(count, seed)}
+
+    def invent(self, count: int, seed: int) -> list[Statement]:
+        """Made-up operators as the partner would state them, the same for the same seed; the register stays as it is."""
+        return made_up.operators(self.bundle, self.dialect, count, self.today, seed=seed)
 
     def full_list(self) -> bytes:
         """The complete list as of now, signed."""
-        now = self.clock()
-        return self.message(Kind.LIST, tuple(self.operators.values()), picture=Picture(as_of=now))
+        return self.message(Kind.LIST, tuple(self.operators.values()), picture=Picture(as_of=self.clock()))
 
     def say(self, tin: str, standing: Standing, kind: Kind = Kind.NOTICE) -> bytes:
         """A notice (or update) about one operator; of one that is not in this partner's register the bare code is said."""
@@ -97,41 +113,43 @@ class Box:
         kind: Kind,
         statements: Sequence[Statement] = (),
         *,
-        picture: Picture | None = None,
         query: str | None = None,
-        refers_to: str | None = None,
+        signer: Signer | None = None,
+        edit: Callable[[str], str] = str,
+        **said: Any,
     ) -> bytes:
-        """Any message in the partner's own XML, signed."""
-        dialect, now = self.dialect, self.clock()
-        header = self.header(kind, picture=picture, refers_to=refers_to)
-        said: dict[str, str | int | date | datetime] = {"id": header.id, "issued": now, "as_of": picture.as_of if picture else now}
-        reading = Reading(message=said, statements=tuple(statements), query={"tin": query} if query else {})
-        payload = dialect.write(kind, reading, {"signatory.surname": "Made-up", "signatory.name": "Signatory"})
-        return self.sign(msgspec.structs.replace(header, dialect=dialect.name, version=dialect.version), payload)
+        """Any message in the partner's own XML, signed. ``said`` are fields of the header; ``edit`` spoils the payload on purpose."""
+        dialect = self.dialect
+        header = self.header(kind, dialect=dialect.name, version=dialect.version, **said)
+        moments: dict[str, Any] = {"issued": header.created, "as_of": header.picture.as_of if header.picture else header.created}
+        reading = Reading({"id": header.id, **moments}, tuple(statements), {"tin": query} if query else {})
+        return self.sign(header, edit(dialect.write(kind, reading, SIGNATORY)), signer)
 
-    def header(self, kind: Kind, *, refers_to: str | None = None, picture: Picture | None = None) -> Header:
-        number = 0
-        if kind in DIALECT_KINDS[:3]:
+    def header(self, kind: Kind, **said: Any) -> Header:
+        """A header of a message of ours; a ``sequence`` is counted up unless it is said."""
+        if kind in STATING and "sequence" not in said:
             priority = priority_of(kind)
-            number = self._sequence[priority] = self._sequence.get(priority, 0) + 1
-        return Header(
-            id=str(uuid4()),
-            kind=kind,
-            sender=self.iso,
-            receiver=self.gateway,
-            environment=self.environment,
-            created=self.clock(),
-            refers_to=refers_to,
-            sequence=number,
-            picture=picture,
-        )
+            said["sequence"] = self._sequence[priority] = self._sequence.get(priority, 0) + 1
+        usual: dict[str, Any] = {"id": str(uuid4()), "environment": self.environment, "created": self.clock()}
+        return Header(kind=kind, sender=self.iso, receiver=self.gateway, **(usual | said))
 
-    def sign(self, header: Header, payload: str) -> bytes:
-        return signature.sign(envelope.write(header, payload), self.signer)
+    def ours(self, kind: Kind, payload: str, *, signer: Signer | None = None, **said: Any) -> bytes:
+        """A message whose payload is the exchange schema's own: ping, keys, result."""
+        return self.sign(self.header(kind, **said), payload, signer)
+
+    def skip(self, priority: Priority) -> int:
+        """Leaves out the next number of a class, and returns it."""
+        self._sequence[priority] = self._sequence.get(priority, 0) + 1
+        return self._sequence[priority]
+
+    def sign(self, header: Header, payload: str, signer: Signer | None = None) -> bytes:
+        return signature.sign(envelope.write(header, payload), signer or self.signer)
 
     def check(self, answer: bytes) -> Envelope:
         """The gateway's answer, its signature verified with the pinned keys; a receipt is kept. Raises ``Refusal``."""
         said = self._verified(answer)
+        if (said.header.sender, said.header.receiver) != (self.gateway, self.iso):
+            raise Refusal(Code.IDENTITY_MISMATCH, f"The answer is from {said.header.sender} to {said.header.receiver}.")
         if said.header.kind is Kind.RECEIPT:
             self.receipts.append(envelope.read_receipt(said))
         return said
@@ -148,6 +166,8 @@ class Box:
             said = self._verified(body)
             if (said.header.sender, said.header.receiver) != (self.gateway, self.iso):
                 raise Refusal(Code.WRONG_RECEIVER)
+            if said.header.environment != self.environment:
+                raise Refusal(Code.WRONG_ENVIRONMENT)
             known = self._answers.get(said.header.id)
             if known is not None:
                 if known[0] != said.digest:
@@ -155,33 +175,39 @@ class Box:
                 return 200, known[1], []
             follow = self._take(said, body)
         except Refusal as refusal:
-            payload = envelope.write_refusal(refusal, sha256(body).hexdigest(), now)
-            return refusal.code.row.status, self.sign(self.header(Kind.REFUSAL), payload), []
-        receipt = self.sign(
-            self.header(Kind.RECEIPT, refers_to=said.header.id), envelope.write_receipt(Receipt(said.header.id, said.digest, now))
+            return (
+                refusal.code.row.status,
+                self.ours(Kind.REFUSAL, envelope.write_refusal(refusal, sha256(body).hexdigest(), now)),
+                [],
+            )
+        receipt = self.ours(
+            Kind.RECEIPT, envelope.write_receipt(Receipt(said.header.id, said.digest, now)), refers_to=said.header.id
         )
         self._answers[said.header.id] = (said.digest, receipt)
         return 200, receipt, follow
 
     def _take(self, said: Envelope, body: bytes) -> list[bytes]:
-        statements: tuple[Statement, ...] = ()
-        follow: list[bytes] = []
-        if said.header.kind in DIALECT_KINDS:
-            dialect = self.bundle.dialects[said.header.dialect or "", said.header.version or ""]
-            dialect.validate(said.payload)
-            reading = dialect.read(said.header.kind, said.payload)
-            statements = reading.statements
-            if said.header.kind is Kind.QUERY:
-                tin = reading.query["tin"]
-                found = [self.operators[tin]] if tin in self.operators else []
-                picture = Picture(as_of=self.clock())
-                follow.append(self.message(Kind.RESPONSE, found, picture=picture, query=tin, refers_to=said.header.id))
-            else:
-                self.believed |= {statement.tin: statement for statement in statements}
-                outcomes = envelope.write_result(RecordResult(statement.tin, "accepted") for statement in statements)
-                follow.append(self.sign(self.header(Kind.RESULT, refers_to=said.header.id), outcomes))
-        self.heard.append(Heard(said.header, statements, body))
-        return follow
+        header = said.header
+        if header.kind not in DIALECT_KINDS:
+            results = envelope.read_result(said) if header.kind is Kind.RESULT else ()
+            resend = envelope.read_resend(said) if header.kind is Kind.RESEND else None
+            self.heard.append(Heard(header, (), body, results, resend))
+            return []
+        dialect = self.bundle.dialects.get((header.dialect or "", header.version or ""))
+        if dialect is None:
+            raise Refusal(Code.SCHEMA_NOT_AGREED, field="Schema", value=f"{header.dialect} {header.version}")
+        dialect.validate(said.payload)
+        reading = dialect.read(header.kind, said.payload)
+        self.heard.append(Heard(header, reading.statements, body))
+        if header.kind is Kind.RESPONSE:
+            return []
+        if header.kind is Kind.QUERY:
+            tin = reading.query["tin"]
+            found = [self.operators[tin]] if tin in self.operators else []
+            return [self.message(Kind.RESPONSE, found, query=tin, refers_to=header.id, picture=Picture(as_of=self.clock()))]
+        self.believed |= {statement.tin: statement for statement in reading.statements}
+        outcomes = [RecordResult(statement.tin, "accepted") for statement in reading.statements]
+        return [self.ours(Kind.RESULT, envelope.write_result(outcomes), refers_to=header.id)]
 
     def _verified(self, body: bytes) -> Envelope:
         policy = Policy(frozenset(self.bundle.arrangement.binding.algorithms))

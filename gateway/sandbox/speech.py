@@ -13,12 +13,14 @@ from gateway.core.model import Kind, Statement
 from gateway.partners import Bundle
 from gateway.wire.sample import Dialect
 from gateway.wire.sample.check import places
-from gateway.wire.sample.dialect import Face
+from gateway.wire.sample.face import Face
 from gateway.wire.sample.language import FIELDS, Hole, Template
 from gateway.wire.schema import Allowed
 
 #: Kinds that state operators, the fullest first.
 STATING = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
+_DAY = date(2026, 4, 1)
+_FIXED: Mapping[str, Any] = {"date": _DAY, "moment": _DAY, "datetime": datetime(2026, 4, 1, tzinfo=UTC), "int": 1}
 
 
 class Slot(NamedTuple):
@@ -110,9 +112,9 @@ class Speech:
 
     def _candidates(self, slot: Slot, serial: int) -> Iterator[Any]:
         yield from slot.hole.value.words
-        yield from {"date": [date(2026, 4, 1)], "moment": [date(2026, 4, 1)], "int": [1]}.get(slot.hole.value.gives, [])
-        if slot.hole.value.gives == "datetime":
-            yield datetime(2026, 4, 1, tzinfo=UTC)
+        if slot.hole.value.gives != "text":
+            yield _FIXED[slot.hole.value.gives]
+            return
         specimen = self.specimens.get(slot.hole.key)
         width = len(specimen) if specimen else 4
         yield f"{serial % 10**width:0{width}d}"

@@ -1,0 +1,75 @@
+"""One partner's rehearsal from beginning to end, in a gateway that holds nothing else."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import httpx
+from sqlalchemy import Connection
+
+from gateway.onboarding.rehearsal import keys, listens, speaks
+from gateway.onboarding.rehearsal.found import Rehearsal, walk
+from gateway.onboarding.rehearsal.stage import Stage, Venue
+from gateway.partners import Bundle, open_bundle
+from gateway.partners.canonical import canonical
+from gateway.sandbox import server
+from gateway.sandbox.box import Box
+from gateway.sandbox.listen import listening
+from gateway.store import partners as stored
+from gateway.wire.algorithms import VerifyKey
+
+#: Valid operators in the first list: as many as all steps use up, and some that nobody touches.
+OPERATORS = 30
+WHO = "a rehearsal"
+
+
+def rehearse(bundle: Bundle, venue: Venue) -> Rehearsal:
+    """Walks every step with ``bundle``'s own data and keys made for it. ``venue`` may have rehearsed other partners before.
+
+    A step that fails does not end the rehearsal. Raises ``Refusal`` where it cannot even begin.
+    """
+    node = venue.node
+    began = node.clock()
+    made = keys.make(bundle.iso, bundle.arrangement.binding, began)
+    certificate = node.signer.certificate
+    assert certificate is not None, "a key ring's keys have certificates"
+    box = Box(bundle, made.current, node.settings.administration, [VerifyKey.from_certificate(certificate)], node.clock)
+    box.make_up(OPERATORS)
+    with listening(server.create_app(box, f"{venue.url}/exchange")) as url, httpx.Client(timeout=60) as http:
+        stage = Stage(venue, box, made, http, spare=list(box.operators))
+        _admit(stage, under_test(bundle, f"{url}/exchange", made))
+        try:
+            steps = tuple(walk(step, stage, stage.messages) for step in (*speaks.STEPS, *listens.STEPS, *speaks.LAST))
+        finally:
+            node.writer.do(
+                partial(stored.set_state, iso=bundle.iso, state="retired", at=node.clock(), who=WHO, reason="the rehearsal is over")
+            )
+    dialect = box.dialect
+    name = bundle.arrangement.economy.en
+    return Rehearsal(bundle.iso, name, bundle.digest, f"{dialect.name} {dialect.version}", "the partner in a box", began, steps)
+
+
+def under_test(bundle: Bundle, endpoint: str, made: keys.Keys) -> Bundle:
+    """The same data with the box's address and test keys in place of the partner's own."""
+    raw = json.loads(bundle.content)
+    binding = raw["site"].get("binding", {}) | {"endpoint": endpoint, "private_addresses": True, "pull": False}
+    raw["site"] |= {"binding": binding}
+    raw["certificates"] = [("signing", keys.pem(made.current)), ("signing", keys.pem(made.expired))]
+    return open_bundle(canonical(raw))
+
+
+def _admit(stage: Stage, bundle: Bundle) -> None:
+    node = stage.venue.node
+
+    def put(connection: Connection) -> None:
+        stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=node.clock(), who=WHO, reason="rehearsal")
+
+    node.writer.do(put)
+
+    def known() -> bool:
+        live = node.partners.all().get(bundle.iso)
+        return live is not None and live.bundle.digest == bundle.digest and live.state == "active"
+
+    stage.until("the partner in force", known)
+    stage.until("readiness", lambda: stage.http.get(f"{stage.venue.url}/readyz").status_code == 200)

@@ -1,0 +1,62 @@
+"""Spoiling a message on purpose, whatever its XML looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lxml import etree
+
+from gateway.core.model import Kind
+from gateway.wire.sample import Dialect
+from gateway.wire.sample.check import places
+from gateway.wire.sample.language import Template
+
+
+def unexpected(payload: str) -> str:
+    """With an element that no schema knows, at the end of the document."""
+    end = payload.rindex("</")
+    return f'{payload[:end]}<u:Unexpected xmlns:u="urn:aeo-gateway:unexpected"></u:Unexpected>{payload[end:]}'
+
+
+def unknown_code(dialect: Dialect, kind: Kind) -> Callable[[str], str] | None:
+    """A change of one code into one that no list holds; None where the dialect has no code list at all."""
+    coded = [
+        (template, place)
+        for face in dialect.faces(kind)
+        for template, place in places(face)
+        if template.single and template.holes[0].value.words
+    ]
+    if not coded:
+        return None
+
+    def edit(payload: str) -> str:
+        root = etree.fromstring(payload)
+        for template, (path, attribute) in coded:
+            for element in _found(root, path):
+                if attribute and attribute in element.attrib:
+                    element.set(attribute, _other(template, str(element.get(attribute))))
+                    return etree.tostring(root, encoding="unicode")
+                if not attribute and element.text:
+                    element.text = _other(template, element.text)
+                    return etree.tostring(root, encoding="unicode")
+        raise LookupError("the message holds none of its dialect's codes")
+
+    return edit
+
+
+def _found(root: etree._Element, path: tuple[str, ...]) -> list[etree._Element]:
+    elements = [root] if root.tag == path[0] else []
+    for tag in path[1:]:
+        elements = [child for element in elements for child in element if child.tag == tag]
+    return elements
+
+
+def _other(template: Template, code: str) -> str:
+    """A text like ``code`` that is not in the list."""
+    for filling in "9Z7Q":
+        text = (filling if not code.isdigit() or filling.isdigit() else "8") * len(code)
+        try:
+            template.holes[0].value.read(text)
+        except (LookupError, ValueError):
+            return text
+    raise LookupError("every text like this code is in its list")
