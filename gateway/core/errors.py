@@ -7,6 +7,7 @@ the very same bytes may be sent again later, and what the reader should do.
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 
@@ -163,3 +164,8 @@ class Refusal(Exception):
         self.remedy = remedy or code.row.remedy
         self.facts = facts or {}
         super().__init__(f"{code}: {self.detail}")
+
+    def __reduce__(self) -> tuple[partial[Refusal], tuple[Code, str]]:
+        """A refusal pickles: it may have been a worker process that refused."""
+        located = partial(Refusal, field=self.field, value=self.value, line=self.line, remedy=self.remedy, facts=self.facts)
+        return located, (self.code, self.detail)

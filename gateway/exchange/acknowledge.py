@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection
 
@@ -10,40 +12,44 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.store import beliefs, journal, outbox
 from gateway.wire import envelope
-from gateway.wire.envelope import Envelope
+from gateway.wire.envelope import NAMESPACE, Envelope, Said
 
 
-def take(connection: Connection, said: Envelope, received: datetime) -> None:
-    """A receipt, refusal or result that came as a message of its own. Raises ``Refusal`` when it is not about a message of ours.
-
-    A receipt for an unknown message, for another partner's message, with a wrong digest, or for a receipt is refused: none of
-    those is in this partner's outbox.
+def take(connection: Connection, said: Envelope, body: bytes, received: datetime) -> None:
+    """A receipt, refusal or result that came as a message of its own (``body``). Raises ``Refusal`` when it is not about a message of
+    ours: a receipt for an unknown message, for another partner's, with a wrong digest, or for a receipt is none, for none of those
+    is in this partner's outbox.
     """
     header = said.header
     about = header.refers_to or ""
     sent = outbox.sent(connection, header.sender, about)
-    if sent is None:
+    if sent is None or sent.body is None:
         raise Refusal(
             Code.REFERENCE_UNKNOWN,
             f"This gateway sent {header.sender} no message {about or '(none named)'}.",
             field="RefersTo",
             value=about,
         )
-    row, digest = sent
     match header.kind:
         case Kind.RECEIPT:
-            check_receipt(said, about, digest)
-            if outbox.settle(connection, row, "delivered", at=received):
-                beliefs.arrived(connection, row, received)
+            check_receipt(said, about, sent.digest)
+            delivered(connection, sent.id, header.sender, about, answer=body, at=received)
         case Kind.REFUSAL:
-            refused = envelope.read_refusal(said)
-            outbox.settle(connection, row, "dead", at=received, problem=f"{refused.code}: {refused.detail}")
+            refused = read_refusal(said, sent.body)
+            if not refused.retryable:
+                outbox.settle(connection, sent.id, "dead", at=received, answer=body, problem=sentence(refused))
         case _:
             outcomes = {record.code: record.outcome for record in envelope.read_result(said)}
-            beliefs.accepted(connection, row, outcomes, header.id)
-            journal.append(
-                connection, "result", header.id, {"about": about, "outcomes": outcomes}, at=received, partner=header.sender
-            )
+            beliefs.accepted(connection, sent.id, outcomes, header.id)
+            counted: dict[str, object] = {"about": about, "outcomes": Counter(outcomes.values())}
+            journal.append(connection, "result", header.id, counted, at=received, partner=header.sender)
+
+
+def delivered(connection: Connection, row: int, partner: str, message_id: str, *, answer: bytes, at: datetime) -> None:
+    """A checked receipt (``answer``) proves that our message arrived. The same or another receipt once more changes nothing."""
+    if outbox.settle(connection, row, "delivered", at=at, answer=answer):
+        beliefs.arrived(connection, row, at)
+        journal.append(connection, "delivered", message_id, {"receipt": sha256(answer).hexdigest()}, at=at, partner=partner)
 
 
 def check_receipt(said: Envelope, message_id: str, digest: str | None) -> None:
@@ -55,3 +61,20 @@ def check_receipt(said: Envelope, message_id: str, digest: str | None) -> None:
             f"The receipt is for {receipt.message} with digest {receipt.digest[:16]}..., the message sent was {message_id}.",
             facts={"sent": str(digest), "receipt": receipt.digest},
         )
+
+
+def read_refusal(said: Envelope, body: bytes) -> Said:
+    """What a partner's refusal says of the bytes that we sent. Raises ``Refusal`` RECEIPT_MISMATCH where it is about others: whoever
+    replays an old one must not be able to end what it never spoke of."""
+    refused = envelope.read_refusal(said)
+    about, sent = said.payload.findtext(f"{{{NAMESPACE}}}Digest", ""), sha256(body).hexdigest()
+    if about != sent:
+        raise Refusal(
+            Code.RECEIPT_MISMATCH, "The refusal is not about the bytes that were sent.", facts={"sent": sent, "refused": about}
+        )
+    return refused
+
+
+def sentence(refused: Said) -> str:
+    """A refusal in one line, for a person."""
+    return f"{refused.code}: {refused.detail} {refused.remedy}".strip()[:500]

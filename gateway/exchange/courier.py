@@ -1,8 +1,8 @@
 """Delivery: every partner's queue is worked on its own, so a slow partner delays no other.
 
 One message in flight per partner. The first try signs the message and keeps the bytes; every further try sends the same bytes
-under the same id. A try ends in a receipt that fits (delivered), a refusal (dead, for a person to look at), or later (anything
-else, with growing pauses and jitter) until the message expires.
+under the same id. A try ends in a receipt that fits (delivered), a refusal of these bytes (dead, for a person to look at), or later:
+anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole.
 """
 
 from __future__ import annotations
@@ -10,178 +10,161 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
-from hashlib import sha256
-from typing import TypeVar
 
-import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Header, Kind
+from gateway.core.model import Kind
 from gateway.exchange import acknowledge
+from gateway.exchange.dispatch import prepare
 from gateway.exchange.node import Node
 from gateway.net import Guard, Unreachable, post
-from gateway.store import beliefs, journal, outbox
+from gateway.store import journal, outbox
 from gateway.store.live import Live
 from gateway.store.outbox import Leased
 from gateway.wire import envelope, signature
 from gateway.wire.envelope import Envelope
-from gateway.wire.xml import canonical, parse
+from gateway.wire.xml import parse
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 #: The first pause after a failed try, and the longest.
 PAUSE, LONGEST = timedelta(seconds=2), timedelta(minutes=15)
-#: How long a partner may take to answer.
+#: How long a partner may take to answer; never longer than four fifths of what is left of the lease.
 PATIENCE = timedelta(seconds=20)
 
 
 class Courier:
-    """Works every partner's queue until stopped. ``nudge`` makes it look now instead of at the next poll."""
+    """Works every partner's queue until stopped."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._look = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
-
-    def nudge(self) -> None:
-        self._look.set()
 
     async def run(self) -> None:
         """Runs until cancelled; a fault of ours is logged and tried again at the next poll."""
         try:
             while True:
                 try:
-                    await self._start_queues()
+                    await self.look()
                 except Exception:
                     log.exception("the courier could not look at its queues")
-                self._look.clear()
-                try:
-                    await asyncio.wait_for(self._look.wait(), self._node.settings.poll.total_seconds())
-                except TimeoutError:
-                    continue
+                await asyncio.sleep(self._node.settings.poll.total_seconds())
         finally:
             for task in self._busy.values():
                 task.cancel()
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
-    async def _start_queues(self) -> None:
-        now = self._node.clock()
-        for iso in await asyncio.to_thread(self._waiting, now):
+    async def look(self) -> None:
+        """Starts a task on every queue that has something due and is not being worked."""
+        for iso in await asyncio.to_thread(self._waiting):
             running = self._busy.get(iso)
             live = self._node.partners.all().get(iso)
             if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
                 self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
 
-    def _waiting(self, now: datetime) -> list[str]:
+    async def idle(self) -> None:
+        """Waits until the queues begun are worked as far as they can be now."""
+        await asyncio.gather(*self._busy.values())
+
+    def _waiting(self) -> list[str]:
         with self._node.database.reading() as connection:
-            return outbox.waiting(connection, now)
+            return outbox.waiting(connection, self._node.shared(connection))
 
     async def _drain(self, live: Live) -> None:
         try:
-            while await self._one(live):
+            while await deliver(self._node, live):
                 pass
         except Exception:
             log.exception("the courier failed on the queue of %s", live.arrangement.iso)
 
-    async def _one(self, live: Live) -> bool:
-        """Takes and tries the head of one queue; False when nothing is due or the partner needs a pause."""
-        leased = await prepare(self._node, live.arrangement.iso)
-        if leased is None:
-            return False
-        node, now = self._node, self._node.clock()
-        if leased.expires <= now:
-            await _write(
-                node, partial(outbox.finish, leased=leased, state="expired", at=now, problem="no receipt before it expired")
-            )
-            return True
-        binding = live.arrangement.binding
-        try:
-            answer = await post(
-                binding.endpoint or "",
-                leased.body or b"",
-                headers={"Content-Type": "application/xml; charset=utf-8"},
-                guard=Guard(private_addresses=binding.private_addresses, timeout=PATIENCE, max_bytes=1 << 20),
-            )
-            said = read_answer(node, live, answer.body)
-        except (Unreachable, Refusal) as problem:
-            await self._later(leased, str(problem), None)
-            return False
-        return await self._settle(leased, said, answer.headers.get("retry-after"))
 
-    async def _settle(self, leased: Leased, said: Envelope, retry_after: str | None) -> bool:
-        node, now = self._node, self._node.clock()
-        if said.header.kind is Kind.RECEIPT:
-            try:
-                acknowledge.check_receipt(said, leased.header.id, leased.digest)
-            except Refusal as wrong:
-                await self._later(leased, str(wrong), None)
-                return False
-            await _write(node, partial(_delivered, leased=leased, at=now))
-            return True
-        if said.header.kind is Kind.REFUSAL:
-            refused = envelope.read_refusal(said)
-            problem = f"{refused.code}: {refused.detail} {refused.remedy}"
-            if refused.retryable:
-                await self._later(leased, problem, retry_after)
-                return False
-            await _write(node, partial(outbox.finish, leased=leased, state="dead", at=now, problem=problem))
-            return True
-        await self._later(leased, f"the partner answered with a {said.header.kind}", None)
+async def deliver(node: Node, live: Live) -> bool:
+    """Takes and tries the head of one queue; False when nothing is due or the try failed."""
+    began = time.monotonic()
+    leased = await prepare(node, live)
+    if leased is None:
+        return False
+    binding = live.arrangement.binding
+    # Whatever the partner does, the try is over before anybody else may begin one.
+    left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
+    retry_after: str | None = None
+    try:
+        answer = await post(
+            binding.endpoint or "",
+            leased.body or b"",
+            headers={"Content-Type": "application/xml; charset=utf-8"},
+            guard=Guard(private_addresses=binding.private_addresses, timeout=min(PATIENCE, left * 0.8), max_bytes=1 << 20),
+        )
+        node.step("answered")
+        retry_after = answer.headers.get("retry-after")
+        said = read_answer(node, live, answer.body)
+        return await _settle(node, leased, said, answer.body, retry_after)
+    except (Unreachable, Refusal) as problem:
+        await _later(node, leased, str(problem), retry_after)
         return False
 
-    async def _later(self, leased: Leased, problem: str, retry_after: str | None) -> None:
-        pause = min(LONGEST, PAUSE * 2 ** min(leased.attempt - 1, 10)) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
-        if retry_after and retry_after.isdigit():
-            pause = max(pause, min(LONGEST, timedelta(seconds=int(retry_after))))
-        log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
-        await _write(self._node, partial(outbox.postpone, leased=leased, due=self._node.clock() + pause, problem=problem[:500]))
+
+async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, retry_after: str | None) -> bool:
+    """What a proven answer means. Raises ``Refusal`` where it is not about the bytes that were sent."""
+    if said.header.kind is Kind.RECEIPT:
+        acknowledge.check_receipt(said, leased.header.id, leased.digest)
+        await node.write(partial(_delivered, leased=leased, answer=answer, at=node.clock()))
+    elif said.header.kind is Kind.REFUSAL:
+        refused = acknowledge.read_refusal(said, leased.body or b"")
+        if refused.retryable:
+            await _later(node, leased, acknowledge.sentence(refused), retry_after)
+            return False
+        await node.write(partial(_dead, leased=leased, answer=answer, problem=acknowledge.sentence(refused), at=node.clock()))
+    else:
+        raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {said.header.kind}.")
+    node.step("finished")
+    return True
 
 
-def _delivered(connection: Connection, leased: Leased, at: datetime) -> None:
-    if outbox.finish(connection, leased, "delivered", at=at):
-        beliefs.arrived(connection, leased.id, at)
-        journal.append(
-            connection,
-            "delivered",
-            leased.header.id,
-            {"digest": leased.digest, "attempt": leased.attempt},
-            at=at,
-            partner=leased.partner,
-        )
+def _delivered(connection: Connection, leased: Leased, answer: bytes, at: datetime) -> None:
+    outbox.works(connection, leased.partner)
+    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, answer=answer, at=at)
 
 
-async def _write(node: Node, job: Callable[[Connection], T]) -> T:
-    return await asyncio.wrap_future(node.writer.submit(job))
+def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:
+    outbox.works(connection, leased.partner)
+    if outbox.finish(connection, leased, "dead", at=at, answer=answer, problem=problem):
+        journal.append(connection, "refused", leased.header.id, {"problem": problem}, at=at, partner=leased.partner)
 
 
-async def prepare(node: Node, iso: str) -> Leased | None:
-    """Leases the head of a queue, signed and durably kept, ready to be sent or pulled.
+async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None) -> None:
+    pause = max(pause_after(leased.attempt), asked_for(retry_after, node.clock()))
+    log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
 
-    Signing stands between two transactions: a slow key must not hold up every other partner.
-    """
-    now = node.clock()
+    def put_back(connection: Connection) -> None:
+        now = node.shared(connection)
+        if outbox.postpone(connection, leased, now + pause, problem[:500]):
+            outbox.failed(connection, leased.partner, now=now, problem=problem[:500])
 
-    def take(connection: Connection) -> tuple[Leased, Header] | None:
-        leased = outbox.lease(connection, iso, now=now, until=now + node.settings.lease)
-        return None if leased is None else (leased, outbox.number(connection, leased))
-
-    taken = await _write(node, take)
-    if taken is None or taken[0].body is not None:
-        return taken and taken[0]
-    leased, header = taken
-    body, digest = await asyncio.to_thread(_sign, node, header, leased.payload)
-    await _write(node, partial(outbox.signed, leased=leased, body=body, digest=digest))
-    return msgspec.structs.replace(leased, header=header, body=body, digest=digest)
+    await node.write(put_back)
 
 
-def _sign(node: Node, header: Header, payload: str) -> tuple[bytes, str]:
-    unsigned = envelope.write(header, payload)
-    return signature.sign(unsigned, node.signer), sha256(canonical(parse(unsigned))).hexdigest()
+def pause_after(attempt: int) -> timedelta:
+    """How long to wait after so many tries: doubling, with jitter, so that partners that fell together do not rise together."""
+    doubled: timedelta = PAUSE * 2 ** min(attempt - 1, 10)
+    return min(LONGEST, doubled) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
+
+
+def asked_for(retry_after: str | None, now: datetime) -> timedelta:
+    """What a Retry-After asks for (RFC 9110: seconds or a date), at most ``LONGEST``; nothing where it cannot be read."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(LONGEST, timedelta(seconds=int(text[:9])))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return timedelta()
+    return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))
 
 
 def read_answer(node: Node, live: Live, body: bytes) -> Envelope:
@@ -190,6 +173,10 @@ def read_answer(node: Node, live: Live, body: bytes) -> Envelope:
     policy = signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
     verified = signature.verify(parse(body), node.trust.keys_for(arrangement.iso, "signing", node.clock()), policy)
     said = envelope.read(verified)
-    if (said.header.sender, said.header.receiver) != (arrangement.iso, node.settings.administration):
+    if (said.header.sender, said.header.receiver, said.header.environment) != (
+        arrangement.iso,
+        node.settings.administration,
+        node.environment,
+    ):
         raise Refusal(Code.IDENTITY_MISMATCH, "The answer is not from this partner to us.")
     return said

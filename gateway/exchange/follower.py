@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection, select
 
@@ -15,8 +17,23 @@ from gateway.store import journal, leases
 from gateway.store.statements import chunks
 from gateway.store.tables import operator
 from gateway.trust.certificates import ROLES, Pin, Trust
+from gateway.wire.envelope import Checkpoint
 
 log = logging.getLogger(__name__)
+
+#: Kinds of entries that change what a node knows of its partners.
+_ABOUT_PARTNERS = ("partner", "certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look at the journal brought: (code, timeline, its journal entry), and the position up to which that is all."""
+
+    rows: list[tuple[str, bytes, int]]
+    position: int | None
+    checkpoint: Checkpoint | None
+    age: timedelta | None
+    more: bool
 
 
 class Follower:
@@ -33,7 +50,7 @@ class Follower:
             self._refresh(connection)
             rows = ((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline)))
             self._index.load(rows, position)
-            self._heartbeat(connection)
+            self._hear(self._beat(connection))
             self._node.checkpoint = sealer.checkpoint_of(sealed)
 
     async def run(self) -> None:
@@ -41,31 +58,54 @@ class Follower:
         while True:
             await asyncio.sleep(self._node.settings.poll.total_seconds())
             try:
-                await asyncio.to_thread(self.step)
+                while await self.step():
+                    pass
             except Exception:
                 log.exception("the follower failed and will try again")
 
-    def step(self) -> None:
-        """Applies what was sealed since the last step."""
-        with self._node.database.reading() as connection:
-            fresh = journal.since(connection, self._index.position)
-            if fresh:
-                for batch in chunks([identity for _, identity, _, _ in fresh], 500):
-                    rows = connection.execute(select(operator.c.tin, operator.c.timeline).where(operator.c.entry.in_(batch)))
-                    self._index.apply((row.tin, row.timeline) for row in rows)
-                if any(kind != "message" for _, _, kind, _ in fresh):
-                    self._refresh(connection)
-                else:
-                    self._also(connection)
-                self._index.apply((), fresh[-1][0] + 1)
-                self._node.checkpoint = sealer.checkpoint_of(journal.latest(connection))
-            if len(fresh) < journal.PAGE:
-                self._heartbeat(connection)
+    async def step(self) -> bool:
+        """Applies what was sealed since the last step, a page at a time; whether there is more.
 
-    def _heartbeat(self, connection: Connection) -> None:
+        It reads on a thread and applies on the event loop, where ``receive`` applies what this node itself commits: an operator
+        that ``receive`` has told the index of meanwhile is ahead of what was read here, and is not taken back.
+        """
+        seen = await asyncio.to_thread(self._look)
+        ahead = self._node.ahead
+        self._index.apply((tin, timeline) for tin, timeline, entry in seen.rows if ahead.get(tin, 0) <= entry)
+        for tin, _, entry in seen.rows:
+            if ahead.get(tin, 0) <= entry:
+                ahead.pop(tin, None)
+        if seen.position is not None:
+            self._index.apply((), seen.position)
+            self._node.checkpoint = seen.checkpoint
+        if not seen.more:
+            self._hear(seen.age)
+        return seen.more
+
+    def _look(self) -> _Seen:
+        with self._node.database.reading() as connection:
+            age = self._beat(connection)
+            fresh = journal.since(connection, self._index.position)
+            rows: list[tuple[str, bytes, int]] = []
+            for batch in chunks([identity for _, identity, _, _ in fresh], 500):
+                found = select(operator.c.tin, operator.c.timeline, operator.c.entry).where(operator.c.entry.in_(batch))
+                rows += [(row.tin, row.timeline, row.entry) for row in connection.execute(found)]
+            if any(kind in _ABOUT_PARTNERS for _, _, kind, _ in fresh):
+                self._refresh(connection)
+            elif fresh:
+                self._also(connection)
+            position = fresh[-1][0] + 1 if fresh else None
+            checkpoint = sealer.checkpoint_of(journal.latest(connection)) if fresh else None
+            return _Seen(rows, position, checkpoint, age, len(fresh) == journal.PAGE)
+
+    def _beat(self, connection: Connection) -> timedelta | None:
+        """How long ago the sealer's heart beat, by the clock that all nodes share: two machines' own clocks may differ."""
         ends = leases.ends(connection, "sealer")
-        if ends is not None:
-            self._index.heard(ends - self._node.settings.lease)
+        return None if ends is None else self._node.shared(connection) - (ends - self._node.settings.lease)
+
+    def _hear(self, age: timedelta | None) -> None:
+        if age is not None:
+            self._index.heard(self._node.clock() - age)
 
     def _refresh(self, connection: Connection) -> None:
         node = self._node

@@ -1,4 +1,5 @@
-"""What falls due by the calendar: complete lists to partners, and news that a date, or a partner's new terms, bring by themselves."""
+"""What falls due by the calendar: complete lists to partners, news that a date, or a partner's new terms, bring by themselves, and
+messages that another node took in and did not live to judge."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ async def run(node: Node) -> None:
 
 
 def _hold(connection: Connection, node: Node) -> bool:
-    now = node.clock()
+    now = node.shared(connection)
     return leases.hold(connection, "keeper", sealer.HOLDER, now=now, until=now + max(node.settings.lease, 2 * EVERY))
 
 

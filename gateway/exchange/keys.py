@@ -10,14 +10,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, insert, select
 
 from gateway.core.errors import Code, Refusal
+from gateway.exchange.node import Node
 from gateway.store import journal
 from gateway.store.tables import announced
 from gateway.wire import envelope
 from gateway.wire.envelope import Envelope
 
 
-def take(connection: Connection, said: Envelope, received: datetime) -> None:
-    """Records what a ``keys`` message announces; it was signed with a key the partner holds already."""
+def take(connection: Connection, node: Node, said: Envelope, received: datetime) -> None:
+    """Records what a ``keys`` message announces; it was signed with a key the partner holds already.
+
+    Another partner's certificate is refused: whoever connects with it would otherwise be taken for the one who announced it last.
+    """
     sender = said.header.sender
     for one in envelope.read_keys(said):
         try:
@@ -27,8 +31,18 @@ def take(connection: Connection, said: Envelope, received: datetime) -> None:
                 Code.CERTIFICATE_UNSUITABLE, "What is announced is no X.509 certificate in DER.", field="Certificate"
             ) from None
         fingerprint = sha256(one.certificate).hexdigest()
-        if connection.execute(select(announced.c.partner).where(announced.c.fingerprint == fingerprint)).first() is not None:
+        owner = connection.execute(select(announced.c.partner).where(announced.c.fingerprint == fingerprint)).scalar_one_or_none()
+        if owner == sender:
             continue
+        pinned = (
+            iso
+            for iso in node.partners.all()
+            if iso != sender
+            for pin in node.trust.trust_of(iso).pins
+            if pin.der == one.certificate
+        )
+        if owner is not None or next(pinned, None):
+            raise Refusal(Code.CERTIFICATE_UNSUITABLE, "The certificate is another partner's.", field="Certificate")
         connection.execute(
             insert(announced).values(
                 fingerprint=fingerprint,

@@ -5,61 +5,35 @@ SEMANTICS: Lists. Runs inside the transaction of ``record``, under the partner's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from gateway.core import history
 from gateway.core.arrangement import HOME_ZONE, Arrangement
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import Picture, Standing, Statement, Told
 from gateway.exchange.judge import Judged
-from gateway.store import packing, statements
+from gateway.store import journal, messages, packing, partners, statements
+from gateway.store.live import Live, folding
 from gateway.store.tables import listing, listing_part
 
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
 
+#: States of a list that holds.
+APPLIED = ("applied", "released")
 
-def take(connection: Connection, judged: Judged, received: datetime) -> tuple[list[Told], str]:
-    """Takes one part in. Returns what the list now says as a whole, omissions included, and its state: waiting, applied or held."""
+
+def take(connection: Connection, judged: Judged, received: datetime) -> list[Told] | None:
+    """Takes one part in. Returns what the list now says as a whole, omissions included; None while parts are missing."""
     header, arrangement = judged.proven.header, judged.proven.live.arrangement
     picture = header.picture
     assert picture is not None, "judge refuses a list without one"
-    here = (listing.c.partner == arrangement.iso) & (listing.c.scope == picture.scope) & (listing.c.as_of == picture.as_of)
-    row = connection.execute(select(listing).where(here)).first()
-    if row is None:
-        identity = int(
-            connection.execute(
-                insert(listing)
-                .values(
-                    partner=arrangement.iso,
-                    scope=picture.scope,
-                    as_of=picture.as_of,
-                    parts=picture.parts,
-                    state="waiting",
-                    baseline=False,
-                    granting=0,
-                    omitting=0,
-                    changed=received,
-                )
-                .returning(listing.c.id)
-            ).scalar_one()
-        )
-    elif row.state != "waiting":
-        raise Refusal(
-            Code.LIST_INCOMPLETE,
-            "A list of this scope and moment was already applied.",
-            field="Picture",
-            remedy="Give a later list its own moment.",
-        )
-    elif row.parts != picture.parts:
-        raise Refusal(
-            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
-        )
-    else:
-        identity = row.id
+    identity = _listing(connection, arrangement.iso, picture, received)
     there = connection.execute(select(listing_part.c.part).where(listing_part.c.listing == identity)).scalars().all()
     if picture.part in there:
         raise Refusal(Code.LIST_INCOMPLETE, f"Part {picture.part} came before in another message.", field="Picture")
@@ -72,15 +46,46 @@ def take(connection: Connection, judged: Judged, received: datetime) -> tuple[li
         )
     )
     if len(there) + 1 < picture.parts:
-        return [], "waiting"
+        return None
     told = list(judged.told) if picture.parts == 1 else _assembled(connection, identity)
-    return _complete(connection, arrangement, identity, picture.scope, picture.as_of, told, judged, received)
+    return _complete(connection, arrangement, identity, picture, told, judged, received)
+
+
+def _listing(connection: Connection, iso: str, picture: Picture, received: datetime) -> int:
+    """The list that this part is of: begun before, or begun now."""
+    here = (listing.c.partner == iso) & (listing.c.scope == picture.scope) & (listing.c.as_of == picture.as_of)
+    row = connection.execute(select(listing).where(here)).first()
+    if row is None:
+        begun = insert(listing).values(
+            partner=iso,
+            scope=picture.scope,
+            as_of=picture.as_of,
+            parts=picture.parts,
+            state="waiting",
+            baseline=False,
+            granting=0,
+            omitting=0,
+            changed=received,
+        )
+        return int(connection.execute(begun.returning(listing.c.id)).scalar_one())
+    if row.state != "waiting":
+        raise Refusal(
+            Code.LIST_INCOMPLETE,
+            "A list of this scope and moment was already applied.",
+            field="Picture",
+            remedy="Give a later list its own moment.",
+        )
+    if row.parts != picture.parts:
+        raise Refusal(
+            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
+        )
+    return int(row.id)
 
 
 def _assembled(connection: Connection, identity: int) -> list[Told]:
-    rows = connection.execute(
-        select(listing_part.c.statements).where(listing_part.c.listing == identity).order_by(listing_part.c.part)
-    ).scalars()
+    """Everything the parts say, in their order; the parts themselves are put away, for it is recorded from now on."""
+    of_list = listing_part.c.listing == identity
+    rows = connection.execute(select(listing_part.c.statements).where(of_list).order_by(listing_part.c.part)).scalars()
     told = [one for part in rows for one in map(packing.told, _packed(part))]
     seen: set[tuple[str, str | None, str | None]] = set()
     for one in told:
@@ -88,6 +93,7 @@ def _assembled(connection: Connection, identity: int) -> list[Told]:
         if key in seen:
             raise Refusal(Code.OPERATOR_REPEATED, "Two parts of the list speak of one authorisation.", value=one.statement.tin)
         seen.add(key)
+    connection.execute(update(listing_part).where(of_list).values(statements=b""))
     return told
 
 
@@ -95,39 +101,75 @@ def _complete(
     connection: Connection,
     arrangement: Arrangement,
     identity: int,
-    scope: str,
-    as_of: datetime,
+    picture: Picture,
     told: list[Told],
     judged: Judged,
     received: datetime,
-) -> tuple[list[Told], str]:
-    iso = arrangement.iso
-    in_scope = (listing.c.partner == iso) & (listing.c.scope == scope)
-    baseline = (
-        connection.execute(select(listing.c.id).where(in_scope, listing.c.state.in_(("applied", "released"))).limit(1)).first()
-        is None
-    )
+) -> list[Told]:
+    before = _before(connection, arrangement, picture)
     named = {one.statement.tin for one in told}
-    granted_before = {
-        tin
-        for tin, packed in statements.timelines_of(connection, iso)
-        if _covers(scope, arrangement, tin) and _grants(packed, as_of)
-    }
-    omitted = sorted(granted_before - named)
-    granting = [one.statement.tin for one in told if one.statement.standing.grants and one.statement.tin not in granted_before]
-    held = not baseline and _too_many(connection, arrangement, len(granting), len(omitted), received)
+    omitted = sorted(before.granted - named)
+    granting = {one.statement.tin for one in told if one.statement.standing.grants} - before.granted
+    # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
+    counted = before.covered
+    changes = sum(map(counted, granting)), sum(map(counted, omitted))
+    held = _too_many(connection, arrangement, *changes, received)
     if held:
-        fresh = set(granting)
-        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in fresh else one for one in told]
-    told += [delisted(tin, as_of, judged.proven.header.id, judged.proven.envelope.digest, received, held=held) for tin in omitted]
+        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in told]
+    header, digest = judged.proven.header, judged.proven.envelope.digest
+    told += [delisted(tin, picture.as_of, header.id, digest, received, held=held) for tin in omitted]
+    state = "held" if held else "applied"
     connection.execute(
         update(listing)
         .where(listing.c.id == identity)
-        .values(
-            state="held" if held else "applied", baseline=baseline, granting=len(granting), omitting=len(omitted), changed=received
-        )
+        .values(state=state, baseline=before.first, granting=changes[0], omitting=changes[1], changed=received)
     )
-    return told, "held" if held else "applied"
+    said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": len(named)}
+    said |= {"state": state, "baseline": before.first, "granting": len(granting), "omitting": omitted}
+    journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """How things were at the moment a list pictures: who in its scope stood, who was covered by a list, whether nobody was."""
+
+    granted: set[str]
+    covered: Callable[[str], bool]
+    first: bool
+
+
+def _before(connection: Connection, arrangement: Arrangement, picture: Picture) -> _Before:
+    query = select(listing.c.scope).where(listing.c.partner == arrangement.iso, listing.c.state.in_(APPLIED)).distinct()
+    scopes = set(connection.execute(query).scalars())
+
+    def covered(tin: str) -> bool:
+        return "*" in scopes or any(covers(scope, arrangement, tin) for scope in scopes)
+
+    first = "*" not in scopes and (not scopes if picture.scope == "*" else picture.scope not in scopes)
+    return _Before(_granted(connection, arrangement, picture.scope, picture.as_of), covered, first)
+
+
+def _granted(connection: Connection, arrangement: Arrangement, scope: str, moment: datetime) -> set[str]:
+    seconds = int(moment.timestamp())
+    return {
+        tin
+        for tin, packed in statements.timelines_of(connection, arrangement.iso)
+        if covers(scope, arrangement, tin) and _grants(packed, seconds)
+    }
+
+
+def _grants(packed: bytes, seconds: int) -> bool:
+    stands = (one.standing_at(seconds) for one in history.unpack(packed).authorisations)
+    return any(stand is not None and stand.standing.grants for stand in stands)
+
+
+def covers(scope: str, arrangement: Arrangement, tin: str) -> bool:
+    """Whether a list of this scope speaks of the operator: all do that name no member."""
+    if scope == "*":
+        return True
+    member = arrangement.member_of(tin)
+    return member is not None and member.iso == scope
 
 
 def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> Told:
@@ -145,21 +187,10 @@ def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: 
     )
 
 
-def _grants(packed: bytes, moment: datetime) -> bool:
-    seconds = int(moment.timestamp())
-    stands = (one.standing_at(seconds) for one in history.unpack(packed).authorisations)
-    return any(stand is not None and stand.standing.grants for stand in stands)
-
-
-def _covers(scope: str, arrangement: Arrangement, tin: str) -> bool:
-    if scope == "*":
-        return True
-    member = arrangement.member_of(tin)
-    return member is not None and member.iso == scope
-
-
 def _too_many(connection: Connection, arrangement: Arrangement, granting: int, omitting: int, received: datetime) -> bool:
     """Whether this partner's lists would change more than its threshold on this day, all its messages counted together."""
+    if not granting and not omitting:
+        return False
     day = received.astimezone(HOME_ZONE)
     threshold = arrangement.threshold.on(day.date()).value
     if threshold is None:
@@ -168,39 +199,126 @@ def _too_many(connection: Connection, arrangement: Arrangement, granting: int, o
     today = (listing.c.partner == arrangement.iso) & (listing.c.changed >= start) & (listing.c.changed < start + timedelta(days=1))
     before = connection.execute(
         select(func.coalesce(func.sum(listing.c.granting), 0), func.coalesce(func.sum(listing.c.omitting), 0)).where(
-            today, listing.c.baseline.is_(False), listing.c.state.in_(("applied", "held"))
+            today, listing.c.state.in_(("applied", "held"))
         )
     ).one()
     return granting + int(before[0]) > threshold or omitting + int(before[1]) > threshold
 
 
 def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequence[Told]) -> list[Told]:
-    """Delistings for what arrives late: issued before a complete list that was already applied and does not name the operator."""
+    """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator."""
     if not told:
         return []
     iso, earliest = arrangement.iso, min(one.issued for one in told)
     later = connection.execute(
         select(listing)
-        .where(listing.c.partner == iso, listing.c.state.in_(("applied", "released")), listing.c.as_of > earliest)
+        .where(listing.c.partner == iso, listing.c.state.in_(APPLIED), listing.c.as_of > earliest)
         .order_by(listing.c.as_of)
     ).all()
     late: list[Told] = []
     for row in later:
-        carried = connection.execute(select(listing_part.c.message_id).where(listing_part.c.listing == row.id)).scalars().all()
-        named = statements.named_in(connection, iso, carried)
+        carried = _messages(connection, row.id)
+        before = [one for one in told if one.issued < row.as_of and covers(row.scope, arrangement, one.statement.tin)]
+        named = statements.named_in(connection, iso, carried, {one.statement.tin for one in before})
         late += [
-            delisted(one.statement.tin, row.as_of, carried[0], one.digest, one.received)
-            for one in told
-            if one.issued < row.as_of and _covers(row.scope, arrangement, one.statement.tin) and one.statement.tin not in named
+            delisted(one.statement.tin, row.as_of, carried[-1], one.digest, one.received)
+            for one in before
+            if one.statement.tin not in named and not one.derived
         ]
     return late
+
+
+def _messages(connection: Connection, identity: int) -> Sequence[str]:
+    carried = select(listing_part.c.message_id).where(listing_part.c.listing == identity).order_by(listing_part.c.part)
+    return connection.execute(carried).scalars().all()
 
 
 def last_complete(connection: Connection) -> dict[tuple[str, str], datetime]:
     """(partner, scope) -> the ``as_of`` of the latest complete list that counts."""
     rows = connection.execute(
         select(listing.c.partner, listing.c.scope, func.max(listing.c.as_of))
-        .where(listing.c.state.in_(("applied", "held", "released")))
+        .where(listing.c.state.in_((*APPLIED, "held")))
         .group_by(listing.c.partner, listing.c.scope)
     )
     return {(row[0], row[1]): row[2] for row in rows}
+
+
+# ---------------------------------------------------------------- a person decides
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A list that waits for a person: how many operators it would grant and how many it no longer names."""
+
+    id: int
+    partner: str
+    scope: str
+    as_of: datetime
+    granting: int
+    omitting: int
+    messages: tuple[str, ...]
+
+
+def held(connection: Connection) -> list[Held]:
+    """Every list that waits for a person, the oldest first."""
+    rows = connection.execute(select(listing).where(listing.c.state == "held").order_by(listing.c.id)).all()
+    return [
+        Held(row.id, row.partner, row.scope, row.as_of, row.granting, row.omitting, tuple(_messages(connection, row.id)))
+        for row in rows
+    ]
+
+
+def release(connection: Connection, live: Live, identity: int, *, who: str, reason: str, at: datetime) -> dict[str, bytes]:
+    """A person lets a held list apply: its grants grant, and whom it does not name is delisted, with those who came in meanwhile.
+
+    Returns the timelines changed. Raises ``Refusal`` NOT_FOUND where no such list waits.
+    """
+    arrangement = live.arrangement
+    row = _decided(connection, arrangement.iso, identity, "released", at)
+    carried = _messages(connection, identity)
+    tins = set(statements.release(connection, arrangement.iso, carried, at))
+    missed = _granted(connection, arrangement, row.scope, row.as_of) - tins
+    missed -= statements.named_in(connection, arrangement.iso, carried, missed)
+    claimed = messages.claimed(connection, arrangement.iso, carried[-1])
+    assert claimed is not None, "a list came in claimed messages"
+    late = [delisted(tin, row.as_of, carried[-1], claimed[0], at) for tin in sorted(missed)]
+    statements.record(connection, arrangement.iso, late)
+    return _refold(connection, arrangement, row, tins | missed, "release", who=who, reason=reason, at=at)
+
+
+def drop(connection: Connection, live: Live, identity: int, *, who: str, reason: str, at: datetime) -> dict[str, bytes]:
+    """A person sets a held list aside: what it would grant and omit is void. The losses it states stay (choice: taking back a loss
+    takes two people, see ``void``). Returns the timelines changed; raises ``Refusal`` NOT_FOUND where no such list waits.
+    """
+    arrangement = live.arrangement
+    row = _decided(connection, arrangement.iso, identity, "dropped", at)
+    tins = statements.drop(connection, arrangement.iso, _messages(connection, identity), at)
+    return _refold(connection, arrangement, row, tins, "drop", who=who, reason=reason, at=at)
+
+
+def _decided(connection: Connection, iso: str, identity: int, state: str, at: datetime) -> Any:
+    partners.lock(connection, iso)
+    waits: ColumnElement[bool] = (listing.c.id == identity) & (listing.c.partner == iso) & (listing.c.state == "held")
+    row = connection.execute(select(listing).where(waits)).first()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"No list {identity} of {iso} waits for a person.")
+    connection.execute(update(listing).where(waits).values(state=state, changed=at))
+    return row
+
+
+def _refold(
+    connection: Connection,
+    arrangement: Arrangement,
+    row: Any,
+    tins: Iterable[str],
+    decision: str,
+    *,
+    who: str,
+    reason: str,
+    at: datetime,
+) -> dict[str, bytes]:
+    iso, concerned = arrangement.iso, sorted(tins)
+    said: dict[str, object] = {"decision": decision, "who": who, "reason": reason, "operators": concerned}
+    said |= {"scope": row.scope, "as_of": row.as_of}
+    entry = journal.append(connection, "decision", f"list-{row.id}", said, at=at, partner=iso)
+    told = statements.said_of(connection, iso, concerned)
+    return statements.refold(connection, iso, told, folding(arrangement), entry)

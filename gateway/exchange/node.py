@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
+
+from sqlalchemy import Connection
 
 from gateway.core.model import Environment
 from gateway.settings import Settings
-from gateway.store.database import Database, Writer
+from gateway.store.database import Database, Writer, shared_clock
 from gateway.store.live import Partners
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 from gateway.wire.envelope import Checkpoint
 from gateway.wire.signature import Signer
+
+if TYPE_CHECKING:
+    from gateway.exchange.large import Large
+
+T = TypeVar("T")
+
+
+#: How long an opened key is used before its directory is looked at again.
+_KEPT = timedelta(seconds=1)
 
 
 def new_id() -> str:
@@ -27,22 +40,31 @@ class Signing:
 
     def __init__(self, ring: KeyRing, name: str, passphrase: str, clock: Callable[[], datetime], *, production: bool) -> None:
         self._ring, self._name, self._passphrase, self._clock, self._production = ring, name, passphrase, clock, production
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._until = datetime.max.replace(tzinfo=UTC)
         self.now()
 
-    def now(self) -> tuple[Signer, str]:
-        """The signer and the fingerprint of its certificate. Raises ``Refusal`` naming what is missing."""
+    def now(self) -> tuple[Signer, str, datetime]:
+        """The signer, the fingerprint of its certificate and when that ends. Raises ``Refusal`` naming what is missing."""
         moment = self._clock()
-        if moment >= self._until:
+        if not self._until - _KEPT <= moment < self._until:  # a clock may also jump back
             key = self._ring.current(self._name, moment, production=self._production)
-            self._current = (key.signer(self._passphrase), key.fingerprint)
-            self._until = moment + timedelta(seconds=1)
+            self._current = (key.signer(self._passphrase), key.fingerprint, key.x509.not_valid_after_utc)
+            self._until = moment + _KEPT
         return self._current
+
+
+def _nothing(_: str) -> None:
+    """What a step does outside the tests that stop a process at it."""
 
 
 @dataclass(slots=True)
 class Node:
-    """``clock`` gives aware UTC. ``changed`` receives the packed timelines of operators that a committed message changed."""
+    """``clock`` gives aware UTC, ``shared`` the clock of the database, which all its nodes have in common.
+
+    ``changed`` receives the packed timelines of operators that a committed message changed; ``ahead`` remembers which journal entry
+    each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving and of
+    delivery when it is done. ``large`` judges what is too large for the event loop; without it a thread does.
+    """
 
     settings: Settings
     database: Database
@@ -53,6 +75,10 @@ class Node:
     clock: Callable[[], datetime]
     changed: Callable[[Mapping[str, bytes]], None] = lambda _: None
     checkpoint: Checkpoint | None = None
+    shared: Callable[[Connection], datetime] = shared_clock
+    step: Callable[[str], None] = _nothing
+    ahead: dict[str, int] = field(default_factory=dict)
+    large: Large | None = None
     environment: Environment = field(init=False)
 
     @property
@@ -65,3 +91,7 @@ class Node:
 
     def __post_init__(self) -> None:
         self.environment = Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
+
+    async def write(self, job: Callable[[Connection], T]) -> T:
+        """Has the writer run ``job``; when this returns, what it did is durable."""
+        return await asyncio.wrap_future(self.writer.submit(job))

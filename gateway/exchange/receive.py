@@ -11,38 +11,47 @@
     8  tell the index
 
 A receipt stands only for durable state. What cannot be proven to be a partner's is quarantined under a quota; every other exit
-is a signed receipt or a signed refusal. A fault of ours is an error without a verdict, and the sender may try again.
+is a signed receipt or a signed refusal. A fault of ours is an error without a verdict, and the sender may try again. An id is
+claimed only in step 7, so an interrupted intake is judged again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Header, Kind
-from gateway.exchange.judge import Judged, Transport, claim, prove, translate
-from gateway.exchange.node import Node, new_id
-from gateway.exchange.record import record
+from gateway.core.model import Kind
+from gateway.exchange import mailbox
+from gateway.exchange.judge import Transport
+from gateway.exchange.large import Large
+from gateway.exchange.node import Node
+from gateway.exchange.work import Outcome, finish, judge, reply
 from gateway.store import journal, messages
-from gateway.wire import envelope, signature
-from gateway.wire.envelope import Receipt
+from gateway.store.messages import Kept
+from gateway.wire import envelope
 
-#: Below this size a message is judged where it stands: handing it to a thread costs more than judging it.
+log = logging.getLogger(__name__)
+
+#: Up to this many bytes a message is judged where it stands: handing it on costs more than judging it.
 SMALL = 64 * 1024
 
-#: How many bytes of unproven messages are kept at the most.
-QUARANTINE = 256 * 2**20
+#: How many bytes, and how many, of unproven messages are kept at the most.
+QUARANTINE, STRANGERS = 256 * 2**20, 10_000
+
+#: How often an intake is judged before it is left to a person: judging it fails by a fault of ours.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. ``refusal`` is None for a receipt; ``signed`` is None where no partner could be named to sign for."""
+    """What goes back. ``refusal`` is None where the message was taken; ``signed`` is None where no partner could be named to sign for."""
 
     status: int
     signed: bytes | None
@@ -52,95 +61,90 @@ class Answer:
 async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
     """Takes one message through all the steps."""
     received = node.clock()
-    kept = await asyncio.wrap_future(
-        node.writer.submit(partial(messages.keep, body=body, remote=transport.remote, received=received))
-    )  # 0
-    return await take(node, body, transport, kept, received)
+    keep = partial(messages.keep, body=body, remote=transport.remote, identity=transport.identity, received=received)
+    kept = await node.write(keep)  # 0
+    node.step("kept")
+    return await take(node, Kept(kept, received, transport.remote, transport.identity, body))
 
 
-async def take(node: Node, body: bytes, transport: Transport, kept: int, received: datetime) -> Answer:
-    """Everything after the bytes are kept; an interrupted intake comes here again at the next start."""
-    progress = _Progress()
-    try:
-        if len(body) <= SMALL:
-            judged, receipt = _judge(node, body, transport, received, progress)
-        else:
-            judged, receipt = await asyncio.to_thread(_judge, node, body, transport, received, progress)
-        recorded = await asyncio.wrap_future(
-            node.writer.submit(
-                partial(record, node=node, judged=judged, kept=kept, body=body, receipt=receipt, received=received)
-            )  # 7
-        )
-    except Refusal as refusal:
-        return await _refuse(node, refusal, body, kept, received, progress)
+async def take(node: Node, kept: Kept) -> Answer:
+    """Everything after the bytes are kept; an interrupted intake comes here again."""
+    if len(kept.body) > SMALL and node.large is not None:
+        outcome = await node.large.work(node, kept)
+    else:
+        outcome = await _here(node, kept)
+    if isinstance(outcome.ended, Refusal):
+        return await _refuse(node, outcome.ended, kept, outcome)
+    recorded = outcome.ended
+    assert recorded is not None, "what is not refused is recorded"
+    node.ahead.update(dict.fromkeys(recorded.timelines, recorded.entry))
     node.changed(recorded.timelines)  # 8
-    return Answer(200, recorded.answer)
+    given = await mailbox.give(node, recorded.pull, fresh=recorded.fresh) if recorded.pull else None
+    node.step("answering")
+    return Answer(200, given or recorded.answer)
 
 
-@dataclass(slots=True)
-class _Progress:
-    """How far judging came: who is claimed to speak, and the header once it is proven."""
-
-    claimed: str | None = None
-    proven: Header | None = None
-
-
-def _judge(node: Node, body: bytes, transport: Transport, received: datetime, progress: _Progress) -> tuple[Judged, bytes]:
-    claimed = claim(node, body, transport)  # 1, 2
-    progress.claimed = claimed.live.arrangement.iso
-    proven = prove(node, claimed, received)  # 3
-    progress.proven = proven.header
-    judged = translate(proven, received)  # 4, 5, 6
-    # Signed before the write lock is taken: a slow key must not hold up every other partner.
-    receipt = envelope.write_receipt(Receipt(proven.header.id, proven.envelope.digest, received, node.checkpoint))
-    return judged, reply(node, Kind.RECEIPT, receipt, to=proven.header.sender, refers_to=proven.header.id, at=received)
+async def _here(node: Node, kept: Kept) -> Outcome:
+    outcome = Outcome()
+    try:
+        if len(kept.body) <= SMALL:
+            judged, receipt = judge(node, kept, outcome)
+        else:
+            judged, receipt = await asyncio.to_thread(judge, node, kept, outcome)
+        node.step("judged")
+        outcome.ended = await node.write(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))  # 7
+        node.step("recorded")
+    except Refusal as refusal:
+        outcome.ended = refusal
+    return outcome
 
 
-def reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime) -> bytes:
-    """A signed message of ours that answers on the spot."""
-    header = Header(
-        id=new_id(),
-        kind=kind,
-        sender=node.settings.administration,
-        receiver=to,
-        environment=node.environment,
-        created=at,
-        refers_to=refers_to,
-    )
-    return signature.sign(envelope.write(header, payload), node.signer)
-
-
-async def _refuse(node: Node, refusal: Refusal, body: bytes, kept: int, received: datetime, progress: _Progress) -> Answer:
-    signed = None
-    if progress.claimed is not None:
-        payload = envelope.write_refusal(refusal, sha256(body).hexdigest(), received)
-        about = progress.proven.id if progress.proven else None
-        signed = reply(node, Kind.REFUSAL, payload, to=progress.claimed, refers_to=about, at=received)
-    proven = progress.proven is not None
+async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Answer:
+    digest, signed = sha256(kept.body).hexdigest(), None
+    if came.claimed is not None:
+        payload = envelope.write_refusal(refusal, digest, kept.received)
+        about = came.proven.id if came.proven else None
+        signed = reply(node, Kind.REFUSAL, payload, to=came.claimed, refers_to=about, at=kept.received)
+    proven = came.proven is not None
     outcome = "conflict" if refusal.code is Code.ID_CONFLICT else "refused" if proven else "quarantined"
 
     def close(connection: Connection) -> None:
-        messages.close(connection, kept, outcome, partner=progress.claimed, answer=signed, refusal=refusal)
-        if proven:
-            journal.append(
-                connection,
-                "refusal",
-                f"intake-{kept}",
-                {"code": str(refusal.code), "digest": sha256(body).hexdigest()},
-                at=received,
-                partner=progress.claimed,
-            )
-        else:
-            messages.crowd_out(connection, QUARANTINE)
+        if not messages.close(connection, kept.id, outcome, partner=came.claimed, answer=signed, refusal=refusal):
+            return
+        if not proven:
+            messages.crowd_out(connection, QUARANTINE, STRANGERS)
+            return
+        body: dict[str, object] = {"code": str(refusal.code), "digest": digest, "answer": sha256(signed or b"").hexdigest()}
+        journal.append(connection, "refusal", f"intake-{kept.id}", body, at=kept.received, partner=came.claimed)
 
-    await asyncio.wrap_future(node.writer.submit(close))
+    await node.write(close)
+    node.step("answering")
     return Answer(refusal.code.row.status, signed, refusal)
 
 
 async def resume(node: Node) -> int:
-    """Judges again what was kept but not finished when the process ended; returns how many."""
+    """For the start of a node: judges again what was kept and not finished when a process ended; returns how many it ended.
+
+    It also brings up the process for large messages, so that the first of them need not wait for that.
+    """
+    if node.large is None:
+        node.large = Large(node.settings)
+    return await judge_again(node, node.clock() + timedelta(days=1))
+
+
+async def judge_again(node: Node, before: datetime) -> int:
+    """Judges what was kept before a moment and is not finished, by whichever node it came in. Judging twice at once harms nothing: the
+    id is claimed once. What fails by a fault of ours once more stays for the next time, and holds up nobody."""
     with node.database.reading() as connection:
-        left = messages.pending(connection)
-    for kept, received, remote, body in left:
-        await take(node, body, Transport(remote), kept, received)
-    return len(left)
+        left = messages.pending(connection, before)
+    done = 0
+    for kept in left:
+        taken_up = await node.write(partial(messages.take_up, kept=kept, most_tries=TRIES))
+        if taken_up is None:
+            continue
+        try:
+            await take(node, taken_up)
+            done += 1
+        except Exception:
+            log.exception("intake %d could not be judged", kept)
+    return done

@@ -6,17 +6,19 @@ not wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind, Statement, Told, priority_of
+from gateway.core.model import Header, Kind, Statement, Told, priority_of
 from gateway.exchange import acknowledge, keys, lists, tell
 from gateway.exchange.judge import Judged
 from gateway.exchange.node import Node, new_id
+from gateway.exchange.resend import resend
 from gateway.store import journal, messages, outbox, partners, statements
 from gateway.store.live import folding
 from gateway.wire import envelope
@@ -25,11 +27,16 @@ from gateway.wire.envelope import RecordResult, Resend
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The signed answer that now stands for the message, and the timelines that it changed. ``fresh`` is False for a duplicate."""
+    """The signed answer that now stands for the message, and the timelines that it changed with their journal entry.
+
+    ``fresh`` is False for a duplicate. ``pull`` is the header of a message that asks for one of ours.
+    """
 
     answer: bytes
     fresh: bool
     timelines: Mapping[str, bytes] = field(default_factory=dict)
+    entry: int = 0
+    pull: Header | None = None
 
 
 def record(
@@ -41,6 +48,7 @@ def record(
     """
     proven = judged.proven
     header, iso, digest = proven.header, proven.header.sender, proven.envelope.digest
+    pull = header if header.kind is Kind.PULL else None
     state = partners.lock(connection, iso)
     known = messages.claimed(connection, iso, header.id)
     if known is not None:
@@ -51,10 +59,10 @@ def record(
                 facts={"stored": known[0], "came": digest},
             )
         messages.close(connection, kept, "duplicate", partner=iso)
-        return Recorded(known[1], fresh=False)
+        return Recorded(known[1], fresh=False, pull=pull)
     if state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
-    _follow_up(connection, node, judged, received)
+    _follow_up(connection, node, judged, body, received)
     entry = journal.append(
         connection,
         "message",
@@ -66,6 +74,7 @@ def record(
             "partner_data": proven.live.bundle.digest,
             "statements": len(judged.told),
             "statements_digest": statements.digest(judged.told),
+            "receipt": sha256(receipt).hexdigest(),
         },
         at=received,
         partner=iso,
@@ -84,15 +93,18 @@ def record(
     messages.close(connection, kept, "accepted", partner=iso)
     _notice_gap(connection, node, judged, received)
     if not judged.told and header.kind is not Kind.LIST:
-        return Recorded(receipt, fresh=True)
+        return Recorded(receipt, fresh=True, pull=pull)
     outcomes, timelines = _statements(connection, judged, entry, received)
     if header.kind is not Kind.RESPONSE:
-        send(connection, node, judged, Kind.RESULT, envelope.write_result(outcomes), received)
-    return Recorded(receipt, fresh=True, timelines=timelines)
+        for about, results in outcomes.items():
+            send(connection, node, judged, Kind.RESULT, envelope.write_result(results), received, refers_to=about)
+    return Recorded(receipt, fresh=True, timelines=timelines, entry=entry)
 
 
-def send(connection: Connection, node: Node, judged: Judged, kind: Kind, payload: str, at: datetime) -> None:
-    """Queues a message of ours that refers to the one judged."""
+def send(
+    connection: Connection, node: Node, judged: Judged, kind: Kind, payload: str, at: datetime, *, refers_to: str | None = None
+) -> None:
+    """Queues a message of ours that refers to the one judged, or to another of its sender's."""
     proven = judged.proven
     outbox.enqueue(
         connection,
@@ -105,28 +117,38 @@ def send(connection: Connection, node: Node, judged: Judged, kind: Kind, payload
         at=at,
         retry_for=proven.live.arrangement.binding.retry_for,
         bundle=proven.live.bundle.digest,
-        refers_to=proven.header.id,
+        refers_to=refers_to or proven.header.id,
     )
 
 
 def _statements(
     connection: Connection, judged: Judged, entry: int, received: datetime
-) -> tuple[list[RecordResult], Mapping[str, bytes]]:
+) -> tuple[dict[str, list[RecordResult]], Mapping[str, bytes]]:
+    """What became of each record, by the message it came in (a list's parts get theirs together), and the timelines."""
     header, arrangement = judged.proven.header, judged.proven.live.arrangement
     iso = arrangement.iso
+    results: dict[str, list[RecordResult]] = {header.id: []}
+    told = list(judged.told)
     if header.kind is Kind.LIST:
-        told, state = lists.take(connection, judged, received)
-        if state == "waiting":
-            return [RecordResult(one.statement.tin, "waiting") for one in judged.told], {}
-    else:
-        told = list(judged.told)
+        complete = lists.take(connection, judged, received)
+        if complete is None:
+            results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in told]
+            return results, {}
+        told = complete
     told += lists.omitted_since(connection, arrangement, told)
     said = statements.said_of(connection, iso, {one.statement.tin for one in told})
-    outcomes = [RecordResult(one.statement.tin, _outcome(one, said.get(one.statement.tin, ()))) for one in told if not one.derived]
+    for one in told:
+        if not one.derived:
+            outcome = _outcome(one, said.get(one.statement.tin, ()))
+            results.setdefault(one.message_id, []).append(RecordResult(one.statement.tin, outcome))
     statements.record(connection, iso, told)
+    _add(said, told)
+    return results, statements.refold(connection, iso, said, folding(arrangement), entry)
+
+
+def _add(said: dict[str, list[Told]], told: Iterable[Told]) -> None:
     for one in told:
         said.setdefault(one.statement.tin, []).append(one)
-    return outcomes, statements.refold(connection, iso, said, folding(arrangement), entry)
 
 
 def _outcome(one: Told, before: Sequence[Told]) -> str:
@@ -149,22 +171,24 @@ def _notice_gap(connection: Connection, node: Node, judged: Judged, received: da
         send(connection, node, judged, Kind.RESEND, envelope.write_resend(Resend(priority_of(header.kind), *missing)), received)
 
 
-def _follow_up(connection: Connection, node: Node, judged: Judged, received: datetime) -> None:
+def _follow_up(connection: Connection, node: Node, judged: Judged, body: bytes, received: datetime) -> None:
     """What a message that is itself about messages or keys does."""
     proven = judged.proven
-    header = proven.header
+    header, live = proven.header, proven.live
     match header.kind:
         case Kind.RECEIPT | Kind.REFUSAL | Kind.RESULT:
-            acknowledge.take(connection, proven.envelope, received)
+            acknowledge.take(connection, proven.envelope, body, received)
         case Kind.RESEND:
             wanted = envelope.read_resend(proven.envelope)
-            ids = outbox.numbered(connection, header.sender, wanted.priority, wanted.first, wanted.last)
-            outbox.again(connection, now=received, retry_for=proven.live.arrangement.binding.retry_for, ids=ids)
+            asked = outbox.numbered(wanted.priority, wanted.first, wanted.last)
+            resend(connection, node, live, outbox.ended(connection, header.sender, asked), received)
         case Kind.QUERY:
             assert judged.reading is not None, "translate reads every query"
-            tell.respond(connection, node, proven.live, judged.reading.query["tin"], header.id, received)
+            tell.respond(connection, node, live, judged.reading.query["tin"], header.id, received)
         case Kind.KEYS:
-            keys.take(connection, proven.envelope, received)
+            keys.take(connection, node, proven.envelope, received)
+        case Kind.PULL if not live.arrangement.binding.pull:
+            raise Refusal(Code.KIND_NOT_ACCEPTED, "It is agreed that this gateway delivers.", field="Kind", value=header.kind)
         case Kind.CASE | Kind.CASE_REPLY:
             raise Refusal(
                 Code.KIND_NOT_ACCEPTED, "Cases between liaison officers are not exchanged yet.", field="Kind", value=header.kind

@@ -28,24 +28,26 @@ async def run(node: Node) -> None:
     """Seals every poll until cancelled, while this process holds the lease; also beats the heart that readiness looks at."""
     while True:
         try:
-            await asyncio.wrap_future(node.writer.submit(partial(seal, node=node)))
+            while await node.write(partial(seal, node=node)) == journal.PAGE:
+                pass
         except Exception:
             log.exception("the sealer failed and will try again")
         await asyncio.sleep(node.settings.poll.total_seconds())
 
 
-def seal(connection: Connection, node: Node) -> int:
+def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     """Numbers what was committed and signs a checkpoint when there is anything new; returns how many entries were numbered."""
-    now = node.clock()
-    if not leases.hold(connection, "sealer", HOLDER, now=now, until=now + node.settings.lease):
+    shared = node.shared(connection)
+    if not leases.hold(connection, "sealer", holder, now=shared, until=shared + node.settings.lease):
         return 0
     numbered = journal.number(connection)
     if not numbered:
         return 0
-    tree = journal.frontier(connection)
+    tree, now = journal.frontier(connection), node.clock()
+    signer, fingerprint, _ = node.signing.now()
     root = tree.root.hex()
     text = journal.note(node.settings.administration, tree.size, root, now)
-    journal.add_checkpoint(connection, tree, Sealed(tree.size, root, now, text, node.signer.sign(text), node.fingerprint))
+    journal.add_checkpoint(connection, tree, Sealed(tree.size, root, now, text, signer.sign(text), fingerprint))
     return len(numbered)
 
 

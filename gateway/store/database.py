@@ -6,20 +6,36 @@ many jobs a transaction, so that thirty concurrent messages cost one flush to di
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy.exc import DBAPIError
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: A node that hangs must not keep the others from a partner's row; one that cannot be reached must not be waited for.
+_POSTGRES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 20_000,
+    "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000",
+}
+#: PostgreSQL's deadlock and serialization failure: it took back one of two that were in each other's way, and asks for another try.
+_IN_THE_WAY = ("40P01", "40001")
+#: One number that every node locks while it migrates.
+_MIGRATING = 7_226_282
 
 
 class Database:
@@ -34,14 +50,18 @@ class Database:
             self.write = _sqlite_engine(url, "BEGIN IMMEDIATE")
             self.read = _sqlite_engine(url, "BEGIN")
         else:
-            self.write = create_engine(url, pool_pre_ping=True)
-            self.read = create_engine(url, pool_pre_ping=True, pool_size=8)
+            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES)
+            self.read = create_engine(
+                url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRES, isolation_level="REPEATABLE READ"
+            )
 
     def migrate(self) -> None:
-        """Brings the schema to the newest revision; safe to call at every start."""
+        """Brings the schema to the newest revision; safe to call at every start, by several nodes at once."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.write.begin() as connection:
+            if not self.sqlite:
+                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -54,6 +74,14 @@ class Database:
     def close(self) -> None:
         self.write.dispose()
         self.read.dispose()
+
+
+def shared_clock(connection: Connection) -> datetime:
+    """The clock that all nodes on one database have in common (aware UTC): leases and due times are of it and of no other."""
+    if connection.dialect.name == "postgresql":
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now.astimezone(UTC)
+    return datetime.now(UTC)
 
 
 def _sqlite_engine(url: str, begin: str) -> Engine:
@@ -75,23 +103,35 @@ def _sqlite_engine(url: str, begin: str) -> Engine:
     return engine
 
 
+class _Job(NamedTuple):
+    work: Callable[[Connection], Any]
+    future: Future[Any]
+
+
+class _NotBegun(Exception):
+    """The database cannot be had at all: whoever waits learns it at once, and not each after a wait of his own."""
+
+
 class Writer:
     """Runs jobs one after another in shared transactions.
 
-    When a future resolves, what its job did is durable. A job that raises takes back only its own work. When the commit itself
-    fails, every job of that transaction fails with it and nothing of it remains. Jobs must not wait for anything.
+    When a future resolves, what its job did is durable. A job that raises takes back only its own work. Where the database itself
+    fails (a deadlock, a full disk, a lost connection) nothing of the shared transaction remains, and each job has another try
+    alone; only where a commit's outcome cannot be known do all of them fail without one. A job that fails so has left nothing
+    behind, unless its connection was lost in the very commit: so every job can be told a second time. Jobs must not wait for
+    anything, and may be run more than once.
     """
 
     def __init__(self, database: Database, most: int = 64) -> None:
         self._database = database
         self._most = most
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put((job, future))
+        self._jobs.put(_Job(job, future))
         return future
 
     def do(self, job: Callable[[Connection], T]) -> T:
@@ -112,29 +152,76 @@ class Writer:
                     last = True
                     break
                 batch.append(following)
-            self._commit(batch)
+            # From here on nobody can cancel: a future that was cancelled before takes no answer, and its job is not begun.
+            self._write([job for job in batch if job.future.set_running_or_notify_cancel()])
             if last:
                 return
 
-    def _commit(self, batch: list[tuple[Callable[[Connection], Any], Future[Any]]]) -> None:
-        outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
+    def _write(self, batch: list[_Job]) -> None:
+        try:
+            self._settle(self._together(batch))
+        except _NotBegun as down:
+            self._fail(batch, down.__cause__)
+        except DBAPIError as error:
+            if error.connection_invalidated or (len(batch) == 1 and not _in_the_way(error)):
+                self._fail(batch, error)
+            else:
+                log.info("a transaction of %d was taken back and is tried one by one: %s", len(batch), error.orig)
+                self._one_by_one(batch)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and this thread must go on
+            self._fail(batch, error)
+
+    def _one_by_one(self, batch: list[_Job]) -> None:
+        for place, job in enumerate(batch):
+            for last in (False, False, True):
+                try:
+                    self._settle(self._together([job]))
+                except _NotBegun as down:
+                    return self._fail(batch[place:], down.__cause__)
+                except DBAPIError as error:
+                    if not last and _in_the_way(error):
+                        continue
+                    self._fail([job], error)
+                break
+
+    def _together(self, batch: list[_Job]) -> list[tuple[_Job, Any, Exception | None]]:
+        """Runs and commits them; raises where the database fails, and then nothing of them remains."""
+        outcomes: list[tuple[_Job, Any, Exception | None]] = []
+        begun = False
         try:
             with self._database.write.begin() as connection:
-                for job, future in batch:
+                begun = True
+                for job in batch:
                     try:
                         with connection.begin_nested():
-                            outcomes.append((future, job(connection), None))
+                            outcomes.append((job, job.work(connection), None))
+                    except DBAPIError:
+                        # SQLite may have ended the whole transaction by itself, PostgreSQL lost the connection: what went before
+                        # and what would follow could be committed in part, or twice.
+                        raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
-                        outcomes.append((future, None, error))
-        except Exception as error:  # noqa: BLE001 - the commit failed: nothing of the batch is durable
-            if len(batch) > 1:
-                # Two nodes may have locked two partners in opposite order, or one job may have spoilt the rest: each alone, then.
-                for one in batch:
-                    self._commit([one])
-                return
-            outcomes = [(batch[0][1], None, error)]
-        for future, result, failure in outcomes:
+                        outcomes.append((job, None, error))
+                # An aborted transaction is rolled back at commit without a word of complaint; this complains.
+                connection.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            if not begun:
+                raise _NotBegun from error
+            raise
+        return outcomes
+
+    @staticmethod
+    def _settle(outcomes: list[tuple[_Job, Any, Exception | None]]) -> None:
+        for job, result, failure in outcomes:
             if failure is None:
-                future.set_result(result)
+                job.future.set_result(result)
             else:
-                future.set_exception(failure)
+                job.future.set_exception(failure)
+
+    @staticmethod
+    def _fail(batch: list[_Job], error: BaseException | None) -> None:
+        for job in batch:
+            job.future.set_exception(error or RuntimeError("the writer failed"))
+
+
+def _in_the_way(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _IN_THE_WAY

@@ -1,4 +1,4 @@
-"""Who may do what only one node may do at a time."""
+"""Who may do what only one node may do at a time. All moments are of the clock that the nodes share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from gateway.store.tables import lease
 
 
 def hold(connection: Connection, name: str, holder: str, *, now: datetime, until: datetime) -> bool:
-    """Takes or prolongs a lease; False while another holder's has not ended. ``until`` of a beating lease is also its heartbeat."""
-    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert_for(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
-    taken = connection.execute(
-        update(lease)
-        .where(lease.c.name == name, (lease.c.holder == holder) | (lease.c.until < now))
-        .values(holder=holder, until=until)
-    )
+    """Takes or prolongs a lease; False while another holder's has not ended. ``until`` of a beating lease is also its heartbeat.
+
+    Whoever holds it keeps the row locked until its transaction ends, so nobody takes over while it still writes.
+    """
+    ours = (lease.c.holder == holder) | (lease.c.until < now)
+    taken = connection.execute(update(lease).where(lease.c.name == name, ours).values(holder=holder, until=until))
+    if taken.rowcount == 0 and ends(connection, name) is None:
+        insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        taken = connection.execute(insert_for(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
     return taken.rowcount == 1
 
 

@@ -7,19 +7,32 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Header
+from gateway.store.statements import chunks
 from gateway.store.tables import intake, message, outbox
 
 _header = msgspec.msgpack.Decoder(Header).decode
 
 
-def keep(connection: Connection, body: bytes, *, remote: str, received: datetime) -> int:
-    """Keeps the bytes before anybody judges them; returns the intake id."""
+class Kept(msgspec.Struct, frozen=True):
+    """What came, before anybody judged it. ``identity`` is the partner that TLS proved, if one did."""
+
+    id: int
+    received: datetime
+    remote: str
+    identity: str | None
+    body: bytes
+
+
+def keep(connection: Connection, body: bytes, *, remote: str, identity: str | None, received: datetime) -> int:
+    """Keeps the bytes before they are judged; returns the intake id."""
     row = connection.execute(
-        insert(intake).values(received=received, remote=remote, size=len(body), body=body, outcome="pending").returning(intake.c.id)
+        insert(intake)
+        .values(received=received, remote=remote, identity=identity, tries=1, size=len(body), body=body, outcome="pending")
+        .returning(intake.c.id)
     )
     return int(row.scalar_one())
 
@@ -32,35 +45,62 @@ def close(
     partner: str | None,
     answer: bytes | None = None,
     refusal: Refusal | None = None,
-) -> None:
-    """Writes down how an intake ended. The bytes of an accepted one are the claimed message's from then on."""
+) -> bool:
+    """Writes down how an intake ended; False when it had ended already (two nodes may judge what a third one left).
+
+    The bytes of an accepted one are the claimed message's from then on.
+    """
     values: dict[str, Any] = {"outcome": outcome, "partner": partner, "answer": answer}
     if outcome in ("accepted", "duplicate"):
         values |= {"body": b"", "answer": None}
     if refusal is not None:
         values |= {"code": str(refusal.code), "detail": refusal.detail, "facts": json.dumps(refusal.facts, ensure_ascii=False)}
-    connection.execute(update(intake).where(intake.c.id == kept).values(values))
+    open_ = (intake.c.id == kept) & (intake.c.outcome == "pending")
+    return connection.execute(update(intake).where(open_).values(values)).rowcount == 1
 
 
-def crowd_out(connection: Connection, quota: int) -> None:
-    """Lets the oldest quarantined bytes go once they pass ``quota`` bytes, so that a stranger cannot fill the disk."""
+def crowd_out(connection: Connection, most_bytes: int, most_rows: int) -> None:
+    """Lets the oldest of what nobody proved go, so that a stranger cannot fill the disk: its bytes past ``most_bytes`` bytes of such
+    messages, itself past ``most_rows`` of them."""
     strangers = intake.c.outcome == "quarantined"
-    excess = int(connection.execute(select(func.coalesce(func.sum(intake.c.size), 0)).where(strangers)).scalar_one()) - quota
-    if excess <= 0:
+    counted = select(func.count(), func.coalesce(func.sum(intake.c.size), 0), func.max(intake.c.id)).where(strangers)
+    rows, held, last = connection.execute(counted).one()
+    if rows > most_rows:
+        # A tenth at once, so that not every further stranger costs a look at all of them.
+        oldest = select(intake.c.id).where(strangers).order_by(intake.c.id).limit(rows - most_rows + most_rows // 10)
+        connection.execute(delete(intake).where(intake.c.id.in_(oldest.scalar_subquery())))
+    if held <= most_bytes:
         return
-    leaving = []
-    for row in connection.execute(select(intake.c.id, intake.c.size).where(strangers).order_by(intake.c.received)):
+    leaving: list[int] = []
+    excess = held - most_bytes
+    sizes = select(intake.c.id, intake.c.size).where(strangers, intake.c.size > 0, intake.c.id < last).order_by(intake.c.id)
+    for row in connection.execute(sizes):
         leaving.append(row.id)
         excess -= row.size
         if excess <= 0:
             break
-    connection.execute(update(intake).where(intake.c.id.in_(leaving)).values(body=b"", size=0))
+    for batch in chunks(leaving):
+        connection.execute(update(intake).where(intake.c.id.in_(batch)).values(body=b"", size=0))
 
 
-def pending(connection: Connection) -> list[tuple[int, datetime, str, bytes]]:
-    """Intakes whose judgement was interrupted: they are judged again."""
-    rows = connection.execute(select(intake).where(intake.c.outcome == "pending").order_by(intake.c.id))
-    return [(row.id, row.received, row.remote, row.body) for row in rows]
+def pending(connection: Connection, before: datetime) -> list[int]:
+    """Intakes that came before a moment and are not judged: what judged them was interrupted, or is slow."""
+    query = select(intake.c.id).where(intake.c.outcome == "pending", intake.c.received < before).order_by(intake.c.id)
+    return list(connection.execute(query).scalars())
+
+
+def take_up(connection: Connection, kept: int, most_tries: int) -> Kept | None:
+    """An intake to be judged once more; None where it ended meanwhile. One that failed ``most_tries`` times is left to a person."""
+    open_ = (intake.c.id == kept) & (intake.c.outcome == "pending")
+    connection.execute(update(intake).where(open_, intake.c.tries >= most_tries).values(outcome="failed"))
+    row = connection.execute(update(intake).where(open_).values(tries=intake.c.tries + 1).returning(intake)).first()
+    return None if row is None else Kept(row.id, row.received, row.remote, row.identity, row.body)
+
+
+def kept(connection: Connection, intake_id: int) -> Kept:
+    """One intake whole."""
+    row = connection.execute(select(intake).where(intake.c.id == intake_id)).one()
+    return Kept(row.id, row.received, row.remote, row.identity, row.body)
 
 
 def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str, bytes] | None:
@@ -99,6 +139,20 @@ def claim(
             body=body,
             answer=answer,
         )
+    )
+
+
+def answered_with(connection: Connection, partner: str, message_id: str) -> str | None:
+    """The id of our message that a pull was answered with."""
+    return connection.execute(
+        select(message.c.refers_to).where(message.c.partner == partner, message.c.message_id == message_id)
+    ).scalar_one_or_none()
+
+
+def answer_with(connection: Connection, partner: str, message_id: str, given: str) -> None:
+    """Notes which of our messages a pull is answered with."""
+    connection.execute(
+        update(message).where(message.c.partner == partner, message.c.message_id == message_id).values(refers_to=given)
     )
 
 

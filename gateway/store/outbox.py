@@ -1,24 +1,33 @@
 """What is to be sent: written in the transaction that causes it, one queue per partner, one message in flight.
 
 A courier leases the head of a queue by moving its ``due`` into the future and counting the attempt up; only the holder of that
-attempt may complete it. A dead courier's message falls due again when the lease ends: that is the only way to a second send.
+attempt may put it back or give it up. A dead courier's message falls due again when the lease ends: that is the only way to a second
+send. Due times, leases and rests are of the clock that the nodes share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
-from gateway.store.tables import outbox, outbox_subject, sequence
+from gateway.store.tables import line, outbox, sequence
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
 _pack = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(Header).decode
+
+#: States in which a message still goes its way.
+OPEN = ("queued", "sending")
+#: Due whenever anybody looks: no clock of ours can delay a message.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+#: From this many failed tries in a row on, a partner's whole line rests: first so long, at most so long.
+TOLERATED, REST, LONGEST_REST = 3, timedelta(seconds=5), timedelta(minutes=5)
 
 #: Kinds that take a sequence number: those whose loss must be noticed.
 COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
@@ -36,14 +45,8 @@ class Leased(msgspec.Struct, frozen=True):
     digest: str | None
     created: datetime
     expires: datetime
+    good_until: datetime | None
     bundle: str
-
-
-class Queued(msgspec.Struct, frozen=True):
-    """A queued message, and the operators that superseded messages spoke of besides: the caller must tell of them again."""
-
-    id: int
-    orphans: frozenset[str]
 
 
 def enqueue(
@@ -61,16 +64,9 @@ def enqueue(
     dialect: tuple[str, str] | None = None,
     refers_to: str | None = None,
     picture: Picture | None = None,
-    about: Iterable[str] = (),
-) -> Queued:
-    """Queues one message.
-
-    Never-tried messages of the same partner about any operator in ``about`` are superseded: a queued "valid" must not arrive
-    after an urgent "suspended". One that was tried may have arrived, so it goes on: it is older, and its receiver can tell.
-    The sequence number is given at the first try, so that superseding leaves no gap.
-    """
-    subjects = sorted(set(about))
-    orphans = _supersede(connection, partner, subjects, at) if subjects else frozenset()
+) -> int:
+    """Queues one message and returns its row. The sequence number is given at the first try, so that what is taken back before (a
+    queued "valid" must not arrive after an urgent "suspended") leaves no gap."""
     header = Header(
         id=message_id,
         kind=kind,
@@ -90,40 +86,19 @@ def enqueue(
             message_id=message_id,
             kind=kind.value,
             rank=_RANK[priority_of(kind)],
+            sequence=0,
             header=_pack(header),
             payload=payload,
             state="queued",
             attempt=0,
-            due=at,
+            due=AT_ONCE,
             created=at,
             expires=at + retry_for,
             bundle=bundle,
         )
         .returning(outbox.c.id)
     )
-    queued = int(row.scalar_one())
-    if subjects:
-        connection.execute(insert(outbox_subject), [{"outbox": queued, "tin": tin} for tin in subjects])
-    return Queued(queued, orphans)
-
-
-def _supersede(connection: Connection, partner: str, subjects: list[str], at: datetime) -> frozenset[str]:
-    # A list speaks of everybody and stays: its own order (as_of) already yields to what is issued later.
-    about = exists().where(outbox_subject.c.outbox == outbox.c.id, outbox_subject.c.tin.in_(subjects))
-    gone = connection.execute(
-        update(outbox)
-        .where(
-            outbox.c.partner == partner,
-            outbox.c.state == "queued",
-            outbox.c.attempt == 0,
-            outbox.c.kind.in_(("update", "notice")),
-            about,
-        )
-        .values(state="superseded", finished=at)
-        .returning(outbox.c.id)
-    ).scalars()
-    spoken = connection.execute(select(outbox_subject.c.tin).where(outbox_subject.c.outbox.in_(list(gone)))).scalars()
-    return frozenset(spoken) - frozenset(subjects)
+    return int(row.scalar_one())
 
 
 def _next_number(connection: Connection, partner: str, priority: Priority) -> int:
@@ -139,46 +114,92 @@ def _next_number(connection: Connection, partner: str, priority: Priority) -> in
 
 def saw_number(connection: Connection, partner: str, priority: Priority, number: int) -> tuple[int, int] | None:
     """Notes an incoming number; returns the closed range that is missing before it, when this number opens a new gap."""
-    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     where = and_(sequence.c.partner == partner, sequence.c.direction == "in", sequence.c.priority == priority.value)
     last = connection.execute(select(sequence.c.last).where(where)).scalar_one_or_none()
-    if last is not None and number <= last:
+    if last is None:
+        connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=number))
+    elif number <= last:
         return None
-    row = insert_for(sequence).values(partner=partner, direction="in", priority=priority.value, last=number)
-    connection.execute(row.on_conflict_do_update(index_elements=["partner", "direction", "priority"], set_={"last": number}))
-    first = 1 if last is None else last + 1
+    else:
+        connection.execute(update(sequence).where(where).values(last=number))
+    first = (last or 0) + 1
     return (first, number - 1) if number > first else None
 
 
-def lease(connection: Connection, partner: str, *, now: datetime, until: datetime) -> Leased | None:
-    """Takes the most urgent due message of one partner, or None: nothing is due, or one is already in flight."""
-    in_flight = connection.execute(
-        select(outbox.c.id).where(outbox.c.partner == partner, outbox.c.state == "sending", outbox.c.due > now).limit(1)
-    ).first()
-    if in_flight:
+def lease(connection: Connection, partner: str, *, now: datetime, until: datetime, again: bool = False) -> Leased | None:
+    """Takes the most urgent due message of one partner, or None: nothing is due, one is in flight, the line is left alone, or
+    another node is just taking one. ``again``: the one in flight is given once more, to a partner that comes for it itself.
+    """
+    if not _take_line(connection, partner, now):
         return None
+    mine = outbox.c.partner == partner
+    flying = connection.execute(select(outbox).where(mine, outbox.c.state == "sending", outbox.c.due > now).limit(1)).first()
+    if flying is not None:
+        return _leased(flying, flying.attempt) if again and flying.body is not None else None
     row = connection.execute(
         select(outbox)
-        .where(outbox.c.partner == partner, outbox.c.state.in_(("queued", "sending")), outbox.c.due <= now)
+        .where(mine, outbox.c.state.in_(OPEN), outbox.c.due <= now)
         .order_by(outbox.c.rank, outbox.c.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update()
     ).first()
     if row is None:
         return None
     connection.execute(update(outbox).where(outbox.c.id == row.id).values(state="sending", attempt=row.attempt + 1, due=until))
+    return _leased(row, row.attempt + 1)
+
+
+def _leased(row: Any, attempt: int) -> Leased:
     return Leased(
         row.id,
         row.partner,
-        row.attempt + 1,
+        attempt,
         _header(row.header),
         row.payload,
         row.body,
         row.digest,
         row.created,
         row.expires,
+        row.good_until,
         row.bundle,
     )
+
+
+def _take_line(connection: Connection, partner: str, now: datetime) -> bool:
+    """Locks the partner's line for this transaction. Without it, two couriers could each take one message of one partner."""
+    until = connection.execute(select(line.c.until).where(line.c.partner == partner)).scalar_one_or_none()
+    if until is None:
+        insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        connection.execute(insert_for(line).values(partner=partner, failures=0, until=AT_ONCE).on_conflict_do_nothing())
+    locked = select(line.c.until).where(line.c.partner == partner).with_for_update(skip_locked=True)
+    until = connection.execute(locked).scalar_one_or_none()
+    return until is not None and until <= now
+
+
+def failed(connection: Connection, partner: str, *, now: datetime, problem: str) -> int:
+    """Counts a try that failed; from ``TOLERATED`` in a row on the whole line is left alone for a while. Returns the count."""
+    row = connection.execute(
+        update(line)
+        .where(line.c.partner == partner)
+        .values(failures=line.c.failures + 1, problem=problem)
+        .returning(line.c.failures)
+    ).scalar_one()
+    if row >= TOLERATED:
+        rest = min(LONGEST_REST, REST * 2 ** min(row - TOLERATED, 10))
+        connection.execute(update(line).where(line.c.partner == partner).values(until=now + rest))
+    return int(row)
+
+
+def works(connection: Connection, partner: str) -> None:
+    """The partner answered: its line is good."""
+    bad = (line.c.partner == partner) & (line.c.failures > 0)
+    connection.execute(update(line).where(bad).values(failures=0, until=AT_ONCE, problem=None))
+
+
+def lines(connection: Connection) -> dict[str, tuple[int, datetime, str]]:
+    """partner -> (failures in a row, left alone until, what went wrong last) of every line that is not good."""
+    rows = connection.execute(select(line).where(line.c.failures > 0).order_by(line.c.partner))
+    return {row.partner: (row.failures, row.until, row.problem) for row in rows}
 
 
 def number(connection: Connection, leased: Leased) -> Header:
@@ -187,13 +208,14 @@ def number(connection: Connection, leased: Leased) -> Header:
     if header.kind not in COUNTED or header.sequence:
         return header
     header = msgspec.structs.replace(header, sequence=_next_number(connection, leased.partner, priority_of(header.kind)))
-    connection.execute(update(outbox).where(_fence(leased)).values(header=_pack(header)))
+    connection.execute(update(outbox).where(_fence(leased)).values(header=_pack(header), sequence=header.sequence))
     return header
 
 
-def signed(connection: Connection, leased: Leased, body: bytes, digest: str) -> None:
-    """Keeps the bytes before they are first sent: every further try sends these very bytes."""
-    connection.execute(update(outbox).where(_fence(leased)).values(body=body, digest=digest))
+def signed(connection: Connection, leased: Leased, body: bytes, digest: str, good_until: datetime) -> bool:
+    """Keeps the bytes before they are first sent: every further try sends these very bytes. False: the lease was lost meanwhile."""
+    kept = update(outbox).where(_fence(leased)).values(body=body, digest=digest, good_until=good_until)
+    return connection.execute(kept).rowcount == 1
 
 
 def _fence(leased: Leased) -> ColumnElement[bool]:
@@ -203,64 +225,112 @@ def _fence(leased: Leased) -> ColumnElement[bool]:
 def finish(
     connection: Connection, leased: Leased, state: str, *, at: datetime, answer: bytes | None = None, problem: str | None = None
 ) -> bool:
-    """Ends it as delivered, dead or expired; False when the attempt was no longer this courier's."""
+    """Ends it; False when the attempt was no longer this courier's."""
     done = connection.execute(update(outbox).where(_fence(leased)).values(state=state, finished=at, answer=answer, problem=problem))
     return done.rowcount == 1
 
 
 def postpone(connection: Connection, leased: Leased, due: datetime, problem: str) -> bool:
-    """Puts it back for a later try."""
+    """Puts it back for a later try; False when the attempt was no longer this courier's."""
     done = connection.execute(update(outbox).where(_fence(leased)).values(state="queued", due=due, problem=problem))
     return done.rowcount == 1
 
 
+def expire(connection: Connection, partner: str, now: datetime) -> list[str]:
+    """Ends what nobody holds and is past its time; returns the message ids. They stay, for a person to look at."""
+    over = update(outbox).where(outbox.c.partner == partner, outbox.c.state.in_(OPEN), outbox.c.due <= now, outbox.c.expires <= now)
+    ended = over.values(state="expired", finished=now, problem=func.coalesce(outbox.c.problem, "no receipt before it expired"))
+    return list(connection.execute(ended.returning(outbox.c.message_id)).scalars())
+
+
 def waiting(connection: Connection, now: datetime) -> list[str]:
-    """The partners that have something due."""
-    return list(
-        connection.execute(
-            select(outbox.c.partner)
-            .where(outbox.c.state.in_(("queued", "sending")), outbox.c.due <= now)
-            .distinct()
-            .order_by(outbox.c.partner)
-        ).scalars()
-    )
+    """The partners that have something due and whose line is not left alone."""
+    resting = select(line.c.partner).where(line.c.until > now)
+    due = select(outbox.c.partner).where(outbox.c.state.in_(OPEN), outbox.c.due <= now, outbox.c.partner.not_in(resting))
+    return list(connection.execute(due.distinct().order_by(outbox.c.partner)).scalars())
 
 
-def sent(connection: Connection, partner: str, message_id: str) -> tuple[int, str | None] | None:
-    """(row id, digest of what was sent) of one of our messages to this partner."""
+class Sent(msgspec.Struct, frozen=True):
+    """One of our messages as its receiver may speak of it."""
+
+    id: int
+    state: str
+    digest: str | None
+    body: bytes | None
+
+
+def sent(connection: Connection, partner: str, message_id: str) -> Sent | None:
+    """One of our messages to this partner."""
     row = connection.execute(
-        select(outbox.c.id, outbox.c.digest).where(outbox.c.partner == partner, outbox.c.message_id == message_id)
+        select(outbox.c.id, outbox.c.state, outbox.c.digest, outbox.c.body).where(
+            outbox.c.partner == partner, outbox.c.message_id == message_id
+        )
     ).first()
-    return None if row is None else (row.id, row.digest)
+    return None if row is None else Sent(*row)
 
 
-def settle(connection: Connection, row: int, state: str, *, at: datetime, problem: str | None = None) -> bool:
-    """Ends a message by what its receiver said on its own account; False when it had ended already."""
-    open_ = (
-        outbox.c.state.in_(("queued", "sending", "expired", "dead"))
-        if state == "delivered"
-        else outbox.c.state.in_(("queued", "sending"))
+def settle(connection: Connection, row: int, state: str, *, at: datetime, answer: bytes, problem: str | None = None) -> bool:
+    """Ends a message by what its receiver proved, whoever holds it now; False when it had ended so already.
+
+    A receipt counts whenever it comes: proof of arrival is no less proof because a lease had ended, or because we gave up.
+    """
+    may = (*OPEN, "expired", "dead") if state == "delivered" else OPEN
+    done = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == row, outbox.c.state.in_(may), outbox.c.body.is_not(None))
+        .values(state=state, finished=at, answer=answer, problem=problem)
     )
-    done = connection.execute(update(outbox).where(outbox.c.id == row, open_).values(state=state, finished=at, problem=problem))
     return done.rowcount == 1
 
 
-def again(connection: Connection, *, now: datetime, retry_for: timedelta, ids: Iterable[int]) -> int:
-    """Queues delivered, dead or expired messages once more, with the same id and bytes; returns how many."""
-    done = connection.execute(
+class Ended(msgspec.Struct, frozen=True):
+    """A message that may be sent again, as far as deciding how takes."""
+
+    id: int
+    message_id: str
+    kind: Kind
+    state: str
+    created: datetime
+    good_until: datetime | None
+
+
+def ended(connection: Connection, partner: str, chosen: ColumnElement[bool]) -> list[Ended]:
+    """Those of the partner's messages that were delivered, expired or given up, in their order."""
+    columns = (outbox.c.id, outbox.c.message_id, outbox.c.kind, outbox.c.state, outbox.c.created, outbox.c.good_until)
+    query = select(*columns).where(outbox.c.partner == partner, outbox.c.state.in_(("delivered", "dead", "expired")), chosen)
+    return [
+        Ended(row.id, row.message_id, Kind(row.kind), row.state, row.created, row.good_until)
+        for row in connection.execute(query.order_by(outbox.c.id))
+    ]
+
+
+def numbered(priority: Priority, first: int, last: int) -> ColumnElement[bool]:
+    """Messages of one class whose sequence number lies in the closed range."""
+    return and_(outbox.c.rank == _RANK[priority], outbox.c.sequence.between(first, last))
+
+
+def named(message_ids: Sequence[str]) -> ColumnElement[bool]:
+    return outbox.c.message_id.in_(message_ids)
+
+
+def again(connection: Connection, ids: Iterable[int], *, now: datetime, retry_for: timedelta) -> None:
+    """Queues these once more, with the same id and bytes."""
+    connection.execute(
         update(outbox)
-        .where(outbox.c.id.in_(list(ids)), outbox.c.state.in_(("delivered", "dead", "expired")))
-        .values(state="queued", due=now, expires=now + retry_for, finished=None, problem=None)
+        .where(outbox.c.id.in_(list(ids)))
+        .values(state="queued", due=AT_ONCE, expires=now + retry_for, finished=None, problem=None)
     )
-    return done.rowcount
 
 
-def numbered(connection: Connection, partner: str, priority: Priority, first: int, last: int) -> list[int]:
-    """Row ids of our messages of one class whose sequence number lies in the closed range."""
-    rows = connection.execute(
-        select(outbox.c.id, outbox.c.header).where(outbox.c.partner == partner, outbox.c.rank == _RANK[priority])
-    )
-    return [row.id for row in rows if first <= _header(row.header).sequence <= last]
+def reissued(connection: Connection, ids: Iterable[int], at: datetime) -> None:
+    """These are too old to be sent again; something newer says what they said."""
+    connection.execute(update(outbox).where(outbox.c.id.in_(list(ids))).values(state="reissued", finished=at))
+
+
+def content(connection: Connection, row: int) -> tuple[Header, str]:
+    """The header and the payload of one message, to issue it anew."""
+    found = connection.execute(select(outbox.c.header, outbox.c.payload).where(outbox.c.id == row)).one()
+    return _header(found.header), found.payload
 
 
 def depth(connection: Connection) -> dict[tuple[str, str], int]:

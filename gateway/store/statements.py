@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
@@ -37,7 +37,7 @@ def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
 
 
 def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
-    """Adds what was said; nothing recorded is ever changed but its ``held`` and ``voided`` marks."""
+    """Adds what was said; nothing recorded is ever changed but what a person decides of it, with its moment."""
     for batch in chunks(told):
         connection.execute(
             insert(statement),
@@ -59,12 +59,13 @@ def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
 
 def _open(row: Any) -> Told:
     one = packing.told(row.body)
-    if row.held != one.held or row.voided is not None:
-        one = msgspec.structs.replace(one, held=row.held, voided=row.voided)
+    held = row.held and row.released is None
+    if held != one.held or row.voided is not None:
+        one = msgspec.structs.replace(one, held=held, voided=row.voided)
     return one
 
 
-_columns = (statement.c.tin, statement.c.held, statement.c.voided, statement.c.body)
+_columns = (statement.c.tin, statement.c.held, statement.c.released, statement.c.voided, statement.c.body)
 
 
 def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[Told]]:
@@ -77,23 +78,49 @@ def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = N
     return found
 
 
+def said_by(connection: Connection, partner: str, tins: Iterable[str], moment: datetime) -> dict[str, list[Told]]:
+    """The same as it was known at a past moment: what a person released or voided only later was still held, or still believed."""
+    found: dict[str, list[Told]] = defaultdict(list)
+    query = select(*_columns).where(statement.c.partner == partner, statement.c.received <= moment).order_by(statement.c.id)
+    for batch in chunks(tins):
+        for row in connection.execute(query.where(statement.c.tin.in_(batch))):
+            held = row.held and (row.released is None or row.released > moment)
+            voided = row.voided if row.voided is not None and row.voided <= moment else None
+            found[row.tin].append(msgspec.structs.replace(packing.told(row.body), held=held, voided=voided))
+    return found
+
+
 def said_in(connection: Connection, partner: str, message_id: str) -> list[Told]:
     """What one message said."""
     query = select(*_columns).where(statement.c.partner == partner, statement.c.message_id == message_id).order_by(statement.c.id)
     return [_open(row) for row in connection.execute(query)]
 
 
-def release(connection: Connection, partner: str, message_ids: Sequence[str]) -> list[str]:
-    """Takes the hold from what these messages granted; returns the operators concerned."""
-    chosen = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids) & statement.c.held
+def release(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
+    """Takes the hold from what these messages granted or left out; returns the operators concerned."""
+    chosen = _held(partner, message_ids)
     tins = list(connection.execute(select(statement.c.tin).where(chosen).distinct()).scalars())
-    connection.execute(update(statement).where(chosen).values(held=False))
+    connection.execute(update(statement).where(chosen).values(released=at))
     return tins
+
+
+def drop(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
+    """Annuls what of these messages is held, and only that; returns the operators concerned."""
+    return _void(connection, _held(partner, message_ids), at)
 
 
 def void(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
     """Annuls what these messages said, from ``at`` on in our knowledge; returns the operators concerned."""
-    chosen = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids) & statement.c.voided.is_(None)
+    return _void(connection, (statement.c.partner == partner) & statement.c.message_id.in_(message_ids), at)
+
+
+def _held(partner: str, message_ids: Sequence[str]) -> ColumnElement[bool]:
+    of_these = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids)
+    return of_these & statement.c.held & statement.c.released.is_(None) & statement.c.voided.is_(None)
+
+
+def _void(connection: Connection, chosen: ColumnElement[bool], at: datetime) -> list[str]:
+    chosen &= statement.c.voided.is_(None)
     tins = list(connection.execute(select(statement.c.tin).where(chosen).distinct()).scalars())
     connection.execute(update(statement).where(chosen).values(voided=at))
     return tins
@@ -129,12 +156,12 @@ def timelines_of(connection: Connection, partner: str) -> Iterator[tuple[str, by
         yield row.tin, row.timeline
 
 
-def named_in(connection: Connection, partner: str, message_ids: Sequence[str]) -> set[str]:
-    """The operators that these messages name themselves."""
+def named_in(connection: Connection, partner: str, message_ids: Sequence[str], tins: Iterable[str]) -> set[str]:
+    """Those of ``tins`` that these messages name themselves."""
     query = select(statement.c.tin).where(
         statement.c.partner == partner, statement.c.message_id.in_(message_ids), statement.c.derived.is_(False)
     )
-    return set(connection.execute(query).scalars())
+    return {tin for batch in chunks(tins) for tin in connection.execute(query.where(statement.c.tin.in_(batch))).scalars()}
 
 
 def digest(told: Iterable[Told]) -> str:

@@ -82,13 +82,16 @@ activation = Table(
     Column("reason", Text, nullable=False),
 )
 
-#: What came, kept before it is judged. ``outcome``: pending, accepted, duplicate, conflict, refused, quarantined.
+#: What came, kept before it is judged. ``outcome``: pending, accepted, duplicate, conflict, refused, quarantined, or failed (judging
+#: it failed by a fault of ours, ``tries`` times). ``identity`` is the partner that TLS proved.
 intake = Table(
     "intake",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("received", Moment, nullable=False),
     Column("remote", Text, nullable=False),
+    Column("identity", String(2)),
+    Column("tries", Integer, nullable=False),
     Column("size", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("outcome", String(12), nullable=False),
@@ -97,7 +100,7 @@ intake = Table(
     Column("detail", Text),
     Column("facts", Text),
     Column("answer", LargeBinary),
-    Index("ix_intake_outcome_received", "outcome", "received"),
+    Index("ix_intake_outcome_id_size", "outcome", "id", "size"),
 )
 
 #: Messages whose id is claimed. ``body`` is the signed document; ``answer`` is the signed receipt that stands for it.
@@ -147,7 +150,8 @@ listing_part = Table(
     Column("statements", LargeBinary, nullable=False),
 )
 
-#: One thing one administration said about one authorisation. ``body`` is msgpack of core.model.Told without the columns.
+#: One thing one administration said about one authorisation. ``body`` is msgpack of core.model.Told; what a person decided of it
+#: later (``released``, ``voided``) stands in the columns, with its moment, so that an answer can be given again as known before.
 statement = Table(
     "statement",
     metadata,
@@ -157,6 +161,7 @@ statement = Table(
     Column("message_id", String(64), nullable=False),
     Column("received", Moment, nullable=False),
     Column("held", Boolean, nullable=False),
+    Column("released", Moment),
     Column("derived", Boolean, nullable=False),
     Column("voided", Moment),
     Column("body", LargeBinary, nullable=False),
@@ -184,7 +189,8 @@ sequence = Table(
     Column("last", Integer, nullable=False),
 )
 
-#: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead. ``body`` is signed at the first try and then stays.
+#: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead, reissued. ``body`` is signed at the first try and
+#: then stays; ``good_until`` is when the certificate that signed it ends. ``due`` is of the database's clock.
 outbox = Table(
     "outbox",
     metadata,
@@ -193,10 +199,12 @@ outbox = Table(
     Column("message_id", String(64), nullable=False, unique=True),
     Column("kind", String(12), nullable=False),
     Column("rank", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("header", LargeBinary, nullable=False),
     Column("payload", Text, nullable=False),
     Column("body", LargeBinary),
     Column("digest", String(64)),
+    Column("good_until", Moment),
     Column("state", String(12), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("due", Moment, nullable=False),
@@ -207,14 +215,20 @@ outbox = Table(
     Column("answer", LargeBinary),
     Column("bundle", String(64), nullable=False),
     Index("ix_outbox_partner_state_rank", "partner", "state", "rank", "id"),
+    Index("ix_outbox_partner_rank_sequence", "partner", "rank", "sequence"),
+    Index("ix_outbox_partner_kind", "partner", "kind", "id"),
+    Index("ix_outbox_state_due", "state", "due"),
 )
 
-#: Which operators an unsent message is about, so that newer news can supersede it.
-outbox_subject = Table(
-    "outbox_subject",
+#: How the line to a partner is: tries that failed since the last that did not, and until when it is left alone (the database's clock).
+#: Whoever takes a message of the queue locks this row.
+line = Table(
+    "line",
     metadata,
-    Column("outbox", _Id, ForeignKey("outbox.id"), primary_key=True, autoincrement=False),
-    Column("tin", String(35), primary_key=True, index=True),
+    Column("partner", String(2), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("problem", Text),
 )
 
 #: Who may do the one thing that only one node may do at a time, until when (the database's clock).

@@ -15,6 +15,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
@@ -122,7 +123,8 @@ class Callers:
         self._noted: dict[str, datetime] = {}
 
     async def check(self, presented: str, scope: Scope) -> Caller:
-        """The caller. Raises ``Refusal``: UNAUTHENTICATED without a token that is in force, FORBIDDEN where it lacks ``scope``."""
+        """The caller. Raises ``Refusal``: UNAUTHENTICATED without a token that is in force, FORBIDDEN where it lacks ``scope``, BUSY
+        while nobody can be known."""
         now = self._clock()
         if abs(now - self._read) > STALE:
             await self._renew(now)
@@ -137,7 +139,10 @@ class Callers:
     async def _renew(self, now: datetime) -> None:
         async with self._reading:
             if abs(now - self._read) > STALE:
-                self._known = await asyncio.to_thread(self._load)
+                try:
+                    self._known = await asyncio.to_thread(self._load)
+                except SQLAlchemyError as error:
+                    raise Refusal(Code.BUSY, "Who may ask cannot be told now.", facts={"database": str(error)}) from error
                 self._read = now
                 self._note(now)
 

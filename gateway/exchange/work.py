@@ -1,0 +1,59 @@
+"""Steps 1 to 7 of receiving for one message that is kept: judged without a database, recorded in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.core.errors import Refusal
+from gateway.core.model import Header, Kind
+from gateway.exchange.judge import Judged, Transport, claim, prove, translate
+from gateway.exchange.node import Node, new_id
+from gateway.exchange.record import Recorded, record
+from gateway.store.messages import Kept
+from gateway.wire import envelope, signature
+from gateway.wire.envelope import Receipt
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How it ended; who is claimed to speak, and the header once it is proven, as far as it came. Pickles."""
+
+    ended: Recorded | Refusal | None = None
+    claimed: str | None = None
+    proven: Header | None = None
+
+
+def judge(node: Node, kept: Kept, outcome: Outcome) -> tuple[Judged, bytes]:
+    """Steps 1 to 6, and the receipt that will stand for the message once it is recorded. Raises ``Refusal``."""
+    claimed = claim(node, kept.body, Transport(kept.remote, kept.identity))  # 1, 2
+    outcome.claimed = claimed.live.arrangement.iso
+    proven = prove(node, claimed, kept.received)  # 3
+    outcome.proven = proven.header
+    judged = translate(proven, kept.received)  # 4, 5, 6
+    # Signed before the write lock is taken: a slow key must not hold up every other partner.
+    receipt = envelope.write_receipt(Receipt(proven.header.id, proven.envelope.digest, kept.received, node.checkpoint))
+    return judged, reply(node, Kind.RECEIPT, receipt, to=proven.header.sender, refers_to=proven.header.id, at=kept.received)
+
+
+def finish(connection: Connection, node: Node, judged: Judged, kept: Kept, receipt: bytes) -> Recorded:
+    """Step 7, as a job of a writer. Raises ``Refusal`` with nothing recorded."""
+    recorded = record(connection, node, judged, kept=kept.id, body=kept.body, receipt=receipt, received=kept.received)
+    node.step("recording")
+    return recorded
+
+
+def reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime) -> bytes:
+    """A signed message of ours that answers on the spot."""
+    header = Header(
+        id=new_id(),
+        kind=kind,
+        sender=node.settings.administration,
+        receiver=to,
+        environment=node.environment,
+        created=at,
+        refers_to=refers_to,
+    )
+    return signature.sign(envelope.write(header, payload), node.signer)
