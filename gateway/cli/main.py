@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import keys, partners, show, switches, tokens
+from gateway.cli import domestic, keys, partners, show, switches, tokens
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
@@ -21,11 +21,13 @@ app = typer.Typer(
 app.add_typer(show.messages, name="message")
 app.add_typer(show.operators, name="operator")
 app.add_typer(partners.app, name="partner")
+app.add_typer(domestic.app, name="domestic")
 app.add_typer(keys.app, name="key")
 app.add_typer(tokens.app, name="token")
 app.add_typer(switches.disruption, name="disruption")
 app.command()(show.eligible)
 app.command()(show.declaration)
+app.command()(domestic.told)
 app.command()(switches.stop)
 app.command()(switches.lift)
 app.command()(switches.stops)
