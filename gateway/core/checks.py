@@ -76,9 +76,13 @@ def outside(code: str | None, day: Day | None) -> list[Why]:
     return [Why(code=Reason.NOT_IN_FORCE, facts={"known": known}, source=day.in_force.provenance.source)]
 
 
-def terms(day: Day, mode: Mode | None) -> Iterator[Why]:
+def terms(day: Day, mode: Mode | None) -> tuple[Why, ...]:
     """The terms that do not depend on the direction. A mode that was not named is taken as one that is not covered, unless every
     mode is (choice)."""
+    return day.kept(mode, lambda: _terms(day, mode))
+
+
+def _terms(day: Day, mode: Mode | None) -> Iterator[Why]:
     for term, dated in (("directions", day.directions), ("modes", day.modes), ("measures", day.measures)):
         if dated.value is None:
             yield _unknown(term, dated.provenance)
@@ -88,8 +92,12 @@ def terms(day: Day, mode: Mode | None) -> Iterator[Why]:
         yield Why(code=Reason.MODE_NOT_COVERED, facts=facts, source=day.modes.provenance.source)
 
 
-def direction(asked: Direction, role: Role | None, day: Day) -> Iterator[Why]:
+def direction(asked: Direction, role: Role | None, day: Day) -> tuple[Why, ...]:
     """The terms of one direction: whether it is covered, and by which party a benefit can come. No role: the natural one."""
+    return day.kept((asked, role), lambda: _direction(asked, role, day))
+
+
+def _direction(asked: Direction, role: Role | None, day: Day) -> Iterator[Why]:
     covered = day.directions.value
     if covered is not None and asked not in covered:
         facts = {"asked": asked, "covered": ", ".join(sorted(covered))}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Scope, Term, Tier
 from gateway.core.history import midnight
-from gateway.core.question import Granted
+from gateway.core.question import Granted, Why
 
 #: Enough for every arrangement on every day of three months; then the memory starts afresh.
 _KEPT = 4_096
@@ -33,6 +34,14 @@ class Day:
     next_step: int | None
     clearance_codes: dict[Measure, str | None]
     _granted: dict[tuple[tuple[Direction, ...], bool], tuple[Granted, ...]] = field(default_factory=dict)
+    _kept: dict[Hashable, tuple[Why, ...]] = field(default_factory=dict)
+
+    def kept(self, asked: Hashable, find: Callable[[], Iterable[Why]]) -> tuple[Why, ...]:
+        """What ``find`` finds against ``asked`` on this day, found once: it depends on nothing else."""
+        whys = self._kept.get(asked)
+        if whys is None:
+            whys = self._kept[asked] = tuple(find())
+        return whys
 
     def granted(self, directions: tuple[Direction, ...], disrupted: bool) -> tuple[Granted, ...]:
         """The measures that hold for ``directions``; an event measure only while a declared disruption is in force."""

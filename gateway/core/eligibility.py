@@ -7,7 +7,7 @@ closed and never blocks: what is not certain grants nothing. A rule that is ours
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
@@ -66,6 +66,7 @@ _DECIDES = {
     )
 }
 _UNDETERMINED = (Reason.AMBIGUOUS_CODE, Reason.NOT_CURRENT, Reason.DATA_TOO_OLD, Reason.TERMS_UNKNOWN)
+_QUARTER = 900
 _ASKED = {None: tuple(Direction)} | {direction: (direction,) for direction in Direction}
 
 
@@ -95,10 +96,11 @@ def decide(
     ``current`` False: this node cannot know whether it has seen the latest statements.
     """
     # 1
-    today = question.now.astimezone(HOME_ZONE).date()
+    now = int(question.now.timestamp())
+    today = _today(now // _QUARTER)
     on = question.on or today
     moment = question.now if on == today else _last_moment(on)
-    now, at = int(question.now.timestamp()), int(moment.timestamp())
+    at = now if moment is question.now else int(moment.timestamp())
     day = terms_of(arrangement, law, on) if arrangement else None
 
     # 2
@@ -107,7 +109,8 @@ def decide(
 
     # 3
     stops = _stops(switches, code, arrangement)
-    whys += checks.stopped(stops, code, moment)
+    if stops:
+        whys += checks.stopped(stops, code, moment)
     if not current:
         whys.append(Why(code=Reason.NOT_CURRENT))
 
@@ -124,14 +127,16 @@ def decide(
         rests_on, faults = checks.operator(code, timeline, terms, at)  # 5
         whys += faults
         whys += checks.age(age, currency, terms)  # 6
-        whys += checks.domestic(question.parties, terms)  # 7
+        if question.parties:
+            whys += checks.domestic(question.parties, terms)  # 7
 
     # 8
     disruptions = _disruptions(switches, arrangement)
-    disrupted = any(checks.in_effect(disruption, moment) for disruption in disruptions)
+    disrupted = bool(disruptions) and any(checks.in_effect(disruption, moment) for disruption in disruptions)
     decisions = tuple([_decision(direction, whys, question, terms, disrupted) for direction in _ASKED[question.direction]])
-    lead = max(decisions, key=_better)
+    lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
+    others = [why for one in decisions if one is not lead for why in one.reasons if why.direction]
     used = tuple(_used(timeline, rests_on, at)) if timeline else ()
     ask_again = None
     if on >= today and not question.known_at:  # about a past day, or as known then, the answer stays as it is
@@ -146,7 +151,7 @@ def decide(
         verdict=lead.verdict,
         grant=lead.grant,
         measures=terms.granted(granting, disrupted) if terms and granting else (),
-        reasons=(*lead.reasons, *(why for one in decisions if one is not lead for why in one.reasons if why.direction)),
+        reasons=(*lead.reasons, *others),
         warnings=tuple(_warnings(question, declared, day, timeline, used, age, at)),
         directions=decisions,
         evidence=used,
@@ -159,9 +164,20 @@ def decide(
     )
 
 
+@lru_cache(maxsize=16)
+def _today(quarters: int) -> date:
+    """The day at home in the ``quarters``-th quarter of an hour since 1970: no zone's day ever began within one."""
+    return datetime.fromtimestamp(quarters * _QUARTER, HOME_ZONE).date()
+
+
 @lru_cache(maxsize=4_096)
 def _last_moment(on: date) -> datetime:
     return datetime.combine(on, time(23, 59, 59), HOME_ZONE).astimezone(UTC)
+
+
+@lru_cache(maxsize=65_536)
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _stops(switches: Switches, code: str | None, arrangement: Arrangement | None) -> list[Stop]:
@@ -206,8 +222,8 @@ def _used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Ite
                 says=says,
                 message_id=evidence.message_id,
                 digest=evidence.digest.hex(),
-                issued=datetime.fromtimestamp(evidence.issued, UTC),
-                received=datetime.fromtimestamp(evidence.received, UTC),
+                issued=_utc(evidence.issued),
+                received=_utc(evidence.received),
                 level=authorisation.level,
                 number=authorisation.number,
                 transcribed=evidence.transcribed,
@@ -263,7 +279,7 @@ def _ask_again(
     day: Day | None,
     timeline: Timeline | None,
     reached: int | None,
-    dated: Iterable[Stop | Disruption],
+    dated: Sequence[Stop | Disruption],
 ) -> datetime | None:
     """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew."""
     changes: list[int | None] = []
@@ -273,6 +289,7 @@ def _ask_again(
         changes.append(begins)
     else:
         changes += (day.next_step if day else None, timeline.next_change_after(now) if timeline else None)
-        changes += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
+        if dated:
+            changes += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
     coming = [change for change in changes if change is not None and change > now]
-    return datetime.fromtimestamp(min(coming), UTC) if coming else None
+    return _utc(min(coming)) if coming else None

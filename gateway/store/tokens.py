@@ -26,6 +26,7 @@ from gateway.store.tables import token
 PREFIX = "aeo_"
 #: A revoked or expired token is refused by every node within this time.
 STALE = timedelta(seconds=1)
+_RENEW = STALE / 2
 #: Last use is noted no more often than this.
 NOTED = timedelta(minutes=1)
 _USED = update(token).where(token.c.id == bindparam("i")).values(last_used=bindparam("at"))
@@ -110,15 +111,15 @@ def issued(connection: Connection) -> list[Issued]:
 class Callers:
     """Tells who presents a token, from memory that is never older than ``STALE``.
 
-    The first question after that time reads the table again, in a thread, and everybody waits for that one reading. While the table
-    cannot be read nobody is let in.
+    At half that age the table is read again, in a thread, while memory still answers; who comes after the whole of it waits for that
+    reading. While the table cannot be read nobody is let in.
     """
 
     def __init__(self, database: Database, writer: Writer, clock: Callable[[], datetime]) -> None:
         self._database, self._writer, self._clock = database, writer, clock
         self._known: Mapping[str, Caller] = {}
         self._read = datetime.min.replace(tzinfo=UTC)
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._used: dict[str, datetime] = {}
         self._noted: dict[str, datetime] = {}
 
@@ -126,8 +127,11 @@ class Callers:
         """The caller. Raises ``Refusal``: UNAUTHENTICATED without a token that is in force, FORBIDDEN where it lacks ``scope``, BUSY
         while nobody can be known."""
         now = self._clock()
-        if abs(now - self._read) > STALE:
-            await self._renew(now)
+        age = abs(now - self._read)
+        if age > _RENEW:
+            reading = self._renew(now)
+            if age > STALE:
+                await asyncio.shield(reading)
         caller = self._known.get(_hash(presented))
         if caller is None or caller.expires <= now:
             raise Refusal(Code.UNAUTHENTICATED)
@@ -136,15 +140,21 @@ class Callers:
         self._used[caller.id] = now
         return caller
 
-    async def _renew(self, now: datetime) -> None:
-        async with self._reading:
-            if abs(now - self._read) > STALE:
-                try:
-                    self._known = await asyncio.to_thread(self._load)
-                except SQLAlchemyError as error:
-                    raise Refusal(Code.BUSY, "Who may ask cannot be told now.", facts={"database": str(error)}) from error
-                self._read = now
-                self._note(now)
+    def _renew(self, now: datetime) -> asyncio.Task[None]:
+        """The reading that is under way, or a new one."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_again(now))
+            # A failure that nobody waited for is no news: memory answers until it is too old, and then somebody does.
+            self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._reading
+
+    async def _read_again(self, now: datetime) -> None:
+        try:
+            self._known = await asyncio.to_thread(self._load)
+        except SQLAlchemyError as error:
+            raise Refusal(Code.BUSY, "Who may ask cannot be told now.", facts={"database": str(error)}) from error
+        self._read = now
+        self._note(now)
 
     def _load(self) -> dict[str, Caller]:
         with self._database.reading() as connection:

@@ -98,7 +98,7 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
         batch = understand(data, Batch)
     asked = questions(batch)
     service.limiter.take(caller.id, len(asked))
-    language = batch.lang or Language(service.node.settings.language)
+    language = batch.lang or service.language
     parts = [encode(said) async for said in answer_many(service, asked, batch.as_known_at, language)]
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
@@ -114,7 +114,7 @@ async def eligibility_stream(request: Request, service: Served, caller: Clearanc
 
 
 async def _stream(service: Service, caller: Caller, lines: list[bytes], shared: Shared) -> AsyncIterator[bytes]:
-    language = shared.lang or Language(service.node.settings.language)
+    language = shared.lang or service.language
     for start in range(0, len(lines), TURN):
         some = lines[start : start + TURN]
         while wait := service.limiter.wait(caller.id, len(some)):
@@ -152,7 +152,7 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
     if len(declaration.parties) > LARGEST:
         raise Refusal(Code.CODES_COUNT, f"The declaration names {len(declaration.parties)} parties.")
     service.limiter.take(caller.id, len(declaration.parties))
-    language = shared.lang or Language(service.node.settings.language)
+    language = shared.lang or service.language
     asked = _asked(declaration, shared)
     said = [one async for one in answer_many(service, asked, None, language)]
     answered = DeclarationAnswered(

@@ -67,7 +67,7 @@ def answer(error: Exception, query: bytes, service: Service) -> Response:
     refusal, extra = _refusal(error)
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
-    language = Language(asked if asked in set(Language) else service.node.settings.language)
+    language = Language(asked) if asked in set(Language) else service.language
     body = msgspec.json.encode(problem(refusal, language))
     return Response(body, refusal.code.row.status, headers(refusal) | extra, MEDIA_TYPE)
 

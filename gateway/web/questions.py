@@ -108,7 +108,7 @@ async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
     """``GET /v1/eligibility``: one answer as JSON."""
     asked = understand(parse_query(query), Single, strict=False)
     service.limiter.take(caller.id, 1)
-    language = asked.lang or Language(service.node.settings.language)
+    language = asked.lang or service.language
     if asked.as_known_at is None and not asked.parties:
         answer = service.answers.answer(asked)
         service.metrics.answers[answer.verdict] += 1

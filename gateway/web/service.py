@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.clearance.wording import Language
 from gateway.exchange.node import Node
 from gateway.store.tokens import Caller, Callers, Scope
 from gateway.web.body import Room
@@ -27,12 +28,14 @@ class Service:
     limiter: Limiter = field(init=False)
     metrics: Metrics = field(init=False)
     room: Room = field(init=False)
+    language: Language = field(init=False)
 
     def __post_init__(self) -> None:
         node = self.node
         self.callers = Callers(node.database, node.writer, node.clock)
         self.limiter = Limiter(node.settings.rate)
         self.metrics = Metrics()
+        self.language = Language(node.settings.language)
         self.room = Room(AT_ONCE * node.settings.body_limit)
 
     def refresh(self) -> None:

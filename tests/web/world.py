@@ -69,6 +69,7 @@ class World:
         self.service = Service(node=self.node, answers=self.answers, index=self.index)
         self.app = create_app(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client.__enter__()  # one event loop for all requests, as a server has
 
     def clock(self) -> datetime:
         return self.now
@@ -105,7 +106,7 @@ class World:
         assert answer.status_code == 200, answer.text
 
     def close(self) -> None:
-        self.client.close()
+        self.client.__exit__()
         self.node.writer.close()
         self.node.database.close()
 
