@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich import box
@@ -15,38 +13,20 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from gateway import app as wiring
+from gateway.cli import onboard
 from gateway.cli.common import Json, console, print_json, settings
-from gateway.core.arrangement import HOME_ZONE, CodeForm, Dated, DialectChoice, Term
+from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import last_complete
-from gateway.partners import Bundle, PartnerFaults, load_all, load_one
+from gateway.onboarding.words import TERMS, steps
+from gateway.partners import load_all
 from gateway.store import outbox
-from gateway.store import partners as stored
 from gateway.store.database import Database
 from gateway.store.live import Live, Partners
 
 app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
 
 _COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
-
-#: The terms of an arrangement, in the order in which a person asks for them.
-TERMS = {
-    "in_force": "in force",
-    "directions": "directions",
-    "modes": "modes of transport",
-    "levels": "levels recognised by China",
-    "measures": "measures",
-    "code": "code form",
-    "tiers": "Chinese tiers it recognises",
-    "chinese_code": "form of the Chinese code",
-    "consent": "consent of the Chinese AEO",
-    "shared": "fields we may share",
-    "dialect": "dialect",
-    "list_every": "our complete list every",
-    "warn_after": "data called old after",
-    "stop_after": "data too old after",
-    "threshold": "list changes a day without a person",
-}
 
 
 def _live() -> tuple[dict[str, Live], dict[str, str]]:
@@ -167,7 +147,7 @@ def show(iso: str, as_json: Json = False) -> None:
     live, health = _live()
     one = _chosen(live, iso)
     arrangement = one.arrangement
-    terms = {name: list(_steps(getattr(arrangement, name))) for name in TERMS}
+    terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}
     if as_json:
         print_json(_row(one, datetime.now(HOME_ZONE).date()) | {"administration": arrangement.administration, "terms": terms})
         return
@@ -191,7 +171,7 @@ def show(iso: str, as_json: Json = False) -> None:
             colour = _COLOURS[str(step["kind"])]
             value = Text("unknown", "yellow") if step["value"] is None else Text(step["value"])
             table.add_row(
-                label if number == 0 else "", step["from"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
+                label if number == 0 else "", step["since"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
             )
     console.print(table)
 
@@ -203,130 +183,5 @@ def _chosen(live: dict[str, Live], iso: str) -> Live:
     return found
 
 
-def _steps(term: Term[Any]) -> Iterator[dict[str, str | None]]:
-    for step in term.steps:
-        provenance = step.provenance
-        yield {
-            "from": step.since.isoformat(),
-            "value": None if step.value is None else _in_words(step.value),
-            "kind": provenance.kind,
-            "why": provenance.source or provenance.note,
-        }
-
-
-def _in_words(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case CodeForm():
-            return f"{value.pattern} ({'confirmed' if value.confirmed else 'unconfirmed: only warns'})" + (
-                f", such as {value.example}" if value.example else ""
-            )
-        case DialectChoice():
-            return f"{value.name} {value.version}" + (f"; accepts {', '.join(value.accepts)}" if len(value.accepts) > 1 else "")
-        case timedelta():
-            return f"{value.days} days" if value >= timedelta(days=1) else f"{value.total_seconds() / 3600:g} hours"
-        case frozenset() | tuple():
-            return ", ".join(str(word) for word in (value if isinstance(value, tuple) else sorted(value)))
-        case _:
-            return str(value)
-
-
-@app.command()
-def check(iso: str, as_json: Json = False) -> None:
-    """Everything the loader has to say about one partner's files, on one screen. Exit code 1 when there is a fault."""
-    chosen = settings()
-    site = chosen.site / iso.lower()
-    try:
-        bundle = load_one(chosen.partners / iso.lower(), chosen.schemas, site if site.is_dir() else None)
-    except PartnerFaults as found:
-        if as_json:
-            print_json({"iso": iso.upper(), "faults": [vars_of(fault) for fault in found.faults]})
-        else:
-            for fault in found.faults:
-                console.print(f"[red]✗[/] {escape(fault.file)} {escape(fault.key)}: {escape(fault.problem)}", highlight=False)
-                console.print(f"    {escape(fault.remedy)}", highlight=False)
-        raise typer.Exit(1) from None
-    points = list(_points(bundle, datetime.now(HOME_ZONE).date()))
-    if as_json:
-        print_json(
-            {
-                "iso": bundle.iso,
-                "digest": bundle.digest,
-                "faults": [],
-                "points": [{"mark": mark, "point": text} for mark, text in points],
-            }
-        )
-        return
-    for mark, text in points:
-        sign = {"ok": "[green]✓[/]", "warn": "[yellow]![/]"}[mark]
-        console.print(f"{sign} {escape(text)}", highlight=False)
-
-
-def vars_of(fault: Any) -> dict[str, str]:
-    return {"file": fault.file, "key": fault.key, "problem": fault.problem, "remedy": fault.remedy}
-
-
-def _points(bundle: Bundle, today: date) -> Iterator[tuple[str, str]]:
-    one = bundle.arrangement
-    yield "ok", f"profile complete and without contradictions; data {bundle.digest[:16]}"
-    yield (
-        "ok",
-        f"dialects compile, are valid against their own XSD and hold this partner's codes: {', '.join(' '.join(key) for key in sorted(bundle.dialects))}",
-    )
-    for name, label in TERMS.items():
-        step = getattr(one, name).on(today)
-        if step.value is None:
-            yield "warn", f"{label}: unknown. {step.provenance.note or ''} It blocks only its own question."
-    if not bundle.certificates:
-        yield "warn", "no certificate is pinned: nothing of this partner can be verified. Put signing-*.pem into its site folder."
-    if one.binding.endpoint is None and not one.binding.pull:
-        yield "warn", "not connected: no endpoint and no pulling. Set binding.endpoint in its site.toml."
-
-
-@app.command()
-def activate(
-    iso: Annotated[str | None, typer.Argument(help="One partner; or say --all.")] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every partner whose data changed.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")] = "activated from the terminal",
-) -> None:
-    """Store partner data by its digest and put it in force: every node runs that, never its disk. All faults are named before."""
-    if (iso is None) == (not everyone):
-        raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all.", remedy="aeo-gateway partner activate SG")
-    chosen = settings()
-    database = Database(chosen.database_url)
-    database.migrate()
-    try:
-        if everyone:
-            changed = wiring.activate_all(chosen, database, who=getpass.getuser(), reason=reason)
-        else:
-            assert iso is not None
-            changed = wiring.activate_one(chosen, database, iso, who=getpass.getuser(), reason=reason)
-        console.print(
-            f"Activated: {', '.join(changed)}." if changed else "Nothing changed: that very data is in force.", highlight=False
-        )
-    finally:
-        database.close()
-
-
-@app.command()
-def suspend(iso: str, reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")]) -> None:
-    """Stop exchanging messages with a partner. Benefits of its operators are another thing: see `aeo-gateway stop`."""
-    _state(iso, "suspended", reason)
-
-
-@app.command()
-def resume(iso: str, reason: Annotated[str, typer.Option(help="Why; it is kept in the journal.")]) -> None:
-    """Exchange messages with a suspended partner again."""
-    _state(iso, "active", reason)
-
-
-def _state(iso: str, state: str, reason: str) -> None:
-    database = Database(settings().database_url)
-    database.migrate()
-    try:
-        with database.write.begin() as connection:
-            stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=getpass.getuser(), reason=reason)
-    finally:
-        database.close()
-    console.print(f"{iso.upper()} is {state}.", highlight=False)
+for command in (onboard.check, onboard.rehearse, onboard.activate, onboard.suspend, onboard.resume, onboard.retire):
+    app.command()(command)

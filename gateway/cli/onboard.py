@@ -1,0 +1,181 @@
+"""The steps that make a partner live, for a terminal: check, rehearse, activate, and taking it back."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.markup import escape
+
+from gateway import app as wiring
+from gateway.cli.common import Json, changing, console, print_json, settings
+from gateway.core.errors import Code, Refusal
+from gateway.onboarding import activation
+from gateway.onboarding.check import check as look
+from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.rehearsal import Rehearsal, rehearse_against, report
+from gateway.onboarding.rehearsal import rehearse as walk
+from gateway.partners import Bundle, load_all, load_one
+from gateway.settings import Settings
+from gateway.store import partners as stored
+from gateway.trust.keys import KeyRing
+
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the journal.")]
+_SIGN = {Mark.OK: "[green]✓[/]", Mark.WARN: "[yellow]![/]", Mark.BAD: "[red]✗[/]"}
+
+
+def _site(chosen: Settings, iso: str) -> Path | None:
+    return chosen.site if (chosen.site / iso.lower()).is_dir() else None
+
+
+def _bundle(chosen: Settings, iso: str) -> Bundle:
+    return load_one(chosen.partners / iso.lower(), chosen.schemas, _site(chosen, iso))
+
+
+def _look(chosen: Settings, iso: str, *, online: bool = False) -> Checked:
+    production = chosen.mode == "production"
+    site = _site(chosen, iso)
+    return look(chosen.partners, chosen.schemas, site, iso, now=wiring.utc_now(), production=production, online=online)
+
+
+def check(
+    iso: str,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the partner's endpoint: reachable, TLS as pinned, clock.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Everything about one partner's data on one screen: ticks, warnings, crosses, and what to do. Exit code 1 on a cross."""
+    checked = _look(settings(), iso, online=online)
+    if as_json:
+        print_json(msgspec.to_builtins(checked) | {"passed": checked.passed})
+    else:
+        for point in checked.points:
+            console.print(f"{_SIGN[point.mark]} {escape(point.what)}", highlight=False)
+            if point.mark is not Mark.OK:
+                console.print(f"    [dim]{escape(point.remedy)}[/]", highlight=False)
+    raise typer.Exit(0 if checked.passed else 1)
+
+
+def rehearse(
+    iso: Annotated[str | None, typer.Argument(help="One partner; or say --all.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every partner, one after another.")] = False,
+    against: Annotated[str | None, typer.Option(help="Rehearse with a partner's own test endpoint at this URL.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder for the reports: HTML, JSON and JUnit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Try the whole conversation, over real HTTP, with the partner in a box or its own test endpoint. Exit code 1 unless all passed."""
+    if (iso is None) == (not everyone):
+        raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all.", remedy="aeo-gateway partner rehearse SG")
+    chosen = settings()
+    site = chosen.site if chosen.site.is_dir() else None
+    bundles = list(load_all(chosen.partners, chosen.schemas, site).values()) if iso is None else [_bundle(chosen, iso)]
+    done = [_against(chosen, bundles[0], against)] if against else _in_a_box(chosen, bundles, quiet=as_json)
+    with changing() as connection:
+        for one in done:
+            activation.note_rehearsal(connection, one, who=getpass.getuser(), at=wiring.utc_now())
+    folder = out or chosen.home / "rehearsals"
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in done:
+        (folder / f"{one.iso.lower()}.html").write_bytes(report.as_html(one))
+        (folder / f"{one.iso.lower()}.json").write_bytes(report.as_json(one))
+    (folder / "junit.xml").write_bytes(report.as_junit(done))
+    if as_json:
+        print_json([msgspec.json.decode(report.as_json(one)) for one in done])
+    else:
+        console.print(f"Reports: {folder}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if all(one.passed for one in done) else 1)
+
+
+def _in_a_box(chosen: Settings, bundles: list[Bundle], *, quiet: bool) -> list[Rehearsal]:
+    from gateway.cli.venue import venue
+
+    done = []
+    with venue(chosen) as place:
+        for bundle in bundles:
+            done.append(walk(bundle, place))
+            if not quiet:
+                _tell(done[-1])
+    return done
+
+
+def _against(chosen: Settings, bundle: Bundle, url: str) -> Rehearsal:
+    if chosen.mode == "production":
+        raise Refusal(
+            Code.DATA_INVALID,
+            "A rehearsal sends test messages, and this installation speaks for production.",
+            remedy="Use a test installation.",
+        )
+    key = KeyRing(chosen.keys).current(chosen.key, wiring.utc_now(), production=False)
+    signer = key.signer(chosen.key_passphrase.get_secret_value())
+    found = rehearse_against(bundle, url, administration=chosen.administration, signer=signer, clock=wiring.utc_now)
+    _tell(found)
+    return found
+
+
+def _tell(rehearsal: Rehearsal) -> None:
+    seconds = sum(step.seconds for step in rehearsal.steps)
+    verdict = "[green]passed[/]" if rehearsal.passed else "[red]not passed[/]"
+    console.print(f"{rehearsal.iso} {verdict}: {len(rehearsal.steps)} steps in {seconds:.1f} s", highlight=False)
+    for step in rehearsal.steps:
+        for point in step.points:
+            if not point.ok:
+                console.print(
+                    f"  [red]✗[/] {step.name}: {escape(point.what)}: expected {escape(point.expected)}, found {escape(point.found)}",
+                    highlight=False,
+                )
+
+
+def activate(
+    iso: Annotated[str | None, typer.Argument(help="One partner; or say --all or --law.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="The law and every partner, or nothing at all.")] = False,
+    law: Annotated[bool, typer.Option("--law", help="Only what is common to all arrangements.")] = False,
+    reason: Reason = "activated from the terminal",
+) -> None:
+    """Put partner data in force: every node runs that, never its disk. It must have passed check and rehearsal; all faults are named."""
+    if [iso is not None, everyone, law].count(True) != 1:
+        raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all or --law.", remedy="aeo-gateway partner activate SG")
+    chosen, who, at = settings(), getpass.getuser(), wiring.utc_now()
+    loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None) if iso is None else None
+    bundles = [_bundle(chosen, iso)] if iso else list(loaded.values()) if loaded and everyone else []
+    if everyone and chosen.mode == "demo":
+        console.print("Demo mode: no rehearsal is asked for.", highlight=False)
+    checks = [(bundle, _look(chosen, bundle.iso)) for bundle in bundles]
+    said, against = [], []
+    with changing() as connection:
+        if loaded is not None:
+            put = stored.activate(connection, stored.LAW, loaded.law.digest, loaded.law_content, at=at, who=who, reason=reason)
+            said.append(f"The law common to all arrangements: {'activated' if put else 'nothing changed'}.")
+        for bundle, checked in checks:
+            try:
+                said.append(activation.put_in_force(connection, bundle, checked, chosen, who=who, reason=reason, at=at))
+            except Refusal as refused:
+                against.append(refused.detail)
+        if against:  # raised within the transaction: nothing of it is done
+            raise Refusal(Code.DATA_INVALID, "\n".join(against), remedy="aeo-gateway partner check, aeo-gateway partner rehearse")
+    for sentence in said:
+        console.print(sentence, highlight=False)
+
+
+def suspend(iso: str, reason: Reason) -> None:
+    """Stop exchanging messages with a partner. Benefits of its operators are another thing: see `aeo-gateway stop`."""
+    _state(iso, "suspended", reason)
+
+
+def resume(iso: str, reason: Reason) -> None:
+    """Exchange messages with a suspended partner again."""
+    _state(iso, "active", reason)
+
+
+def retire(iso: str, reason: Reason) -> None:
+    """End the exchange with a partner for good; what it said stays, and answers of then can still be given."""
+    _state(iso, "retired", reason)
+
+
+def _state(iso: str, state: str, reason: str) -> None:
+    with changing() as connection:
+        stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=getpass.getuser(), reason=reason)
+    console.print(f"{iso.upper()} is {state}.", highlight=False)

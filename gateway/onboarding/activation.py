@@ -1,0 +1,78 @@
+"""Putting partner data in force: only what was checked and rehearsed to the letter, by two people where the settings ask for it.
+
+Rehearsals, proposals and activations are journal entries, so that who tried and who decided what is sealed with everything else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from gateway.core.errors import Code, Refusal
+from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.rehearsal import Rehearsal
+from gateway.partners import Bundle
+from gateway.settings import Settings
+from gateway.store import journal
+from gateway.store import partners as stored
+from gateway.store.tables import entry
+
+
+def note_rehearsal(connection: Connection, rehearsal: Rehearsal, *, who: str, at: datetime) -> None:
+    """Journals how a rehearsal ended, under the digest of the data that was rehearsed."""
+    steps = {step.name: step.passed for step in rehearsal.steps}
+    body: dict[str, object] = {"passed": rehearsal.passed, "against": rehearsal.against, "steps": steps, "who": who}
+    journal.append(connection, "rehearsal", rehearsal.digest, body, at=at, partner=rehearsal.iso)
+
+
+def put_in_force(
+    connection: Connection, bundle: Bundle, checked: Checked, settings: Settings, *, who: str, reason: str, at: datetime
+) -> str:
+    """Activates ``bundle`` in this transaction; returns a sentence on what happened, or on who must still agree.
+
+    Raises ``Refusal`` DATA_INVALID naming everything that stands against it at once. In demo mode no rehearsal is asked for.
+    """
+    against = _against(connection, bundle, checked, settings)
+    if against:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"{bundle.iso} is not activated: " + " ".join(against),
+            remedy=f"aeo-gateway partner check {bundle.iso}",
+        )
+    if stored.in_force_now(connection, bundle.iso) == bundle.digest and _state(connection, bundle.iso) == "active":
+        return "Nothing changed: that very data is in force."
+    if settings.two_people and not any(one["who"] != who for one in _noted(connection, "proposal", bundle.digest)):
+        journal.append(connection, "proposal", bundle.digest, {"who": who, "reason": reason}, at=at, partner=bundle.iso)
+        return f"Proposed by {who}. It comes in force when a second person activates the very same data."
+    stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=at, who=who, reason=reason)
+    waived = " (demo mode: no rehearsal was asked for)" if settings.mode == "demo" else ""
+    return f"Activated {bundle.iso}, data {bundle.digest[:16]}{waived}."
+
+
+def rehearsed(connection: Connection, digest: str) -> bool:
+    """Whether the latest rehearsal of the very data with this digest passed."""
+    noted = _noted(connection, "rehearsal", digest)
+    return bool(noted) and bool(noted[-1]["passed"])
+
+
+def _against(connection: Connection, bundle: Bundle, checked: Checked, settings: Settings) -> list[str]:
+    said = [f"{point.what} {point.remedy}" for point in checked.points if point.mark is Mark.BAD]
+    if checked.digest != bundle.digest:
+        said.append("What was checked is not what is to be activated.")
+    if settings.mode == "production" and not rehearsed(connection, bundle.digest):
+        said.append(f"This very data has passed no rehearsal: aeo-gateway partner rehearse {bundle.iso}.")
+    if stored.in_force_now(connection, stored.LAW) is None:
+        said.append("The law common to all arrangements is not in force yet: aeo-gateway partner activate --all.")
+    return said
+
+
+def _state(connection: Connection, iso: str) -> str | None:
+    return next((state for known, state, _ in stored.in_force(connection) if known == iso), None)
+
+
+def _noted(connection: Connection, kind: str, digest: str) -> list[dict[str, Any]]:
+    rows = connection.execute(select(entry.c.body).where(entry.c.kind == kind, entry.c.subject == digest).order_by(entry.c.id))
+    return [msgspec.json.decode(body) for body in rows.scalars()]

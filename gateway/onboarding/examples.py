@@ -1,0 +1,54 @@
+"""A dialect's own examples: each accepted one is read as expected, each rejected one is refused with its code."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.core.errors import Refusal
+from gateway.core.model import Kind
+from gateway.onboarding.point import Mark, Point
+from gateway.wire.sample import Dialect, Reading, load_dialect
+from gateway.wire.xml import parse
+
+
+def read_all(folder: Path, name: str) -> Iterator[Point]:
+    """One point for all examples under ``folder``, or a cross for each that is not as it says."""
+    dialect = load_dialect(folder, {})  # examples speak the dialect's own codes, whatever lists a partner puts in their place
+    paths = sorted((folder / "examples").glob("*/*.xml"))
+    wrong = [(path, problem) for path in paths if (problem := _wrong(dialect, path))]
+    for path, problem in wrong:
+        yield Point(Mark.BAD, f"{name}: {path.relative_to(folder)}: {problem}", "Correct the sample or the example.")
+    if not paths:
+        yield Point(Mark.WARN, f"{name} has no examples.", "Put documents the partner really sends into examples/accepted.")
+    elif not wrong:
+        yield Point(Mark.OK, f"{name}: {len(paths)} examples are read or refused as expected")
+
+
+def _wrong(dialect: Dialect, path: Path) -> str | None:
+    kind = Kind(path.name.partition(".")[0])
+    try:
+        root = parse(path.read_bytes())
+        dialect.validate(root)
+        found: Any = plain(dialect.read(kind, root))
+    except Refusal as refusal:
+        found = refusal
+    if path.parent.name == "rejected":
+        expected = tomllib.loads(path.with_suffix(".toml").read_text("utf-8"))["code"]
+        got = str(found.code) if isinstance(found, Refusal) else "accepted"
+        return None if got == expected else f"it is {got} where {expected} is expected"
+    if isinstance(found, Refusal):
+        return f"it is refused: {found}"
+    return None if found == json.loads(path.with_suffix(".json").read_text("utf-8")) else "it reads otherwise than expected"
+
+
+def plain(reading: Reading) -> dict[str, Any]:
+    """A reading as the expected JSON holds it: without what is not said."""
+    data = msgspec.json.decode(msgspec.json.encode(reading))
+    data["statements"] = [{key: value for key, value in one.items() if value is not None} for one in data["statements"]]
+    return {key: value for key, value in data.items() if value}

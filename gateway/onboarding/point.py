@@ -1,0 +1,35 @@
+"""What a check says: points with a mark, and what to do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Mark(StrEnum):
+    """``bad`` keeps a partner from being activated."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One thing that was looked at, and what to do where it is not as it should be."""
+
+    mark: Mark
+    what: str
+    remedy: str = ""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Everything that was looked at. ``digest`` is empty where the data could not even be loaded."""
+
+    iso: str
+    digest: str
+    points: tuple[Point, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(point.mark is not Mark.BAD for point in self.points)
