@@ -12,12 +12,11 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.core.errors import Code, Refusal
 from gateway.exchange import keeper, receive, sealer
 from gateway.exchange.courier import Courier
 from gateway.exchange.follower import Follower
 from gateway.exchange.node import Node, Signing
-from gateway.partners import load_all, load_one
+from gateway.partners import load_all
 from gateway.settings import Settings
 from gateway.store import partners as stored
 from gateway.store.database import Database, Writer
@@ -100,18 +99,3 @@ def activate_all(settings: Settings, database: Database, *, who: str, reason: st
         put = partial(stored.activate, connection, at=utc_now(), who=who, reason=reason)
         put(stored.LAW, loaded.law.digest, loaded.law_content)
         return [iso for iso, bundle in loaded.items() if put(iso, bundle.digest, bundle.content)]
-
-
-def activate_one(settings: Settings, database: Database, iso: str, *, who: str, reason: str) -> list[str]:
-    """The same for one partner, whatever state the files of the others are in."""
-    site = settings.site / iso.lower()
-    bundle = load_one(settings.partners / iso.lower(), settings.schemas, site if site.is_dir() else None)
-    with database.write.begin() as connection:
-        if stored.in_force_now(connection, stored.LAW) is None:
-            raise Refusal(
-                Code.DATA_INVALID,
-                "The law common to all arrangements is not in force yet.",
-                remedy="aeo-gateway partner activate --all",
-            )
-        done = stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=utc_now(), who=who, reason=reason)
-    return [bundle.iso] if done else []

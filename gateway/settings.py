@@ -60,6 +60,7 @@ class Settings(BaseModel):
         timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it"
     )
     current_within: Seconds = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
+    two_people: bool = Field(False, description="partner data comes in force only when a second person activates it too")
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     rate: int = Field(20_000, description="codes one client may ask per second")
     language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")
