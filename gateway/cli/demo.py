@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tomllib
 from collections.abc import Callable
@@ -231,13 +232,16 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
 
 def _stay(stage: Stage) -> None:
     url, code = stage.gateway.url, stage.noted["code"]
+    command = ".venv/bin/aeo-gateway"
+    if home := os.environ.get("AEO_HOME"):
+        command = f"AEO_HOME={home} {command}"
     stage.console.print("\nEverything stays up. Try, in another terminal:\n", highlight=False)
     for line in (
         f"curl -s -H 'Authorization: Bearer {stage.token}' '{url}/v1/eligibility?code={code}&direction=import'",
-        f".venv/bin/aeo-gateway eligible {code}",
-        f".venv/bin/aeo-gateway eligible {stage.noted['other']} --lang zh",
-        ".venv/bin/aeo-gateway message list",
-        ".venv/bin/aeo-gateway partner list",
+        f"{command} eligible {code}",
+        f"{command} eligible {stage.noted['other']} --lang zh",
+        f"{command} message list",
+        f"{command} partner list",
     ):
         stage.console.print(f"   {line}", highlight=False, soft_wrap=True, markup=False)
     stage.console.print(f"\n   The API, to read and to try: {url}/docs\n\nCtrl-C ends it.", highlight=False)

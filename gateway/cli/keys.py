@@ -15,7 +15,9 @@ from gateway.core.errors import Code, Refusal
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 
-app = typer.Typer(no_args_is_help=True, help="The keys this gateway signs with. A private key never leaves the key directory or the token.")
+app = typer.Typer(
+    no_args_is_help=True, help="The keys this gateway signs with. A private key never leaves the key directory or the token."
+)
 
 Name = Annotated[str, typer.Argument(help="The key's name; AEO_KEY says which one signs.")]
 

@@ -16,7 +16,10 @@ from gateway.partners import PartnerFaults
 from gateway.settings import SettingsFault
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Exchange signed AEO status messages with partner customs administrations; tell clearance what a foreign AEO is entitled to, and why.", context_settings={"help_option_names": ["-h", "--help"]}
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Exchange signed AEO status messages with partner customs administrations; tell clearance what a foreign AEO is entitled to, and why.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(show.messages, name="message")
 app.add_typer(show.operators, name="operator")

@@ -46,9 +46,12 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
     marker = home / "demo"
     if home.exists() and any(home.iterdir()) and not marker.exists():
         raise SystemExit(f"{home} is not a demonstration's home. Choose an empty one: AEO_HOME=... aeo-gateway demo")
+    if marker.exists() and _lives(marker.read_text("utf-8")):
+        raise SystemExit(f"A demonstration runs in {home} already; end it first, or choose another home with AEO_HOME=...")
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    marker.touch()
+    marker.write_text(str(os.getpid()), "utf-8")
+    stack.callback(marker.write_text, "", "utf-8")
     said = console.status("Making keys, starting the boxes ...")
     with said:
         port = free_port()
@@ -86,6 +89,16 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
     for iso, box in ready.items():
         console.print(f"   {iso} in a box: {box.url}", highlight=False)
     return Ready(url, certificate, log), token, ready
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def free_port() -> int:

@@ -17,7 +17,9 @@ from gateway.cli.show import known
 from gateway.store import tokens
 from gateway.store.tokens import Scope
 
-app = typer.Typer(no_args_is_help=True, help="Who may call the API, for what, until when. A token is shown once; only its hash is kept.")
+app = typer.Typer(
+    no_args_is_help=True, help="Who may call the API, for what, until when. A token is shown once; only its hash is kept."
+)
 
 
 @app.command()
