@@ -106,9 +106,7 @@ def write(header: Header, payload: str) -> bytes:
         optional += f'<x:Schema name="{escape(header.dialect)}" version="{escape(header.version)}"></x:Schema>'
     if header.picture is not None:
         shown = header.picture
-        optional += (
-            f'<x:Picture as-of="{moment(shown.as_of)}" part="{shown.part}" parts="{shown.parts}" scope="{escape(shown.scope)}"></x:Picture>'
-        )
+        optional += f'<x:Picture as-of="{moment(shown.as_of)}" part="{shown.part}" parts="{shown.parts}" scope="{escape(shown.scope)}"></x:Picture>'
     return (
         f'<x:Exchange xmlns:x="{NAMESPACE}"><x:Header><x:Id>{escape(header.id)}</x:Id><x:Kind>{header.kind}</x:Kind>'
         f"<x:Sender>{escape(header.sender)}</x:Sender><x:Receiver>{escape(header.receiver)}</x:Receiver>"

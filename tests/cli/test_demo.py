@@ -35,7 +35,12 @@ class Told:
 def aeo_gateway(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"AEO_HOME": str(home), "COLUMNS": "160", "NO_COLOR": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "gateway.cli.main", *arguments], capture_output=True, text=True, env=environment, cwd=REPO, timeout=180
+        [sys.executable, "-m", "gateway.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=REPO,
+        timeout=180,
     )
 
 
