@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.core.model import Standing, Told
+from gateway.core.model import Standing, Statement, Told
 
 T = TypeVar("T")
 
@@ -157,7 +157,7 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
 
     1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
     2. The rest is put in the order of issue.
-    3. It is divided among the authorisations it speaks of.
+    3. It is divided among the authorisations it speaks of; what no longer names one of them delists that one.
     4. Each authorisation's standing and period are overlaid, statement by statement.
 
     ``zone`` is the issuer's own, where its days begin (the EU: the member's). ``Told.digest`` is hexadecimal. That all statements are of
@@ -166,7 +166,7 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     ordered = _in_order_of_issue([one for one in told if one.voided is None])
     applied = [one for one in ordered if not _waits(one)]
     witnesses = _Witnesses()
-    authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied)])
+    authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
     # Any later word of the partner about this operator answers what the held list left open.
     held = witnesses.index(ordered[-1]) if ordered and _waits(ordered[-1]) else None
     return Timeline(
@@ -214,13 +214,15 @@ class _Identity(NamedTuple):
         return self != other and all(theirs in (None, ours) for ours, theirs in zip(self, other, strict=True))
 
 
-def _divided(applied: list[Told]) -> Iterator[tuple[_Identity, list[Told]]]:
+def _divided(applied: list[Told], zone: ZoneInfo) -> Iterator[tuple[_Identity, list[Told]]]:
     """Every authorisation, and what was said of it. Authorisations are told apart by what was granted; a loss that is about none of
     them stands alone, and no grant that names no authorisation can turn it into one (choice: a loss never grants)."""
     grants = [one for one in applied if one.statement.standing.grants]
     granted = _narrowest(grants)
     for identity in granted:
-        yield identity, [one for one in applied if _addresses(one, identity)]
+        about = [one for one in applied if _addresses(one, identity)]
+        omissions = [] if len(about) == len(applied) else [*_omissions(identity, about, applied, zone)]
+        yield identity, _in_order_of_issue(about + omissions) if omissions else about
     strays = [
         one for one in applied if not one.statement.standing.grants and not any(_addresses(one, identity) for identity in granted)
     ]
@@ -240,6 +242,36 @@ def _addresses(one: Told, identity: _Identity) -> bool:
     loses = not one.statement.standing.grants
     parts = (one.statement.level, one.statement.number)
     return all(said in (None, ours) or (loses and ours is None) for said, ours in zip(parts, identity, strict=True))
+
+
+def _omissions(identity: _Identity, about: list[Told], applied: list[Told], zone: ZoneInfo) -> Iterator[Told]:
+    """Delistings of one authorisation that had begun, by what speaks of its operator and not of it: a picture, which shows all there
+    is (its parts are of one moment), or a grant of the same number at another level (choice: fail closed)."""
+    named = {_word(one) for one in about}
+    begun = min(_begins(one, zone) for one in about if one.statement.standing.grants)
+    for one in {_word(one): one for one in applied if one.pictured or _replaces(one, identity)}.values():
+        if _word(one) not in named and begun <= (since := one.issued if one.pictured else _begins(one, zone)):
+            gone = Statement(tin=one.statement.tin, standing=Standing.DELISTED, level=identity.level, number=identity.number)
+            yield msgspec.structs.replace(one, statement=gone, takes_effect=since, derived=True)
+
+
+def _word(one: Told) -> tuple[bool, datetime | str]:
+    """What was said together: a picture's parts, or one message."""
+    return one.pictured, one.issued if one.pictured else one.message_id
+
+
+def _begins(one: Told, zone: ZoneInfo) -> datetime:
+    """When what was granted begins."""
+    granted = midnight(one.statement.granted, zone) if one.statement.granted else ALWAYS
+    return datetime.fromtimestamp(granted, UTC) if granted > _seconds(one.takes_effect) else one.takes_effect
+
+
+def _replaces(one: Told, identity: _Identity) -> bool:
+    """Whether ``one`` grants the certificate of this number at another level."""
+    level, number = one.statement.level, one.statement.number
+    return (
+        one.statement.standing.grants and number is not None and number == identity.number and None not in (level, identity.level)
+    )
 
 
 class _Segment(NamedTuple, Generic[T]):

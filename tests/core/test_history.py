@@ -131,6 +131,21 @@ def test_a_held_grant_and_a_held_omission_change_nothing(history: list[Told], ot
         assert every_standing(with_it) == every_standing(fold(history, ZONE))
 
 
+@given(histories, st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"]))
+def test_a_last_picture_shows_all_there_is(history: list[Told], level: str, number: str) -> None:
+    """Of what had begun only the authorisation stands that the latest picture names."""
+    picture = Told(
+        statement=Statement(tin="SG123456789012", standing=Standing.VALID, level=level, number=number),
+        issued=hour(200),
+        takes_effect=hour(200),
+        pictured=True,
+        message_id="last",
+        digest="00",
+        received=hour(200),
+    )
+    assert valid(fold([*history, picture], ZONE), seconds(200)) == {(level, number)}
+
+
 @given(histories, st.integers(0, 13))
 def test_the_next_change_is_the_next(history: list[Told], at: int) -> None:
     timeline = fold(history, ZONE)
