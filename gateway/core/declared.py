@@ -27,7 +27,7 @@ _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: 0x2
 #: Only ASCII: ``str.upper`` would turn look-alikes such as the dotless i into letters.
 _UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 _BLANKS = " \t\r\n"
-_WRAPPED = re.compile(r"(?:AEO *)?<([^<>]*)>")
+_WRAPPED = re.compile(r"(AEO *)?<([^<>]*)>")
 _FOREIGN = re.compile(r"[^A-Z0-9 /.-]")
 
 
@@ -83,7 +83,7 @@ def resolve(text: str, registry: Registry, on: date) -> Declared:
     1. A code known exactly as typed is that code.
     2. Nothing, or ``NO``: no overseas party (Announcement 2018/131).
     3. The usual slips are folded; a character that is none of them, or too great a length, is a fault.
-    4. ``AEO`` before a code is dropped only if exactly one reading is left: of the readings with and without it, those known to
+    4. ``AEO`` before a code (once: not again inside brackets that it stands before) is dropped only if exactly one reading is left: of the readings with and without it, those known to
        the registry count; if none is, those that fit a confirmed code form; if none does, those with a partner's letters.
     """
     if registry.known(text):
@@ -94,11 +94,11 @@ def resolve(text: str, registry: Registry, on: date) -> Declared:
         return Declared(text=text)
 
     if foreign := _FOREIGN.search(body):
-        return Declared(text=text, slips=slips, fault=_named(foreign[0], text))
+        return Declared(text=text, slips=slips, fault=_named(text, body, foreign.start()))
 
     whole = _spelled(body, registry)
     readings = [whole]
-    if whole.startswith("AEO") and whole != "AEO" and Slip.BRACKETS not in slips:
+    if whole.startswith("AEO") and whole != "AEO" and Slip.PREFIX not in slips:
         readings = _likeliest([whole, _spelled(body[3:], registry)], registry, on)
     if len(readings) > 1:
         return Declared(text=text, readings=tuple(readings), slips=slips)
@@ -135,20 +135,21 @@ def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
     body = upper.strip(_BLANKS)
     wrapped = _WRAPPED.fullmatch(body)
     if wrapped:
-        body = wrapped[1].strip(_BLANKS)
+        body = wrapped[2].strip(_BLANKS)
     found = {
         Slip.WIDTH: narrow != text,
         Slip.CASE: upper != narrow,
-        Slip.BLANKS: upper != upper.strip(_BLANKS) or bool(wrapped and wrapped[1] != body),
+        Slip.BLANKS: upper != upper.strip(_BLANKS) or bool(wrapped and wrapped[2] != body),
         Slip.BRACKETS: bool(wrapped),
+        Slip.PREFIX: bool(wrapped and wrapped[1]),
     }
     return body, tuple(slip for slip, made in found.items() if made)
 
 
-def _named(foreign: str, text: str) -> dict[str, str]:
+def _named(text: str, body: str, at: int) -> dict[str, str]:
     """The fault of a character that no code has. Look-alikes, invisible characters, other scripts' digits and wildcards are not
     guessed at: a guess would grant to somebody who was not named."""
-    at = text.translate(_NARROW).translate(_UPPER).index(foreign)
+    at += text.translate(_NARROW).translate(_UPPER).index(body)
     return {"character": f"U+{ord(text[at]):04X} {unicodedata.name(text[at], '')}".rstrip(), "position": str(at + 1)}
 
 
