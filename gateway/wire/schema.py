@@ -25,20 +25,10 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.xml import Limits, parse
+from gateway.wire.xsd import XS, SchemaFault, scan, weigh
 
-_XS = "{http://www.w3.org/2001/XMLSchema}"
-MOST_FILES, MOST_BYTES, MOST_OCCURS, MOST_CHOICES = 32, 1024 * 1024, 100_000, 1_000_000
-_UNBOUNDED = 10_000
+MOST_FILES, MOST_BYTES = 32, 1024 * 1024
 _STEP = re.compile(r"(?:(?P<prefix>[^:@\[]+):)?(?P<name>[^:@\[]+)(?:\[(?P<position>\d+)\])?")
-_QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
-
-
-class SchemaFault(Exception):
-    """An XSD that is not used: which file, which line, and why."""
-
-    def __init__(self, file: str, line: int | None, problem: str, remedy: str) -> None:
-        self.file, self.line, self.problem, self.remedy = file, line, problem, remedy
-        super().__init__(f"{file}, line {line}: {problem} {remedy}")
 
 
 class Allowed(NamedTuple):
@@ -118,7 +108,7 @@ class Schema:
         if declaration is None:
             return None
         for error in declaration.iter_errors(element):
-            return str(error.reason)[:300].rstrip(".") + "."
+            return _plain(str(error.reason)).rstrip(".") + "."
         return None
 
 
@@ -176,15 +166,16 @@ def _content(folder: Path, file: Path) -> bytes:
 @lru_cache(64)
 def _compile(folder: Path, files: tuple[Path, ...], _digest: bytes) -> Schema:
     names = {file.name for file in files}
-    included: set[str] = set()
-    roots = {file: _scan(file, names, included) for file in files}
+    roots = {file: _read(file) for file in files}
+    included = {location for file, root in roots.items() for location in scan(file.name, root, names)}
+    weigh({file.name: root for file, root in roots.items()})
     tops = tuple(file for file in files if file.name not in included) or files
-    main = etree.Element(f"{_XS}schema", nsmap={"xs": _XS[1:-1]})
+    main = etree.Element(f"{XS}schema", nsmap={"xs": XS[1:-1]})
     for file in tops:
         space = roots[file].get("targetNamespace")
         etree.SubElement(
             main,
-            f"{_XS}import" if space else f"{_XS}include",
+            f"{XS}import" if space else f"{XS}include",
             {"schemaLocation": file.name} | ({"namespace": space} if space else {}),
         )
     document = etree.ElementTree(main)
@@ -200,98 +191,17 @@ def _compile(folder: Path, files: tuple[Path, ...], _digest: bytes) -> Schema:
         raise SchemaFault(name, first.line if first else None, _plain(str(error)) + ".", "Correct the XSD.") from None
 
 
-def _scan(file: Path, names: set[str], included: set[str]) -> etree._Element:
+def _read(file: Path) -> etree._Element:
     try:
-        root = parse(file.read_bytes(), Limits(bytes=MOST_BYTES), signed=False)
+        return parse(file.read_bytes(), Limits(bytes=MOST_BYTES), signed=False)
     except Refusal as refusal:
         raise SchemaFault(file.name, refusal.line, refusal.detail, refusal.remedy) from None
-    for node in root.iter(f"{_XS}import", f"{_XS}include", f"{_XS}redefine", f"{_XS}override"):
-        location = node.get("schemaLocation")
-        if node.tag in (f"{_XS}redefine", f"{_XS}override") or (location is not None and location not in names):
-            raise SchemaFault(
-                file.name, node.sourceline, f"It reaches for {location!r}.", "Put every file it needs beside it, and name it alone."
-            )
-        if location:
-            included.add(location)
-    for node in root.iter(f"{_XS}*"):
-        for bound in ("minOccurs", "maxOccurs"):
-            if (value := node.get(bound, "1")) != "unbounded" and not (
-                value.isdigit() and len(value) < 10 and int(value) <= MOST_OCCURS
-            ):
-                raise SchemaFault(
-                    file.name, node.sourceline, f"{bound} is {value[:20]}.", f'Use "unbounded", or at most {MOST_OCCURS}.'
-                )
-    for node in root.iter(f"{_XS}pattern"):
-        if problem := runaway(node.get("value", "")):
-            raise SchemaFault(file.name, node.sourceline, f"A pattern {problem}.", "Bound its repetitions and do not nest them.")
-    return root
-
-
-def runaway(pattern: str) -> str | None:
-    """Why matching ``pattern`` could take too long, or None.
-
-    A group that holds a repetition of variable length, or alternatives, may not be repeated itself; and all repetitions of
-    variable length together may be tried in at most ``MOST_CHOICES`` ways.
-    """
-    if len(pattern) > 1_000:
-        return "is longer than 1,000 characters"
-    at, choices = 0, 1
-    groups: list[bool] = [False]
-    loose = False
-    while at < len(pattern):
-        character = pattern[at]
-        if character == "\\":
-            at, loose = (
-                at + 2 + (len(pattern[at + 2 :].partition("}")[0]) + 1 if pattern[at + 1 : at + 2] in ("p", "P") else 0),
-                False,
-            )
-        elif character == "[":
-            at, loose = _after_class(pattern, at), False
-        elif character == "(":
-            groups.append(False)
-            at += 1
-        elif character == ")" and len(groups) > 1:
-            loose = groups.pop()
-            groups[-1] |= loose
-            at += 1
-        elif character == "|":
-            groups[-1] |= len(groups) > 1
-            at += 1
-        elif found := _QUANTIFIER.match(pattern, at):
-            least, most = _bounds(found)
-            if loose and most > 1:
-                return "repeats a group that has alternatives or repetitions of variable length"
-            if most > least:
-                choices *= most - least + 1
-                groups[-1] = True
-            at = found.end()
-        else:
-            at, loose = at + 1, False
-    return "has too many repetitions of variable length" if choices > MOST_CHOICES else None
-
-
-def _bounds(found: re.Match[str]) -> tuple[int, int]:
-    if found[0] in "*+?":
-        return 0, 1 if found[0] == "?" else _UNBOUNDED
-    least = int(found[1])
-    return least, least if not found[2] else int(found[3]) if found[3] else least + _UNBOUNDED
-
-
-def _after_class(pattern: str, at: int) -> int:
-    depth = 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 2 if character == "\\" else 1
-        depth += (character == "[") - (character == "]")
-        if not depth:
-            break
-    return at
 
 
 def survives(folder: Path, seconds: float = 5) -> bool:
     """Whether the XSD of ``folder`` compiles within ``seconds`` in a process of its own, which is ended if it does not."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own interpreter on our own module, without a shell
             [sys.executable, "-m", "gateway.wire.schema", str(folder)], timeout=seconds, check=False, capture_output=True
         )
     except subprocess.TimeoutExpired:

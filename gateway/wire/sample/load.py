@@ -15,7 +15,8 @@ from gateway.wire.sample.faults import DialectFaults, Fault
 from gateway.wire.sample.language import Ill, Vocabulary
 from gateway.wire.sample.parse import Reader
 from gateway.wire.sample.values import Codes
-from gateway.wire.schema import Schema, SchemaFault, compile_schema
+from gateway.wire.schema import Schema, compile_schema
+from gateway.wire.xsd import SchemaFault
 
 _TOML = "dialect.toml"
 _KEYS = {"summary", "records", "codes", "instead", "parts", "specimen"}
@@ -128,7 +129,9 @@ def _instead(data: dict[str, Any], faults: list[Fault]) -> dict[Standing, Standi
 
 def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
     try:
-        return compile_schema(folder)
+        schema = compile_schema(folder)
+        _ = schema.words  # what xmlschema does not understand is a fault now, not when a message is explained
+        return schema
     except SchemaFault as fault:
         faults.append(Fault(fault.file, f"line {fault.line}" if fault.line else "", fault.problem, fault.remedy))
         return None

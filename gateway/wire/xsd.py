@@ -1,0 +1,191 @@
+"""What an XSD may not hold if it is to be compiled here: a scan of its text, before libxml2 sees it (HOSTILE: Onboarding).
+
+Measured on libxml2 2.14: three nested repetitions of bounded number cost 529 s on one document of 700 KB; 1,500 optional elements in one
+sequence 8 s to compile; a pattern such as ``(a+)+b`` as long as anyone likes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lxml import etree
+
+XS = "{http://www.w3.org/2001/XMLSchema}"
+MOST_OCCURS = 100_000
+#: The sum over all content models of the third power of their particles; 10,000,000 compile in two seconds at most.
+MOST_WEIGHT = 10_000_000
+#: In how many ways a pattern's repetitions of variable length may be tried together; one without a bound counts as 10,000.
+MOST_CHOICES = 1_000_000
+_UNBOUNDED = 10_000
+_QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
+_COMPOSITORS = {f"{XS}{name}" for name in ("sequence", "choice", "all")}
+_REACHING = {f"{XS}{name}" for name in ("import", "include", "redefine", "override")}
+
+
+class SchemaFault(Exception):
+    """An XSD that is not used: which file, which line, and why."""
+
+    def __init__(self, file: str, line: int | None, problem: str, remedy: str) -> None:
+        self.file, self.line, self.problem, self.remedy = file, line, problem, remedy
+        super().__init__(f"{file}, line {line}: {problem} {remedy}")
+
+
+def scan(file: str, root: etree._Element, names: set[str]) -> set[str]:
+    """The files of ``names`` that ``file`` includes or imports. Raises ``SchemaFault``."""
+    included = set()
+    for node in root.iter(f"{XS}*"):
+        if node.tag in _REACHING and (location := _reaches(file, node, names)):
+            included.add(location)
+        for bound in ("minOccurs", "maxOccurs"):
+            value = node.get(bound, "1")
+            if value != "unbounded" and not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) <= MOST_OCCURS):
+                remedy = f'Use "unbounded", or at most {MOST_OCCURS}.'
+                raise SchemaFault(file, node.sourceline, f"{bound} is {value[:20]}.", remedy)
+        if node.tag == f"{XS}pattern" and (problem := runaway(node.get("value", ""))):
+            raise SchemaFault(file, node.sourceline, f"A pattern {problem}.", "Bound its repetitions and do not nest them.")
+    return included
+
+
+def _reaches(file: str, node: etree._Element, names: set[str]) -> str | None:
+    location = node.get("schemaLocation")
+    if etree.QName(node).localname in ("redefine", "override") or (location is not None and location not in names):
+        remedy = "Put every file it needs beside it, and name it alone; redefinitions are not read."
+        raise SchemaFault(file, node.sourceline, f"It reaches for {location!r}.", remedy)
+    return location
+
+
+def weigh(roots: Mapping[str, etree._Element]) -> None:
+    """Raises ``SchemaFault`` for content models that cost too much to compile or to match.
+
+    Groups and base types are counted where they are used, by their local names: they may double at every step.
+    """
+    named: dict[str, list[etree._Element]] = {}
+    for root in roots.values():
+        for node in root.iterchildren(f"{XS}group", f"{XS}complexType"):
+            named.setdefault(f"{etree.QName(node).localname} {node.get('name')}", []).append(node)
+    scales = _Scales(named)
+    total = 0
+    for file, root in roots.items():
+        for node in root.iter(f"{XS}complexType"):
+            particles, nested = scales.weight(node)
+            total += particles**3
+            if nested > 1:
+                raise SchemaFault(
+                    file,
+                    node.sourceline,
+                    "Repetitions of bounded number are nested.",
+                    'Make the outer one "unbounded", or give it an element.',
+                )
+            if total > MOST_WEIGHT:
+                raise SchemaFault(
+                    file,
+                    node.sourceline,
+                    f"Content models are too large ({particles} particles in this one).",
+                    "Divide them into elements of their own.",
+                )
+
+
+class _Scales:
+    """Particles of a content model, and how many bounded repetitions stand within each other on its deepest path."""
+
+    def __init__(self, named: Mapping[str, list[etree._Element]]) -> None:
+        self._named = named
+        self._known: dict[etree._Element, tuple[int, int]] = {}
+
+    def weight(self, node: etree._Element) -> tuple[int, int]:
+        if node not in self._known:
+            self._known[node] = (0, 0)  # a definition in terms of itself: libxml2 refuses it
+            weights = [self._particle(child) for child in node.iterchildren(f"{XS}*")]
+            self._known[node] = sum(particles for particles, _ in weights), max((nested for _, nested in weights), default=0)
+        return self._known[node]
+
+    def _particle(self, node: etree._Element) -> tuple[int, int]:
+        repeated = int(any(node.get(bound, "1") not in ("0", "1", "unbounded") for bound in ("minOccurs", "maxOccurs")))
+        name = etree.QName(node).localname
+        if name in ("element", "any"):
+            return 1, repeated
+        if name == "group":
+            particles, nested = self._of(f"group {_local(node.get('ref', ''))}")
+            return particles, nested + repeated
+        if node.tag in _COMPOSITORS:
+            particles, nested = self.weight(node)
+            return particles, nested + repeated
+        if name == "complexContent":
+            return self.weight(node)
+        if name in ("extension", "restriction"):
+            own, base = (
+                self.weight(node),
+                self._of(f"complexType {_local(node.get('base', ''))}") if name == "extension" else (0, 0),
+            )
+            return own[0] + base[0], max(own[1], base[1])
+        return 0, 0
+
+    def _of(self, name: str) -> tuple[int, int]:
+        found = [self.weight(node) for node in self._named.get(name, [])]
+        return max((particles for particles, _ in found), default=0), max((nested for _, nested in found), default=0)
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def runaway(pattern: str) -> str | None:
+    """Why matching ``pattern`` could take too long, or None.
+
+    A group that holds a repetition of variable length, or alternatives, may not be repeated itself; and all repetitions of
+    variable length together may be tried in at most ``MOST_CHOICES`` ways.
+    """
+    if len(pattern) > 1_000:
+        return "is longer than 1,000 characters"
+    at, choices = 0, 1
+    groups: list[bool] = [False]
+    loose = False
+    while at < len(pattern):
+        character = pattern[at]
+        if character == "\\":
+            at, loose = (
+                at + 2 + (len(pattern[at + 2 :].partition("}")[0]) + 1 if pattern[at + 1 : at + 2] in ("p", "P") else 0),
+                False,
+            )
+        elif character == "[":
+            at, loose = _after_class(pattern, at), False
+        elif character == "(":
+            groups.append(False)
+            at += 1
+        elif character == ")" and len(groups) > 1:
+            loose = groups.pop()
+            groups[-1] |= loose
+            at += 1
+        elif character == "|":
+            groups[-1] |= len(groups) > 1
+            at, loose = at + 1, False
+        elif found := _QUANTIFIER.match(pattern, at):
+            least, most = _bounds(found)
+            if loose and most > 1:
+                return "repeats a group that has alternatives or repetitions of variable length"
+            if most > least:
+                choices *= most - least + 1
+                groups[-1] = True
+            at = found.end()
+        else:
+            at, loose = at + 1, False
+    return "has too many repetitions of variable length" if choices > MOST_CHOICES else None
+
+
+def _bounds(found: re.Match[str]) -> tuple[int, int]:
+    if found[0] in "*+?":
+        return int(found[0] == "+"), 1 if found[0] == "?" else _UNBOUNDED
+    least = int(found[1])
+    return least, least if not found[2] else int(found[3]) if found[3] else least + _UNBOUNDED
+
+
+def _after_class(pattern: str, at: int) -> int:
+    depth = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 2 if character == "\\" else 1
+        depth += (character == "[") - (character == "]")
+        if not depth:
+            break
+    return at

@@ -1,0 +1,228 @@
+"""XSD: what is compiled, what is refused before, and how a failing document is explained. Cases: samples/schemas.toml."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from gateway.core.errors import Code, Refusal
+from gateway.wire import schema
+from gateway.wire.schema import compile_schema, survives
+from gateway.wire.xsd import SchemaFault, runaway
+
+CASES = tomllib.loads((Path(__file__).parent / "samples" / "schemas.toml").read_text(encoding="utf-8"))
+XSD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {attributes}>\n{body}</xs:schema>'
+LIST = """
+<xs:element name="List"><xs:complexType><xs:sequence>
+  <xs:element name="Op" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+    <xs:element name="Code"><xs:simpleType><xs:restriction base="xs:string"><xs:maxLength value="5"/></xs:restriction></xs:simpleType></xs:element>
+    <xs:element name="Since" type="xs:date" minOccurs="0"/>
+    <xs:element name="Note" minOccurs="0"><xs:complexType><xs:simpleContent>
+      <xs:extension base="xs:string"><xs:attribute name="by" type="xs:string"/></xs:extension></xs:simpleContent></xs:complexType></xs:element>
+  </xs:sequence><xs:attribute name="level"><xs:simpleType><xs:restriction base="xs:string">
+    <xs:enumeration value="A"/><xs:enumeration value="B"/></xs:restriction></xs:simpleType></xs:attribute></xs:complexType></xs:element>
+</xs:sequence></xs:complexType></xs:element>"""
+
+
+def write(folder: Path, body: str, attributes: str = "", name: str = "main.xsd") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(XSD.format(attributes=attributes, body=body), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def operators(tmp_path: Path) -> schema.Schema:
+    return compile_schema(write(tmp_path / "list", LIST, 'xmlns="urn:t" targetNamespace="urn:t" elementFormDefault="qualified"'))
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES["hostile"]])
+def test_hostile(case: dict[str, Any], tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", case.get("xsd", ""))
+    if "raw" in case:
+        (folder / "main.xsd").write_text(case["raw"], encoding="utf-8")
+    began = time.process_time()
+    with pytest.raises(SchemaFault) as caught:
+        compile_schema(folder)
+    assert time.process_time() - began < 1
+    assert case["problem"] in caught.value.problem
+    assert caught.value.file
+    assert caught.value.remedy
+    assert caught.value.line == case.get("line", caught.value.line)
+
+
+def test_a_thousand_files(tmp_path: Path) -> None:
+    for n in range(1000):
+        write(tmp_path / "x", "", name=f"{n}.xsd")
+    with pytest.raises(SchemaFault, match="1000 XSD files"):
+        compile_schema(tmp_path / "x")
+
+
+def test_a_sequence_of_too_many(tmp_path: Path) -> None:
+    many = "".join(f'<xs:element name="b{n}" minOccurs="0"/>' for n in range(1500))
+    folder = write(
+        tmp_path / "x", f'<xs:element name="a"><xs:complexType><xs:sequence>{many}</xs:sequence></xs:complexType></xs:element>'
+    )
+    with pytest.raises(SchemaFault, match="1500 particles"):
+        compile_schema(folder)
+
+
+def test_a_large_file(tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", " " * schema.MOST_BYTES)
+    with pytest.raises(SchemaFault, match="larger than"):
+        compile_schema(folder)
+
+
+def test_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", LIST)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "main.xsd").symlink_to(outside / "main.xsd")
+    with pytest.raises(SchemaFault, match="outside its folder"):
+        compile_schema(tmp_path / "x")
+
+
+def test_files_that_include_each_other(tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", '<xs:include schemaLocation="b.xsd"/>' + LIST)
+    write(folder, '<xs:include schemaLocation="main.xsd"/>', name="b.xsd")
+    compile_schema(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+
+
+def test_recursion_within_the_limits_is_fine(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "x",
+        '<xs:element name="a"><xs:complexType><xs:sequence><xs:element ref="a" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>',
+    )
+    compile_schema(folder).validate(etree.fromstring("<a><a><a/></a></a>"))
+
+
+def test_two_roots_in_two_files(tmp_path: Path) -> None:
+    folder = write(tmp_path / "x", '<xs:element name="a" type="xs:date"/>', 'targetNamespace="urn:a"', "a.xsd")
+    write(folder, '<xs:element name="b" type="xs:date"/>', 'targetNamespace="urn:b"', "b.xsd")
+    write(folder, '<xs:element name="c" type="xs:date"/>', "", "c.xsd")
+    both = compile_schema(folder)
+    for name in ('a xmlns="urn:a"', 'b xmlns="urn:b"', "c"):
+        both.validate(etree.fromstring(f"<{name}>2026-04-01</{name[0]}>"))
+        with pytest.raises(Refusal, match="out of range"):
+            both.validate(etree.fromstring(f"<{name}>2026-04-31</{name[0]}>"))
+
+
+def test_the_same_bytes_compile_once(operators: schema.Schema) -> None:
+    assert compile_schema(operators.folder) is operators
+    (operators.folder / "main.xsd").write_text((operators.folder / "main.xsd").read_text() + " ")
+    assert compile_schema(operators.folder) is not operators
+
+
+# -- explaining ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "value", "reason"),
+    [
+        ("<Op><Code>ABCDEF</Code></Op>", "List/Op/Code", "ABCDEF", "length cannot be greater than 5"),
+        ("<Op><Code>A</Code><Since>soon</Since></Op>", "List/Op/Since", "soon", "soon"),
+        ('<Op level="C"><Code>A</Code></Op>', "List/Op", None, "'A', 'B'"),
+        ("<Op><Colour>red</Colour></Op>", "List/Op/Colour", "red", "Expected is ( Code )"),
+        ("<Op/>", "List/Op", None, "is not complete"),
+        ('<Op><Code>A</Code><Note to="x">y</Note></Op>', "List/Op/Note", "y", "'to' attribute not allowed"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "l:"])
+def test_explains(operators: schema.Schema, prefix: str, record: str, field: str, value: str | None, reason: str) -> None:
+    good = "<Op><Code>A</Code></Op>\n" * 3
+    document = f'<List xmlns{":l" if prefix else ""}="urn:t">\n{good}{record}\n</List>'
+    if prefix:
+        document = document.replace("</", "\0").replace("<", "<l:").replace("\0", "</l:")
+    with pytest.raises(Refusal) as caught:
+        operators.validate(etree.fromstring(document))
+    refusal = caught.value
+    assert (refusal.code, refusal.field, refusal.value, refusal.line) == (Code.SCHEMA_INVALID, field, value, 5)
+    assert reason in refusal.detail
+    assert "urn:t" not in refusal.detail
+
+
+def test_a_payload_is_validated_where_it_stands(operators: schema.Schema) -> None:
+    envelope = etree.fromstring(
+        '<E xmlns="urn:e"><Payload>\n<l:List xmlns:l="urn:t">\n<l:Op><l:Code>TOO LONG</l:Code></l:Op></l:List></Payload></E>'
+    )
+    with pytest.raises(Refusal) as caught:
+        operators.validate(envelope[0][0])
+    assert (caught.value.field, caught.value.line) == ("List/Op/Code", 3)
+
+
+def test_another_root(operators: schema.Schema) -> None:
+    with pytest.raises(Refusal, match="No matching global declaration"):
+        operators.validate(etree.fromstring("<Other/>"))
+
+
+def test_a_bad_last_record_among_many_is_explained_at_once(operators: schema.Schema) -> None:
+    document = '<List xmlns="urn:t">' + "<Op><Code>A</Code></Op>" * 25_000 + "<Op><Code>ABCDEF</Code></Op></List>"
+    root = etree.fromstring(document)
+    _ = operators.words
+    began = time.process_time()
+    with pytest.raises(Refusal, match="greater than 5"):
+        operators.validate(root)
+    assert time.process_time() - began < 1
+
+
+def test_threads_share_a_schema(operators: schema.Schema) -> None:
+    def judge(n: int) -> str:
+        try:
+            operators.validate(etree.fromstring(f'<List xmlns="urn:t"><Op><Code>{"A" * (n % 2 * 9 + 1)}</Code></Op></List>'))
+        except Refusal as refusal:
+            return str(refusal.value)
+        return "valid"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(judge, range(200))) == ["valid", "A" * 10] * 100
+
+
+# -- what a place may hold -------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_place_may_hold(operators: schema.Schema) -> None:
+    top, op = "{urn:t}List", "{urn:t}Op"
+    code = operators.allows((top, op, "{urn:t}Code"))
+    level = operators.allows((top, op), "level")
+    note = operators.allows((top, op, "{urn:t}Note"))
+    assert code is not None
+    assert (code.longest, code.enumeration, code.fits("ABCDEF")) == (5, None, False)
+    assert level is not None
+    assert level.enumeration == frozenset("AB")
+    assert note is not None
+    assert note.fits("anything")
+    for nowhere in [
+        (("{urn:t}Other",), None),
+        ((top, op, "{urn:t}Code", "x"), None),
+        ((top, "x"), None),
+        ((top,), None),
+        ((top, op), "x"),
+    ]:
+        assert operators.allows(*nowhere) is None
+
+
+# -- patterns and child processes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", CASES["patterns"]["runaway"])
+def test_runaway(pattern: str) -> None:
+    assert runaway(pattern)
+
+
+@pytest.mark.parametrize("pattern", CASES["patterns"]["bounded"])
+def test_bounded(pattern: str) -> None:
+    assert runaway(pattern) is None
+
+
+def test_a_pattern_longer_than_any_code_needs() -> None:
+    assert runaway("a" * 1001)
+
+
+def test_survives(operators: schema.Schema, tmp_path: Path) -> None:
+    assert survives(operators.folder)
+    assert not survives(tmp_path)
+    assert not survives(operators.folder, seconds=0.001)
