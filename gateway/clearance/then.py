@@ -10,7 +10,6 @@ from sqlalchemy import Connection, func, select
 
 from gateway.clearance.answer import Asked, Reach, answer_from
 from gateway.clearance.parties import domestic
-from gateway.core import history
 from gateway.core.arrangement import HOME_ZONE, Arrangement, Law
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import Timeline
@@ -48,21 +47,21 @@ class Then:
         return self._connection.execute(said.limit(1)).first() is not None
 
     def timeline(self, arrangement: Arrangement, code: str) -> Timeline | None:
-        told = statements.said_of(self._connection, arrangement.iso, [code]).get(code, [])
-        known = history.known_at(told, self._moment)
-        return folding(arrangement)(code, known) if known else None
+        told = statements.said_by(self._connection, arrangement.iso, [code], self._moment).get(code)
+        return folding(arrangement)(code, told) if told else None
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         return self._reach.of(arrangement, code)
 
     @cached_property
     def _reach(self) -> Reach:
-        """Lists count from when their last part was here."""
+        """Lists count from when their last part was here, and until a person set them aside."""
+        dropped_later = (listing.c.state == "dropped") & (listing.c.changed > self._moment)
         complete = (
             select(listing.c.partner, listing.c.scope, listing.c.as_of)
             .join(listing_part, listing_part.c.listing == listing.c.id)
             .join(message, (message.c.partner == listing.c.partner) & (message.c.message_id == listing_part.c.message_id))
-            .where(listing.c.state.in_(("applied", "held", "released")))
+            .where(listing.c.state.in_(("applied", "held", "released")) | dropped_later)
             .group_by(listing.c.id, listing.c.partner, listing.c.scope, listing.c.as_of)
             .having(func.max(message.c.received) <= self._moment)
             .order_by(listing.c.as_of)

@@ -143,15 +143,6 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time.min, zone).timestamp())
 
 
-def known_at(told: Iterable[Told], moment: datetime) -> list[Told]:
-    """What we had been told by ``moment`` (aware), by our own clock: what was voided only later was still believed."""
-    return [
-        msgspec.structs.replace(one, voided=None) if one.voided and one.voided > moment else one
-        for one in told
-        if one.received <= moment
-    ]
-
-
 def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     """Fold statements about one operator, in any order of arrival, into its timeline.
 

@@ -159,7 +159,7 @@ def ask(given: Given) -> Answer:
     declared = resolve(question.code, registry, given.on or given.now.date())
     told = [_told(line, given.tin, ours, at) for at, line in enumerate((*given.told, *given.then), start=1)]
     if given.known_at:
-        told = history.known_at(told, given.known_at)
+        told = [_as_known(one, given.known_at) for one in told if one.received <= given.known_at]
     timeline = history.fold(told, ours.zone_of(given.tin)) if told and declared.code == given.tin else None
     return decide(
         question,
@@ -207,6 +207,11 @@ def _told(line: Line, tin: str, ours: Arrangement, at: int) -> Told:
         transcribed=line.transcribed,
     )
     return msgspec.structs.replace(placed, derived=line.derived, voided=line.voided)
+
+
+def _as_known(one: Told, moment: datetime) -> Told:
+    """As the store gives it again (``store.statements.said_by``): what was voided only later was still believed."""
+    return msgspec.structs.replace(one, voided=None) if one.voided and one.voided > moment else one
 
 
 def _terms(stated: dict[str, Any]) -> dict[str, Any]:

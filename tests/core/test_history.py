@@ -7,10 +7,10 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.history import Timeline, fold, known_at, midnight, pack, unpack
+from gateway.core.history import Timeline, fold, midnight, pack, unpack
 from gateway.core.model import Standing, Statement, Told
 
 ZONE = ZoneInfo("Asia/Singapore")
@@ -155,16 +155,6 @@ def test_the_next_change_is_the_next(history: list[Told], at: int) -> None:
         just_before = seconds(13) + 10**7 if coming is None else coming - 1
         assert (authorisation.standing_at(just_before), authorisation.period_at(just_before)) == now
         assert coming is None or coming > seconds(at)
-
-
-@given(histories, st.integers(0, 13))
-@settings(max_examples=50)
-def test_known_then_is_what_had_been_received(history: list[Told], at: int) -> None:
-    known = known_at(history, hour(at))
-    assert known == [one for one in history if one.received <= hour(at)]
-    voided = [msgspec.structs.replace(one, voided=hour(at + 1)) for one in history]
-    assert known_at(voided, hour(at)) == known
-    assert fold(known_at(voided, hour(at + 1)), ZONE).authorisations == ()
 
 
 @given(st.lists(hours, min_size=1, max_size=6, unique=True))
