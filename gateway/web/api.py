@@ -33,6 +33,7 @@ def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
     """The ASGI application. ``lifespan`` is what goes on in the background while it serves."""
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
+        redirect_slashes=False,  # an address is right or wrong
         swagger_ui_parameters={"validatorUrl": None},  # or a browser would ask a host outside about our document
         title="AEO mutual recognition gateway",
         version=__version__,

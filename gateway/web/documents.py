@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from gateway.web.problems import MEDIA_TYPE, Problem
 
 _REF = "#/components/schemas/{name}"
+_PLAIN = {bytes: "string", dict: "object"}
 _described: dict[str, type] = {"Problem": Problem}
 
 
@@ -34,8 +35,8 @@ def describe(
 
 
 def _of(kind: type) -> dict[str, Any]:
-    if kind is bytes:
-        return {"schema": {"type": "string"}}
+    if kind in _PLAIN:
+        return {"schema": {"type": _PLAIN[kind]}}
     _described[kind.__name__] = kind
     return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
 

@@ -202,7 +202,7 @@ async def _shown(service: Service, look: Callable[[Connection], object]) -> Resp
 
     def read() -> bytes:
         with service.node.database.reading() as connection:
-            return msgspec.json.encode(look(connection), enc_hook=_plain)
+            return msgspec.json.encode(look(connection))
 
     return Response(await asyncio.to_thread(read), 200, NO_STORE, JSON)
 
@@ -272,7 +272,7 @@ def _whole(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> Par
         field.name: [
             TermShown(
                 since=step.since,
-                value=step.value,
+                value=sorted(step.value) if isinstance(step.value, frozenset) else step.value,
                 kind=step.provenance.kind,
                 source=step.provenance.source,
                 note=step.provenance.note,
@@ -283,10 +283,3 @@ def _whole(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> Par
         if isinstance(term := getattr(arrangement, field.name), Term)
     }
     return PartnerWhole(**_partner(live, day, lists), signed=arrangement.signed, link=arrangement.link, terms=terms)
-
-
-def _plain(value: object) -> object:
-    """What msgspec does not know by itself."""
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise NotImplementedError(type(value).__name__)

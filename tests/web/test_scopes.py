@@ -41,20 +41,27 @@ def problem(answer: object) -> str:
     return code
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World(tmp_path_factory.mktemp("shared"))
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize(("method", "path", "dependant"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
-def test_every_route_names_one_scope_and_refuses_without_it(method: str, path: str, dependant: Dependant, world: World) -> None:
+def test_every_route_names_one_scope_and_refuses_without_it(method: str, path: str, dependant: Dependant, shared: World) -> None:
     scopes = list(needed(dependant))
     if (method, path) in OPEN:
         assert scopes == []
         return
     (scope,) = scopes
     address = re.sub(r"{\w+(:path)?}", "1", path)
-    without = world.client.request(method, address)
+    without = shared.client.request(method, address)
     assert (without.status_code, problem(without), without.headers["WWW-Authenticate"]) == (401, "unauthenticated", "Bearer")
-    wrong = world.client.request(method, address, headers=world.token(*set(Scope) - {scope}))
+    wrong = shared.client.request(method, address, headers=shared.token(*set(Scope) - {scope}))
     assert (wrong.status_code, problem(wrong)) == (403, "forbidden")
     assert scope in wrong.json()["detail"]
-    right = world.client.request(method, address, headers=world.token(scope))
+    right = shared.client.request(method, address, headers=shared.token(scope))
     assert right.status_code not in (401, 403)
 
 

@@ -1,0 +1,278 @@
+"""Clearance over HTTP: one code, many, a stream, a declaration; and every way of asking that is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from gateway.core.model import Standing
+from gateway.store.tokens import Scope
+from gateway.web.eligibility import BATCH_LIMIT
+from tests.tools import REPO
+from tests.web.world import World
+
+PATH = "/v1/eligibility"
+
+
+@pytest.fixture
+def codes(world: World) -> list[str]:
+    return world.listed("SG")
+
+
+@pytest.fixture
+def headers(world: World) -> dict[str, str]:
+    return world.token(Scope.CLEARANCE_READ)
+
+
+def ask(world: World, headers: dict[str, str], **query: Any) -> dict[str, Any]:
+    answer = world.client.get(PATH, params=query, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_an_answer_says_what_why_and_on_what_ground(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    answer = world.client.get(PATH, params={"code": codes[0], "direction": "import"}, headers=headers)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert len(answer.content) < 2_000
+    said = answer.json()
+    assert (said["verdict"], said["grant"], said["arrangement"], said["on"]) == ("eligible", True, "SG", "2026-06-15")
+    assert [one["measure"] for one in said["measures"]] == ["I", "P", "E"]
+    assert said["measures"][0] == {
+        "measure": "I",
+        "scope": "declaration",
+        "words": {"en": "lower inspection rate", "zh": "适用较低的查验率"},
+        "clearance_code": None,
+        "directions": ["import"],
+        "source": "GACC announcement of 2013 on the China-Singapore arrangement",
+    }
+    (evidence,) = said["evidence"]
+    assert evidence["says"] == "valid"
+    assert len(evidence["digest"]) == 64
+    assert said["data_as_of"] == evidence["issued"]
+    assert said["data_age"] >= 0
+    assert said["ask_again"] > said["moment"]
+    assert said["arrangement_digest"] != said["law_digest"]
+
+
+def test_a_notice_changes_the_very_next_answer(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    assert ask(world, headers, code=codes[0], direction="import")["grant"]
+    world.send(world.boxes["SG"].say(codes[0], Standing.SUSPENDED))
+    said = ask(world, headers, code=codes[0], direction="import")
+    assert not said["grant"]
+    (reason,) = said["reasons"]
+    assert reason["code"] == "suspended"
+    assert reason["sentence"] == reason["words"]["en"] != reason["words"]["zh"]
+    assert ask(world, headers, code=codes[0], lang="zh")["reasons"][0]["sentence"] == reason["words"]["zh"]
+
+
+def test_what_people_type_is_read_and_a_near_miss_is_only_suggested(
+    world: World, codes: list[str], headers: dict[str, str]
+) -> None:
+    folded = ask(world, headers, code=f"AEO<{codes[0].lower()}>")
+    assert (folded["code"], folded["warnings"][0]["code"]) == (codes[0], "code-folded")
+    near = ask(world, headers, code=codes[0] + "0")
+    assert not near["grant"]
+    assert near["suggestions"] == [codes[0]]
+
+
+def test_suggestions_stop_where_the_rate_is_spent(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    (caller,) = world.service.callers._known.values() or [None]
+    assert caller is None
+    assert ask(world, headers, code=codes[0] + "0")["suggestions"]
+    (caller,) = world.service.callers._known.values()
+    assert caller is not None
+    world.service.limiter._buckets[caller.id] = (20.0, world.service.limiter._clock())
+    assert ask(world, headers, code=codes[0] + "0")["suggestions"] == []
+
+
+def test_the_route_and_the_callable_before_it_answer_alike(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    inner = TestClient(world.app.app)
+    for query in (
+        f"code={codes[0]}",
+        f"code={codes[0]}&lang=zh&direction=export",
+        "code=",
+        "",
+        "code=a&code=b",
+        "code=X&mode=ship",
+    ):
+        outer, routed = (client.get(f"{PATH}?{query}", headers=headers) for client in (world.client, inner))
+        assert (outer.status_code, outer.json()) == (routed.status_code, routed.json())
+        assert outer.headers == routed.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "value"),
+    [
+        ("", "code", None),
+        ("code=SG1&code=SG2", "code", None),
+        ("code=SG1&directoin=import", "directoin", None),
+        ("code=SG1&direction=sideways", "direction", None),
+        ("code=SG1&on=2026-02-30", "on", None),
+        ("code=SG1&mode=", "mode", None),
+        ("code=SG1&as_known_at=2026-06-01T00:00:00", "as_known_at", None),
+        ("code=SG1&as_known_at=2030-01-01T00:00:00Z", "as_known_at", "2030-01-01T00:00:00+00:00"),
+        ("code=%FF", "code", None),
+        ("code=SG1&lang=fr", "lang", None),
+    ],
+)
+def test_a_question_that_cannot_be_understood_is_refused_by_field(
+    query: str, field: str, value: str | None, world: World, headers: dict[str, str]
+) -> None:
+    answer = world.client.get(f"{PATH}?{query}", headers=headers)
+    said = answer.json()
+    assert (answer.status_code, answer.headers["content-type"], said["code"]) == (
+        422,
+        "application/problem+json",
+        "question-invalid",
+    )
+    assert field in (said.get("field"), *said["detail"].split("`"))
+    assert said.get("value") == value
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "'; DROP TABLE operator;--",
+        "%",
+        "SG_",
+        "*",
+        "\x00",
+        "\r\nSet-Cookie: a=b",
+        "<script>alert(1)</script>",
+        "٣" * 400,
+        "SG" + "9" * 30_000,
+        "🛃",
+        "SG\u200b1",
+    ],
+)
+def test_whatever_is_asked_about_is_answered_and_never_granted(
+    code: str, world: World, codes: list[str], headers: dict[str, str]
+) -> None:
+    answer = world.client.post(PATH, json={"codes": [code]}, headers=headers)
+    (said,) = answer.json()["answers"]
+    assert said["declared"] == code
+    assert not said["grant"]
+
+
+def test_many_codes_share_what_they_do_not_say_themselves(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    body = {
+        "codes": [codes[0], {"code": codes[1], "direction": "export"}, {"code": codes[2], "on": "2026-06-14"}, "NO"],
+        "direction": "import",
+        "mode": "sea",
+        "lang": "zh",
+    }
+    answer = world.client.post(PATH, json=body, headers=headers)
+    first, second, third, none = answer.json()["answers"]
+    assert [one["declared"] for one in (first, second, third, none)] == [*codes[:3], "NO"]
+    assert list(first["directions"]) == ["import"]
+    assert second["reasons"][0]["code"] == "direction-not-covered"
+    assert (third["on"], third["verdict"]) == ("2026-06-14", "not-eligible")
+    assert none["reasons"][0]["code"] == "no-overseas-party"
+    assert first["sentence"] != none["sentence"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(0, 422), (1, 200), (250, 200), (3_000, 200), (3_001, 422)])
+def test_between_one_and_three_thousand_codes(count: int, status: int, world: World, headers: dict[str, str]) -> None:
+    answer = world.client.post(PATH, json={"codes": ["SG123456789012"] * count}, headers=headers)
+    assert answer.status_code == status
+    if status == 200:
+        assert len(answer.json()["answers"]) == count
+    else:
+        assert answer.json()["code"] == "codes-count"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"codes": "SG1"}', b'{"codes": [1]}', b'{"codes": [], "x": 1}', b"\xff", b"{"])
+def test_a_body_of_another_shape_is_refused(body: bytes, world: World, headers: dict[str, str]) -> None:
+    answer = world.client.post(PATH, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")
+
+
+def test_a_body_is_bounded_and_uncompressed(world: World, headers: dict[str, str]) -> None:
+    large = world.client.post(PATH, content=b" " * (BATCH_LIMIT + 1), headers=headers)
+    assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
+    packed = world.client.post(PATH, content=b"{}", headers=headers | {"Content-Encoding": "gzip"})
+    assert (packed.status_code, packed.json()["code"]) == (415, "body-encoded")
+
+
+def test_a_client_that_asks_too_much_waits(world: World, headers: dict[str, str]) -> None:
+    world.service.limiter._rate = 100
+    world.service.limiter._capacity = 3_000
+    body = {"codes": ["SG1"] * 3_000}
+    assert world.client.post(PATH, json=body, headers=headers).status_code == 200
+    answer = world.client.post(PATH, json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too-many-requests")
+    assert 20 <= int(answer.headers["Retry-After"]) <= 31
+    assert world.client.post(PATH, json=body, headers=world.token(Scope.CLEARANCE_READ)).status_code == 200
+
+
+def test_a_stream_answers_line_by_line_and_names_a_bad_line(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    lines = [json.dumps(codes[0]), json.dumps({"code": codes[1], "direction": "export"}), "", '{"cod": 1}', json.dumps("NO")]
+    answer = world.client.post(f"{PATH}/stream?direction=import", content="\n".join(lines), headers=headers)
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    first, second, bad, last = map(json.loads, answer.text.splitlines())
+    assert (first["grant"], second["grant"], last["code"]) == (True, False, None)
+    assert (bad["code"], bad["line"], bad["status"]) == ("question-invalid", 4, 422)
+
+
+def test_a_stream_is_slowed_and_not_refused(world: World, headers: dict[str, str]) -> None:
+    world.service.limiter._rate = 2_000
+    world.service.limiter._capacity = 150
+    answer = world.client.post(f"{PATH}/stream", content=b'"SG1"\n' * 350, headers=headers)
+    assert len(answer.text.splitlines()) == 350
+
+
+def test_a_declaration_is_answered_party_by_party(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    xml = (REPO / "gateway/sandbox/declaration.xml").read_bytes().replace(b"SG123456789012", codes[0].encode())
+    answer = world.client.post("/v1/declarations/eligibility", content=xml, headers=headers)
+    said = answer.json()
+    assert (said["reference"], said["direction"], said["told_by"]) == ("MADE-UP-0001", "import", "TypeCode IMA")
+    by_role = {one["role"]: one for one in said["answers"]}
+    assert by_role["overseas-consignor"]["grant"]
+    assert by_role["overseas-consignor"]["where"][0]["line"] > 0
+    assert by_role["other"]["reasons"][0]["code"] == "role-not-covered"
+
+
+def test_a_large_declaration_is_read_too_and_what_it_does_not_tell_is_taken_from_the_query(
+    world: World, codes: list[str], headers: dict[str, str]
+) -> None:
+    goods = "<GovernmentAgencyGoodsItem><SequenceNumeric>1</SequenceNumeric></GovernmentAgencyGoodsItem>" * 1_000
+    xml = f"<Declaration><GoodsShipment><Consignor><ID>{codes[0]}</ID></Consignor>{goods}</GoodsShipment></Declaration>"
+    answer = world.client.post("/v1/declarations/eligibility?direction=import&lang=zh", content=xml, headers=headers)
+    said = answer.json()
+    assert (said["told_by"], said["answers"][0]["grant"]) == ("caller", True)
+    without = world.client.post("/v1/declarations/eligibility?lang=zh", content=xml, headers=headers).json()
+    assert without["notes"][0]["code"] == "direction-not-told"
+    assert without["notes"][0]["sentence"] == without["notes"][0]["words"]["zh"]
+
+
+def test_what_is_no_declaration_is_refused_with_its_line(world: World, headers: dict[str, str]) -> None:
+    answer = world.client.post("/v1/declarations/eligibility", content=b"<Other/>", headers=headers)
+    assert (answer.status_code, answer.json()["code"], answer.json()["line"]) == (422, "declaration-invalid", 1)
+    parties = "".join(f"<Consignor><ID>SG{number}</ID></Consignor>" for number in range(3_001))
+    xml = f"<Declaration><GoodsShipment>{parties}</GoodsShipment></Declaration>"
+    assert world.client.post("/v1/declarations/eligibility", content=xml, headers=headers).json()["code"] == "codes-count"
+
+
+def test_as_known_at_answers_as_it_was_known_then(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    before = world.now
+    world.pass_time(hours=1)
+    world.send(world.boxes["SG"].say(codes[0], Standing.REVOKED))
+    world.pass_time(hours=1)
+    assert ask(world, headers, code=codes[0], direction="import")["reasons"][0]["code"] == "revoked"
+    then = ask(world, headers, code=codes[0], direction="import", as_known_at=before.isoformat())
+    assert then["grant"]
+    assert then["as_known_at"] == before.isoformat().replace("+00:00", "Z")
+    many = {"codes": codes[:2], "direction": "import", "as_known_at": before.isoformat()}
+    assert [one["grant"] for one in world.client.post(PATH, json=many, headers=headers).json()["answers"]] == [True, True]
+
+
+def test_a_node_that_cannot_know_says_so(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    world.now += world.index.bound + timedelta(seconds=1)
+    said = ask(world, headers, code=codes[0], direction="import")
+    assert (said["verdict"], said["grant"], said["reasons"][0]["code"]) == ("undetermined", False, "not-current")

@@ -1,0 +1,139 @@
+"""Health, metrics, documentation and problems."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from gateway.core.errors import Code, Refusal
+from gateway.store.tokens import Scope
+from gateway.web import metrics
+from gateway.web.limiter import Limiter
+from tests.web.world import World
+
+
+def test_ready_while_current_and_the_database_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world.client.get("/healthz").json() == {"status": "ok"}
+    ready = world.client.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["bound"]) == (200, True, 5.0)
+    world.now += timedelta(seconds=6)
+    old = world.client.get("/readyz")
+    assert (old.status_code, old.json()["current"], old.json()["age"]) == (503, False, 6.0)
+    world.index.heard(world.now)
+
+    def fails() -> None:
+        raise OperationalError("SELECT 1", None, Exception("gone"))
+
+    monkeypatch.setattr(world.node.database, "reading", fails)
+    gone = world.client.get("/readyz")
+    assert (gone.status_code, gone.json()["current"], gone.json()["database"]) == (503, True, False)
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(world: World) -> None:
+    code, *_ = world.listed()
+    headers = world.token(Scope.METRICS_READ, Scope.CLEARANCE_READ)
+    world.client.get(f"/v1/eligibility?code={code}", headers=headers)
+    world.client.get("/v1/eligibility?code=a&code=b", headers=headers)
+    world.client.get("/nobody/<script>", headers=headers)
+    answer = world.client.get("/metrics", headers=headers)
+    assert answer.headers["content-type"] == metrics.CONTENT_TYPE
+    given = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"^(aeo_\w+)", answer.text, re.M)} - {"aeo_outbox"}
+    documented = set(re.findall(r"^(aeo_\w+)", metrics.__doc__ or "", re.M))
+    assert given == documented
+    assert 'aeo_answers_total{verdict="eligible"} 1.0' in answer.text
+    assert 'aeo_http_requests_total{route="/v1/eligibility",status="422"} 1.0' in answer.text
+    assert 'aeo_http_requests_total{route="other",status="404"} 1.0' in answer.text
+    assert 'aeo_data_age_seconds{partner="SG",scope="*"}' in answer.text
+    assert "script" not in answer.text
+
+
+def test_the_documentation_asks_nobody_outside(world: World) -> None:
+    page = world.client.get("/docs").text
+    assert "//" not in re.sub(r"window\.location\.origin[^\n]*", "", page).replace("<!-- ", "").replace("//", "//", 0).replace(
+        "</", ""
+    )
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert address.startswith("/")
+        assert world.client.get(address).status_code == 200
+    assert '"validatorUrl": null' in page
+    document = world.client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert {"AnswerSaid", "Batch", "Problem"} <= references
+    query = {one["name"]: one for one in document["paths"]["/v1/eligibility"]["get"]["parameters"]}
+    assert query["code"]["required"]
+    assert {"party", "as_known_at", "lang", "on"} <= set(query)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nope", 404, "not-found"),
+        ("PUT", "/exchange", 405, "method-not-allowed"),
+        ("DELETE", "/v1/eligibility", 405, "method-not-allowed"),
+        ("GET", "/v1/eligibility/", 404, "not-found"),
+    ],
+)
+def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, code: str, world: World) -> None:
+    answer = world.client.request(method, path, follow_redirects=False)
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (status, "application/problem+json", code)
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: World) -> None:
+    headers = world.token(Scope.CLEARANCE_READ)
+    english, chinese = (
+        world.client.get(f"/v1/eligibility?mode=x&lang={lang}&code=A", headers=headers).json() for lang in ("en", "zh")
+    )
+    assert set(english) == {"type", "title", "status", "detail", "code", "remedy", "field"}
+    assert english["type"] == "urn:aeo-gateway:problem:question-invalid"
+    assert english["title"] != chinese["title"]
+    assert english["remedy"] != chinese["remedy"]
+
+
+def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = world.token(Scope.CLEARANCE_READ)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a secret of ours")
+
+    monkeypatch.setattr(world.answers, "answer", fails)
+    monkeypatch.setattr(world.index, "get", fails)
+    with caplog.at_level(logging.ERROR, "gateway"):
+        for path in ("/v1/eligibility?code=SG1", "/v1/operators/SG123456789012"):
+            answer = world.client.get(path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+            assert "secret" not in answer.text
+    assert [record.message for record in caplog.records] == ["a request failed"] * 2
+
+
+def test_nothing_that_a_caller_wrote_is_logged_as_a_line_of_its_own(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    headers = world.token(Scope.CLEARANCE_READ)
+    with caplog.at_level(logging.DEBUG, "gateway"):
+        world.client.get("/v1/eligibility", params={"code": "A\nINFO all is well"}, headers=headers)
+        world.client.get("/v1/operators/A%0AINFO all is well", headers=headers)
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+
+
+def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
+    now = 0.0
+    limiter = Limiter(3_000, lambda: now)
+    limiter.take("a", 3_000)
+    with pytest.raises(Refusal) as refused:
+        limiter.take("a", 1)
+    assert (refused.value.code, refused.value.facts) == (Code.TOO_MANY_REQUESTS, {"retry_after": "1"})
+    limiter.take("b", 3_000)
+    now = 0.5
+    assert limiter.wait("a", 1_500) == 0
+    assert limiter.wait("a", 300) == pytest.approx(0.1)
+    now = 1_000.0
+    assert limiter.wait("a", 3_001) > 0
+    assert limiter.wait("a", 3_000) == 0
