@@ -19,7 +19,8 @@ def hold(connection: Connection, name: str, holder: str, *, now: datetime, until
     taken = connection.execute(update(lease).where(lease.c.name == name, ours).values(holder=holder, until=until))
     if taken.rowcount == 0 and ends(connection, name) is None:
         insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        taken = connection.execute(insert_for(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing())
+        put = insert_for(lease).values(name=name, holder=holder, until=until).on_conflict_do_nothing()
+        return connection.execute(put.returning(lease.c.name)).first() is not None
     return taken.rowcount == 1
 
 
@@ -27,10 +28,11 @@ def first(connection: Connection, name: str, mark: str, now: datetime) -> bool:
     """Whether ``mark`` is new under this name: of all nodes, one gets True, once."""
     insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     put = insert_for(lease).values(name=name, holder=mark, until=now)
-    done = connection.execute(
-        put.on_conflict_do_update(index_elements=[lease.c.name], set_={"holder": mark, "until": now}, where=lease.c.holder != mark)
+    new = put.on_conflict_do_update(
+        index_elements=[lease.c.name], set_={"holder": mark, "until": now}, where=lease.c.holder != mark
     )
-    return done.rowcount == 1
+    # Of an INSERT, psycopg's row count is not to be had; a row that comes back is.
+    return connection.execute(new.returning(lease.c.name)).first() is not None
 
 
 def ends(connection: Connection, name: str) -> datetime | None:
