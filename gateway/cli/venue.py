@@ -37,7 +37,7 @@ def venue(chosen: Settings) -> Iterator[Venue]:
                 "home": Path(place),
                 "database": "",
                 "key_passphrase": SecretStr(""),
-                "poll": timedelta(milliseconds=20),
+                "poll": timedelta(milliseconds=50),
             }
         )
         token = _prepare(settings)

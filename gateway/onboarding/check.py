@@ -14,6 +14,7 @@ from gateway.onboarding.point import Checked, Mark, Point
 from gateway.onboarding.words import TERMS
 from gateway.partners import Bundle, PartnerFaults, load_one
 from gateway.sandbox import made_up
+from gateway.sandbox.speech import Speech
 from gateway.wire.sample import Dialect, Reading
 from gateway.wire.schema import survives
 from gateway.wire.xml import parse
@@ -74,8 +75,9 @@ def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> I
 def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Point:
     kinds = [kind for kind in (Kind.LIST, Kind.UPDATE, Kind.NOTICE) if kind in dialect.kinds]
     moment = now.replace(microsecond=0)
+    today = moment.astimezone(HOME_ZONE).date()
     try:
-        statements = tuple(made_up.operators(bundle, dialect, GENERATED, moment.astimezone(HOME_ZONE).date()))
+        statements = tuple(made_up.operators(bundle.arrangement, Speech(bundle, dialect), GENERATED, today))
         for kind in kinds:
             said = Reading({"id": "check", "issued": moment, "as_of": moment}, statements)
             root = parse(dialect.write(kind, said, dict(bundle.signatory)).encode(), signed=False)

@@ -60,6 +60,7 @@ class Box:
     heard: list[Heard] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     _answers: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    _speech: dict[Dialect, Speech] = field(default_factory=dict)
     _sequence: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -80,7 +81,10 @@ class Box:
 
     @property
     def speech(self) -> Speech:
-        return Speech(self.bundle, self.dialect)
+        dialect = self.dialect
+        if dialect not in self._speech:
+            self._speech[dialect] = Speech(self.bundle, dialect)
+        return self._speech[dialect]
 
     # What the box says.
 
@@ -90,7 +94,7 @@ class Box:
 
     def invent(self, count: int, seed: int) -> list[Statement]:
         """Made-up operators as the partner would state them, the same for the same seed; the register stays as it is."""
-        return made_up.operators(self.bundle, self.dialect, count, self.today, seed=seed)
+        return made_up.operators(self.bundle.arrangement, self.speech, count, self.today, seed=seed)
 
     def full_list(self) -> bytes:
         """The complete list as of now, signed."""
@@ -130,8 +134,14 @@ class Box:
         if kind in STATING and "sequence" not in said:
             priority = priority_of(kind)
             said["sequence"] = self._sequence[priority] = self._sequence.get(priority, 0) + 1
-        usual: dict[str, Any] = {"id": str(uuid4()), "environment": self.environment, "created": self.clock()}
-        return Header(kind=kind, sender=self.iso, receiver=self.gateway, **(usual | said))
+        usual: dict[str, Any] = {
+            "id": str(uuid4()),
+            "sender": self.iso,
+            "receiver": self.gateway,
+            "environment": self.environment,
+            "created": self.clock(),
+        }
+        return Header(kind=kind, **(usual | said))
 
     def ours(self, kind: Kind, payload: str, *, signer: Signer | None = None, **said: Any) -> bytes:
         """A message whose payload is the exchange schema's own: ping, keys, result."""

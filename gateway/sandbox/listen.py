@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ import uvicorn
 
 #: Seconds an application may take to come up, or to end.
 PATIENCE = 30.0
+#: For clients that speak plain HTTP on loopback: no authority is read in, and none is trusted.
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager

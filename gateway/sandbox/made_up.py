@@ -14,9 +14,7 @@ from typing import Any
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Standing, Statement
-from gateway.partners import Bundle
 from gateway.sandbox.speech import Speech
-from gateway.wire.sample import Dialect
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -56,24 +54,23 @@ def _members(argument: Any) -> list[str]:
     return found
 
 
-def operators(bundle: Bundle, dialect: Dialect, count: int, today: date, *, seed: int = 1) -> list[Statement]:
+def operators(arrangement: Arrangement, speech: Speech, count: int, today: date, *, seed: int = 1) -> list[Statement]:
     """``count`` valid operators of one partner as its own list would state them, the same for the same seed."""
     random = Random(seed)  # noqa: S311 - reproducible, not secret
-    speech = Speech(bundle, dialect)
     made: dict[str, Statement] = {}
     tries = count * 20 + 100
     while len(made) < count:
         tries -= 1
         if not tries:
-            raise ValueError(f"the codes of {bundle.iso} have too few forms for {count} operators")
-        tin = _tin(bundle.arrangement, speech, today, random)
+            raise ValueError(f"the codes of {arrangement.iso} have too few forms for {count} operators")
+        tin = _tin(arrangement, speech, today, random)
         granted = today - timedelta(days=random.randrange(30, 1500))
         made[tin] = speech.sayable(
             Statement(
                 tin=tin,
                 standing=Standing.VALID,
                 name=f"Made-up {random.choice(('Trading', 'Logistics', 'Industries', 'Foods', 'Optics'))} {len(made) + 1:05d}",
-                level=_level(bundle.arrangement, speech, tin, today, random),
+                level=_level(arrangement, speech, tin, today, random),
                 granted=granted,
                 expires=granted + timedelta(days=5 * 365),
                 effective=granted if "effective" in speech.must else None,

@@ -49,6 +49,7 @@ class Speech:
         self.must = frozenset(key for face in faces for key in _must(face))
         files = json.loads(bundle.content)["dialects"][f"{dialect.name}/{dialect.version}"]
         self.specimens: Mapping[str, str] = tomllib.loads(files["dialect.toml"]).get("specimen", {})
+        self._fitting: dict[tuple[str, Any], bool] = {}
         self._slots = {
             hole.key: Slot(hole, template, dialect.schema.allows(*place))
             for face in reversed(faces)
@@ -62,7 +63,11 @@ class Speech:
         return next((self._slots[key].hole.value.words for key in keys if key in self._slots), ())
 
     def fits(self, field: str, value: Any) -> bool:
-        return field not in self._slots or self._slots[field].fits(value)
+        """Whether the dialect has a form for ``value``; judged once for each value, since levels and days repeat."""
+        known = self._fitting.get((field, value))
+        if known is None:
+            known = self._fitting[field, value] = field not in self._slots or self._slots[field].fits(value)
+        return known
 
     def effective(self, now: datetime, zone: ZoneInfo) -> date | datetime | None:
         """How the dialect says that something holds from ``now`` on; None where saying nothing says it better than a bare day."""

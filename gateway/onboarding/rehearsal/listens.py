@@ -115,6 +115,9 @@ def _list_as_of(stage: Stage, moment: datetime) -> Heard | None:
 
 def query_and_response(stage: Stage) -> Iterator[Point]:
     """The partner asks about a Chinese code and is answered; we ask about one of its operators, and what it answers counts."""
+    if not {Kind.QUERY, Kind.RESPONSE} <= stage.box.dialect.kinds:
+        yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
+        return
     record = _enterprise(stage)
     _follow(stage, record)
     shown = project(judge(None, record).state, stage.arrangement, stage.box.today)

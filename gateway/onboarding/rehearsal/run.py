@@ -15,7 +15,7 @@ from gateway.partners import Bundle, open_bundle
 from gateway.partners.canonical import canonical
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
-from gateway.sandbox.listen import listening
+from gateway.sandbox.listen import NOBODY, listening
 from gateway.store import partners as stored
 from gateway.wire.algorithms import VerifyKey
 
@@ -36,7 +36,7 @@ def rehearse(bundle: Bundle, venue: Venue) -> Rehearsal:
     assert certificate is not None, "a key ring's keys have certificates"
     box = Box(bundle, made.current, node.settings.administration, [VerifyKey.from_certificate(certificate)], node.clock)
     box.make_up(OPERATORS)
-    with listening(server.create_app(box, f"{venue.url}/exchange")) as url, httpx.Client(timeout=60) as http:
+    with listening(server.create_app(box, f"{venue.url}/exchange")) as url, httpx.Client(timeout=60, verify=NOBODY) as http:
         stage = Stage(venue, box, made, http, spare=list(box.operators))
         _admit(stage, under_test(bundle, f"{url}/exchange", made))
         try:

@@ -140,7 +140,7 @@ class Stage:
         while time.monotonic() < deadline:
             if found := ready():
                 return found
-            time.sleep(0.01)
+            time.sleep(0.02)
         raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} seconds")
 
 

@@ -1,0 +1,17 @@
+"""One gateway for all rehearsals of a test process; each partner is retired when its rehearsal is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.cli.venue import venue as open_venue
+from gateway.onboarding.rehearsal import Venue
+from gateway.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def venue() -> Iterator[Venue]:
+    with open_venue(Settings()) as opened:
+        yield opened

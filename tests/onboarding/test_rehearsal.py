@@ -1,0 +1,129 @@
+"""Every shipped partner passes the whole conversation, and a rehearsal tells when something is not as it should be."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from lxml import etree
+
+from gateway.core.model import Standing
+from gateway.exchange.keys import der_of
+from gateway.onboarding.rehearsal import Rehearsal, Step, Venue, rehearse, rehearse_against, report, run
+from gateway.onboarding.rehearsal.found import same, walk
+from gateway.onboarding.rehearsal.keys import der, make, pem
+from gateway.partners import Bundle, load_one, open_bundle
+from gateway.partners.canonical import canonical
+from gateway.sandbox import server
+from gateway.sandbox.box import Box
+from gateway.sandbox.listen import listening
+from gateway.settings import ROOT
+from gateway.wire.algorithms import VerifyKey
+
+EVERY = sorted(path.parent.name for path in (ROOT / "partners").glob("*/partner.toml"))
+
+
+def shipped(iso: str) -> Bundle:
+    return load_one(ROOT / "partners" / iso, ROOT / "schemas")
+
+
+def told(rehearsal: Rehearsal) -> str:
+    """Everything that was not as expected, for the failing test."""
+    return "\n".join(f"{step.name}: {point}" for step in rehearsal.steps for point in step.points if not point.ok)
+
+
+@pytest.mark.parametrize("iso", EVERY)
+def test_passes(iso: str, venue: Venue) -> None:
+    rehearsal = rehearse(shipped(iso), venue)
+    assert rehearsal.passed, told(rehearsal)
+    assert len(rehearsal.steps) == 21
+
+
+def test_signed_but_not_in_force_grants_nothing(venue: Venue) -> None:
+    today = datetime.now(UTC).date()
+    iso = next(iso for iso in EVERY if shipped(iso).arrangement.in_force.on(today).value is not True)
+    found = {point.found for step in rehearse(shipped(iso), venue).steps for point in step.points if point.what == "clearance"}
+    assert found == {"not granted"}
+
+
+def test_a_partner_that_does_not_suspend_is_found_out(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
+    rehearsal = rehearse(shipped("sg"), venue)
+    wrong = {step.name for step in rehearsal.steps if not step.passed}
+    assert not rehearsal.passed
+    assert "urgent suspension" in wrong
+    assert "first contact" not in wrong
+
+
+def a_rehearsal(*steps: Step) -> Rehearsal:
+    return Rehearsal("XX", "<b>Nowhere</b>", "0" * 64, "flat 1", "the partner in a box", datetime(2026, 4, 1, tzinfo=UTC), steps)
+
+
+def test_reports_escape_and_say_what_failed() -> None:
+    step = Step("first contact", "It answers.", (same("answer", "receipt", "<script>alert(1)</script>\u202e"),), (), 0.1)
+    page = report.as_html(a_rehearsal(step)).decode()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "Not passed: first contact" in page
+    assert "<link" not in page
+    junit = etree.fromstring(report.as_junit([a_rehearsal(step)]))
+    assert junit.xpath("string(//testsuite/@failures)") == "1"
+    assert json.loads(report.as_json(a_rehearsal(step)))["steps"][0]["passed"] is False
+
+
+def test_nothing_looked_at_is_nothing_passed() -> None:
+    assert not a_rehearsal().passed
+    assert not a_rehearsal(Step("idle", "Nothing.", (), (), 0.0)).passed
+
+
+def test_a_step_that_breaks_off_is_a_point() -> None:
+    def breaks(_: None) -> object:
+        """It breaks."""
+        yield same("one", 1, 1)
+        raise httpx.ConnectError("nobody there")
+
+    step = walk(breaks, None, [])  # type: ignore[arg-type] # a generator is an iterator
+    assert [point.ok for point in step.points] == [True, False]
+    assert "nobody there" in step.points[-1].found
+
+
+@pytest.mark.parametrize("iso", ["sg", "eu", "by"])
+def test_against_an_endpoint(iso: str) -> None:
+    """A partner's endpoint is played by a box; we speak, and see what can be seen from outside."""
+    plain = shipped(iso)
+    now = datetime.now(UTC)
+    keys, ours = make(plain.iso, plain.arrangement.binding, now), make("CN", plain.arrangement.binding, now).current
+    bundle = run.under_test(plain, "http://127.0.0.1:1/exchange", keys)
+    box = Box(bundle, keys.current, "CN", [VerifyKey.from_certificate(der(ours))], lambda: datetime.now(UTC))
+    box.make_up(5)
+    with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
+        rehearsal = rehearse_against(bundle, f"{url}/exchange", administration="CN", signer=ours, clock=lambda: datetime.now(UTC))
+    assert rehearsal.passed, told(rehearsal)
+    assert Standing.REINSTATED in {one.standing for one in box.believed.values()}
+
+
+def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:
+    plain = shipped("sg")
+    now = datetime.now(UTC)
+    keys, other, ours = (make(plain.iso, plain.arrangement.binding, now) for _ in range(3))
+    bundle = run.under_test(plain, "http://127.0.0.1:1/exchange", keys)
+    box = Box(bundle, other.current, "CN", [VerifyKey.from_certificate(der(ours.current))], lambda: datetime.now(UTC))
+    with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
+        rehearsal = rehearse_against(
+            bundle, f"{url}/exchange", administration="CN", signer=ours.current, clock=lambda: datetime.now(UTC)
+        )
+    assert not any(step.passed for step in rehearsal.steps)
+    assert "signature-invalid" in told(rehearsal)
+
+
+def test_rehearsed_data_is_the_same_but_for_keys_and_address() -> None:
+    plain = shipped("sg")
+    keys = make(plain.iso, plain.arrangement.binding, datetime.now(UTC))
+    tried = run.under_test(plain, "http://127.0.0.1:1/exchange", keys)
+    assert tried.arrangement.measures == plain.arrangement.measures
+    assert {der_of(text) for _, text in tried.certificates} == {der(keys.current), der(keys.expired)}
+    assert pem(keys.current) in {text for _, text in tried.certificates}
+    assert open_bundle(canonical(json.loads(plain.content))).digest == plain.digest
