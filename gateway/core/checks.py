@@ -106,13 +106,19 @@ def _direction(asked: Direction, role: Role | None, day: Day) -> Iterator[Why]:
         yield Why(code=Reason.ROLE_NOT_COVERED, facts={"asked": role, "covered": _NATURAL[asked]}, direction=asked)
 
 
-def operator(code: str, timeline: Timeline | None, day: Day, at: int) -> tuple[tuple[Authorisation, ...], list[Why]]:
-    """The authorisations an answer rests on, and what stands against them: nothing, if one of them is recognised and valid."""
+def operator(
+    code: str, timeline: Timeline | None, day: Day, at: int, whole: int | None
+) -> tuple[tuple[Authorisation, ...], list[Why]]:
+    """The authorisations an answer rests on, and what stands against them: nothing, if one of them is recognised and valid.
+
+    ``whole`` is the day (ordinal) where a whole one is asked about. On it a certificate that names it as its last is valid, though east of
+    China it has ended before ``at``.
+    """
     if timeline is None or not timeline.authorisations:
         return (), [Why(code=Reason.OPERATOR_UNKNOWN, facts={"code": code})]
     faults: list[Why] = []
     for authorisation in timeline.authorisations:
-        found = [*_against(authorisation, timeline, day, _level_in(code, day), at)]
+        found = [*_against(authorisation, timeline, day, _level_in(code, day), at, whole)]
         if not found:
             return (authorisation,), []
         faults += found
@@ -126,7 +132,9 @@ def _level_in(code: str, day: Day) -> str | None:
     return matched[group] if matched and group else None
 
 
-def _against(authorisation: Authorisation, timeline: Timeline, day: Day, code_level: str | None, at: int) -> Iterator[Why]:
+def _against(
+    authorisation: Authorisation, timeline: Timeline, day: Day, code_level: str | None, at: int, whole: int | None
+) -> Iterator[Why]:
     """Of an authorisation whose level is not recognised nothing else matters. Where the code carries the level, both must be."""
     recognised = day.levels.value
     if recognised is not None:
@@ -148,7 +156,7 @@ def _against(authorisation: Authorisation, timeline: Timeline, day: Day, code_le
         yield why(
             Reason.NOT_YET_VALID, first_period.evidence, **{"from": _day(first_period.granted) or _moment(first_period.since)}
         )
-    if period and period.until is not None and period.until <= at:
+    if period and period.until is not None and period.until <= at and (whole is None or period.expires != whole):
         yield why(Reason.EXPIRED, period.evidence, expires=_day(period.expires))
     if stand and not stand.standing.grants:
         since = {} if stand.since == ALWAYS else {"from": _moment(stand.since)}

@@ -124,7 +124,7 @@ def decide(
     rests_on: tuple[Authorisation, ...] = ()
     if code and terms:
         whys += checks.terms(terms, question.mode)
-        rests_on, faults = checks.operator(code, timeline, terms, at)  # 5
+        rests_on, faults = checks.operator(code, timeline, terms, at, None if on == today else on.toordinal())  # 5
         whys += faults
         whys += checks.age(age, currency, terms)  # 6
         if question.parties:
