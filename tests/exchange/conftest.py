@@ -1,4 +1,4 @@
-"""Houses, once on each database."""
+"""Houses and desks, once on each database."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store.database import Database
+from tests.exchange.desk import Desk, row
 from tests.exchange.house import House, through_lines
 
 
@@ -18,3 +19,13 @@ def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     through_lines(made, monkeypatch)
     yield made
     made.close()
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    """Two partners that have heard their first list, which names enterprise 1."""
+    made = Desk(database, tmp_path, ["SG", "HK"])
+    made.feed(row(1))
+    for iso in ("SG", "HK"):
+        assert made.deliver(iso, "accepted") == [("list", [("valid", "9900000001")])]
+    return made

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from gateway.core.arrangement import Arrangement, Binding, Dated, Provenance, Term
 from gateway.core.model import Environment, Statement
@@ -77,25 +76,29 @@ class _Connected(Partners):
 
 
 class Desk:
-    """``now`` is the clock. Partners named are active; unless ``heard_list`` is False they have already had their first list."""
+    """``now`` is the clock. The partners named are active and connected."""
 
     environment = Environment.TEST
 
     def __init__(self, database: Database, home: Path, isos: Iterable[str]) -> None:
         self.database, self.settings, self.now = database, Settings.model_validate({"home": home}), START
-        bundles = [loaded()[iso] for iso in isos]
-        self.partners = _Connected({bundle.iso: Live(bundle, "active") for bundle in bundles})
-        with database.write.begin() as connection:
-            for bundle in bundles:
-                partners.activate(connection, bundle.iso, bundle.digest, bundle.content, at=START, who="test", reason="test")
-        for bundle in bundles:
-            self.change(bundle.iso, binding=Binding(endpoint="https://partner.example/exchange"))
+        self.partners = _Connected({})
+        for iso in isos:
+            self.add(iso)
+
+    def add(self, iso: str, binding: Binding = Binding(endpoint="https://partner.example/exchange")) -> None:  # noqa: B008 - frozen
+        """Activates a partner, connected unless ``binding`` says otherwise."""
+        bundle = loaded()[iso]
+        with self.database.write.begin() as connection:
+            partners.activate(connection, iso, bundle.digest, bundle.content, at=START, who="test", reason="test")
+        self.partners.put(iso, Live(bundle, "active"))
+        self.change(iso, binding=binding)
 
     def change(self, iso: str, **terms: Any) -> None:
         """Changes a partner's arrangement."""
         live = self.partners.get(iso)
         arrangement = replace(live.arrangement, **terms)
-        changed = replace(live.bundle, arrangement=arrangement, digest=f"{hash(str(arrangement)):064x}"[-64:])
+        changed = replace(live.bundle, arrangement=arrangement, digest=sha256(str(arrangement).encode()).hexdigest())
         self.partners.put(iso, replace(live, bundle=changed))
 
     def share(self, iso: str, *fields: str) -> None:
@@ -107,7 +110,7 @@ class Desk:
     # What happens at home.
 
     def feed(self, *rows: Mapping[str, Any]) -> Report:
-        """The feed says this; the first list each partner has yet to hear goes out with it."""
+        """The feed says this."""
         decoded = [(line, decode({k: v for k, v in one.items() if v is not None}, line)) for line, one in enumerate(rows, 1)]
         return self.take(decoded)
 
@@ -137,17 +140,22 @@ class Desk:
 
     def deliver(self, iso: str, outcome: str | None = None) -> list[tuple[str, list[tuple[str, str]]]]:
         """Everything queued for a partner arrives: (kind, [(standing, ten digits)]) in the order of arrival."""
-        arrived = []
+        said = []
         while leased := self.take_up(iso):
-            arrived.append((leased.header.kind.value, [(one.standing.value, one.tin[-10:]) for one in self.read(iso, leased)]))
-            with self.database.write.begin() as connection:
-                outbox.finish(connection, leased, "delivered", at=self.now, answer=b"", problem=None)
-                beliefs.arrived(connection, leased.id, self.now)
-                if outcome:
-                    beliefs.accepted(
-                        connection, leased.id, {one.tin: outcome for one in self.read(iso, leased)}, f"result-{leased.id}"
-                    )
-        return arrived
+            statements = self.read(iso, leased)
+            said.append((leased.header.kind.value, [(one.standing.value, one.tin[-10:]) for one in statements]))
+            self.arrive(leased)
+            if outcome:
+                with self.database.write.begin() as connection:
+                    outcomes = {one.tin: outcome for one in statements}
+                    beliefs.accepted(connection, leased.id, outcomes, f"result-{leased.id}")
+        return said
+
+    def arrive(self, leased: Leased) -> None:
+        """Its receipt comes."""
+        with self.database.write.begin() as connection:
+            outbox.finish(connection, leased, "delivered", at=self.now, answer=b"", problem=None)
+            beliefs.arrived(connection, leased.id, self.now)
 
     def expire(self, iso: str) -> None:
         """Everything queued for a partner was tried, and expires without a receipt."""
@@ -177,7 +185,3 @@ def open_to_us(arrangement: Arrangement) -> dict[str, Any]:
     """What it takes for any of the 31 to be told: in force, the form of our codes chosen."""
     form = arrangement.chinese_code.on(START.date()).value or "AEOCN+10"
     return {"in_force": chosen(True), "chinese_code": chosen(form)}
-
-
-def fields_of(statement: Statement) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(statement).items() if value is not None}
