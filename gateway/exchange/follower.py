@@ -16,7 +16,6 @@ from gateway.exchange.node import Node
 from gateway.store import journal, leases
 from gateway.store.statements import chunks
 from gateway.store.tables import operator
-from gateway.trust.certificates import ROLES, Pin, Trust
 from gateway.wire.envelope import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -110,17 +109,7 @@ class Follower:
     def _refresh(self, connection: Connection) -> None:
         node = self._node
         node.partners.refresh(connection)
-        announced = keys.pins(connection)
-        for iso, live in node.partners.all().items():
-            certificates = [(role, keys.der_of(pem)) for role, pem in live.bundle.certificates]
-            pins = [Pin.of(role, der) for name, der in certificates for role in ROLES if name == role]
-            pins += [
-                Pin.of(role, der, since=since)
-                for partner, name, der, since in announced
-                for role in ROLES
-                if (partner, name) == (iso, role)
-            ]
-            trust = Trust(tuple(pins), tuple(der for name, der in certificates if name == "authority"))
+        for iso, trust in keys.trusts(connection, node.partners, node.settings.clock_skew).items():
             if node.trust.trust_of(iso) != trust:
                 node.trust.put(iso, trust)
         self._also(connection)

@@ -103,7 +103,8 @@ intake = Table(
     Index("ix_intake_outcome_id_size", "outcome", "id", "size"),
 )
 
-#: Messages whose id is claimed. ``body`` is the signed document; ``answer`` is the signed receipt that stands for it.
+#: Messages whose id is claimed. ``body`` is the signed document; ``answer`` is the signed receipt that stands for it. ``voided``: since
+#: when two people hold what it said for nothing.
 message = Table(
     "message",
     metadata,
@@ -120,6 +121,7 @@ message = Table(
     Column("statements", Integer, nullable=False),
     Column("body", LargeBinary),
     Column("answer", LargeBinary, nullable=False),
+    Column("voided", Moment),
     UniqueConstraint("partner", "message_id"),
     Index("ix_message_received", "received"),
 )
@@ -338,10 +340,48 @@ announced = Table(
     "announced",
     metadata,
     Column("fingerprint", String(64), primary_key=True),
+    Column("role", String(8), primary_key=True),
     Column("partner", String(2), nullable=False, index=True),
-    Column("role", String(8), nullable=False),
     Column("certificate", LargeBinary, nullable=False),
     Column("since", Moment, nullable=False),
     Column("message_id", String(64), nullable=False),
-    Column("withdrawn", Moment),
+)
+
+#: What one person wants annulled and another confirms. ``what``: message or certificate; ``subject`` its id or fingerprint; ``since``
+#: goes with a certificate. The counts are of what was annulled.
+voiding = Table(
+    "voiding",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("what", String(12), nullable=False),
+    Column("partner", String(2), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("since", Moment),
+    Column("reason", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed", Moment, nullable=False),
+    Column("confirmed_by", Text),
+    Column("confirmed", Moment),
+    Column("messages", Integer),
+    Column("operators", Integer),
+)
+
+#: Certificates of a partner that are never relied on again, wherever they are pinned, and their keys (SHA-256 of the public key; none
+#: where the certificate itself is not known any more).
+withdrawn = Table(
+    "withdrawn",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("key", String(64)),
+    Column("voiding", _Id, ForeignKey("voiding.id"), nullable=False),
+)
+
+#: Our own next certificates by the partner to whom they were announced, and the message that did.
+announcement = Table(
+    "announcement",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("message_id", String(64), nullable=False),
 )

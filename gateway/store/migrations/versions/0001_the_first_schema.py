@@ -15,17 +15,23 @@ def upgrade() -> None:
     op.create_table(
         "announced",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("partner", sa.String(length=2), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("partner", sa.String(length=2), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("since", Moment(), nullable=False),
         sa.Column("message_id", sa.String(length=64), nullable=False),
-        sa.Column("withdrawn", Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_announced")),
+        sa.PrimaryKeyConstraint("fingerprint", "role", name=op.f("pk_announced")),
     )
     with op.batch_alter_table("announced", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_announced_partner"), ["partner"], unique=False)
 
+    op.create_table(
+        "announcement",
+        sa.Column("partner", sa.String(length=2), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("partner", "fingerprint", name=op.f("pk_announcement")),
+    )
     op.create_table(
         "belief",
         sa.Column("partner", sa.String(length=2), nullable=False),
@@ -166,6 +172,7 @@ def upgrade() -> None:
         sa.Column("statements", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("voided", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint("partner", "message_id", name=op.f("uq_message_partner_message_id")),
     )
@@ -269,6 +276,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name=op.f("uq_token_hash")),
     )
     op.create_table(
+        "voiding",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("what", sa.String(length=12), nullable=False),
+        sa.Column("partner", sa.String(length=2), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("since", Moment(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("proposed_by", sa.Text(), nullable=False),
+        sa.Column("proposed", Moment(), nullable=False),
+        sa.Column("confirmed_by", sa.Text(), nullable=True),
+        sa.Column("confirmed", Moment(), nullable=True),
+        sa.Column("messages", sa.Integer(), nullable=True),
+        sa.Column("operators", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_voiding")),
+    )
+    op.create_table(
         "activation",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("iso", sa.String(length=2), nullable=False),
@@ -301,15 +324,26 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["digest"], ["bundle.digest"], name=op.f("fk_partner_digest")),
         sa.PrimaryKeyConstraint("iso", name=op.f("pk_partner")),
     )
+    op.create_table(
+        "withdrawn",
+        sa.Column("partner", sa.String(length=2), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=True),
+        sa.Column("voiding", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["voiding"], ["voiding.id"], name=op.f("fk_withdrawn_voiding")),
+        sa.PrimaryKeyConstraint("partner", "fingerprint", name=op.f("pk_withdrawn")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("withdrawn")
     op.drop_table("partner")
     op.drop_table("listing_part")
     with op.batch_alter_table("activation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_activation_iso"))
 
     op.drop_table("activation")
+    op.drop_table("voiding")
     op.drop_table("token")
     op.drop_table("switch")
     with op.batch_alter_table("statement", schema=None) as batch_op:
@@ -360,6 +394,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_belief_outbox"))
 
     op.drop_table("belief")
+    op.drop_table("announcement")
     with op.batch_alter_table("announced", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_announced_partner"))
 
