@@ -42,7 +42,7 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(world: Wor
     world.client.get("/nobody/<script>", headers=headers)
     answer = world.client.get("/metrics", headers=headers)
     assert answer.headers["content-type"] == metrics.CONTENT_TYPE
-    given = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"^(aeo_\w+)", answer.text, re.M)} - {"aeo_outbox"}
+    given = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"^(aeo_\w+)", answer.text, re.M)}
     documented = set(re.findall(r"^(aeo_\w+)", metrics.__doc__ or "", re.M))
     assert given == documented
     assert 'aeo_answers_total{verdict="eligible"} 1.0' in answer.text
@@ -54,9 +54,8 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(world: Wor
 
 def test_the_documentation_asks_nobody_outside(world: World) -> None:
     page = world.client.get("/docs").text
-    assert "//" not in re.sub(r"window\.location\.origin[^\n]*", "", page).replace("<!-- ", "").replace("//", "//", 0).replace(
-        "</", ""
-    )
+    assert "http:" not in page
+    assert "https:" not in page
     for address in re.findall(r'(?:src|href)="([^"]+)"', page):
         assert address.startswith("/")
         assert world.client.get(address).status_code == 200

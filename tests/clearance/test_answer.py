@@ -1,0 +1,208 @@
+"""Answers from what is known now, and again as it was known then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gateway.clearance.answer import Asked, Reach
+from gateway.clearance.parties import domestic
+from gateway.clearance.then import Then
+from gateway.core.arrangement import Direction, Tier
+from gateway.core.errors import Refusal
+from gateway.core.model import Kind, Picture, Standing
+from gateway.core.question import Answer, Party, Reason
+from gateway.domestic.record import Record
+from gateway.domestic.rules import Ground, MeasureStatus
+from gateway.exchange import tell
+from gateway.partners.canonical import canonical
+from gateway.store import partners
+from tests.web.world import START, World, shipped
+
+IMPORT = Direction.IMPORT
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, ("SG", "EU"))
+    yield made
+    made.close()
+
+
+def then(world: World, asked: Asked, moment: datetime) -> Answer:
+    with world.node.database.reading() as connection:
+        return Then(connection, world.node.partners, moment).answer(asked, world.now)
+
+
+def reasons(answer: Answer) -> list[Reason]:
+    return [why.code for why in answer.reasons]
+
+
+DAY = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({}, None),
+        ({"*": 3}, 3),
+        ({"DE": 4}, 4),
+        ({"FR": 4}, None),
+        ({"*": 3, "DE": 4}, 4),
+        ({"*": 5, "DE": 4}, 5),
+        ({"*": 3, "FR": 4}, 3),
+    ],
+)
+def test_an_operators_data_reaches_as_far_as_the_later_list_that_covers_it(lists: dict[str, int], expected: int | None) -> None:
+    reach = Reach({("EU", scope): DAY + timedelta(days=days) for scope, days in lists.items()} | {("SG", "*"): DAY})
+    found = reach.of(shipped("EU").arrangement, "DE123456789012345").as_of
+    assert found == (None if expected is None else DAY + timedelta(days=expected))
+
+
+def test_nothing_is_answered_before_anything_was_activated(world: World) -> None:
+    (code, *_) = world.listed("SG")
+    with pytest.raises(Refusal, match="not-found"):
+        then(world, Asked(code=code), START - timedelta(days=500))
+
+
+def test_statements_count_from_when_they_were_received(world: World) -> None:
+    before = world.now - timedelta(seconds=1)
+    (code, *_) = world.listed("SG")
+    listed = world.now
+    world.pass_time(hours=1)
+    world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
+    asked = Asked(code=code, direction=IMPORT)
+    assert reasons(world.answers.answer(asked)) == [Reason.SUSPENDED]
+    assert then(world, asked, listed).grant
+    assert reasons(then(world, asked, world.now)) == [Reason.SUSPENDED]
+    unheard = then(world, asked, before)
+    assert reasons(unheard) == [Reason.DATA_TOO_OLD, Reason.OPERATOR_UNKNOWN]
+    assert (unheard.data_as_of, unheard.known_at, unheard.ask_again) == (None, before, None)
+
+
+def test_a_code_is_known_only_from_when_it_was_stated(world: World) -> None:
+    """A code that begins with AEO is itself and not another one's, but only once a partner has stated it."""
+    world.listed("SG")
+    with world.node.database.reading() as connection:
+        (code, *_) = world.boxes["SG"].operators
+        assert Then(connection, world.node.partners, world.now).known(code)
+        assert not Then(connection, world.node.partners, world.now - timedelta(seconds=1)).known(code)
+        assert not Then(connection, world.node.partners, world.now).known("SG000000000000")
+
+
+def test_lists_count_from_when_their_last_part_was_here(world: World) -> None:
+    box = world.boxes["EU"]
+    box.make_up(4)
+    code = next(iter(box.operators))
+    whole, as_of = tuple(box.operators.values()), world.now
+    world.send(box.message(Kind.LIST, whole[:2], picture=Picture(as_of=as_of, part=1, parts=2)))
+    world.pass_time(minutes=10)
+    waiting = world.now - timedelta(seconds=1)
+    world.send(box.message(Kind.LIST, whole[2:], picture=Picture(as_of=as_of, part=2, parts=2)))
+    assert world.answers.currency(box.bundle.arrangement, code).as_of == as_of
+    assert then(world, Asked(code=code), world.now).data_as_of == as_of
+    assert then(world, Asked(code=code), waiting).data_as_of is None
+
+
+def test_partner_data_and_law_are_those_of_that_time(world: World) -> None:
+    (code, *_) = world.listed("SG")
+    asked, before = Asked(code=code, direction=IMPORT), world.now
+    world.pass_time(hours=1)
+    raw = json.loads(shipped("SG").content)
+    raw["partner"]["terms"]["in_force"] = [{"from": "2013-03-15", "value": False, "setting": "a test"}]
+    content = canonical(raw)
+    with world.node.database.write.begin() as connection:
+        partners.activate(connection, "SG", sha256(content).hexdigest(), content, at=world.now, who="a test", reason="a test")
+    world.refresh()
+    assert reasons(world.answers.answer(asked)) == [Reason.NOT_IN_FORCE]
+    known = then(world, asked, before)
+    assert known.grant
+    assert known.arrangement_digest == shipped("SG").digest
+    assert reasons(then(world, asked, world.now)) == [Reason.NOT_IN_FORCE]
+
+
+def test_a_suspended_exchange_ends_no_benefits(world: World) -> None:
+    (code, *_) = world.listed("SG")
+    with world.node.database.write.begin() as connection:
+        partners.set_state(connection, "SG", "suspended", at=world.now, who="a test", reason="a test")
+    world.refresh()
+    assert world.answers.answer(Asked(code=code, direction=IMPORT)).grant
+
+
+USCC, CUSTOMS_CODE = "91310000MA1FL0000X", "3101960001"
+
+
+def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE, ground: Ground | None = None) -> Record:
+    return Record(
+        uscc=USCC,
+        name_zh="虚构贸易有限公司",
+        tier=tier,
+        tier_since=since,
+        measure_status=status,
+        measure_since=since,
+        customs_code=CUSTOMS_CODE,
+        ground=ground,
+    )
+
+
+def feed(world: World, one: Record) -> None:
+    """Has credit management state it; an hour passes."""
+    world.node.writer.do(lambda connection: tell.follow(connection, world.node, [one], world.now))
+    world.pass_time(hours=1)
+
+
+def party(world: World, identity: str, on: date, known_at: datetime | None = None) -> Party:
+    with world.node.database.reading() as connection:
+        (found,) = domestic(connection, (identity,), on, known_at)
+    return found
+
+
+def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -> None:
+    day = world.now.date()
+    assert party(world, USCC, day) == Party(id=USCC)
+    unheard = world.now
+    world.pass_time(hours=1)
+    world.node.writer.do(
+        lambda connection: tell.follow(connection, world.node, [record(Tier.GENERAL, date(2026, 4, 1))], world.now)
+    )
+    general = world.now
+    world.pass_time(hours=1)
+    feed(world, record(Tier.DISCREDITED, date(2026, 6, 10)))
+
+    assert party(world, USCC, day) == Party(id=USCC, tier=Tier.DISCREDITED)
+    assert party(world, f" {CUSTOMS_CODE} ", day).tier is Tier.DISCREDITED
+    assert party(world, USCC, date(2026, 6, 9)).tier is Tier.GENERAL
+    assert party(world, USCC, date(2021, 1, 1)).tier is None
+    assert party(world, USCC, day, unheard) == Party(id=USCC)
+    assert party(world, USCC, day, general).tier is Tier.GENERAL
+    assert party(world, CUSTOMS_CODE, day, world.now).tier is Tier.DISCREDITED
+
+
+def test_what_a_person_let_through_counts_from_then(world: World) -> None:
+    day = world.now.date()
+    feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
+    feed(world, record(Tier.ADVANCED, date(2026, 6, 10)))
+    held = world.now
+    assert party(world, USCC, day).tier is not Tier.ADVANCED
+    world.pass_time(hours=1)
+    (waiting,) = world.node.writer.do(tell.waiting)
+    world.node.writer.do(lambda connection: tell.let_through(connection, world.node, waiting.id, who="a test", at=world.now))
+    assert party(world, USCC, day).tier is Tier.ADVANCED
+    assert party(world, USCC, day, held).tier is not Tier.ADVANCED
+    assert party(world, USCC, day, world.now).tier is Tier.ADVANCED
+
+
+def test_a_discredited_party_prevails_now_and_then(world: World) -> None:
+    (code, *_) = world.listed("SG")
+    asked, before = Asked(code=code, direction=IMPORT, parties=(USCC,)), world.now
+    world.pass_time(hours=1)
+    feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
+    answer = world.answers.answer(asked, (party(world, USCC, world.now.date()),))
+    assert reasons(answer) == [Reason.DOMESTIC_PARTY_PREVAILS]
+    assert reasons(then(world, asked, world.now)) == [Reason.DOMESTIC_PARTY_PREVAILS]
+    assert then(world, asked, before).grant
