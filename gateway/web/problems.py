@@ -65,6 +65,7 @@ def headers(refusal: Refusal) -> dict[str, str]:
 def answer(error: Exception, query: bytes, service: Service) -> Response:
     """The one answer to whatever went wrong, in the language that the query asks for."""
     refusal, extra = _refusal(error)
+    log.info("refused: %s", refusal.code, extra={"facts": refusal.facts})
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
     language = Language(asked) if asked in set(Language) else service.language

@@ -14,6 +14,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.store.tokens import Scope
 from gateway.web import metrics
 from gateway.web.limiter import Limiter
+from gateway.web.logs import Lines, set_up
 from tests.web.world import World
 
 
@@ -114,12 +115,34 @@ def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
     assert [record.message for record in caplog.records] == ["a request failed"] * 2
 
 
-def test_nothing_that_a_caller_wrote_is_logged_as_a_line_of_its_own(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+def test_a_log_line_is_one_json_object_whatever_strangers_write(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    written = "A\nINFO all is well \x1b[31m \u202e"
     with caplog.at_level(logging.DEBUG, "gateway"):
-        world.client.get("/v1/eligibility", params={"code": "A\nINFO all is well"}, headers=headers)
-        world.client.get("/v1/operators/A%0AINFO all is well", headers=headers)
-    assert not any("\n" in record.getMessage() for record in caplog.records)
+        headers = world.token(Scope.CLEARANCE_READ)
+        world.client.get("/v1/eligibility", params={"code": written, "mode": written}, headers=headers)
+        world.client.get("/v1/eligibility", params={"code": written}, headers={"Authorization": "Bearer x"})
+        world.client.get("/v1/stops", headers=headers)
+        world.client.post("/v1/stops", headers=headers)
+        try:
+            raise ValueError(written)
+        except ValueError:
+            logging.getLogger("gateway.test").exception("%s", written, extra={"facts": {"said": written}})
+    lines = [Lines().format(record) for record in caplog.records if record.name.startswith("gateway")]
+    assert all(line.isprintable() and line.isascii() for line in lines)
+    said = [json.loads(line) for line in lines]
+    assert [one["message"] for one in said[:-1]] == ["refused: question-invalid", "refused: unauthenticated", "refused: forbidden"]
+    assert set(said[2]["facts"]) == {"token"}
+    assert (said[-1]["message"], said[-1]["facts"]["said"]) == (written, written)
+    assert "ValueError" in said[-1]["trace"]
+
+
+def test_logging_is_set_up_as_such_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    set_up()
+    logging.getLogger("gateway.test").warning("a\nb")
+    assert json.loads(capsys.readouterr().err)["message"] == "a\nb"
 
 
 def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
