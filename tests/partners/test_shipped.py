@@ -13,7 +13,7 @@ from time import process_time
 
 import pytest
 
-from gateway.core.arrangement import Arrangement, Direction, Measure, Mode, Tier
+from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
 from gateway.partners import Partners, Registry, load_all, open_bundle, open_law, speech
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
@@ -95,13 +95,6 @@ def test_where_nothing_is_known_nothing_is_in_force(shipped: Partners) -> None:
     assert unknown == {"KZ", "IR", "RU", "PH", "UZ", "IS"}
     in_force = sum(len(bundle.arrangement.members) for iso, bundle in shipped.items() if iso not in unknown)
     assert in_force == 51  # of 52: which one of the six it is, no source says
-
-
-def test_which_of_our_tiers_count_is_nobodys_stated_fact(shipped: Partners) -> None:
-    """Announcements that state a tier state Advanced Certified; which ones do is not among the facts."""
-    for bundle in shipped.values():
-        for step in bundle.arrangement.tiers.steps:
-            assert (step.provenance.kind, step.value) == ("setting", frozenset({Tier.ADVANCED}))
 
 
 def test_confirmed_patterns(shipped: Partners) -> None:
