@@ -18,7 +18,8 @@ from typing import Protocol
 import msgspec
 from sqlalchemy import Connection
 
-from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law, Mode, Role
+from gateway.core.arrangement import Arrangement, Direction, Law, Mode, Role
+from gateway.core.day import home_day
 from gateway.core.declared import Registry, near, resolve
 from gateway.core.eligibility import decide
 from gateway.core.history import Timeline
@@ -71,7 +72,7 @@ def answer_from(
     parties: tuple[Party, ...] = (),
 ) -> Answer:
     """The answer to one question, from what was known."""
-    on = asked.on or now.astimezone(HOME_ZONE).date()
+    on = asked.on or home_day(int(now.timestamp()))
     declared = resolve(asked.code, knowledge, on)  # 1
     code, arrangement = declared.code, declared.arrangement
     timeline, currency = None, NEVER

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Scope, Term, Tier
@@ -59,6 +60,16 @@ class Day:
                 if disrupted or measure.scope is not Scope.EVENT
             )
         return granted
+
+
+@lru_cache(maxsize=16)
+def _day_of_quarter(quarter: int) -> date:
+    return datetime.fromtimestamp(quarter * 900, HOME_ZONE).date()
+
+
+def home_day(moment: int) -> date:
+    """The day at home at ``moment`` (epoch seconds). No zone's day ever began within a quarter of an hour."""
+    return _day_of_quarter(moment // 900)
 
 
 _days: dict[tuple[str, str, date], Day] = {}

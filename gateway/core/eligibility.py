@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from gateway.core import checks
 from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law
-from gateway.core.day import Day, terms_of
+from gateway.core.day import Day, home_day, terms_of
 from gateway.core.declared import Declared, spellings
 from gateway.core.history import Authorisation, Timeline, midnight
 from gateway.core.question import (
@@ -66,7 +66,6 @@ _DECIDES = {
     )
 }
 _UNDETERMINED = (Reason.AMBIGUOUS_CODE, Reason.NOT_CURRENT, Reason.DATA_TOO_OLD, Reason.TERMS_UNKNOWN)
-_QUARTER = 900
 _ASKED = {None: tuple(Direction)} | {direction: (direction,) for direction in Direction}
 
 
@@ -97,7 +96,7 @@ def decide(
     """
     # 1
     now = int(question.now.timestamp())
-    today = _today(now // _QUARTER)
+    today = home_day(now)
     on = question.on or today
     moment = question.now if on == today else _last_moment(on)
     at = now if moment is question.now else int(moment.timestamp())
@@ -162,12 +161,6 @@ def decide(
         law_digest=law.digest,
         known_at=question.known_at,
     )
-
-
-@lru_cache(maxsize=16)
-def _today(quarters: int) -> date:
-    """The day at home in the ``quarters``-th quarter of an hour since 1970: no zone's day ever began within one."""
-    return datetime.fromtimestamp(quarters * _QUARTER, HOME_ZONE).date()
 
 
 @lru_cache(maxsize=4_096)
@@ -282,14 +275,18 @@ def _ask_again(
     dated: Sequence[Stop | Disruption],
 ) -> datetime | None:
     """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew."""
-    changes: list[int | None] = []
+    coming: list[int] = []
     if day and reached is not None:
-        changes = [reached + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
+        limits = (day.warn_after, day.stop_after)
+        coming += [edge for limit in limits if limit is not None and (edge := reached + limit + 1) > now]
     if begins is not None:
-        changes.append(begins)
+        coming.append(begins)
     else:
-        changes += (day.next_step if day else None, timeline.next_change_after(now) if timeline else None)
+        if day and day.next_step:
+            coming.append(day.next_step)
+        if timeline and (change := timeline.next_change_after(now)) is not None:
+            coming.append(change)
         if dated:
-            changes += [int(edge.timestamp()) for one in dated for edge in (one.since, one.until) if edge]
-    coming = [change for change in changes if change is not None and change > now]
+            edges = (edge for one in dated for edge in (one.since, one.until) if edge)
+            coming += [second for edge in edges if (second := int(edge.timestamp())) > now]
     return _utc(min(coming)) if coming else None
