@@ -13,11 +13,13 @@ from rich.markup import escape
 from gateway import app as wiring
 from gateway.cli.common import Json, changing, console, print_json, settings
 from gateway.core.errors import Code, Refusal
-from gateway.onboarding import activation
+from gateway.onboarding import activation, scaffold
 from gateway.onboarding.check import check as look
+from gateway.onboarding.draft import Draft, Sure
 from gateway.onboarding.point import Checked, Mark
 from gateway.onboarding.rehearsal import Rehearsal, rehearse_against, report
 from gateway.onboarding.rehearsal import rehearse as walk
+from gateway.onboarding.scaffold import Profile
 from gateway.partners import Bundle, load_all, load_one
 from gateway.settings import Settings
 from gateway.store import partners as stored
@@ -39,6 +41,54 @@ def _look(chosen: Settings, iso: str, *, online: bool = False) -> Checked:
     production = chosen.mode == "production"
     site = _site(chosen, iso)
     return look(chosen.partners, chosen.schemas, site, iso, now=wiring.utc_now(), production=production, online=online)
+
+
+def new(
+    iso: Annotated[str, typer.Argument(help="The partner's code, two letters.")],
+    name: Annotated[str, typer.Option(prompt="Country or region, in English")],
+    name_zh: Annotated[str, typer.Option(prompt="Country or region, in Chinese")],
+    administration: Annotated[str, typer.Option(prompt="Its customs administration")],
+    programme: Annotated[str, typer.Option(prompt="Its programme")],
+    signed: Annotated[str, typer.Option(prompt="Signed (year, month or day: 2026-02)")],
+    zone: Annotated[str, typer.Option(prompt="Time zone (IANA name)")],
+    level: Annotated[
+        list[str] | None, typer.Option(help="A level of its programme, in its own word; may be given several times.")
+    ] = None,
+    dialect: Annotated[str, typer.Option(help="The dialect's name, by its shape, and version.")] = "canonical/1",
+    xsd: Annotated[list[Path] | None, typer.Option(help="The partner's XSD, every file of it, to draft a dialect from.")] = None,
+    sample: Annotated[Path | None, typer.Option(help="One message of the partner's, about two operators.")] = None,
+) -> None:
+    """Make a partner's folder, with everything unknown stated as unknown; with --xsd and --sample, draft its dialect too.
+
+    Run again after answering what draft.toml asks: the folder stays, and the dialect is drafted anew with the answers.
+    """
+    if (xsd is None) != (sample is None):
+        raise Refusal(
+            Code.DATA_INVALID, "A dialect is drafted from an XSD and a sample together.", remedy="Give --xsd and --sample."
+        )
+    chosen = settings()
+    spoken, _, version = dialect.partition("/")
+    profile = Profile(
+        iso.upper(), name, name_zh, administration, programme, signed, zone, tuple(level or ()), (spoken, version or "1")
+    )
+    if not (sample and (chosen.partners / iso.lower()).is_dir()):
+        console.print(f"Made {scaffold.new(profile, chosen.partners)}.", highlight=False, soft_wrap=True)
+    if xsd and sample:
+        _tell_draft(
+            scaffold.new_dialect(profile, chosen.schemas, xsd, sample.read_bytes()), chosen.schemas / spoken / (version or "1")
+        )
+    console.print(f"Next: aeo-gateway partner check {profile.iso}", highlight=False)
+
+
+def _tell_draft(made: Draft, folder: Path) -> None:
+    colours = {Sure.SURE: "green", Sure.ANSWERED: "green", Sure.LIKELY: "yellow", Sure.QUESTION: "red"}
+    for one in made.proposals:
+        said = escape(one.hole or f"fixed text {one.seen!r}")
+        console.print(f"[{colours[one.sure]}]{one.sure:9}[/] {escape(one.at)}: {said} [dim]({escape(one.why)})[/]", highlight=False)
+    for name, codes in made.open_codes.items():
+        for code in codes:
+            console.print(f"[red]question [/] what does the code {escape(code)} of {name} mean?", highlight=False)
+    console.print(f"{made.questions} questions; answer them in {folder / 'draft.toml'}.", highlight=False, soft_wrap=True)
 
 
 def check(

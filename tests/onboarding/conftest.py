@@ -8,10 +8,10 @@ import pytest
 
 from gateway.cli.venue import venue as open_venue
 from gateway.onboarding.rehearsal import Venue
-from gateway.settings import Settings
+from gateway.settings import from_environment
 
 
 @pytest.fixture(scope="session")
 def venue() -> Iterator[Venue]:
-    with open_venue(Settings()) as opened:
+    with open_venue(from_environment({})) as opened:
         yield opened
