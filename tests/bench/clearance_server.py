@@ -1,6 +1,7 @@
 """The server that ``bench_clearance`` asks, in a process of its own: ``python -m tests.bench.clearance_server KIND OPERATORS HOME [URL]``.
 
-``gateway`` is the node itself, with one more address, ``/constant``, that gives a constant of the same size from the same server.
+``gateway`` is the node itself, with two more addresses that give a constant of the same size from the same server: ``/constant`` is a route,
+the first that the router looks at; ``/bare`` is answered before any router is asked.
 ``postgres`` is what a user would write instead: a FastAPI route that asks PostgreSQL at URL for the operator and decides by the same rules.
 The first line it prints says on which port it listens, and for the gateway what loading took and what the index weighs.
 """
@@ -22,6 +23,9 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import insert, select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway.clearance.answer import Answers, Asked, Reach, answer_from
 from gateway.clearance.wording import Language
@@ -104,10 +108,19 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
     )
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
 
+    async def constant(request: Request) -> Response:
+        return Response(body, media_type="application/json")
+
+    inner = world.app.app
+    assert isinstance(inner, FastAPI)
+    inner.router.routes.insert(0, Route("/constant", constant))
+
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope.get("path") == "/constant":
+        if scope.get("path") == "/bare":
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": body})
+        elif scope.get("path") == "/constant":
+            await inner(scope, receive, send)
         else:
             await world.app(scope, receive, send)
 

@@ -7,7 +7,7 @@ from tests.bench.bench_clearance import rows
 
 def test_rows_in_a_smoke_run() -> None:
     found = rows(smoke=True)
-    assert len({row["id"] for row in found}) == len(found) == 8
+    assert len({row["id"] for row in found}) == len(found) == 9
     for row in found:
         assert set(row) == {"id", "value", "unit", "beside", "ratio", "goal", "pass"}
         assert row["value"] > 0
