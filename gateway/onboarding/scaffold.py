@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Iterable
@@ -52,6 +53,15 @@ class Profile:
     zone: str
     levels: tuple[str, ...] = ()
     dialect: tuple[str, str] = ("canonical", "1")
+
+    def __post_init__(self) -> None:
+        # These become names of folders, so they must not lead anywhere else.
+        if not re.fullmatch("[A-Z]{2}", self.iso):
+            raise Refusal(Code.DATA_INVALID, "A partner's code is two capital letters.", field="iso", value=self.iso)
+        if not all(re.fullmatch("[a-z0-9][a-z0-9-]*", part) for part in self.dialect):
+            raise Refusal(Code.DATA_INVALID, "A dialect is called like flat/1.", field="dialect", value="/".join(self.dialect))
+        if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", self.signed):
+            raise Refusal(Code.DATA_INVALID, "Signed is a year, a month or a day: 2026-02.", field="signed", value=self.signed)
 
     @property
     def since(self) -> date:

@@ -1,0 +1,104 @@
+"""Only what was checked and rehearsed to the letter comes in force, by two people where the settings ask for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from gateway.core.errors import Refusal
+from gateway.onboarding import activation
+from gateway.onboarding.point import Checked, Mark, Point
+from gateway.onboarding.rehearsal import Rehearsal, Step
+from gateway.onboarding.rehearsal.found import same
+from gateway.partners import Bundle, load_one
+from gateway.settings import ROOT, Settings, from_environment
+from gateway.store import partners as stored
+from gateway.store.database import Database
+
+AT = datetime(2026, 4, 1, tzinfo=UTC)
+GOOD = Step("first contact", "It answers.", (same("answer", "receipt", "receipt"),), (), 0.1)
+BAD = Step("first contact", "It answers.", (same("answer", "receipt", "nothing"),), (), 0.1)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    database.migrate()
+    with database.write.begin() as opened:
+        stored.activate(opened, stored.LAW, "0" * 64, b"{}", at=AT, who="a", reason="-")
+        yield opened
+    database.close()
+
+
+def settings(**chosen: str) -> Settings:
+    return from_environment({"AEO_MODE": "production", **{f"AEO_{name.upper()}": value for name, value in chosen.items()}})
+
+
+def rehearsed(connection: Connection, bundle: Bundle, step: Step = GOOD) -> None:
+    told = Rehearsal(bundle.iso, "Singapore", bundle.digest, "party 1", "the partner in a box", AT, (step,))
+    activation.note_rehearsal(connection, told, who="a", at=AT)
+
+
+def activate(connection: Connection, bundle: Bundle, chosen: Settings, who: str = "a", *points: Point) -> str:
+    checked = Checked(bundle.iso, bundle.digest, points)
+    return activation.put_in_force(connection, bundle, checked, chosen, who=who, reason="-", at=AT)
+
+
+def test_not_without_a_rehearsal(connection: Connection, bundle: Bundle) -> None:
+    with pytest.raises(Refusal, match="passed no rehearsal"):
+        activate(connection, bundle, settings())
+    assert stored.in_force_now(connection, "SG") is None
+
+
+def test_after_a_rehearsal_of_the_very_same_data(connection: Connection, bundle: Bundle) -> None:
+    rehearsed(connection, bundle)
+    assert activate(connection, bundle, settings()).startswith("Activated SG")
+    assert stored.in_force_now(connection, "SG") == bundle.digest
+    assert "Nothing changed" in activate(connection, bundle, settings())
+
+
+def test_not_after_one_of_other_data_or_one_that_failed_later(connection: Connection, bundle: Bundle) -> None:
+    other = json.loads(bundle.content)
+    other["partner"]["programme"] = "another"
+    from gateway.partners import open_bundle
+    from gateway.partners.canonical import canonical
+
+    rehearsed(connection, open_bundle(canonical(other)))
+    with pytest.raises(Refusal, match="passed no rehearsal"):
+        activate(connection, bundle, settings())
+    rehearsed(connection, bundle)
+    rehearsed(connection, bundle, BAD)
+    with pytest.raises(Refusal, match="passed no rehearsal"):
+        activate(connection, bundle, settings())
+
+
+def test_names_every_fault_at_once(connection: Connection, bundle: Bundle) -> None:
+    crosses = (Point(Mark.BAD, "The XSD is broken.", "Mend it."), Point(Mark.BAD, "The clock is wrong.", "Set it."))
+    with pytest.raises(Refusal) as caught:
+        activate(connection, bundle, settings(), "a", *crosses, Point(Mark.WARN, "A detail.", "-"))
+    for said in ("The XSD is broken. Mend it.", "The clock is wrong.", "passed no rehearsal"):
+        assert said in caught.value.detail
+    assert "A detail" not in caught.value.detail
+
+
+def test_demo_mode_asks_for_no_rehearsal_and_says_so(connection: Connection, bundle: Bundle) -> None:
+    assert "demo mode" in activate(connection, bundle, settings(mode="demo"))
+
+
+def test_two_people(connection: Connection, bundle: Bundle) -> None:
+    rehearsed(connection, bundle)
+    chosen = settings(two_people="true")
+    assert "second person" in activate(connection, bundle, chosen, "a")
+    assert "second person" in activate(connection, bundle, chosen, "a")
+    assert stored.in_force_now(connection, "SG") is None
+    assert activate(connection, bundle, chosen, "b").startswith("Activated SG")

@@ -1,0 +1,107 @@
+"""The one screen: ticks, warnings and crosses, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.onboarding.check import check
+from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.rehearsal.keys import make, pem
+from gateway.partners import load_one
+from gateway.sandbox import server
+from gateway.sandbox.box import Box
+from gateway.sandbox.listen import listening
+from gateway.settings import ROOT
+
+NOW = datetime.now(UTC)
+
+
+def look(iso: str, site: Path | None = None, schemas: Path = ROOT / "schemas", **more: bool) -> Checked:
+    asked = {"production": False, "online": False} | more
+    return check(ROOT / "partners", schemas, site, iso, now=NOW, **asked)
+
+
+def marked(checked: Checked, mark: Mark) -> str:
+    return "\n".join(point.what for point in checked.points if point.mark is mark)
+
+
+@pytest.mark.parametrize("iso", ["SG", "BY", "EU", "HK"])
+def test_shipped_data_holds(iso: str) -> None:
+    checked = look(iso)
+    assert checked.passed, marked(checked, Mark.BAD)
+    ticked = marked(checked, Mark.OK)
+    for said in (
+        "profile is complete",
+        "nothing is imported",
+        "every code of the XSD is mapped",
+        "written and read back",
+        "examples",
+    ):
+        assert said in ticked
+    assert all(point.remedy for point in checked.points if point.mark is not Mark.OK)
+
+
+def test_faults_of_the_files_are_crosses(tmp_path: Path) -> None:
+    folder = tmp_path / "sg"
+    folder.mkdir()
+    (folder / "site.toml").write_text('[binding]\nendpoint = "ftp://example.org"\naccept_for = "soon"\n', "utf-8")
+    checked = look("SG", tmp_path)
+    assert not checked.passed
+    assert checked.digest == ""
+    assert len([point for point in checked.points if point.mark is Mark.BAD]) == 2
+
+
+def test_an_example_that_reads_otherwise_is_a_cross(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    folder = tmp_path / "schemas" / "party" / "1" / "examples" / "accepted"
+    (folder / "list.json").write_text("{}", "utf-8")
+    assert "reads otherwise" in marked(look("SG", schemas=tmp_path / "schemas"), Mark.BAD)
+
+
+def with_certificates(place: Path, **binding: str) -> Path:
+    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    keys = make("SG", bundle.arrangement.binding, NOW)
+    certificates = place / "sg" / "certs"
+    certificates.mkdir(parents=True)
+    (certificates / "signing-1.pem").write_text(pem(keys.current), "utf-8")
+    (certificates / "signing-0.pem").write_text(pem(keys.expired), "utf-8")
+    lines = [f"{name} = {value}" for name, value in binding.items()]
+    (place / "sg" / "site.toml").write_text("\n".join(["[binding]", *lines, ""]), "utf-8")
+    return place
+
+
+def test_certificates(tmp_path: Path) -> None:
+    checked = look("SG", with_certificates(tmp_path), production=True)
+    assert "expired" in marked(checked, Mark.BAD) or "accepted until" in marked(checked, Mark.BAD)
+    assert "demonstration key" in marked(checked, Mark.BAD)
+    assert "chain, usage, dates and algorithms hold" in marked(checked, Mark.OK)
+    assert "ends in" in marked(checked, Mark.WARN)
+
+
+def test_online(tmp_path: Path) -> None:
+    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    box = Box(bundle, make("SG", bundle.arrangement.binding, NOW).current, "CN", (), lambda: datetime.now(UTC))
+    with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
+        site = with_certificates(tmp_path, endpoint=f'"{url}/exchange"', private_addresses="true")
+        ticked = marked(look("SG", site, online=True), Mark.OK)
+        assert "answers (HTTP 405)" in ticked
+        assert "s apart" in ticked
+        assert "was not asked" in marked(look("SG", site), Mark.WARN)
+    assert "connection" in marked(look("SG", site, online=True), Mark.BAD)
+
+
+def test_a_private_address_is_not_asked(tmp_path: Path) -> None:
+    site = with_certificates(tmp_path, endpoint='"https://127.0.0.1/exchange"')
+    assert "address-not-allowed" in marked(look("SG", site, online=True), Mark.BAD)
+
+
+def test_clock() -> None:
+    from gateway.onboarding.reach import _clock
+
+    assert _clock("Mon, 01 Jan 2024 00:00:00 GMT").mark is Mark.BAD
+    assert _clock("").mark is Mark.WARN
+    assert _clock(f"{datetime.now(UTC) - timedelta(seconds=3):%a, %d %b %Y %H:%M:%S} GMT").mark is Mark.OK
