@@ -62,6 +62,9 @@ def record(
         return Recorded(known[1], fresh=False, pull=pull)
     if state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
+    if keys.withdrawn_now(connection, iso, proven.fingerprint):
+        # Proven while this node had not heard yet, or while the voiding held the partner's row.
+        raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
     _follow_up(connection, node, judged, body, received)
     entry = journal.append(
         connection,

@@ -174,7 +174,7 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
             "partner": row.partner,
             "kind": row.kind,
             "id": row.message_id,
-            "state": "accepted",
+            "state": "voided" if row.voided else "accepted",
             "statements": row.statements,
         }
         for row in connection.execute(came)
@@ -233,9 +233,10 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
             "id": row.message_id,
             "partner": row.partner,
             "kind": row.kind,
-            "state": "accepted",
+            "state": "voided" if row.voided else "accepted",
             "created": row.created,
             "received": row.received,
+            "voided": row.voided,
             "digest": row.digest,
             "certificate": row.fingerprint,
             "partner_data": row.bundle,

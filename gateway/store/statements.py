@@ -109,9 +109,11 @@ def drop(connection: Connection, partner: str, message_ids: Sequence[str], at: d
     return _void(connection, _held(partner, message_ids), at)
 
 
-def void(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
-    """Annuls what these messages said, from ``at`` on in our knowledge; returns the operators concerned."""
-    return _void(connection, (statement.c.partner == partner) & statement.c.message_id.in_(message_ids), at)
+def void(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime, *, derived: bool = False) -> list[str]:
+    """Annuls what these messages said, from ``at`` on in our knowledge; ``derived``: only what they said by leaving somebody out. Returns
+    the operators concerned."""
+    chosen = (statement.c.partner == partner) & statement.c.message_id.in_(message_ids)
+    return _void(connection, chosen & statement.c.derived if derived else chosen, at)
 
 
 def _held(partner: str, message_ids: Sequence[str]) -> ColumnElement[bool]:

@@ -1,0 +1,241 @@
+"""Annulling what should never have been believed: one message, or everything a stolen key signed since a moment. It takes two people.
+
+    1  which messages and certificates: what the key signed, what that announced, what those keys signed, and so on
+    2  their statements are annulled from now on in our knowledge; what was answered before can still be answered as known then
+    3  the lists among them hold no more, nor does whom they no longer named; other lists of the partner then speak for themselves
+    4  the certificates are withdrawn, and with them every other of the same key
+    5  the operators' timelines are folded anew; the journal says who, why and what, and every node follows it
+
+The partner is told nothing by itself: what it then sends, and whether it must send its list again, is for people to agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Told
+from gateway.exchange import keys, lists
+from gateway.store import journal, partners, statements
+from gateway.store.live import Live, Partners, folding
+from gateway.store.statements import chunks
+from gateway.store.tables import announced, listing, listing_part, message, voiding, withdrawn
+
+What = Literal["message", "certificate"]
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
+class Voiding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person proposed and another confirmed, or has still to. ``subject`` is a message's id or a certificate's fingerprint,
+    ``since`` (by our clock, at receipt) goes with a certificate; ``messages`` and ``operators`` count what was annulled."""
+
+    id: int
+    what: What
+    partner: str
+    subject: str
+    since: datetime | None
+    reason: str
+    proposed_by: str
+    proposed: datetime
+    confirmed_by: str | None = None
+    confirmed: datetime | None = None
+    messages: int | None = None
+    operators: int | None = None
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """Everything a voiding takes with it: ids of messages, and certificates by fingerprint."""
+
+    messages: tuple[str, ...]
+    certificates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """What was done, and the timelines that it changed with their journal entry."""
+
+    voiding: Voiding
+    reach: Reach
+    timelines: Mapping[str, bytes]
+    entry: int
+
+
+def propose_message(
+    connection: Connection, message_id: str, *, partner: str | None = None, reason: str, who: str, at: datetime
+) -> Voiding:
+    """One person wants what a message said annulled. Raises ``Refusal``: NOT_FOUND, DATA_INVALID where two partners used its id."""
+    query = select(message.c.partner).where(message.c.message_id == message_id)
+    owners = connection.execute(query if partner is None else query.where(message.c.partner == partner)).scalars().all()
+    return _propose(connection, "message", message_id, owners, None, reason=reason, who=who, at=at)
+
+
+def propose_certificate(
+    connection: Connection,
+    known: Partners,
+    fingerprint: str,
+    since: datetime,
+    *,
+    partner: str | None = None,
+    reason: str,
+    who: str,
+    at: datetime,
+) -> Voiding:
+    """One person holds a partner's key for stolen since a moment. Raises ``Refusal`` as ``propose_message`` does."""
+    if since > at:
+        raise Refusal(Code.DATA_INVALID, "The key would be stolen in the future.", field="since", value=since.isoformat())
+    fingerprint = fingerprint.replace(":", "").lower()
+    signed = connection.execute(select(message.c.partner).where(message.c.fingerprint == fingerprint).distinct()).scalars()
+    holders = (iso for iso, live in known.all().items() if fingerprint in _certificates(connection, live))
+    owners = [iso for iso in {*signed, *holders} if partner in (None, iso)]
+    return _propose(connection, "certificate", fingerprint, owners, since, reason=reason, who=who, at=at)
+
+
+def _propose(
+    connection: Connection,
+    what: What,
+    subject: str,
+    owners: Iterable[str],
+    since: datetime | None,
+    *,
+    reason: str,
+    who: str,
+    at: datetime,
+) -> Voiding:
+    found = sorted(owners)
+    if not found:
+        raise Refusal(Code.NOT_FOUND, f"No partner is known to this gateway by such a {what}.", field=what, value=subject)
+    if len(found) > 1:
+        raise Refusal(Code.DATA_INVALID, f"It can be of {' or '.join(found)}: say which.", field="partner")
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    values = {"what": what, "partner": found[0], "subject": subject, "since": since, "reason": reason}
+    row = connection.execute(insert(voiding).values(**values, proposed_by=who, proposed=at).returning(voiding)).one()
+    said = {"void": row.id, "what": what, "of": subject, "since": since, "who": who, "reason": reason}
+    journal.append(connection, "proposal", f"void-{row.id}", said, at=at, partner=found[0])
+    return _read(row)
+
+
+def confirm(connection: Connection, known: Partners, identity: int, *, who: str, at: datetime) -> Voided:
+    """A second person agrees, and it is done. Raises ``Refusal``: NOT_FOUND, DATA_INVALID for the same person or a second time."""
+    live = known.get(_found(connection, identity).partner)
+    iso = live.bundle.iso
+    partners.lock(connection, iso)
+    one = _found(connection, identity)  # as it is now that nobody else can confirm it
+    if one.confirmed is not None:
+        raise Refusal(Code.DATA_INVALID, f"Number {identity} was confirmed by {one.confirmed_by} already.")
+    if who.strip().casefold() == one.proposed_by.strip().casefold():
+        raise Refusal(
+            Code.DATA_INVALID, f"{who} proposed it; it takes a second person.", remedy="Have somebody else look at it and confirm."
+        )
+    gone = reach(connection, live, one)  # 1
+    said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
+    _withdraw(connection, live, one, gone.certificates, at)  # 4
+    body: dict[str, object] = {"decision": "void", "what": one.what, "of": one.subject, "since": one.since, "reason": one.reason}
+    body |= {"who": [one.proposed_by, who], "messages": gone.messages, "certificates": gone.certificates, "operators": len(said)}
+    entry = journal.append(connection, "decision", f"void-{identity}", body, at=at, partner=iso)
+    timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 5
+    done = {"confirmed_by": who, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
+    row = connection.execute(update(voiding).where(voiding.c.id == identity).values(done).returning(voiding)).one()
+    return Voided(_read(row), gone, timelines, entry)
+
+
+def recorded(connection: Connection) -> list[Voiding]:
+    """Every voiding, proposed or done, the newest first."""
+    return [_read(row) for row in connection.execute(select(voiding).order_by(voiding.c.id.desc()))]
+
+
+def reach(connection: Connection, live: Live, one: Voiding) -> Reach:
+    """What it takes with it as things are now. Whoever holds a stolen key announces one of his own with it first."""
+    iso, known = live.bundle.iso, _certificates(connection, live)
+    messages = {one.subject} if one.what == "message" else set[str]()
+    since = {one.subject: one.since or _ALWAYS} if one.what == "certificate" else dict[str, datetime]()
+    size = -1
+    while size != len(messages) + len(since):
+        size = len(messages) + len(since)
+        for fingerprint, moment in list(since.items()):
+            key = known.get(fingerprint)
+            same = [other for other, its in known.items() if key is not None and its == key]
+            since = dict.fromkeys(same, moment) | since
+            signed = (message.c.partner == iso) & (message.c.fingerprint == fingerprint) & (message.c.received >= moment)
+            messages.update(connection.execute(select(message.c.message_id).where(signed)).scalars())
+        for batch in chunks(messages):
+            by_these = (announced.c.partner == iso) & announced.c.message_id.in_(batch)
+            for fingerprint in connection.execute(select(announced.c.fingerprint).where(by_these)).scalars():
+                since.setdefault(fingerprint, _ALWAYS)
+    return Reach(tuple(sorted(messages)), tuple(sorted(since)))
+
+
+def _certificates(connection: Connection, live: Live) -> dict[str, str]:
+    """Fingerprint -> digest of the key, of every certificate that the partner has or announced."""
+    return {sha256(der).hexdigest(): keys.key_digest(der) for _, der, _ in keys.held(connection, live)}
+
+
+def _annul(connection: Connection, arrangement: Arrangement, messages: Iterable[str], at: datetime) -> dict[str, list[Told]]:
+    """Annuls what these messages said; returns everything now on record of the operators concerned."""
+    iso, tins = arrangement.iso, set[str]()
+    for batch in chunks(messages):
+        tins.update(statements.void(connection, iso, batch, at))
+        these = (message.c.partner == iso) & message.c.message_id.in_(batch)
+        connection.execute(update(message).where(these, message.c.voided.is_(None)).values(voided=at))
+        tins.update(_drop_lists(connection, iso, batch, at))
+    said = statements.said_of(connection, iso, tins)
+    standing = [one for tells in said.values() for one in tells if one.voided is None]
+    # Whom a later list did not name was perhaps not delisted by it only because what is annulled had taken the standing before.
+    there = {(one.statement.tin, one.message_id) for one in standing if one.derived}
+    late = {
+        (one.statement.tin, one.message_id): msgspec.structs.replace(one, received=at)  # known from now on, and not before
+        for one in lists.omitted_since(connection, arrangement, standing)
+    }
+    missed = [one for place, one in late.items() if place not in there]
+    statements.record(connection, iso, missed)
+    for one in missed:
+        said[one.statement.tin].append(one)
+    return said
+
+
+def _drop_lists(connection: Connection, iso: str, messages: list[str], at: datetime) -> list[str]:
+    """No list holds of which a part is annulled, though what its other parts state stands; one that still waits, waits for that part
+    again. Returns the operators whom the lists no longer named."""
+    parts = select(listing_part.c.listing).where(listing_part.c.message_id.in_(messages)).distinct()
+    rows = connection.execute(select(listing.c.id, listing.c.state).where(listing.c.partner == iso, listing.c.id.in_(parts))).all()
+    tins: list[str] = []
+    for row in rows:
+        of_list = listing_part.c.listing == row.id
+        if row.state == "waiting":
+            connection.execute(delete(listing_part).where(of_list, listing_part.c.message_id.in_(messages)))
+            if connection.execute(select(listing_part.c.part).where(of_list)).first() is None:
+                connection.execute(delete(listing).where(listing.c.id == row.id))
+            continue
+        carried = connection.execute(select(listing_part.c.message_id).where(of_list)).scalars().all()
+        tins += statements.void(connection, iso, carried, at, derived=True)
+        connection.execute(update(listing).where(listing.c.id == row.id).values(state="dropped", changed=at))
+    return tins
+
+
+def _withdraw(connection: Connection, live: Live, one: Voiding, certificates: Iterable[str], at: datetime) -> None:
+    known = _certificates(connection, live)
+    for fingerprint in certificates:
+        if keys.withdrawn_now(connection, one.partner, fingerprint):
+            continue
+        values = {"partner": one.partner, "fingerprint": fingerprint, "key": known.get(fingerprint), "voiding": one.id}
+        connection.execute(insert(withdrawn).values(values))
+        journal.append(connection, "certificate", fingerprint, {"withdrawn": True, "void": one.id}, at=at, partner=one.partner)
+
+
+def _found(connection: Connection, identity: int) -> Voiding:
+    row = connection.execute(select(voiding).where(voiding.c.id == identity)).first()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"Nothing to annul has the number {identity}.", remedy="aeo-gateway void list")
+    return _read(row)
+
+
+def _read(row: Row[Any]) -> Voiding:
+    return Voiding(**row._mapping)
