@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
+from io import BytesIO
+from itertools import islice
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -42,7 +44,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 XML = "application/xml"
 NO_STORE = {"Cache-Control": "no-store"}
-#: Bytes of 3,000 codes with everything that can be said of each.
+#: Bytes of 3,000 codes with everything that can be said of each, or of some 200,000 bare ones in a stream.
 BATCH_LIMIT = 4 * 2**20
 #: A document above this size is read in a thread.
 SMALL = 64 * 1024
@@ -106,20 +108,20 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
 @router.post("/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=AnswerSaid, media=(NDJSON, NDJSON)))
 async def eligibility_stream(request: Request, service: Served, caller: Clearance) -> Response:
     """For reconciliation: a code, or an object with one, on each line; an answer, or a problem that names the line, on each line of the
-    reply. Any number of them: a stream is slowed down to the client's rate and never refused for it."""
+    reply. Up to 4 MiB of lines; a stream is slowed down to the client's rate and never refused for it."""
     shared = understand(parse_query(request.scope["query_string"]), Shared, strict=False)
-    async with body.whole(request, service.node.settings.body_limit, service.room) as data:
-        lines = data.split(b"\n")
+    async with body.whole(request, BATCH_LIMIT, service.room) as data:
+        lines = BytesIO(data)
     return StreamingResponse(_stream(service, caller, lines, shared), 200, NO_STORE, NDJSON)
 
 
-async def _stream(service: Service, caller: Caller, lines: list[bytes], shared: Shared) -> AsyncIterator[bytes]:
+async def _stream(service: Service, caller: Caller, lines: Iterator[bytes], shared: Shared) -> AsyncIterator[bytes]:
     language = shared.lang or service.language
-    for start in range(0, len(lines), TURN):
-        some = lines[start : start + TURN]
+    numbered = enumerate(lines, 1)
+    while some := list(islice(numbered, TURN)):
         while wait := service.limiter.wait(caller.id, len(some)):
             await asyncio.sleep(wait)
-        asked: list[Asked | Refusal] = [_line(line, at, shared) for at, line in enumerate(some, start + 1) if line.strip()]
+        asked: list[Asked | Refusal] = [_line(line, number, shared) for number, line in some if line.strip()]
         answered = answer_many(service, [one for one in asked if isinstance(one, Asked)], None, language)
         out = []
         for one in asked:

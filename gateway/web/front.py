@@ -49,9 +49,8 @@ class Front:
                 status = message["status"]
             await send(message)
 
-        with suppress(
-            Exception
-        ):  # it was answered and logged by ``problems``; Starlette raises it again for the server to log it twice
+        # A fault was answered and logged by ``problems``; Starlette raises it again, for the server to log it once more.
+        with suppress(Exception):
             await self.app(scope, receive, noting)
         route = getattr(scope.get("route"), "path", "other")
         self._service.metrics.served(route, status, time.perf_counter() - started)

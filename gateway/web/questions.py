@@ -18,6 +18,7 @@ from gateway.clearance.parties import domestic
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
+from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Answer, Party, Reason
 from gateway.store.tokens import Caller
@@ -120,9 +121,11 @@ async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
 
 
 def _suggestions(service: Service, caller: Caller, answer: Answer) -> list[str]:
-    if service.limiter.wait(caller.id, SUGGESTING):
+    text = answer.code or answer.declared
+    # The near misses of a text grow with the square of its length, and no code is longer.
+    if len(text) > LONGEST or service.limiter.wait(caller.id, SUGGESTING):
         return []
-    return service.answers.near(answer.code or answer.declared)
+    return service.answers.near(text)
 
 
 def questions(batch: Batch) -> list[Asked]:
@@ -154,13 +157,14 @@ async def answer_many(
     a time holds nobody up."""
     if known_at is not None:
         for said in await asyncio.to_thread(_then, service, asked, known_at, language):
+            service.metrics.answers[said.verdict] += 1
             yield said
         return
     parties = await _parties(service, asked)
-    answers, metrics = service.answers, service.metrics
+    answers, counted = service.answers, service.metrics.answers
     for at, one in enumerate(asked, 1):
         answer = answers.answer(one, parties[one.parties, one.on] if one.parties else ())
-        metrics.answers[answer.verdict] += 1
+        counted[answer.verdict] += 1
         yield render(answer, answers.law, language)
         if at % TURN == 0:
             await asyncio.sleep(0)
