@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import domestic, keys, partners, show, switches, tokens
+from gateway.cli import domestic, keys, partners, show, switches, tokens, void
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
@@ -28,6 +28,7 @@ app.add_typer(domestic.app, name="domestic")
 app.add_typer(keys.app, name="key")
 app.add_typer(tokens.app, name="token")
 app.add_typer(switches.disruption, name="disruption")
+app.add_typer(void.app, name="void")
 app.command()(show.eligible)
 app.command()(show.declaration)
 app.command()(domestic.told)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from gateway import __version__
 from gateway.core.errors import Refusal
-from gateway.web import documents, domestic, eligibility, exchange, health, problems, records, switches
+from gateway.web import documents, domestic, eligibility, exchange, health, problems, records, switches, voids
 from gateway.web.front import Front
 from gateway.web.service import Service
 
@@ -25,7 +25,7 @@ _ABOUT = """What a foreign AEO is entitled to under China's mutual recognition a
 What partners state here serves mutual recognition only and goes to no other department.
 """
 #: Every route there is, but for the documentation's own.
-ROUTERS = (eligibility.router, records.router, switches.router, domestic.router, exchange.router, health.router)
+ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 

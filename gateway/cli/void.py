@@ -1,0 +1,116 @@
+"""``aeo-gateway void``: two people annul a message, or everything that a stolen key of a partner signed since a moment."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import Connection
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.show import known
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import void
+from gateway.exchange.void import Reach
+from gateway.store.live import Partners
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Annul what should never have been believed: a message, or what a stolen key signed. It takes two people, always.",
+)
+
+As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
+
+
+@app.command()
+def propose(
+    reason: Annotated[str, typer.Option(help="Why; the journal keeps it.")],
+    message: Annotated[str | None, typer.Option(help="The id of a message that came in.")] = None,
+    certificate: Annotated[str | None, typer.Option(help="SHA-256 of a partner's certificate whose key was stolen.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Since when (UTC) nothing of that key is to be believed.")] = None,
+    partner: Annotated[str | None, typer.Option(help="Whose it is, where two partners used one message id.")] = None,
+    person: As = None,
+    as_json: Json = False,
+) -> None:
+    """The first person: say what is to be annulled, and see what would go with it. Nothing changes yet."""
+    if (message is None) == (certificate is None) or (certificate is None) != (since is None):
+        raise Refusal(Code.DATA_INVALID, "Give either --message, or --certificate and --since.")
+    who, at, owner = _person(person), utc_now(), partner.upper() if partner else None
+    with changing() as connection:
+        partners = _partners(connection)
+        if certificate is not None and since is not None:
+            moment = since.replace(tzinfo=UTC)
+            one = void.propose_certificate(connection, partners, certificate, moment, partner=owner, reason=reason, who=who, at=at)
+        else:
+            one = void.propose_message(connection, message or "", partner=owner, reason=reason, who=who, at=at)
+        would = void.reach(connection, partners.get(one.partner), one)
+    if as_json:
+        print_json({"void": one, "reach": would})
+        return
+    console.print(f"Proposed: number {one.id}. It would annul, as things are now:", highlight=False)
+    _show(would)
+    console.print(f"A second person confirms it: aeo-gateway void confirm {one.id}", highlight=False)
+
+
+@app.command()
+def confirm(
+    identity: Annotated[int, typer.Argument(help="The number, as `void list` shows it.")], person: As = None, as_json: Json = False
+) -> None:
+    """The second person: it is done, at once and on every node."""
+    with changing() as connection:
+        done = void.confirm(connection, _partners(connection), identity, who=_person(person), at=utc_now())
+    if as_json:
+        print_json({"void": done.voiding, "reach": done.reach})
+        return
+    console.print(
+        f"Annulled: {done.voiding.operators} operators stand as if it had not been said. Every node follows within a second.",
+        highlight=False,
+    )
+    _show(done.reach)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """Everything annulled, or proposed to be, the newest first."""
+    with known() as (connection, _):
+        rows = void.recorded(connection)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("no.", "partner", "what", "since (UTC)", "proposed by", "confirmed by", "operators", "reason"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(
+            str(row.id),
+            row.partner,
+            f"{row.what} {escape(row.subject)}",
+            f"{row.since:%Y-%m-%d %H:%M}" if row.since else "-",
+            f"{escape(row.proposed_by)}, {row.proposed:%Y-%m-%d %H:%M}",
+            f"{escape(row.confirmed_by or '')}, {row.confirmed:%Y-%m-%d %H:%M}" if row.confirmed else "[yellow]not yet[/]",
+            str(row.operators) if row.confirmed else "-",
+            escape(row.reason),
+        )
+    console.print(table if rows else "Nothing was ever annulled.")
+
+
+def _person(name: str | None) -> str:
+    return (name or "").strip() or getpass.getuser()
+
+
+def _partners(connection: Connection) -> Partners:
+    partners = Partners()
+    partners.refresh(connection)
+    return partners
+
+
+def _show(reach: Reach) -> None:
+    for label, names in (("message", reach.messages), ("certificate", reach.certificates)):
+        for name in names:
+            console.print(f"  {label} {name}", highlight=False, soft_wrap=True, markup=False)
