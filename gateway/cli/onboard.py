@@ -14,6 +14,7 @@ from gateway import app as wiring
 from gateway.cli.common import Json, changing, console, print_json, settings
 from gateway.core.errors import Code, Refusal
 from gateway.onboarding import activation, scaffold
+from gateway.onboarding import kit as kits
 from gateway.onboarding.check import check as look
 from gateway.onboarding.draft import Draft, Sure
 from gateway.onboarding.point import Checked, Mark
@@ -208,6 +209,27 @@ def activate(
             raise Refusal(Code.DATA_INVALID, "\n".join(against), remedy="aeo-gateway partner check, aeo-gateway partner rehearse")
     for sentence in said:
         console.print(sentence, highlight=False)
+
+
+def kit(
+    iso: str,
+    out: Annotated[Path, typer.Option(help="The ZIP to write.")],
+    endpoint: Annotated[str, typer.Option(help="Our address as the partner will call it: https://.../exchange")] = "",
+) -> None:
+    """Write what the partner's engineers need: XSDs, signed sample messages, our certificates, the profile, the refusals, a verifier."""
+    chosen = settings()
+    ring = KeyRing(chosen.keys)
+    key = ring.current(chosen.key, wiring.utc_now(), production=chosen.mode == "production")
+    made = kits.kit(
+        _bundle(chosen, iso),
+        administration=chosen.administration,
+        signer=key.signer(chosen.key_passphrase.get_secret_value()),
+        certificates={one.id: one.pem for one in ring.all(chosen.key)},
+        endpoint=endpoint,
+        clock=wiring.utc_now,
+    )
+    out.write_bytes(made)
+    console.print(f"Wrote {out}, {len(made)} bytes.", highlight=False, soft_wrap=True)
 
 
 def suspend(iso: str, reason: Reason) -> None:

@@ -183,5 +183,14 @@ def _chosen(live: dict[str, Live], iso: str) -> Live:
     return found
 
 
-for command in (onboard.new, onboard.check, onboard.rehearse, onboard.activate, onboard.suspend, onboard.resume, onboard.retire):
+for command in (
+    onboard.new,
+    onboard.check,
+    onboard.rehearse,
+    onboard.activate,
+    onboard.suspend,
+    onboard.resume,
+    onboard.retire,
+    onboard.kit,
+):
     app.command()(command)
