@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -159,6 +160,11 @@ class House:
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(story)
+
+    def run_elsewhere(self, story: Coroutine[Any, Any, T]) -> T:
+        """From inside a story that is running."""
+        with ThreadPoolExecutor(1) as other:
+            return other.submit(asyncio.run, story).result()
 
     def do(self, job: Callable[[Connection], T]) -> T:
         """In a transaction of its own."""
