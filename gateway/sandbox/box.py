@@ -201,6 +201,9 @@ class Box:
         if header.kind not in DIALECT_KINDS:
             results = envelope.read_result(said) if header.kind is Kind.RESULT else ()
             resend = envelope.read_resend(said) if header.kind is Kind.RESEND else None
+            if header.kind is Kind.KEYS:
+                fresh = (VerifyKey.from_certificate(one.certificate) for one in envelope.read_keys(said) if one.role == "signing")
+                self.gateway_keys = (*self.gateway_keys, *fresh)
             self.heard.append(Heard(header, (), body, results, resend))
             return []
         dialect = self.bundle.dialects.get((header.dialect or "", header.version or ""))
