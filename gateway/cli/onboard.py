@@ -14,6 +14,7 @@ from gateway import app as wiring
 from gateway.cli.common import Json, changing, console, print_json, settings
 from gateway.core.errors import Code, Refusal
 from gateway.onboarding import activation, scaffold
+from gateway.onboarding import diff as words
 from gateway.onboarding import kit as kits
 from gateway.onboarding.check import check as look
 from gateway.onboarding.draft import Draft, Sure
@@ -21,9 +22,10 @@ from gateway.onboarding.point import Checked, Mark
 from gateway.onboarding.rehearsal import Rehearsal, rehearse_against, report
 from gateway.onboarding.rehearsal import rehearse as walk
 from gateway.onboarding.scaffold import Profile
-from gateway.partners import Bundle, load_all, load_one
+from gateway.partners import Bundle, load_all, load_one, open_bundle, open_law
 from gateway.settings import Settings
 from gateway.store import partners as stored
+from gateway.store import statements
 from gateway.trust.keys import KeyRing
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the journal.")]
@@ -230,6 +232,32 @@ def kit(
     )
     out.write_bytes(made)
     console.print(f"Wrote {out}, {len(made)} bytes.", highlight=False, soft_wrap=True)
+
+
+def diff(iso: str, as_json: Json = False) -> None:
+    """Say in words what activating the data on disk would change: terms, messages, and which operators."""
+    chosen, most = settings(), 20
+    new = _bundle(chosen, iso)
+    with changing() as connection:
+        digest, law = (stored.in_force_now(connection, name) for name in (new.iso, stored.LAW))
+        if digest is None or law is None:
+            raise Refusal(Code.NOT_FOUND, f"No data of {new.iso} is in force.", remedy=f"aeo-gateway partner activate {new.iso}")
+        old, common = open_bundle(stored.content(connection, digest)), open_law(stored.content(connection, law))
+        said = list(words.differences(old, new))
+        rows = statements.timelines_of(connection, new.iso)
+        hit = list(words.affected(old.arrangement, new.arrangement, common, rows, wiring.utc_now()))
+    if as_json:
+        print_json(
+            {"iso": new.iso, "before": digest, "after": new.digest, "changes": said, "operators": [one._asdict() for one in hit]}
+        )
+        return
+    for sentence in said or ["Nothing changes: that very data is in force."]:
+        console.print(sentence, highlight=False, markup=False)
+    console.print(f"{len(hit)} operators are answered otherwise today.", highlight=False)
+    for one in hit[:most]:
+        console.print(f"  {one.code}: {one.before} -> {one.after}", highlight=False, markup=False)
+    if len(hit) > most:
+        console.print(f"  and {len(hit) - most} more: --json names all of them.", highlight=False)
 
 
 def suspend(iso: str, reason: Reason) -> None:

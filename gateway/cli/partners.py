@@ -192,5 +192,6 @@ for command in (
     onboard.resume,
     onboard.retire,
     onboard.kit,
+    onboard.diff,
 ):
     app.command()(command)
