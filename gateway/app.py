@@ -12,17 +12,21 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.exchange import keeper, receive, sealer
+from gateway.exchange import announce, keeper, production, receive, sealer, watch
 from gateway.exchange.courier import Courier
 from gateway.exchange.follower import Follower
 from gateway.exchange.node import Node, Signing
+from gateway.net import Guard
 from gateway.partners import load_all
 from gateway.settings import Settings
 from gateway.store import partners as stored
 from gateway.store.database import Database, Writer
 from gateway.store.live import Partners
+from gateway.trust.allowed import Rules
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
+from gateway.trust.refresh import keep_fresh
+from gateway.trust.revocation import Revocation, guarded_fetch
 from gateway.web.api import Service
 
 log = logging.getLogger(__name__)
@@ -48,18 +52,19 @@ class Gateway:
 
 
 def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gateway:
-    """Opens the database, brings it up to date and loads what is activated. Raises ``Refusal`` naming what is missing."""
-    signing = Signing(
-        KeyRing(settings.keys),
-        settings.key,
-        settings.key_passphrase.get_secret_value(),
-        clock,
-        production=settings.mode == "production",
-    )
+    """Opens the database, brings it up to date and loads what is activated. Raises ``Refusal`` or ``SettingsFault`` naming what is
+    missing."""
+    real = settings.mode == "production"
     database = Database(settings.database_url)
     database.migrate()
+    if real:
+        production.check(database, settings, clock())
+    signing = Signing(KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=real)
     index = Index(settings.current_within)
-    node = Node(settings, database, Writer(database), Partners(), TrustStore({}), signing, clock)
+    guard = Guard(private_addresses=settings.private_addresses)
+    revocation = Revocation(watch.shelf(settings), guarded_fetch(guard))
+    trust = TrustStore({}, revocation, Rules(production=real))
+    node = Node(settings, database, Writer(database), Partners(), trust, signing, clock, revocation=revocation)
     answers = Answers(node.partners, index, clock)
     follower = Follower(node, index, answers.refresh)
     follower.load()
@@ -78,7 +83,9 @@ async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[No
     resumed = await receive.resume(node)
     if resumed:
         log.info("%d messages whose intake was interrupted were judged again", resumed)
-    work = [sealer.run(node), gateway.follower.run(), keeper.run(node)]
+    work = [sealer.run(node), gateway.follower.run(), keeper.run(node), announce.run(node), watch.run(node)]
+    if node.revocation is not None:
+        work.append(keep_fresh(node.revocation, node.trust, node.clock))
     if courier:
         work.append(Courier(node).run())
     tasks = [asyncio.create_task(one) for one in work]

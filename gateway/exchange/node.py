@@ -17,6 +17,7 @@ from gateway.store.database import Database, Writer, shared_clock
 from gateway.store.live import Partners
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
+from gateway.trust.revocation import Revocation
 from gateway.wire.envelope import Checkpoint
 from gateway.wire.signature import Signer
 
@@ -63,7 +64,8 @@ class Node:
 
     ``changed`` receives the packed timelines of operators that a committed message changed; ``ahead`` remembers which journal entry
     each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving and of
-    delivery when it is done. ``large`` judges what is too large for the event loop; without it a thread does.
+    delivery when it is done. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
+    ``trust`` knows of revocations, where that is kept fresh.
     """
 
     settings: Settings
@@ -79,6 +81,7 @@ class Node:
     step: Callable[[str], None] = _nothing
     ahead: dict[str, int] = field(default_factory=dict)
     large: Large | None = None
+    revocation: Revocation | None = None
     environment: Environment = field(init=False)
 
     @property

@@ -58,9 +58,9 @@ async def run(node: Node) -> None:
 
 
 def _alerts(node: Node) -> tuple[Alert, ...]:
-    at = node.clock()
+    at, facts = node.clock(), node.revocation.facts() if node.revocation else ()
     with node.database.reading() as connection:
-        return expiry.alerts(endings(connection, node, shelf(node.settings).all(), at), at)
+        return expiry.alerts(endings(connection, node, facts, at), at)
 
 
 def unsaid(connection: Connection, alerts: Iterable[Alert], at: datetime) -> list[Alert]:
