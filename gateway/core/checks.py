@@ -28,16 +28,17 @@ _LOST = {
 }
 
 
-def typed(declared: Declared, day: Day | None) -> Iterator[Why]:
+def typed(declared: Declared, day: Day | None) -> list[Why]:
     """Whether the text is one code, and of the partner's form where that is confirmed."""
     if declared.fault:
-        yield Why(code=Reason.CODE_MALFORMED, facts=declared.fault)
-    elif not declared.readings:
-        yield Why(code=Reason.NO_OVERSEAS_PARTY)
-    elif len(declared.readings) > 1:
-        yield Why(code=Reason.AMBIGUOUS_CODE, facts={"readings": ", ".join(declared.readings)})
-    elif day and day.code.value and day.code.value.confirmed and not fits(declared.readings[0], day):
-        yield Why(code=Reason.CODE_MALFORMED, facts=example(day), source=day.code.provenance.source)
+        return [Why(code=Reason.CODE_MALFORMED, facts=declared.fault)]
+    if not declared.readings:
+        return [Why(code=Reason.NO_OVERSEAS_PARTY)]
+    if len(declared.readings) > 1:
+        return [Why(code=Reason.AMBIGUOUS_CODE, facts={"readings": ", ".join(declared.readings)})]
+    if day and day.code.value and day.code.value.confirmed and not fits(declared.readings[0], day):
+        return [Why(code=Reason.CODE_MALFORMED, facts=example(day), source=day.code.provenance.source)]
+    return []
 
 
 def fits(code: str, day: Day) -> bool:
@@ -79,7 +80,7 @@ def outside(code: str | None, day: Day | None) -> list[Why]:
 def terms(day: Day, mode: Mode | None) -> tuple[Why, ...]:
     """The terms that do not depend on the direction. A mode that was not named is taken as one that is not covered, unless every
     mode is (choice)."""
-    return day.kept(mode, lambda: _terms(day, mode))
+    return day.kept(("terms", mode), lambda: tuple(_terms(day, mode)))
 
 
 def _terms(day: Day, mode: Mode | None) -> Iterator[Why]:
@@ -94,7 +95,7 @@ def _terms(day: Day, mode: Mode | None) -> Iterator[Why]:
 
 def direction(asked: Direction, role: Role | None, day: Day) -> tuple[Why, ...]:
     """The terms of one direction: whether it is covered, and by which party a benefit can come. No role: the natural one."""
-    return day.kept((asked, role), lambda: _direction(asked, role, day))
+    return day.kept(("direction", asked, role), lambda: tuple(_direction(asked, role, day)))
 
 
 def _direction(asked: Direction, role: Role | None, day: Day) -> Iterator[Why]:
@@ -117,8 +118,9 @@ def operator(
     if timeline is None or not timeline.authorisations:
         return (), [Why(code=Reason.OPERATOR_UNKNOWN, facts={"code": code})]
     faults: list[Why] = []
+    code_level = _level_in(code, day)
     for authorisation in timeline.authorisations:
-        found = [*_against(authorisation, timeline, day, _level_in(code, day), at, whole)]
+        found = [*_against(authorisation, timeline, day, code_level, at, whole)]
         if not found:
             return (authorisation,), []
         faults += found
@@ -163,12 +165,13 @@ def _against(
         yield why(_LOST[stand.standing], stand.evidence, **since)
 
 
-def age(seconds: int | None, currency: Currency, day: Day) -> Iterator[Why]:
+def age(seconds: int | None, currency: Currency, day: Day) -> list[Why]:
     """Whether the partner's data is too old to rest on. Where no limit is stated for the day, any age is too old."""
-    if seconds is None or day.stop_after is None or seconds > day.stop_after:
-        as_of = {"as_of": currency.as_of.isoformat()} if currency.as_of else {}
-        limit = {"limit": str(day.stop_after)} if day.stop_after is not None else {}
-        yield Why(code=Reason.DATA_TOO_OLD, facts=as_of | limit)
+    if seconds is not None and day.stop_after is not None and seconds <= day.stop_after:
+        return []
+    as_of = {"as_of": currency.as_of.isoformat()} if currency.as_of else {}
+    limit = {"limit": str(day.stop_after)} if day.stop_after is not None else {}
+    return [Why(code=Reason.DATA_TOO_OLD, facts=as_of | limit)]
 
 
 def domestic(parties: Iterable[Party], day: Day) -> Iterator[Why]:

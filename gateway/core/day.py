@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Scope, Term, Tier
 from gateway.core.history import midnight
-from gateway.core.question import Granted, Why
+from gateway.core.question import Granted
+
+T = TypeVar("T")
 
 #: Enough for every arrangement on every day of three months; then the memory starts afresh.
 _KEPT = 4_096
@@ -34,32 +36,29 @@ class Day:
     suspended_prevails: Dated[bool]
     next_step: int | None
     clearance_codes: dict[Measure, str | None]
-    _granted: dict[tuple[tuple[Direction, ...], bool], tuple[Granted, ...]] = field(default_factory=dict)
-    _kept: dict[Hashable, tuple[Why, ...]] = field(default_factory=dict)
+    _kept: dict[Hashable, Any] = field(default_factory=dict)
 
-    def kept(self, asked: Hashable, find: Callable[[], Iterable[Why]]) -> tuple[Why, ...]:
-        """What ``find`` finds against ``asked`` on this day, found once: it depends on nothing else."""
-        whys = self._kept.get(asked)
-        if whys is None:
-            whys = self._kept[asked] = tuple(find())
-        return whys
+    def kept(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What ``find`` gives, found once: it must depend on nothing but this day and ``key``, whose first word is the finder's own."""
+        found: T | None = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = find()
+        return found
 
     def granted(self, directions: tuple[Direction, ...], disrupted: bool) -> tuple[Granted, ...]:
         """The measures that hold for ``directions``; an event measure only while a declared disruption is in force."""
-        key = directions, disrupted
-        if (granted := self._granted.get(key)) is None:
-            granted = self._granted[key] = tuple(
-                Granted(
+        return self.kept(("granted", directions, disrupted), lambda: tuple(self._granted(directions, disrupted)))
+
+    def _granted(self, directions: tuple[Direction, ...], disrupted: bool) -> Iterator[Granted]:
+        for measure in self.measures.value or ():
+            if disrupted or measure.scope is not Scope.EVENT:
+                yield Granted(
                     measure=measure,
                     scope=measure.scope,
                     clearance_code=self.clearance_codes[measure],
                     source=self.measures.provenance.source,
                     directions=directions,
                 )
-                for measure in self.measures.value or ()
-                if disrupted or measure.scope is not Scope.EVENT
-            )
-        return granted
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from gateway.core import checks
-from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law
+from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law, Role
 from gateway.core.day import Day, home_day, terms_of
 from gateway.core.declared import Declared, spellings
 from gateway.core.history import Authorisation, Timeline, midnight
@@ -104,7 +104,7 @@ def decide(
 
     # 2
     code = declared.code
-    whys = [*checks.typed(declared, day)]
+    whys = checks.typed(declared, day)
 
     # 3
     stops = _stops(switches, code, arrangement)
@@ -132,7 +132,7 @@ def decide(
     # 8
     disruptions = _disruptions(switches, arrangement)
     disrupted = bool(disruptions) and any(checks.in_effect(disruption, moment) for disruption in disruptions)
-    decisions = tuple([_decision(direction, whys, question, terms, disrupted) for direction in _ASKED[question.direction]])
+    decisions = tuple([_decision(direction, whys, question.role, terms, disrupted) for direction in _ASKED[question.direction]])
     lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
     others = [why for one in decisions if one is not lead for why in one.reasons if why.direction]
@@ -188,8 +188,15 @@ def _age(reached: int | None, known: int, at: int) -> int | None:
     return None if reached is None else max(0, min(known, at) - reached)
 
 
-def _decision(direction: Direction, whys: list[Why], question: Question, terms: Day | None, disrupted: bool) -> Decision:
-    against = [*whys, *checks.direction(direction, question.role, terms)] if terms else whys
+def _decision(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, disrupted: bool) -> Decision:
+    """One direction. Where nothing stands against the operator itself, it is the same for every one of that day."""
+    if whys or not terms:
+        return _judged(direction, whys, role, terms, disrupted)
+    return terms.kept(("clear", direction, role, disrupted), lambda: _judged(direction, whys, role, terms, disrupted))
+
+
+def _judged(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, disrupted: bool) -> Decision:
+    against = [*whys, *checks.direction(direction, role, terms)] if terms else whys
     if against or not terms:
         reasons = tuple(sorted(against, key=lambda why: _DECIDES[why.code]))
         verdict = Verdict.UNDETERMINED if reasons[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
@@ -237,7 +244,7 @@ def _warnings(
     code = declared.code
     if day and age is not None and day.warn_after is not None and age > day.warn_after:
         yield Caution(code=Warn.DATA_OLD, facts={"age": str(age), "limit": str(day.warn_after)})
-    if timeline and timeline.names:
+    if timeline and timeline.names and (question.name or len(timeline.names) > 1):
         yield from _names(question.name, timeline)
     if question.manifest and not declared.fault and not spellings(question.manifest) & set(declared.readings or ("",)):
         yield Caution(code=Warn.CODES_DISAGREE, facts={"declared": question.code, "manifest": question.manifest})
