@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import domestic, keys, partners, show, switches, tokens, void
+from gateway.cli import domestic, keys, partners, show, switches, tokens, void, warnings
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
@@ -35,6 +35,7 @@ app.command()(domestic.told)
 app.command()(switches.stop)
 app.command()(switches.lift)
 app.command()(switches.stops)
+app.command()(warnings.warnings)
 
 
 @app.command()
@@ -56,6 +57,14 @@ def serve(
     from gateway.cli.run import serve as run
 
     run(settings(), port, courier=courier)
+
+
+@app.command()
+def courier() -> None:
+    """Deliver messages and do everything else that goes on in the background, without listening to anybody."""
+    from gateway.cli.run import courier as run
+
+    run(settings())
 
 
 @app.command()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,33 @@ _LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
     """Runs one node until it is told to end."""
+    with _built(settings) as gateway:
+        asyncio.run(_serve(gateway, settings.host, settings.port if port is None else port, courier))
+
+
+def courier(settings: Settings) -> None:
+    """Runs a node that delivers and listens to nobody, until it is told to end."""
+    with _built(settings) as gateway:
+        asyncio.run(_deliver(gateway))
+
+
+@contextmanager
+def _built(settings: Settings) -> Iterator[app.Gateway]:
     logging.basicConfig(level=logging.INFO, format=_LOG)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     gateway = app.build(settings)
     try:
-        asyncio.run(_serve(gateway, settings.host, settings.port if port is None else port, courier))
+        yield gateway
     finally:
         gateway.close()
+
+
+async def _deliver(gateway: app.Gateway) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with app.running(gateway):
+        await told.wait()
 
 
 async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
@@ -54,6 +77,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 lifespan="off",
+                # A neighbour on this host could otherwise say that it is the TLS proxy, and forward any certificate.
+                proxy_headers=False,
             )
         )
 

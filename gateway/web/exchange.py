@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
+import logging
 from hashlib import sha256
+from urllib.parse import unquote
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.judge import Transport
+from gateway.exchange.node import Node
 from gateway.exchange.receive import receive
 from gateway.web import body, problems
 from gateway.web.documents import describe
 from gateway.web.guard import Served
-from gateway.web.service import Service
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["exchange"])
 XML = "application/xml"
 #: A proxy that ends TLS gives the client's certificate in this header (RFC 9440).
 FORWARDED = "client-cert"
+#: And the address of that client in this one.
+REMOTE = "x-real-ip"
 
 
 @router.post("/exchange", openapi_extra=describe(takes=bytes, gives=bytes, media=(XML, XML)))
@@ -31,7 +37,7 @@ async def exchange(request: Request, service: Served) -> Response:
     kind, charset = body.media_type(request)
     if kind != XML or charset not in ("", "utf-8"):
         raise Refusal(Code.MEDIA_TYPE, field="Content-Type", value=request.headers.get("content-type"))
-    transport = Transport(request.client.host if request.client else "", _identity(request, service))
+    transport = _transport(request, service.node)
     async with body.whole(request, service.node.settings.body_limit, service.room) as message:
         answer = await receive(service.node, message, transport)
     if answer.refusal is None:
@@ -46,21 +52,44 @@ async def exchange(request: Request, service: Served) -> Response:
     return Response(answer.signed, answer.status, headers, f"{XML}; charset=utf-8")
 
 
-def _identity(request: Request, service: Service) -> str | None:
-    """The partner whose client certificate a proxy of ours proved, if one did. From anybody else the header is an attempt to be somebody."""
+def _transport(request: Request, node: Node) -> Transport:
+    """Who is at the other end: the peer itself or, where that is our TLS proxy, the one it speaks for and whose certificate it proved."""
+    peer = request.client.host if request.client else ""
     given = request.headers.getlist(FORWARDED)
-    if not given:
-        return None
-    if not request.client or request.client.host != service.node.settings.proxy:
-        raise Refusal(Code.FORWARDED_IDENTITY, facts={"from": request.client.host if request.client else ""})
+    if not peer or peer != node.settings.proxy:
+        if given:
+            # From anybody else the header is an attempt to be somebody.
+            raise _no(Code.FORWARDED_IDENTITY, "", **{"from": peer})
+        return Transport(peer)
+    remote = request.headers.get(REMOTE, peer)
+    return Transport(remote, _partner(node, _certificate(given), remote) if given else None)
+
+
+def _certificate(given: list[str]) -> bytes:
+    """The forwarded certificate in DER: base64 between colons (RFC 9440), or PEM in percent-encoding as nginx gives it."""
     try:
         (field,) = given
-        certificate = base64.b64decode(field.strip().removeprefix(":").removesuffix(":"), validate=True)
-    except (ValueError, binascii.Error):
+        if field.startswith("-----BEGIN"):
+            return x509.load_pem_x509_certificate(unquote(field).encode()).public_bytes(Encoding.DER)
+        return base64.b64decode(field.strip().removeprefix(":").removesuffix(":"), validate=True)
+    except ValueError:
         raise Refusal(Code.IDENTITY_MISMATCH, "The forwarded client certificate cannot be read.", field=FORWARDED) from None
-    fingerprint, now = sha256(certificate).hexdigest(), service.node.clock()
-    for iso in service.node.partners.all():
-        for pin, verdict in service.node.trust.verdicts(iso, "tls", now):
-            if pin.fingerprint == fingerprint and verdict.passed:
-                return iso
-    raise Refusal(Code.IDENTITY_MISMATCH, "The client certificate is no partner's.", facts={"fingerprint": fingerprint})
+
+
+def _partner(node: Node, certificate: bytes, remote: str) -> str:
+    now = node.clock()
+    came = {"certificate": sha256(certificate).hexdigest(), "from": remote, "our clock": now.isoformat()}
+    for iso in node.trust.trusts():
+        for pin, verdict in node.trust.verdicts(iso, "tls", now):
+            if pin.der != certificate:
+                continue
+            if verdict.code is not None:
+                raise _no(verdict.code, verdict.detail, **came, partner=iso)
+            return iso
+    raise _no(Code.IDENTITY_MISMATCH, "The client certificate is no partner's.", **came)
+
+
+def _no(code: Code, detail: str, **facts: str) -> Refusal:
+    """A refusal before there is a message to keep: the log is where our administrator finds the facts."""
+    log.warning("a connection was refused: %s %s", code, facts)
+    return Refusal(code, detail, facts=facts)

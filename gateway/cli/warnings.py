@@ -1,0 +1,49 @@
+"""``aeo-gateway warnings``: what ends within 60 days, before it does harm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json
+from gateway.cli.domestic import opened
+from gateway.exchange import watch
+from gateway.trust import expiry
+
+
+def warnings(as_json: Json = False) -> None:
+    """Certificates of ours and of partners, authorities, revocation lists and announcements that end within 60 days, soonest first."""
+    now = utc_now()
+    with opened() as desk, desk.database.reading() as connection:
+        found = expiry.alerts(watch.endings(connection, desk, watch.shelf(desk.settings).all(), now), now)
+    if as_json:
+        print_json([_said(one) for one in found])
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("left", "what", "of", "which", "ends (UTC)"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        ending = one.ending
+        colour = "dim" if ending.succeeded else "red" if one.left < timedelta(days=7) else "yellow"
+        note = "; another lasts longer" if ending.succeeded else ""
+        left = f"{int(one.left / timedelta(days=1))} days" if one.left > timedelta() else "ended"
+        table.add_row(
+            f"[{colour}]{left}[/]", ending.kind, escape(ending.owner), escape(ending.name) + note, f"{ending.ends:%Y-%m-%d %H:%M}"
+        )
+    console.print(table if found else "Nothing ends within 60 days.")
+
+
+def _said(alert: expiry.Alert) -> dict[str, object]:
+    one = alert.ending
+    return {
+        "kind": one.kind,
+        "owner": one.owner,
+        "name": one.name,
+        "ends": one.ends,
+        "days_left": round(alert.left / timedelta(days=1), 2),
+        "succeeded": one.succeeded,
+    }
