@@ -110,7 +110,10 @@ def _speech(old: Bundle, new: Bundle) -> Iterator[str]:
 
 
 def _profile(old: Bundle, new: Bundle) -> Iterator[str]:
-    for name in ("economy", "administration", "programme", "signed", "link", "members", "contacts", "level_words"):
+    names = ["economy", "administration", "programme", "signed", "link", "contacts", "level_words"]
+    if max(len(old.arrangement.members), len(new.arrangement.members)) > 1:  # one that stands alone is its own member
+        names.append("members")
+    for name in names:
         if getattr(old.arrangement, name) != getattr(new.arrangement, name):
             yield f"Profile: {name.replace('_', ' ')} changed."
     for name in old.arrangement.binding.__slots__:
