@@ -22,7 +22,7 @@ from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
 from gateway.wire.sample import Dialect, Reading, load_dialect
 from gateway.wire.sample.face import Face
-from gateway.wire.sample.language import Node
+from gateway.wire.sample.nodes import Node
 from gateway.wire.xml import parse
 
 Row = dict[str, Any]

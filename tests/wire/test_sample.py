@@ -13,9 +13,9 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Standing, Statement
 from gateway.wire.sample import Fault, Reading
 from gateway.wire.sample.face import Face
-from gateway.wire.sample.language import Vocabulary
 from gateway.wire.sample.load import code_lists
 from gateway.wire.sample.parse import Reader
+from gateway.wire.sample.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent / "samples"
 LANGUAGE = tomllib.loads((HERE / "language.toml").read_text(encoding="utf-8"))

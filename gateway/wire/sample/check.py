@@ -12,7 +12,8 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.wire.sample.face import Face, Reading
 from gateway.wire.sample.faults import Fault
-from gateway.wire.sample.language import FIELDS, Hole, Ill, Node, Template, holes_of
+from gateway.wire.sample.language import FIELDS, Hole, Ill, Template
+from gateway.wire.sample.nodes import Node, holes_of
 from gateway.wire.sample.values import LONGEST_TIN
 from gateway.wire.schema import Allowed, Schema
 

@@ -14,9 +14,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement
 from gateway.wire.sample import refuse
 from gateway.wire.sample.forms import Form
-from gateway.wire.sample.language import COUNT, FIELDS, Vocabulary
-from gateway.wire.sample.parse import Sample
+from gateway.wire.sample.language import COUNT, FIELDS
+from gateway.wire.sample.nodes import Sample
 from gateway.wire.sample.read import GROUPS, Record, element_reader, merged, reader
+from gateway.wire.sample.vocabulary import Vocabulary
 from gateway.wire.sample.write import drained, element_writer, splitter, writer
 from gateway.wire.xml import escape
 
@@ -120,6 +121,9 @@ class Face:
         top |= {f"query.{name}": value for name, value in reading.query.items()}
         top |= settings
         rows = self._rows(reading)
+        if rows and not self.sample.outer:
+            raise Refusal(Code.FIELD_UNEXPECTED, "This document has no place for records of operators.", field="statements")
+        drained({key: value for key, value in top.items() if key.startswith("query.") and key not in self._query})
         out: list[str] = []
         if self._alone:
             self._write_alone(out, top, rows)

@@ -12,9 +12,10 @@ from gateway.wire.sample.check import check_face, longest_code
 from gateway.wire.sample.dialect import Dialect
 from gateway.wire.sample.face import Face
 from gateway.wire.sample.faults import DialectFaults, Fault
-from gateway.wire.sample.language import Ill, Vocabulary
+from gateway.wire.sample.language import Ill
 from gateway.wire.sample.parse import Reader
 from gateway.wire.sample.values import Codes
+from gateway.wire.sample.vocabulary import Vocabulary
 from gateway.wire.schema import Schema, compile_schema
 from gateway.wire.xsd import SchemaFault
 

@@ -12,8 +12,8 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.sample import refuse
-from gateway.wire.sample.language import Node, Template, holes_of
-from gateway.wire.sample.parse import discriminator, guards
+from gateway.wire.sample.language import Template
+from gateway.wire.sample.nodes import Node, discriminator, guards, holes_of
 from gateway.wire.sample.values import as_is
 
 Record = dict[str, Any]

@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 from gateway.core.errors import Code, Refusal
-from gateway.wire.sample.language import Each, Missing, Node, Template, holes_of
+from gateway.wire.sample.language import Missing, Template
+from gateway.wire.sample.nodes import Each, Node, holes_of
 from gateway.wire.sample.values import Value, as_is
 from gateway.wire.xml import escape
 
