@@ -11,8 +11,11 @@ from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.show import known
 from gateway.core.errors import Code, Refusal
-from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
+from gateway.exchange import announce
+from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key, create_token_key
+from gateway.trust.pkcs11 import Token
 from gateway.trust.selfsigned import Subject
 
 app = typer.Typer(
@@ -20,6 +23,13 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="The key's name; AEO_KEY says which one signs.")]
+InToken = Annotated[
+    tuple[str, str, str] | None,
+    typer.Option(
+        metavar="MODULE TOKEN KEY",
+        help="The key is in a PKCS#11 token: the module's path, both labels. AEO_KEY_PASSPHRASE is the PIN.",
+    ),
+]
 
 
 @app.command()
@@ -32,21 +42,17 @@ def create(
     country: Annotated[str, typer.Option(help="C of the certificate.")] = "",
     days: Annotated[int, typer.Option(help="How long the certificate is valid.")] = 730,
     purpose: Annotated[Purpose, typer.Option(help="A demo key is refused when AEO_MODE is production.")] = Purpose.PRODUCTION,
+    token: InToken = None,
 ) -> None:
-    """Make a key and its self-signed certificate, encrypted with AEO_KEY_PASSPHRASE."""
+    """Make a key and its self-signed certificate, encrypted with AEO_KEY_PASSPHRASE; or the certificate of a key that a token holds."""
     chosen = settings()
     if KeyRing(chosen.keys).all(name):
         raise Refusal(Code.DATA_INVALID, f"There is a key named {name} already.", remedy=f"aeo-gateway key rotate {name}")
-    key = create_file_key(
-        chosen.keys,
-        name,
-        algorithm,
-        Subject(name, organisation, country),
-        purpose,
-        chosen.key_passphrase.get_secret_value(),
-        days,
-        now=utc_now(),
-    )
+    subject, secret, now = Subject(name, organisation, country), chosen.key_passphrase.get_secret_value(), utc_now()
+    if token is None:
+        key = create_file_key(chosen.keys, name, algorithm, subject, purpose, secret, days, now=now)
+    else:
+        key = create_token_key(chosen.keys, name, algorithm, subject, purpose, Token(*token), secret, days, now=now)
     console.print(
         f"Made {key.id} in {key.folder}. Its certificate for the partners: aeo-gateway key export-certificate {key.id}",
         highlight=False,
@@ -75,13 +81,19 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(identity: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")], as_json: Json = False) -> None:
-    """One key: everything but its secret."""
-    row = _row(_key(identity))
+    """One key: everything but its secret, and which partners acknowledged its announcement."""
+    key = _key(identity)
+    row = _row(key)
+    with known() as (connection, _):
+        told = announce.heard(connection, key.fingerprint)
     if as_json:
-        print_json(row)
+        print_json(row | {"announced": told})
         return
     for name, value in row.items():
         console.print(f"{name.replace('_', ' '):<14}{value}", highlight=False, soft_wrap=True)
+    for one in told:
+        acknowledged = f"acknowledged {one.finished:%Y-%m-%d %H:%M} UTC" if one.state == "delivered" else one.state
+        console.print(f"announced to {one.partner}: {acknowledged}", highlight=False)
 
 
 @app.command()
@@ -89,11 +101,17 @@ def rotate(
     name: Name = "gateway",
     switch: Annotated[int, typer.Option(help="Days from now at which the next key takes over.")] = 14,
     days: Annotated[int, typer.Option(help="How long its certificate is valid.")] = 730,
+    token: InToken = None,
 ) -> None:
     """Make the next key. Partners hear of its certificate first; it signs only from the day of the switch on."""
     chosen, now = settings(), utc_now()
     key = KeyRing(chosen.keys).rotate(
-        name, chosen.key_passphrase.get_secret_value(), days, signs_from=now + timedelta(days=switch), now=now
+        name,
+        chosen.key_passphrase.get_secret_value(),
+        days,
+        signs_from=now + timedelta(days=switch),
+        now=now,
+        token=Token(*token) if token else None,
     )
     console.print(f"Made {key.id}; it signs from {key.record.signs_from:%Y-%m-%d %H:%M} UTC on.", highlight=False)
     console.print(

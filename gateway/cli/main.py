@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,7 +15,19 @@ from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
 from gateway.settings import SettingsFault
 
-app = typer.Typer(
+
+class _Command(typer.Typer):
+    """What is refused is said in a sentence with its remedy, never as a traceback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*args, **kwargs)
+        except (Refusal, PartnerFaults, SettingsFault) as refused:
+            complain(refused)
+            sys.exit(2)
+
+
+app = _Command(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Exchange signed AEO status messages with partner customs administrations; tell clearance what a foreign AEO is entitled to, and why.",
@@ -87,14 +99,5 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def main() -> None:
-    """Runs a command; what is refused is said in a sentence with its remedy, never as a traceback."""
-    try:
-        app()
-    except (Refusal, PartnerFaults, SettingsFault) as refused:
-        complain(refused)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    app()
