@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from gateway.clearance.answer import Answers
@@ -43,7 +44,7 @@ class Service:
         with self.node.database.reading() as connection:
             self.answers.refresh(connection)
 
-    async def admit(self, authorization: str, scope: Scope) -> Caller:
+    def admit(self, authorization: str, scope: Scope) -> Awaitable[Caller]:
         """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""
         bearer = authorization[:7].lower() == "bearer "
-        return await self.callers.check(authorization[7:].strip() if bearer else "", scope)
+        return self.callers.check(authorization[7:].strip() if bearer else "", scope)

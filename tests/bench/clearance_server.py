@@ -198,7 +198,9 @@ def main() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1024)
         print(json.dumps(said | {"port": listener.getsockname()[1]}), flush=True)
-        config = uvicorn.Config(app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off")
+        config = uvicorn.Config(
+            app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off", proxy_headers=False
+        )
         uvicorn.Server(config).run([listener])
 
 
