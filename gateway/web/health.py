@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from sqlalchemy import select
 from starlette.responses import Response
 
+from gateway.exchange import watch
 from gateway.exchange.lists import last_complete
 from gateway.store import outbox
 from gateway.web.documents import describe
@@ -91,10 +92,11 @@ async def metrics(service: Served, caller: Scraper) -> Response:
 
 
 def _gauges(service: Service) -> list[Metric]:
-    index, now = service.index, service.node.clock()
+    node, index, now = service.node, service.index, service.node.clock()
     age = index.age(now)
-    with service.node.database.reading() as connection:
+    with node.database.reading() as connection:
         depth, lists = outbox.depth(connection), last_complete(connection)
+        ends = list(watch.endings(connection, node, node.revocation.facts() if node.revocation else (), now))
     return [
         gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),
         gauge("aeo_index_position", "Journal entries reflected in the read index.", [((), index.position)]),
@@ -112,4 +114,10 @@ def _gauges(service: Service) -> list[Metric]:
             ("partner", "scope"),
         ),
         gauge("aeo_outbox_messages", "Messages of ours by what became of them.", depth.items(), ("partner", "state")),
+        gauge(
+            "aeo_ends_in_seconds",
+            "Until a certificate, an authority, a revocation list or an announcement's time ends.",
+            {(one.kind, one.owner, one.name): (one.ends - now).total_seconds() for one in ends if not one.succeeded}.items(),
+            ("kind", "owner", "name"),
+        ),
     ]

@@ -14,6 +14,7 @@ aeo_index_bound_seconds                                            from this age
 aeo_index_current                                                  1 if the index can be answered from
 aeo_data_age_seconds                   partner, scope              age of the last complete list
 aeo_outbox_messages                    partner, state              messages of ours by what became of them
+aeo_ends_in_seconds                    kind, owner, name           time until what `aeo-gateway warnings` watches ends, and nothing succeeds
 =====================================  ==========================  =================================================================
 """
 
