@@ -2,7 +2,8 @@
 
 ``gateway`` is the node itself, with two more addresses that give a constant of the same size from the same server: ``/constant`` is a route,
 the first that the router looks at; ``/bare`` is answered before any router is asked.
-``postgres`` is what a user would write instead: a FastAPI route that asks PostgreSQL at URL for the operator and decides by the same rules.
+``postgres`` is what a user would write instead: a FastAPI route that asks PostgreSQL at URL, in one statement, for everything that can
+change (the operator, the partner's last list, our own switches), and decides by the same rules.
 The first line it prints says on which port it listens, and for the gateway what loading took and what the index weighs.
 """
 
@@ -27,13 +28,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.clearance.answer import Answers, Asked, Reach, answer_from
+from gateway.clearance.answer import Answers, Asked, answer_from
 from gateway.clearance.wording import Language
 from gateway.core import history
 from gateway.core.arrangement import Arrangement, Direction, Law
 from gateway.core.history import Timeline
 from gateway.core.model import Standing, Statement, Told
-from gateway.core.question import Currency, Switches
+from gateway.core.question import Currency, Stop, Switches
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import Scope
@@ -134,9 +135,10 @@ def _now() -> datetime:
 class _Fetched:
     """What one request has fetched from PostgreSQL."""
 
-    def __init__(self, arrangement: Arrangement, law: Law, reach: Reach, packed: bytes | None) -> None:
-        self._arrangement, self.law, self._reach, self._packed = arrangement, law, reach, packed
-        self.switches = Switches()
+    def __init__(self, arrangement: Arrangement, law: Law, row: tuple[bytes | None, datetime | None, list[Stop]]) -> None:
+        self._arrangement, self.law = arrangement, law
+        self._packed, self._as_of, stops = row
+        self.switches = Switches(arrangements={arrangement.iso: stops})
 
     def arrangement_for(self, code: str) -> Arrangement | None:
         return self._arrangement if code.startswith("SG") else None
@@ -148,7 +150,20 @@ class _Fetched:
         return self._packed and history.unpack(self._packed)  # type: ignore[return-value] # bytes are never empty here
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
-        return self._reach.of(arrangement, code)
+        return Currency(self._as_of)
+
+
+_TABLES = """
+CREATE TABLE operators (tin text PRIMARY KEY, timeline bytea NOT NULL);
+CREATE TABLE lists (partner text, scope text, as_of timestamptz, PRIMARY KEY (partner, scope, as_of));
+CREATE TABLE switches (id serial PRIMARY KEY, subject text, since timestamptz, until timestamptz, who text, reason text);
+CREATE INDEX ON switches (subject);
+"""
+_ASK = """
+SELECT (SELECT timeline FROM operators WHERE tin = %(tin)s),
+       (SELECT max(as_of) FROM lists WHERE partner = %(partner)s AND scope = '*'),
+       (SELECT json_agg(s) FROM switches s WHERE subject IN (%(tin)s, %(partner)s))
+"""
 
 
 def postgres(count: int, home: Path, url: str) -> FastAPI:
@@ -156,9 +171,9 @@ def postgres(count: int, home: Path, url: str) -> FastAPI:
     world = World(home, ("SG",))
     arrangement, law = world.node.partners.get("SG").arrangement, world.answers.law
     as_of = _now() - timedelta(days=1)
-    reach = Reach({("SG", "*"): as_of})
     with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS operators (tin text PRIMARY KEY, timeline bytea NOT NULL)")
+        connection.execute(_TABLES)
+        connection.execute("INSERT INTO lists VALUES ('SG', '*', %s)", (as_of,))
         with connection.cursor().copy("COPY operators FROM STDIN") as copy:
             for row in timelines(count, as_of, arrangement):
                 copy.write_row(row)
@@ -177,11 +192,11 @@ def postgres(count: int, home: Path, url: str) -> FastAPI:
         else:
             connection = await pool.get()
         try:
-            cursor = await connection.execute("SELECT timeline FROM operators WHERE tin = %s", (code,))
-            row = await cursor.fetchone()
+            row = await (await connection.execute(_ASK, {"tin": code, "partner": "SG"})).fetchone()
         finally:
             pool.put_nowait(connection)
-        fetched = _Fetched(arrangement, law, reach, row[0] if row else None)
+        assert row is not None, "this SELECT always gives one row"
+        fetched = _Fetched(arrangement, law, (row[0], row[1], msgspec.convert(row[2] or [], list[Stop])))
         answer = answer_from(fetched, Asked(code=code, direction=direction), now=_now())
         said: dict[str, Any] = msgspec.to_builtins(render(answer, law, Language.EN))
         return said
