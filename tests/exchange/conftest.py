@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.store.database import Database
+from tests.exchange.desk import Desk, row
 from tests.exchange.house import House, through_lines
 
 
@@ -72,3 +73,13 @@ def _admin(server: str, statement: str) -> None:
 
 def _named(server: str, name: str) -> str:
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    """Two partners that have heard their first list, which names enterprise 1."""
+    made = Desk(database, tmp_path, ["SG", "HK"])
+    made.feed(row(1))
+    for iso in ("SG", "HK"):
+        assert made.deliver(iso, "accepted") == [("list", [("valid", "9900000001")])]
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from gateway.core.arrangement import Dated, Provenance, Term
 from gateway.core.errors import Refusal
 from gateway.exchange import tell
+from gateway.exchange.tell import Report
 from gateway.store.tables import entry
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFIED, RECTIFYING, UNFORESEEN, Desk, row
@@ -229,3 +231,22 @@ def test_what_expired_unheard_is_said_again(desk: Desk) -> None:
     desk.pass_time(days=1)
     desk.look()
     assert desk.deliver("SG") == []
+
+
+# ---------------------------------------------------------------- several at once
+
+
+def test_two_feeds_at_once_take_turns(desk: Desk) -> None:
+    """Two nodes, or a node and a command: no customs code goes to two enterprises, nothing is lost, nothing is told twice."""
+    numbers = range(10, 30)
+
+    def feed(shift: int) -> Report:
+        return desk.feed(*(row(number + shift, customs_code=f"99{number:08d}") for number in numbers))
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(feed, (0, 1000, 0, 1000)))
+    assert sorted(one.taken for one in reports) == [0, 0, 0, 20]
+    assert sum(len(one.refused) for one in reports) == 40
+    assert sum(one.repeated for one in reports) == 20
+    ((kind, said),) = desk.deliver("SG")
+    assert (kind, sorted(said)) == ("update", [("valid", f"99{number:08d}") for number in numbers])
