@@ -32,8 +32,8 @@ def take(connection: Connection, said: Envelope, body: bytes, received: datetime
         )
     match header.kind:
         case Kind.RECEIPT:
-            check_receipt(said, about, sent.digest)
-            delivered(connection, sent.id, header.sender, about, answer=body, at=received)
+            receipt_digest = check_receipt(said, about, sent.digest)
+            delivered(connection, sent.id, header.sender, about, digest=receipt_digest, answer=body, at=received)
         case Kind.REFUSAL:
             refused = read_refusal(said, sent.body)
             if not refused.retryable:
@@ -45,15 +45,16 @@ def take(connection: Connection, said: Envelope, body: bytes, received: datetime
             journal.append(connection, "result", header.id, counted, at=received, partner=header.sender)
 
 
-def delivered(connection: Connection, row: int, partner: str, message_id: str, *, answer: bytes, at: datetime) -> None:
+def delivered(connection: Connection, row: int, partner: str, message_id: str, *, digest: str, answer: bytes, at: datetime) -> None:
     """A checked receipt (``answer``) proves that our message arrived. The same or another receipt once more changes nothing."""
     if outbox.settle(connection, row, "delivered", at=at, answer=answer):
         beliefs.arrived(connection, row, at)
-        journal.append(connection, "delivered", message_id, {"receipt": sha256(answer).hexdigest()}, at=at, partner=partner)
+        proof: dict[str, object] = {"digest": digest, "receipt": sha256(answer).hexdigest()}
+        journal.append(connection, "delivered", message_id, proof, at=at, partner=partner)
 
 
-def check_receipt(said: Envelope, message_id: str, digest: str | None) -> None:
-    """Raises ``Refusal`` RECEIPT_MISMATCH unless the receipt is for this message and these bytes."""
+def check_receipt(said: Envelope, message_id: str, digest: str | None) -> str:
+    """The digest that the receipt is for. Raises ``Refusal`` RECEIPT_MISMATCH unless that is of this message and these bytes."""
     receipt = envelope.read_receipt(said)
     if receipt.message != message_id or digest is None or receipt.digest != digest:
         raise Refusal(
@@ -61,6 +62,7 @@ def check_receipt(said: Envelope, message_id: str, digest: str | None) -> None:
             f"The receipt is for {receipt.message} with digest {receipt.digest[:16]}..., the message sent was {message_id}.",
             facts={"sent": str(digest), "receipt": receipt.digest},
         )
+    return digest
 
 
 def read_refusal(said: Envelope, body: bytes) -> Said:

@@ -112,8 +112,8 @@ async def deliver(node: Node, live: Live) -> bool:
 async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, retry_after: str | None) -> bool:
     """What a proven answer means. Raises ``Refusal`` where it is not about the bytes that were sent."""
     if said.header.kind is Kind.RECEIPT:
-        acknowledge.check_receipt(said, leased.header.id, leased.digest)
-        await node.write(partial(_delivered, leased=leased, answer=answer, at=node.clock()))
+        digest = acknowledge.check_receipt(said, leased.header.id, leased.digest)
+        await node.write(partial(_delivered, leased=leased, digest=digest, answer=answer, at=node.clock()))
     elif said.header.kind is Kind.REFUSAL:
         refused = acknowledge.read_refusal(said, leased.body or b"")
         if refused.retryable:
@@ -126,9 +126,9 @@ async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, ret
     return True
 
 
-def _delivered(connection: Connection, leased: Leased, answer: bytes, at: datetime) -> None:
+def _delivered(connection: Connection, leased: Leased, digest: str, answer: bytes, at: datetime) -> None:
     outbox.works(connection, leased.partner)
-    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, answer=answer, at=at)
+    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=at)
 
 
 def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:

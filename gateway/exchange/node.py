@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from gateway.core.errors import Refusal
 from gateway.core.model import Environment
 from gateway.settings import Settings
 from gateway.store.database import Database, Writer, shared_clock
@@ -36,22 +37,34 @@ def new_id() -> str:
     return str(uuid4())
 
 
+class CannotSign(Exception):
+    """Our key cannot be used now: a fault of ours, and never a verdict on what came."""
+
+
 class Signing:
-    """Our key as it is now: a rotation takes effect at its announced moment on every node, without a restart."""
+    """Our key as it is now: a rotation takes effect at its announced moment on every node, without a restart.
+
+    Raises ``Refusal`` naming what is missing when it is made, and ``CannotSign`` from then on.
+    """
 
     def __init__(self, ring: KeyRing, name: str, passphrase: str, clock: Callable[[], datetime], *, production: bool) -> None:
         self._ring, self._name, self._passphrase, self._clock, self._production = ring, name, passphrase, clock, production
-        self._until = datetime.max.replace(tzinfo=UTC)
-        self.now()
+        self._open(clock())
 
     def now(self) -> tuple[Signer, str, datetime]:
-        """The signer, the fingerprint of its certificate and when that ends. Raises ``Refusal`` naming what is missing."""
+        """The signer, the fingerprint of its certificate and when that ends."""
         moment = self._clock()
         if not self._until - _KEPT <= moment < self._until:  # a clock may also jump back
-            key = self._ring.current(self._name, moment, production=self._production)
-            self._current = (key.signer(self._passphrase), key.fingerprint, key.x509.not_valid_after_utc)
-            self._until = moment + _KEPT
+            try:
+                self._open(moment)
+            except Refusal as refusal:
+                raise CannotSign(f"{refusal.detail} {refusal.remedy}") from refusal
         return self._current
+
+    def _open(self, moment: datetime) -> None:
+        key = self._ring.current(self._name, moment, production=self._production)
+        self._current = (key.signer(self._passphrase), key.fingerprint, key.x509.not_valid_after_utc)
+        self._until = moment + _KEPT
 
 
 def _nothing(_: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Statement, Told, priority_of
-from gateway.exchange import acknowledge, keys, lists, tell
+from gateway.exchange import acknowledge, facts, keys, lists, tell
 from gateway.exchange.judge import Judged
 from gateway.exchange.node import Node, new_id
 from gateway.exchange.resend import resend
@@ -78,6 +78,7 @@ def record(
             "statements": len(judged.told),
             "statements_digest": statements.digest(judged.told),
             "receipt": sha256(receipt).hexdigest(),
+            "revocation": facts.keep(connection, node.trust, iso),
         },
         at=received,
         partner=iso,

@@ -40,15 +40,16 @@ def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     shared = node.shared(connection)
     if not leases.hold(connection, "sealer", holder, now=shared, until=shared + node.settings.lease):
         return 0
-    numbered = journal.number(connection)
-    if not numbered:
+    leaves = journal.number(connection)
+    if not leaves:
         return 0
-    tree, now = journal.frontier(connection), node.clock()
+    tree, now = journal.frontier(connection).extend(leaves), node.clock()
     signer, fingerprint, _ = node.signing.now()
     root = tree.root.hex()
     text = journal.note(node.settings.administration, tree.size, root, now)
-    journal.add_checkpoint(connection, tree, Sealed(tree.size, root, now, text, signer.sign(text), fingerprint))
-    return len(numbered)
+    sealed = Sealed(tree.size, root, now, text, signer.sign(text), fingerprint, signer.algorithm)
+    journal.add_checkpoint(connection, tree, sealed)
+    return len(leaves)
 
 
 def checkpoint_of(sealed: Sealed | None) -> Checkpoint | None:

@@ -44,33 +44,31 @@ class Sealed(msgspec.Struct, frozen=True):
     note: bytes
     signature: bytes
     fingerprint: str
+    algorithm: str
 
 
-def number(connection: Connection, most: int = PAGE) -> list[int]:
-    """Gives the committed, unnumbered entries their positions, in the order of their ids; returns the ids.
+def number(connection: Connection, most: int = PAGE) -> list[bytes]:
+    """Gives the committed, unnumbered entries their positions, in the order of their ids; returns their leaf hashes.
 
     Only the holder of the sealer's lease may call this: two at once would give one position twice (and the unique key would object).
     """
-    waiting = (
-        connection.execute(select(entry.c.id).where(entry.c.position.is_(None)).order_by(entry.c.id).limit(most)).scalars().all()
-    )
-    if not waiting:
+    waiting = select(entry.c.id, entry.c.body).where(entry.c.position.is_(None)).order_by(entry.c.id).limit(most)
+    leaves = [(row.id, leaf_hash(row.body)) for row in connection.execute(waiting)]
+    if not leaves:
         return []
     last = connection.execute(select(func.max(entry.c.position))).scalar_one()
     first = 0 if last is None else last + 1
     connection.execute(
-        update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p")),
-        [{"i": identity, "p": first + offset} for offset, identity in enumerate(waiting)],
+        update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p"), leaf=bindparam("h")),
+        [{"i": identity, "p": first + offset, "h": leaf} for offset, (identity, leaf) in enumerate(leaves)],
     )
-    return list(waiting)
+    return [leaf for _, leaf in leaves]
 
 
 def frontier(connection: Connection) -> Frontier:
-    """The tree as of the last checkpoint, grown by every entry numbered since."""
+    """The tree as of the last checkpoint."""
     packed = connection.execute(select(checkpoint.c.frontier).order_by(checkpoint.c.size.desc()).limit(1)).scalar_one_or_none()
-    known = Frontier() if packed is None else Frontier.unpack(packed)
-    rows = connection.execute(select(entry.c.body).where(entry.c.position >= known.size).order_by(entry.c.position)).scalars()
-    return known.extend(leaf_hash(body) for body in rows)
+    return Frontier() if packed is None else Frontier.unpack(packed)
 
 
 def note(administration: str, size: int, root: str, sealed: datetime) -> bytes:

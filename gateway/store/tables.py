@@ -242,12 +242,14 @@ lease = Table(
     Column("until", Moment, nullable=False),
 )
 
-#: The journal. ``position`` is given by the sealer to committed entries only; leaf = SHA-256 over (0x00, body) as RFC 9162 says.
+#: The journal. ``position`` and ``leaf`` are given by the sealer to committed entries only; leaf = SHA-256 over (0x00, body) as RFC 9162
+#: says. It is kept so that, of a batch that does not fit its checkpoint, the very entry can be named.
 entry = Table(
     "entry",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("position", BigInteger, unique=True),
+    Column("leaf", LargeBinary(32)),
     Column("at", Moment, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("partner", String(2)),
@@ -264,6 +266,15 @@ checkpoint = Table(
     Column("sealed", Moment, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
     Column("signed", LargeBinary, nullable=False),
+)
+
+#: Revocation lists and responses (DER) that messages were judged with, by SHA-256: the evidence of a message names and holds them.
+fact = Table(
+    "fact",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(4), nullable=False),
+    Column("der", LargeBinary, nullable=False),
 )
 
 #: Our own hand on the switch. ``what``: operator, arrangement or disruption. Lifting closes ``until``.

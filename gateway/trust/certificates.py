@@ -116,6 +116,10 @@ class TrustStore:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_judged": {}, "_revocations": self._revocations.known()}
 
+    def known(self) -> Known:
+        """What is known of revocations now."""
+        return self._revocations.known()
+
     def put(self, partner: str, trust: Trust) -> None:
         """Replaces what is pinned for ``partner``, from the next question on."""
         self._partners[partner] = trust

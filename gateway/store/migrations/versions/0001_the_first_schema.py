@@ -96,6 +96,7 @@ def upgrade() -> None:
         "entry",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.Column("leaf", sa.LargeBinary(length=32), nullable=True),
         sa.Column("at", Moment(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("partner", sa.String(length=2), nullable=True),
@@ -107,6 +108,13 @@ def upgrade() -> None:
     with op.batch_alter_table("entry", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_entry_subject"), ["subject"], unique=False)
 
+    op.create_table(
+        "fact",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=4), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_fact")),
+    )
     op.create_table(
         "intake",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -375,6 +383,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_intake_outcome_id_size")
 
     op.drop_table("intake")
+    op.drop_table("fact")
     with op.batch_alter_table("entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_entry_subject"))
 
