@@ -36,18 +36,19 @@ async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(PATIENCE):
-            async for part in request.stream():
-                size += len(part)
-                room.used += len(part)
-                if size > limit:
-                    raise _too_large(limit)
-                if room.used > room.limit:
-                    raise Refusal(Code.BUSY)
-                parts.append(part)
-        yield b"".join(parts)
-    except (ClientDisconnect, TimeoutError):
-        raise Refusal(Code.BODY_INCOMPLETE) from None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for part in request.stream():
+                    size += len(part)
+                    room.used += len(part)
+                    if size > limit:
+                        raise _too_large(limit)
+                    if room.used > room.limit:
+                        raise Refusal(Code.BUSY)
+                    parts.append(part)
+        except (ClientDisconnect, TimeoutError):
+            raise Refusal(Code.BODY_INCOMPLETE) from None
+        yield b"".join(parts)  # outside of that: a timeout of ours is no fault of the sender's
     finally:
         room.used -= size
 

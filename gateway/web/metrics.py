@@ -21,7 +21,7 @@ aeo_ends_in_seconds                    kind, owner, name           time until wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
@@ -41,7 +41,7 @@ class Metrics:
         self.answers: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self._times: dict[str, list[int]] = {}
-        self._sums: Counter[str] = Counter()
+        self._sums: defaultdict[str, float] = defaultdict(float)
 
     def served(self, route: str, status: int, seconds: float) -> None:
         """One request, answered."""
@@ -50,7 +50,7 @@ class Metrics:
         if times is None:
             times = self._times[route] = [0] * (len(BOUNDS) + 1)
         times[bisect_left(BOUNDS, seconds)] += 1
-        self._sums[route] += seconds  # type: ignore[assignment] # a Counter adds floats just as well
+        self._sums[route] += seconds
 
     def families(self) -> Iterator[Metric]:
         """What was counted, as prometheus_client knows it."""

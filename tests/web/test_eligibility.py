@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from gateway.core.arrangement import Tier
 from gateway.core.model import Standing
+from gateway.domestic.record import Record
+from gateway.domestic.rules import MeasureStatus
+from gateway.exchange import tell
 from gateway.store.tokens import Scope
 from gateway.web.eligibility import BATCH_LIMIT
 from tests.tools import REPO
@@ -274,3 +278,26 @@ def test_a_node_that_cannot_know_says_so(world: World, codes: list[str], headers
     world.now += world.index.bound + timedelta(seconds=1)
     said = ask(world, headers, code=codes[0], direction="import")
     assert (said["verdict"], said["grant"], said["reasons"][0]["code"]) == ("undetermined", False, "not-current")
+
+
+def test_domestic_parties_are_looked_up_and_one_that_is_discredited_prevails(
+    world: World, codes: list[str], headers: dict[str, str]
+) -> None:
+    discredited = Record(
+        uscc="91310000MA1FL0000X",
+        customs_code="3101960001",
+        name_zh="虚构贸易有限公司",
+        tier=Tier.DISCREDITED,
+        tier_since=date(2026, 4, 1),
+        measure_status=MeasureStatus.ACTIVE,
+        measure_since=date(2026, 4, 1),
+    )
+    world.node.writer.do(lambda connection: tell.follow(connection, world.node, [discredited], world.now))
+    alone = ask(world, headers, code=codes[0], direction="import", party=["a stranger"])
+    assert alone["grant"]
+    for party in ("91310000MA1FL0000X", "3101960001"):
+        said = ask(world, headers, code=codes[0], direction="import", party=["a stranger", party])
+        assert [one["code"] for one in said["reasons"]] == ["domestic-party-prevails"]
+    many = {"codes": [codes[0], {"code": codes[1], "parties": ["nobody"]}], "direction": "import", "parties": ["3101960001"]}
+    answers = world.client.post(PATH, json=many, headers=headers).json()["answers"]
+    assert [one["grant"] for one in answers] == [False, True]

@@ -103,9 +103,10 @@ def test_when_too_much_comes_at_once_the_sender_is_asked_to_come_again(world: Wo
     assert world.service.room.used == world.service.room.limit
 
 
-def test_a_fault_of_ours_is_no_verdict(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [RuntimeError("a secret of ours"), TimeoutError("a secret of ours")])
+def test_a_fault_of_ours_is_no_verdict(fault: Exception, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
-        raise RuntimeError("a secret of ours")
+        raise fault
 
     monkeypatch.setattr(world.node.writer, "submit", fails)
     answer = world.client.post("/exchange", content=ping(world), headers=XML)
