@@ -54,7 +54,9 @@ News = dict[str, tuple[Statement, ...]]
 
 
 class Unsaid(msgspec.Struct, frozen=True):
-    """What a partner's XML cannot say of an enterprise (a name it must have, a text too long), so that only this was left out."""
+    """What a partner's XML cannot say of an enterprise (a text too long for it), so that only this was left out. An empty ``uscc``: the
+    whole message could not be said.
+    """
 
     partner: str
     uscc: str
@@ -103,6 +105,11 @@ class Talk:
     @property
     def shared(self) -> frozenset[str]:
         return shared_on(self.arrangement, self.day)
+
+    def unsaid(self, uscc: str, refusal: Refusal) -> None:
+        """Notes what could not be said, and goes on."""
+        log.warning("%s cannot be told of %s: %s", self.iso, uscc or "anything", refusal)
+        self.told.unsaid.append(Unsaid(self.iso, uscc, str(refusal.code), refusal.detail))
 
 
 def may_hear(live: Live, at: datetime) -> bool:
@@ -201,11 +208,18 @@ def _compare(talk: Talk, states: Mapping[str, Enterprise]) -> tuple[News, dict[s
     }
     wrong: set[int] = set()
     for uscc, unsent in waiting.items():
-        if uscc in states and {one.statement for one in unsent} == set(news.get(uscc, ())):
+        if uscc in states and _still_right(unsent, news.get(uscc, ()), last.get(uscc)):
             news.pop(uscc, None)
         elif uscc in states or any(one.statement.tin in taken for one in unsent):
             wrong.update(one.row for one in unsent)
     return news, last, wrong
+
+
+def _still_right(unsent: Sequence[Belief], news: Sequence[Statement], last: Belief | None) -> bool:
+    """What is unsent is just the news; or nothing is news any more because a list or response queued after it says the same."""
+    if not news:
+        return last is not None and last.row > unsent[0].row
+    return {one.statement for one in unsent} == set(news)
 
 
 def _said(last: Belief | None, now: Statement | Silence, shared: frozenset[str]) -> tuple[Statement, ...]:
@@ -235,6 +249,8 @@ def _list(talk: Talk) -> int:
             named[uscc] = (statement,)
         elif before is not None and before.standing in LEARNED:
             omitted.append((uscc, Statement(tin=before.tin, standing=Standing.DELISTED)))
+    tins = {one.tin for said in named.values() for one in said}
+    omitted = [(uscc, one) for uscc, one in omitted if one.tin not in tins]
     documents = _documents(talk, Kind.LIST, named, last)
     for part, document in enumerate(documents, 1):
         row = _queue(talk, Kind.LIST, document, Picture(as_of=talk.at, part=part, parts=len(documents)))
@@ -269,10 +285,11 @@ def _documents(talk: Talk, kind: Kind, news: News, last: Mapping[str, Belief]) -
             second = {uscc: said for uscc, said in news.items() if uscc not in first}
             return [*_documents(talk, kind, first, last), *_documents(talk, kind, second, last)]
         say.check(talk.live, payload, talk.at)
-    except Refusal:
+    except Refusal as refusal:
         sayable = {uscc: said for uscc, one in news.items() if (said := _sayable(talk, kind, uscc, one, last.get(uscc)))}
         if sayable == news:
-            raise
+            talk.unsaid("", refusal)  # it would come back; nobody else is to wait for that
+            return []
         return _documents(talk, kind, sayable, last)
     return [Document(message_id, payload, news)]
 
@@ -291,11 +308,10 @@ def _sayable(talk: Talk, kind: Kind, uscc: str, said: tuple[Statement, ...], las
         try:
             say.check(talk.live, say.words(talk.live, kind, statements, new_id(), talk.at, picture=picture), talk.at)
         except Refusal as refusal:
-            unsaid = Unsaid(talk.iso, uscc, str(refusal.code), refusal.detail)
+            cause = refusal
         else:
             return statements
-    log.warning("%s cannot be told of %s: %s: %s", talk.iso, uscc, unsaid.code, unsaid.reason)
-    talk.told.unsaid.append(unsaid)
+    talk.unsaid(uscc, cause)
     return ()
 
 

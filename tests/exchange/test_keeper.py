@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Connection
 
 from gateway.core.arrangement import Binding
-from gateway.core.errors import Refusal
-from gateway.exchange import known, tell
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind
+from gateway.exchange import keeper, known, say, tell
+from gateway.exchange.node import Node
 from gateway.store import enterprises
 from gateway.store.database import Database
+from gateway.store.live import Live
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFYING, Desk, chosen, row
+from tests.exchange.house import House
 
 ONE, TWO = "9900000001", "9900000002"
 
@@ -147,6 +154,56 @@ def test_a_list_too_large_for_one_message_travels_in_parts(desk: Desk, monkeypat
     assert sorted(named) == [f"99{number:08d}" for number in range(1, 30)]
 
 
+def test_a_list_does_not_stand_in_for_an_urgent_loss(desk: Desk) -> None:
+    """The loss goes ahead of the list that implies it, however often anybody looks before either is sent."""
+    desk.feed(row(2))
+    desk.deliver("SG")
+    desk.feed(row(1, **DOWNGRADED), row(2, **RECTIFYING))
+    desk.pass_time(days=31)
+    desk.look()
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("suspended", TWO)]), ("list", [("suspended", TWO)])]
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == []
+
+
+def test_a_list_names_a_code_that_passed_on_once(desk: Desk) -> None:
+    desk.feed(row(1, customs_code=None), row(2, customs_code=ONE))
+    desk.pass_time(days=31)
+    desk.look()
+    assert desk.deliver("SG") == [("update", [("valid", ONE)]), ("list", [("valid", ONE)])]
+    assert [one.statement.standing for one in desk.told("SG", 2)] == ["valid"]
+
+
+def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.feed(1)
+    house.deliver()
+    house.later(days=31)
+    looks: list[str] = []
+
+    def look(connection: Connection, node: Node, iso: str, at: datetime) -> None:
+        looks.append(iso)
+        if len(looks) == 1:
+            raise OSError("the disk is full")
+        _look(connection, node, iso, at)
+
+    async def keep() -> None:
+        keeping = asyncio.create_task(keeper.run(house.node))
+        while len(looks) < 3:
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    _look = keeper.look
+    monkeypatch.setattr(keeper, "look", look)
+    monkeypatch.setattr(keeper, "EVERY", timedelta(milliseconds=10))
+    house.run(asyncio.wait_for(keep(), 10))
+    house.do(lambda connection: None)
+    house.deliver()
+    assert house.heard("SG", Kind.LIST)[-1].created == house.now
+
+
 # ---------------------------------------------------------------- what cannot be said
 
 
@@ -176,6 +233,24 @@ def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(de
     desk.pass_time(days=31)
     desk.look()
     assert desk.deliver("JP")[-1] == ("list", [("valid", ONE), ("suspended", TWO)])
+
+
+def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = say.check
+
+    def strict(live: Live, payload: str, at: datetime) -> None:
+        if live.arrangement.iso == "SG" and payload.count("<wco:RoleCode") + payload.count("<wco:ID>") > 2:
+            raise Refusal(Code.SCHEMA_INVALID, "one party a message")
+        check(live, payload, at)
+
+    monkeypatch.setattr(say, "check", strict)
+    done = desk.feed(row(2), row(3))
+    assert [(one.partner, one.uscc) for one in done.unsaid] == [("SG", "")]
+    assert desk.deliver("SG") == []
+    assert desk.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
+    monkeypatch.undo()
+    desk.look()
+    assert desk.deliver("SG") == [("update", [("valid", TWO), ("valid", "9900000003")])]
 
 
 # ---------------------------------------------------------------- queries
