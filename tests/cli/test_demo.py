@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,12 +57,10 @@ def code(told: Told, partner: str, standing: str) -> str:
     """A code of this partner that stands so, found as a person would: in its latest message about it."""
     for row in told.json("message", "list", "--partner", partner, "--most", "200"):
         if row["direction"] == "in" and row["kind"] in ("list", "notice"):
-            body = told.json("message", "show", row["id"])["body"]
-            for word in body.replace("<", " ").replace(">", " ").replace('"', " ").split():
-                if word.startswith(partner) and len(word) > 6:
-                    history = told.json("operator", "show", word)
-                    if history[-1]["statement"]["standing"] == standing:
-                        return word
+            body: str = told.json("message", "show", row["id"])["body"]
+            for word in re.findall(rf"\b{partner}[0-9A-Z]{{5,}}\b", body):
+                if told.json("operator", "show", word)[-1]["statement"]["standing"] == standing:
+                    return str(word)
     raise AssertionError(f"no {standing} operator of {partner}")
 
 
