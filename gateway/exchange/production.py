@@ -1,4 +1,7 @@
-"""What production asks for before it starts: everything that is missing is named at once, each with its remedy."""
+"""What production asks for before it starts: everything that is missing is named at once, each with its remedy.
+
+What a partner's data must say, freshness among it, the loader has asked for before it could be activated.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from cryptography import x509
 
 from gateway.core.errors import Refusal
 from gateway.exchange import keys
-from gateway.exchange.say import connected, day_of
+from gateway.exchange.say import connected
 from gateway.settings import Settings, SettingsFault
 from gateway.store.database import Database
 from gateway.store.live import Live, Partners
@@ -29,7 +32,7 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():
-        faults += (f"{iso}: {fault}" for fault in _partner(live, trusts[iso], now))
+        faults += (f"{iso}: {fault}" for fault in _partner(live, trusts[iso]))
     if faults:
         raise SettingsFault(("AEO_MODE is production, and this is missing or must not be:", *faults))
 
@@ -46,15 +49,12 @@ def _key(settings: Settings, now: datetime) -> Iterator[str]:
         yield f"{refusal.detail} {refusal.remedy}"
 
 
-def _partner(live: Live, trust: Trust, now: datetime) -> Iterator[str]:
-    arrangement, binding = live.arrangement, live.arrangement.binding
+def _partner(live: Live, trust: Trust) -> Iterator[str]:
+    binding = live.arrangement.binding
     if binding.private_addresses:
         yield "binding.private_addresses is for rehearsals only: take it out of its site.toml."
     if (binding.endpoint or "https://").startswith("http://"):
         yield f"binding.endpoint is {binding.endpoint}: give an https address."
-    for name in ("warn_after", "stop_after"):
-        if getattr(arrangement, name).on(day_of(now)).value is None:
-            yield f"terms.{name} says nothing for today: choose in its site.toml how old its data may be."
     if connected(live) and not any(pin.role == "signing" for pin in trust.pins):
         yield "it is connected and no signing certificate of it is pinned: put signing-1.pem into its site folder, certs/."
     for pin in trust.pins:

@@ -1,0 +1,177 @@
+"""Keys, warnings, voids and the start of production, from a terminal, as the program that is installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from gateway.cli.main import app
+from gateway.partners import load_one
+from gateway.store import partners as stored
+from gateway.store.database import Database
+from gateway.trust.keys import Purpose, create_file_key
+from gateway.trust.selfsigned import Subject
+from tests.tools import REPO
+
+PASSPHRASE = "correct horse battery staple 7Q"
+
+
+@dataclass
+class Terminal:
+    """A home, and the command in it: in this process, or as the program that is installed."""
+
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, *arguments: str, expect: int = 0) -> str:
+        """What it prints, both ways."""
+        for name, value in {"AEO_HOME": str(self.home), "AEO_KEY_PASSPHRASE": PASSPHRASE}.items():
+            self.monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            app(arguments)
+        said = "".join(self.capsys.readouterr())
+        assert (ended.value.code or 0) == expect, said
+        assert PASSPHRASE not in said
+        return said
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+    def start(self, command: str = "serve", passphrase: str = PASSPHRASE) -> str:
+        """What a production start complains of."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AEO_")}
+        own |= {"AEO_HOME": str(self.home), "AEO_MODE": "production", "AEO_KEY_PASSPHRASE": passphrase, "COLUMNS": "400"}
+        program = Path(sys.executable).parent / "aeo-gateway"
+        done = subprocess.run([str(program), command], capture_output=True, text=True, env=own, cwd=REPO, timeout=120)
+        said = done.stdout + done.stderr
+        assert done.returncode == 2, said
+        assert PASSPHRASE not in said
+        assert "Traceback" not in said
+        return said
+
+    def partner(self, iso: str, settings: str, certificate: str | None = None) -> None:
+        """A partner as shipped, with what an administrator enters, in force."""
+        folder = self.home / "site" / iso.lower()
+        (folder / "certs").mkdir(parents=True)
+        (folder / "site.toml").write_text(settings, "utf-8")
+        if certificate:
+            (folder / "certs" / "signing-1.pem").write_text(certificate, "ascii")
+        bundle = load_one(REPO / "partners" / iso.lower(), REPO / "schemas", self.home / "site")
+        database = Database(f"sqlite:///{self.home / 'gateway.db'}")
+        database.migrate()
+        with database.write.begin() as connection:
+            at = datetime.now(UTC) - timedelta(days=1)
+            stored.activate(connection, iso, bundle.digest, bundle.content, at=at, who="a test", reason="a test")
+        database.close()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(tmp_path / "home", capsys, monkeypatch)
+
+
+def certificate(folder: Path, purpose: Purpose) -> str:
+    """Of a partner."""
+    now = datetime.now(UTC)
+    return create_file_key(folder, "partner", "ecdsa-p256-sha256", Subject("partner"), purpose, PASSPHRASE, 90, now=now).pem
+
+
+@pytest.mark.parametrize("command", ["serve", "courier"])
+def test_production_names_everything_that_is_missing_at_once(command: str, terminal: Terminal, tmp_path: Path) -> None:
+    terminal.run("key", "create", "--purpose", "demo")
+    demo = certificate(tmp_path / "demo", Purpose.DEMO)
+    terminal.partner("SG", '[binding]\nendpoint = "http://127.0.0.1:9/exchange"\nprivate_addresses = true\n', demo)
+    terminal.partner("HK", '[binding]\nendpoint = "https://hk.example/exchange"\n')
+    said = terminal.start(command, passphrase="")
+    for part in (
+        "AEO_KEY_PASSPHRASE is empty",
+        "gateway-1 is a demo key",
+        "SG: binding.private_addresses",
+        "SG: binding.endpoint is http://127.0.0.1:9/exchange",
+        "SG: the signing certificate",
+        "HK: it is connected and no signing certificate",
+    ):
+        assert part in said
+
+
+def test_production_without_anything_says_what_to_do_first(terminal: Terminal) -> None:
+    said = terminal.start()
+    assert "There is no key named gateway" in said
+    assert "aeo-gateway key create gateway --purpose production" in said
+    assert "No partner is active" in said
+
+
+def test_a_wrong_passphrase_is_named_without_a_secret(terminal: Terminal) -> None:
+    terminal.run("key", "create")
+    assert "The passphrase does not open" in terminal.start(passphrase="not it")
+
+
+def test_a_key_file_that_others_may_read_is_refused(terminal: Terminal) -> None:
+    terminal.run("key", "create")
+    key = terminal.home / "keys" / "gateway-1" / "key.pem"
+    key.chmod(0o644)
+    said = terminal.start()
+    assert "is open to others than its owner" in said
+    assert f"chmod 600 {key}" in said
+
+
+def test_the_life_of_a_key(terminal: Terminal) -> None:
+    """Made, listed, rolled over, shown, exported; never a word of its secret."""
+    terminal.run("key", "create", "--days", "40")
+    assert "aeo-gateway key rotate gateway" in terminal.run("key", "create", expect=2)
+    (warning,) = terminal.json("warnings")
+    assert (warning["kind"], warning["name"], warning["succeeded"]) == ("our-key", "gateway-1", False)
+    assert "gateway-1" in terminal.run("warnings")
+    terminal.run("key", "rotate", "--switch", "3")
+    assert [(row["id"], row["state"]) for row in terminal.json("key", "list")] == [("gateway-1", "current"), ("gateway-2", "next")]
+    assert [row["succeeded"] for row in terminal.json("warnings")] == [True]
+    shown = terminal.json("key", "show", "gateway-2")
+    assert (shown["purpose"], shown["held_by"], shown["announced"]) == ("production", "file", [])
+    assert terminal.run("key", "export-certificate", "gateway-2").startswith("-----BEGIN CERTIFICATE-----")
+    assert "already to take over" in terminal.run("key", "rotate", expect=2)
+    assert "cannot be opened through" in terminal.run("key", "create", "other", "--token", "nothing.so", "t", "k", expect=2)
+    held = (terminal.home / "keys" / "gateway-2" / "key.pem").read_text()
+    assert "ENCRYPTED" in held
+    for arguments in (("key", "show", "gateway-2"), ("key", "list"), ("warnings",)):
+        assert held.splitlines()[1] not in terminal.run(*arguments)
+
+
+def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(terminal: Terminal) -> None:
+    terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
+    terminal.run("key", "create")
+    terminal.run("key", "rotate")
+    (warning,) = terminal.json("warnings")
+    assert (warning["owner"], warning["name"]) == ("gateway", "gateway-2 is not acknowledged by SG")
+
+
+def test_a_void_from_a_terminal_needs_something_to_annul(terminal: Terminal) -> None:
+    terminal.partner("SG", "")
+    assert "Nothing was ever annulled" in terminal.run("void", "list")
+    assert "No partner is known" in terminal.run("void", "propose", "--message", "m-1", "--reason", "r", expect=2)
+    both = ("--message", "m-1", "--certificate", "0" * 64, "--since", "2026-01-01")
+    assert "Give either" in terminal.run("void", "propose", *both, "--reason", "r", expect=2)
+    assert "Nothing to annul has the number 1" in terminal.run("void", "confirm", "1", expect=2)
+
+
+def test_a_void_from_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    pinned = certificate(tmp_path / "keys", Purpose.PRODUCTION)
+    terminal.partner("SG", "", pinned)
+    fingerprint = x509.load_pem_x509_certificate(pinned.encode()).fingerprint(hashes.SHA256()).hex()
+    asked = ("--certificate", fingerprint, "--since", "2026-01-01", "--reason", "It was stolen.")
+    assert fingerprint in terminal.run("void", "propose", *asked, "--as", "A. One")
+    assert "second person" in terminal.run("void", "confirm", "1", "--as", "A. One", expect=2)
+    assert fingerprint in terminal.run("void", "confirm", "1", "--as", "B. Two")
+    (row,) = terminal.json("void", "list")
+    assert (row["proposed_by"], row["confirmed_by"], row["messages"], row["operators"]) == ("A. One", "B. Two", 0, 0)
+    assert "A. One" in terminal.run("void", "list")
