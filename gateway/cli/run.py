@@ -23,7 +23,7 @@ from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.web.api import create_app
+from gateway.web.api import create_app, settle
 from gateway.wire.algorithms import VerifyKey
 
 _LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -62,7 +62,9 @@ async def _deliver(gateway: app.Gateway) -> None:
 
 async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
     async with app.running(gateway, courier=courier):
-        await _Server(create_app(gateway.service), host, port).serve()
+        node = _Server(create_app(gateway.service), host, port)
+        settle()
+        await node.serve()
 
 
 class _Server(uvicorn.Server):

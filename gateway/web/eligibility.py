@@ -101,7 +101,7 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     asked = questions(batch)
     service.limiter.take(caller.id, len(asked))
     language = batch.lang or service.language
-    parts = [encode(said) async for said in answer_many(service, asked, batch.as_known_at, language)]
+    parts = [encode(said) async for turn in answer_many(service, asked, batch.as_known_at, language) for said in turn]
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
 
@@ -121,13 +121,11 @@ async def _stream(service: Service, caller: Caller, lines: Iterator[bytes], shar
     while some := list(islice(numbered, TURN)):
         while wait := service.limiter.wait(caller.id, len(some)):
             await asyncio.sleep(wait)
-        asked: list[Asked | Refusal] = [_line(line, number, shared) for number, line in some if line.strip()]
-        answered = answer_many(service, [one for one in asked if isinstance(one, Asked)], None, language)
-        out = []
-        for one in asked:
-            said = problems.problem(one, language) if isinstance(one, Refusal) else await anext(answered)
-            out.append(encode(said) + b"\n")
-        yield b"".join(out)
+        asked = [_line(line, number, shared) for number, line in some if line.strip()]
+        understood = [one for one in asked if isinstance(one, Asked)]
+        answered = (said async for turn in answer_many(service, understood, None, language) for said in turn)
+        out = [problems.problem(one, language) if isinstance(one, Refusal) else await anext(answered) for one in asked]
+        yield b"".join(encode(said) + b"\n" for said in out)
         await asyncio.sleep(0)
 
 
@@ -156,7 +154,7 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
     service.limiter.take(caller.id, len(declaration.parties))
     language = shared.lang or service.language
     asked = _asked(declaration, shared)
-    said = [one async for one in answer_many(service, asked, None, language)]
+    said = [one async for turn in answer_many(service, asked, None, language) for one in turn]
     answered = DeclarationAnswered(
         reference=declaration.reference,
         direction=declaration.direction,

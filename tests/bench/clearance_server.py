@@ -38,6 +38,7 @@ from gateway.core.question import Currency, Stop, Switches
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import Scope
+from gateway.web.api import settle
 from gateway.web.front import Message, Receive, Send
 from gateway.web.render import render
 from tests.web.world import World
@@ -216,6 +217,7 @@ def main() -> None:
         config = uvicorn.Config(
             app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off", proxy_headers=False
         )
+        settle()
         uvicorn.Server(config).run([listener])
 
 
