@@ -1,0 +1,103 @@
+"""``aeo-gateway journal``: is the record of what happened still what was sealed, and what does it say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import select
+
+from gateway.cli.common import Json, console, print_json, settings
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import audit
+from gateway.store.database import Database
+from gateway.store.tables import entry
+from gateway.trust.keys import KeyRing
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+
+@app.command()
+def verify(
+    witness: Annotated[
+        list[Path] | None, typer.Option(help="A receipt of ours that a partner kept (XML): the journal must agree with it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read the whole journal again. Names the first batch that was changed, cut or added to; exit 1 where there is one."""
+    chosen = settings()
+    ours = {key.fingerprint: key.certificate for key in KeyRing(chosen.keys).all()}
+    witnesses = [point for path in witness or () if (point := audit.checkpoint_in(path.read_bytes()))]
+    database = Database(chosen.database_url)
+    try:
+        with database.reading() as connection:
+            found = audit.verify(connection, ours, chosen.administration, witnesses)
+    finally:
+        database.close()
+    if json:
+        print_json(found)
+    else:
+        console.print(
+            f"{found.entries} entries in {found.checkpoints} sealed batches read; {found.witnesses} receipts agree; "
+            f"{found.unsealed} entries are not sealed yet.",
+            highlight=False,
+        )
+    fault = found.fault
+    if fault is None:
+        if not json:
+            console.print("[green]The journal is what was sealed.[/]")
+        return
+    if not json:
+        where = f"entry {fault.entry}" if fault.entry is not None else "which entry cannot be told"
+        console.print(f"[red]{fault.what}[/]: the batch of entries {fault.first} to {fault.last}, {where}.", highlight=False)
+        console.print(f"   {escape(fault.detail)}", highlight=False)
+    sys.exit(1)
+
+
+@app.command()
+def show(
+    kind: Annotated[
+        str | None, typer.Option(help="Only entries of this kind: message, refusal, sent, delivered, decision ...")
+    ] = None,
+    partner: Annotated[str | None, typer.Option(help="Only about this partner.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only about this message, list or record.")] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    json: Json = False,
+) -> None:
+    """The latest entries, newest first."""
+    query = select(entry).order_by(entry.c.id.desc()).limit(most)
+    for column, wanted in ((entry.c.kind, kind), (entry.c.partner, partner), (entry.c.subject, subject)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    database = Database(settings().database_url)
+    try:
+        with database.reading() as connection:
+            rows = [{"position": row.position, **msgspec.json.decode(row.body)} for row in connection.execute(query)]
+    finally:
+        database.close()
+    if subject is not None and not rows:
+        raise Refusal(Code.NOT_FOUND, f"The journal has no entry about {subject}.")
+    if json:
+        print_json(rows)
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("position", "at", "kind", "partner", "subject", "says"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        said = {name: value for name, value in row.items() if name not in ("position", "at", "kind", "partner", "subject")}
+        position = "not sealed" if row["position"] is None else str(row["position"])
+        table.add_row(
+            position,
+            row["at"][:19],
+            row["kind"],
+            row["partner"] or "",
+            escape(row["subject"]),
+            escape(msgspec.json.encode(said).decode()),
+        )
+    console.print(table)

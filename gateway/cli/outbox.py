@@ -1,0 +1,92 @@
+"""``aeo-gateway outbox``: what is on its way to partners, what failed, and sending it again."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import select
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.domestic import opened
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import resend as sending
+from gateway.store import outbox
+from gateway.store.database import Database
+from gateway.store.tables import outbox as table
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+#: What a person has to look at.
+FAILED = ("dead", "expired")
+
+
+@app.command("list")
+def listed(
+    partner: Annotated[str | None, typer.Option(help="Only to this partner.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only in these states; default: everything that did not arrive.")] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    json: Json = False,
+) -> None:
+    """Messages that did not arrive yet, the latest first, and the lines that rest."""
+    wanted = tuple(state or (*outbox.OPEN, *FAILED))
+    query = select(table).where(table.c.state.in_(wanted)).order_by(table.c.id.desc()).limit(most)
+    if partner is not None:
+        query = query.where(table.c.partner == partner)
+    database = Database(settings().database_url)
+    try:
+        with database.reading() as connection:
+            columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")
+            rows = [{name: getattr(row, name) for name in columns} for row in connection.execute(query)]
+            lines = outbox.lines(connection)
+    finally:
+        database.close()
+    if json:
+        resting = [{"partner": iso, "failures": one[0], "until": one[1], "problem": one[2]} for iso, one in lines.items()]
+        print_json({"messages": rows, "lines": resting})
+        return
+    shown = Table(box=box.SIMPLE_HEAD)
+    for heading in ("id", "to", "kind", "state", "tries", "made", "expires", "problem"):
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        colour = "red" if row["state"] in FAILED else "yellow"
+        made, ends = (f"{row[name]:%Y-%m-%d %H:%M}" for name in ("created", "expires"))
+        problem = escape(row["problem"] or "")
+        shown.add_row(
+            row["message_id"], row["partner"], row["kind"], f"[{colour}]{row['state']}[/]", str(row["attempt"]), made, ends, problem
+        )
+    console.print(shown)
+    for iso, (failures, until, problem) in lines.items():
+        console.print(
+            f"{iso}: {failures} tries failed in a row; left alone until {until:%H:%M:%S} UTC: {escape(problem or '')}",
+            highlight=False,
+        )
+
+
+@app.command()
+def resend(
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Ids of messages that ended.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is journalled with your name.")] = "",
+    partner: Annotated[str | None, typer.Option(help="With --failed: only to this partner.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Everything refused or expired.")] = False,
+    who: Annotated[str | None, typer.Option(help="Who decides; default: you.")] = None,
+) -> None:
+    """Send messages again: the same bytes while the partner takes them, otherwise what stands for them now."""
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="--reason")
+    chosen = list(message_ids or ())
+    with opened() as desk, desk.database.write.begin() as connection:
+        if failed:
+            query = select(table.c.message_id).where(table.c.state.in_(FAILED))
+            chosen += connection.execute(query if partner is None else query.where(table.c.partner == partner)).scalars()
+        done = sending.by_hand(connection, desk, chosen, who=who or getpass.getuser(), reason=reason, at=utc_now())
+    if missing := [one for one in chosen if one not in done]:
+        console.print(f"Not sent again, because they are unknown or have not ended: {', '.join(missing)}", highlight=False)
+    console.print(f"{len(done)} messages are queued again, or what stands for them now.", highlight=False)
+    if not done:
+        raise typer.Exit(1)

@@ -1,0 +1,187 @@
+"""The journal verified: what was changed, cut or added is named, with the entry where its hash survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import delete, insert, update
+
+from gateway.core.merkle import leaf_hash
+from gateway.core.model import Kind
+from gateway.exchange import audit
+from gateway.exchange.audit import Audited
+from gateway.exchange.sealer import checkpoint_of
+from gateway.store import journal
+from gateway.store.tables import checkpoint, entry, message
+from gateway.wire import envelope
+from gateway.wire.envelope import Checkpoint
+from tests.exchange.house import House
+
+
+def audited(house: House, *witnesses: Checkpoint) -> Audited:
+    with house.database.reading() as connection:
+        return audit.verify(connection, {house.ours.fingerprint: house.ours.certificate}, "CN", witnesses)
+
+
+@pytest.fixture
+def sealed(house: House) -> House:
+    """Five batches of four entries."""
+    for batch in range(5):
+        for number in range(4):
+            house.do(partial(journal.append, kind="test", subject=f"({batch}, {number})", body={"n": number}, at=house.now))
+        house.seal()
+    return house
+
+
+def change(house: House, statement: Any) -> None:
+    house.do(lambda connection: connection.execute(statement).rowcount)
+
+
+def sizes(house: House) -> list[int]:
+    return [row.size for row in house.rows(checkpoint)]
+
+
+def test_a_journal_as_sealed_verifies(sealed: House) -> None:
+    found = audited(sealed)
+    assert found.fault is None
+    assert (found.entries, found.checkpoints, found.unsealed) == (sizes(sealed)[-1], 5, 0)
+
+
+def test_what_is_not_sealed_yet_is_counted(sealed: House) -> None:
+    sealed.do(lambda connection: journal.append(connection, "test", "x", {}, at=sealed.now))
+    assert (audited(sealed).fault, audited(sealed).unsealed) == (None, 1)
+
+
+def batch_of(house: House, position: int) -> tuple[int, int]:
+    before = [0, *sizes(house)]
+    return next((low, high - 1) for low, high in pairwise(before) if low <= position < high)
+
+
+def test_a_changed_entry_is_named(sealed: House) -> None:
+    change(sealed, update(entry).where(entry.c.position == 9).values(body=b"{}"))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.last, fault.entry) == ("changed", *batch_of(sealed, 9), 9)
+
+
+def test_where_the_hash_was_changed_with_it_the_batch_is_named(sealed: House) -> None:
+    change(sealed, update(entry).where(entry.c.position == 9).values(body=b"{}", leaf=leaf_hash(b"{}")))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.last, fault.entry) == ("changed", *batch_of(sealed, 9), None)
+
+
+def test_a_missing_entry_is_named(sealed: House) -> None:
+    change(sealed, delete(entry).where(entry.c.position == 9))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.last, fault.entry) == ("cut", *batch_of(sealed, 9), 9)
+
+
+def test_two_entries_that_changed_places_show(sealed: House) -> None:
+    for source, target in ((9, 1000), (10, 9), (1000, 10)):
+        change(sealed, update(entry).where(entry.c.position == source).values(position=target))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.last) == ("changed", *batch_of(sealed, 9))
+
+
+def test_an_added_entry_is_named(sealed: House) -> None:
+    size = sizes(sealed)[-1]
+    put = insert(entry).values(position=size, leaf=leaf_hash(b"{}"), at=sealed.now, kind="test", subject="x", body=b"{}")
+    change(sealed, put)
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.entry) == ("added", size, size)
+
+
+def test_a_tail_that_was_cut_with_its_entries_shows(sealed: House) -> None:
+    change(sealed, delete(entry).where(entry.c.position >= sizes(sealed)[-2]))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert fault.what == "cut"
+
+
+def _cut_tail(house: House) -> Checkpoint:
+    with house.database.reading() as connection:
+        last = checkpoint_of(journal.latest(connection))
+    assert last is not None
+    size = sizes(house)[-2]
+    change(house, delete(entry).where(entry.c.position >= size))
+    change(house, delete(checkpoint).where(checkpoint.c.size > size))
+    return last
+
+
+def test_a_tail_cut_with_its_checkpoints_shows_against_a_witness(sealed: House) -> None:
+    last = _cut_tail(sealed)
+    assert audited(sealed).fault is None, "by itself it cannot show"
+    fault = audited(sealed, last).fault
+    assert fault is not None
+    assert (fault.what, fault.last) == ("cut", last.size - 1)
+
+
+def test_our_own_receipts_are_witnesses(sealed: House) -> None:
+    with sealed.database.reading() as connection:
+        sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
+    sealed.send(sealed.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    assert (audited(sealed).fault, audited(sealed).witnesses) == (None, 1)
+    assert len(sealed.rows(message)) == 1
+    _cut_tail(sealed)
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert fault.what == "cut"
+
+
+def test_a_journal_written_anew_shows_against_a_witness(sealed: House) -> None:
+    with sealed.database.reading() as connection:
+        witness = checkpoint_of(journal.latest(connection))
+    assert witness is not None
+    change(sealed, delete(checkpoint))
+    change(sealed, update(entry).values(position=None, leaf=None))
+    change(sealed, update(entry).where(entry.c.subject == "(2, 2)").values(body=b"{}"))
+    sealed.seal()
+    assert audited(sealed).fault is None
+    fault = audited(sealed, witness).fault
+    assert fault is not None
+    assert fault.what == "changed"
+    assert witness.root in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (
+            lambda one: one.__class__(one.size, one.root, one.sealed, one.note, b"\1" * 64, one.fingerprint, one.algorithm),
+            "signature",
+        ),
+        (
+            lambda one: one.__class__(one.size, "00" * 32, one.sealed, one.note, one.signature, one.fingerprint, one.algorithm),
+            "signature",
+        ),
+        (
+            lambda one: one.__class__(one.size, one.root, one.sealed, one.note, one.signature, "ab" * 32, one.algorithm),
+            "no key of ours",
+        ),
+    ],
+)
+def test_a_checkpoint_that_we_did_not_sign_so_shows(sealed: House, edit: Callable[[Any], Any], says: str) -> None:
+    row = sealed.rows(checkpoint)[2]
+    forged = msgspec.msgpack.encode(edit(msgspec.msgpack.decode(row.signed, type=journal.Sealed)))
+    change(sealed, update(checkpoint).where(checkpoint.c.size == row.size).values(signed=forged))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.last) == ("checkpoint", row.size - 1)
+    assert says in fault.detail
+
+
+def test_only_the_first_batch_at_fault_is_named(sealed: House) -> None:
+    for position in (17, 6):
+        change(sealed, update(entry).where(entry.c.position == position).values(body=b"{}"))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert fault.entry == 6

@@ -1,0 +1,104 @@
+"""The same from a terminal: journal, evidence and outbox, on a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from typer.testing import CliRunner, Result
+
+from gateway.cli import evidence, journal, outbox
+from gateway.core.errors import Refusal
+from gateway.core.model import Kind
+from gateway.store.database import Database
+from gateway.store.tables import entry
+from gateway.wire import envelope
+from tests.exchange.house import House, down, through_lines
+from tests.exchange.test_evidence import activate_box
+
+CODE = "SG123456789012"
+
+
+@pytest.fixture
+def house(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A house whose database and keys lie where the commands look."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(sqlite_template, home / "gateway.db")
+    made = House(Database(f"sqlite:///{home / 'gateway.db'}"), home)
+    through_lines(made, monkeypatch)
+    monkeypatch.setenv("AEO_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    yield made
+    made.close()
+    made.database.close()
+
+
+def run(app: Any, *arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False, env=dict(os.environ))
+
+
+def test_the_journal_is_verified_and_what_changed_is_named(house: House) -> None:
+    house.listed()
+    house.seal()
+    good = run(journal.app, "verify", "--json")
+    assert (good.exit_code, json.loads(good.stdout)["fault"]) == (0, None)
+    assert "is what was sealed" in run(journal.app, "verify").stdout
+    house.do(lambda connection: connection.execute(update(entry).where(entry.c.position == 1).values(body=b"{}")).rowcount)
+    bad = run(journal.app, "verify", "--json")
+    assert (bad.exit_code, json.loads(bad.stdout)["fault"]["entry"]) == (1, 1)
+    assert "changed" in run(journal.app, "verify").stdout
+
+
+def test_a_witness_is_a_receipt_that_a_partner_kept(house: House, tmp_path: Path) -> None:
+    house.listed()
+    kept = tmp_path / "receipt.xml"
+    answer = house.receive(house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    kept.write_bytes(answer.signed or b"")
+    assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 0
+
+
+def test_the_journal_is_shown(house: House) -> None:
+    house.listed()
+    rows = json.loads(run(journal.app, "show", "--kind", "message", "--partner", "SG", "--json").stdout)
+    assert [row["message"] for row in rows] == ["list"]
+    assert "not sealed" in run(journal.app, "show").stdout
+    with pytest.raises(Refusal):
+        run(journal.app, "show", "--subject", "unknown")
+
+
+def test_evidence_is_written_and_verified(house: House, tmp_path: Path) -> None:
+    message_id = house.ask(CODE)
+    house.deliver()
+    house.seal()
+    activate_box(house)
+    assert run(evidence.app, "export", message_id, "--to", str(tmp_path / "e.zip")).exit_code == 0
+    said = run(evidence.app, "verify", str(tmp_path / "e.zip"))
+    assert (said.exit_code, said.stdout.count("holds"), "does not hold" in said.stdout) == (0, 8, False)
+    spoilt = (tmp_path / "e.zip").read_bytes().replace(b"evidence.json", b"evidence.jsom")
+    (tmp_path / "e.zip").write_bytes(spoilt)
+    with pytest.raises(Refusal):
+        run(evidence.app, "verify", str(tmp_path / "e.zip"))
+
+
+def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> None:
+    first, second = house.ask(CODE), house.ask(CODE)
+    house.lines["SG"].spoil = down
+    house.deliver()
+    house.later(days=2, seconds=1)
+    house.deliver()
+    rows = json.loads(run(outbox.app, "list", "--json").stdout)["messages"]
+    assert [(row["message_id"], row["state"]) for row in rows] == [(second, "expired"), (first, "expired")]
+    assert "nobody answers" in run(outbox.app, "list", "--partner", "SG").stdout
+    with pytest.raises(Refusal):
+        run(outbox.app, "resend", first)
+    assert run(outbox.app, "resend", "unknown", "--reason", "x").exit_code == 1
+    done = run(outbox.app, "resend", "--failed", "--reason", "the line is back", "--who", "a person")
+    assert (done.exit_code, done.stdout.startswith("2 messages")) == (0, True)
+    assert house.journal("decision") == [first, second]
