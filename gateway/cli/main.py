@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import domestic, keys, partners, show, switches, tokens, void, warnings
+from gateway.cli import domestic, evidence, journal, keys, lists, outbox, partners, show, switches, tokens, void, warnings
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
@@ -41,9 +41,14 @@ app.add_typer(keys.app, name="key")
 app.add_typer(tokens.app, name="token")
 app.add_typer(switches.disruption, name="disruption")
 app.add_typer(void.app, name="void")
+app.add_typer(lists.app, name="list")
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(journal.app, name="journal")
+app.add_typer(evidence.app, name="evidence")
 app.command()(show.eligible)
 app.command()(show.declaration)
 app.command()(domestic.told)
+app.command()(lists.ask)
 app.command()(switches.stop)
 app.command()(switches.lift)
 app.command()(switches.stops)

@@ -116,3 +116,14 @@ def test_another_home_is_not_taken_over(tmp_path: Path) -> None:
     done = aeo_gateway(tmp_path, "demo", "--once")
     assert done.returncode != 0
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_lists_questions_and_the_journal_have_their_commands(told: Told) -> None:
+    assert told.json("list", "held") == []
+    assert "aeo-gateway list held" in told.run("list", "release", "7", "--reason", "none waits", expect=2)
+    granted = code(told, HONG_KONG, "valid")
+    asked = told.json("ask", granted)
+    assert told.json("message", "show", asked["message"])["kind"] == "query"
+    assert "no partner" in told.run("ask", "XX1", expect=2).lower()
+    told.run("journal", "verify")
+    assert told.json("outbox", "list") is not None

@@ -1,0 +1,81 @@
+"""``aeo-gateway list``: complete lists that wait for a person; ``aeo-gateway ask``: our own query to a partner."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json
+from gateway.cli.domestic import opened
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import lists, say
+
+app = typer.Typer(no_args_is_help=True, help="Partners' lists that would change too much at once, and so wait for a person.")
+
+Number = Annotated[int, typer.Argument(help="The list's number, as `aeo-gateway list held` shows it.")]
+Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
+
+
+@app.command()
+def held(as_json: Json = False) -> None:
+    """Every list that waits: what it would grant and omit. The losses it states hold already."""
+    with opened() as desk, desk.database.reading() as connection:
+        rows = lists.held(connection)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console.print("No list waits for a person.")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("no.", "partner", "scope", "as of (UTC)", "would grant", "would omit"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(str(row.id), row.partner, row.scope, f"{row.as_of:%Y-%m-%d %H:%M:%S}", str(row.granting), str(row.omitting))
+    console.print(table)
+
+
+@app.command()
+def release(number: Number, reason: Reason) -> None:
+    """Let a held list count: its grants grant, and whom it omits is delisted."""
+    _decide(lists.release, number, reason)
+    console.print(f"List {number} counts. Every node follows within a second.", highlight=False)
+
+
+@app.command()
+def drop(number: Number, reason: Reason) -> None:
+    """Set a held list aside: what it would grant or omit never counts; the losses it states stay."""
+    _decide(lists.drop, number, reason)
+    console.print(f"List {number} is set aside.", highlight=False)
+
+
+def _decide(decide: Callable[..., Any], number: int, reason: str) -> None:
+    with opened() as desk, desk.database.write.begin() as connection:
+        partner = next((one.partner for one in lists.held(connection) if one.id == number), None)
+        if partner is None:
+            raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
+        decide(connection, desk.partners.get(partner), number, who=getpass.getuser(), reason=reason, at=utc_now())
+
+
+def ask(code: Annotated[str, typer.Argument(help="A partner's code, as issued.")], as_json: Json = False) -> None:
+    """Ask the partner whose code this is about it; what it answers is recorded like any statement of its own."""
+    with opened() as desk:
+        arrangement = desk.partners.registry.arrangement_for(code)
+        if arrangement is None:
+            raise Refusal(Code.NOT_FOUND, f"No partner has codes like {code}.", remedy="aeo-gateway partner list")
+        live = desk.partners.get(arrangement.iso)
+        if not say.connected(live):
+            remedy = f"aeo-gateway partner check {arrangement.iso}"
+            raise Refusal(Code.DATA_INVALID, f"{arrangement.iso} is not connected, so nothing can be asked.", remedy=remedy)
+        with desk.database.write.begin() as connection:
+            message_id = say.ask(connection, desk, live, code, utc_now())
+    if as_json:
+        print_json({"message": message_id, "partner": arrangement.iso})
+        return
+    console.print(f"Asked {arrangement.iso} in message {message_id}; the answer: aeo-gateway operator show {code}", highlight=False)
