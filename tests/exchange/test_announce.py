@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -139,3 +142,33 @@ def test_a_certificate_with_a_successor_is_not_warned_of(house: House) -> None:
 def test_sentences_count_whole_days(house: House, left: timedelta, words: str) -> None:
     ending = expiry.Ending("certificate", "SG", "signing abc", house.now, house.now + left)
     assert words in watch.sentence(expiry.Alert(ending, 7, left))
+
+
+def while_running(house: House, run: Callable[[Node], Coroutine[Any, Any, None]], ready: Callable[[], object]) -> None:
+    """Lets a background task run until ``ready``."""
+
+    async def story() -> None:
+        task = asyncio.create_task(run(house.node))
+        async with asyncio.timeout(20):
+            while not ready():
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    house.run(story())
+
+
+def test_a_running_node_announces_and_warns_by_itself(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.now = house.ours.x509.not_valid_after_utc - timedelta(days=29)
+    while_running(house, watch.run, lambda: "gateway-1 ends in 29 days" in caplog.text)
+    fresh = rotate(house)
+    while_running(house, announce.run, lambda: len(told(house, fresh)) == 2)
+
+
+@pytest.mark.parametrize("run", [watch.run, announce.run])
+def test_a_fault_ends_no_background_task(
+    house: House, caplog: pytest.LogCaptureFixture, run: Callable[[Node], Coroutine[Any, Any, None]]
+) -> None:
+    (house.keys / "gateway-1" / "key.json").write_text("no longer readable")
+    while_running(house, run, lambda: "will be looked at again" in caplog.text)
