@@ -23,10 +23,9 @@ from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
+from gateway.web import logs
 from gateway.web.api import create_app, settle
 from gateway.wire.algorithms import VerifyKey
-
-_LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
@@ -43,7 +42,7 @@ def courier(settings: Settings) -> None:
 
 @contextmanager
 def _built(settings: Settings) -> Iterator[app.Gateway]:
-    logging.basicConfig(level=logging.INFO, format=_LOG)
+    logs.set_up()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     gateway = app.build(settings)
     try:
@@ -87,7 +86,7 @@ class _Server(uvicorn.Server):
 
 def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str, home: str, port: int) -> None:
     """Runs a box; its first line of output says where it listens and which certificate it signs with."""
-    logging.basicConfig(level=logging.WARNING, format=_LOG)
+    logs.set_up(logging.WARNING)
     keys = Path(home) / "keys"
     ring = KeyRing(keys)
     now = app.utc_now()
