@@ -30,31 +30,34 @@ from gateway.wire.envelope import Checkpoint
 
 
 class Large:
-    """One process, started at once. Where it dies (for want of memory, say) the message it held has no verdict and is kept, and the
-    next one gets a new process."""
+    """One process. Where it dies (for want of memory, say) the message it held has no verdict and is kept, and the next one gets a new
+    process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pool = self._start()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def warm(self) -> ProcessPoolExecutor:
+        """Has the process start, if it has not: a node that receives anything at all will have use for it, and it takes seconds."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_open, initargs=(self._settings,))
+            self._pool.submit(os.getpid)  # a pool starts its process with its first task
+        return self._pool
 
     async def work(self, node: Node, kept: Kept) -> Outcome:
         """Steps 1 to 7 for one message. Raises what broke, which is then no verdict."""
         loop = asyncio.get_running_loop()
-        pool = self._pool
+        pool = self.warm()
         try:
             return await loop.run_in_executor(pool, _work, kept.id, node.trust, node.checkpoint)
         except BrokenProcessPool:
             if self._pool is pool:
-                self._pool = self._start()
+                self._pool = None
             raise
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def _start(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_open, initargs=(self._settings,))
-        pool.submit(os.getpid)  # a pool starts its process with its first task
-        return pool
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
 _node: Node

@@ -60,6 +60,8 @@ class Answer:
 
 async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
     """Takes one message through all the steps."""
+    if node.large is not None:
+        node.large.warm()
     received = node.clock()
     keep = partial(messages.keep, body=body, remote=transport.remote, identity=transport.identity, received=received)
     kept = await node.write(keep)  # 0
@@ -123,10 +125,7 @@ async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> An
 
 
 async def resume(node: Node) -> int:
-    """For the start of a node: judges again what was kept and not finished when a process ended; returns how many it ended.
-
-    It also brings up the process for large messages, so that the first of them need not wait for that.
-    """
+    """For the start of a node: judges again what was kept and not finished when a process ended; returns how many it ended."""
     if node.large is None:
         node.large = Large(node.settings)
     return await judge_again(node, node.clock() + timedelta(days=1))

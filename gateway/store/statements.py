@@ -9,11 +9,11 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
-from gateway.store import packing
+from gateway.store import bulk, packing
 from gateway.store.tables import operator, statement
 
 T = TypeVar("T")
@@ -38,23 +38,12 @@ def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
 
 def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
     """Adds what was said; nothing recorded is ever changed but what a person decides of it, with its moment."""
-    for batch in chunks(told):
-        connection.execute(
-            insert(statement),
-            [
-                {
-                    "partner": partner,
-                    "tin": one.statement.tin,
-                    "message_id": one.message_id,
-                    "received": one.received,
-                    "held": one.held,
-                    "derived": one.derived,
-                    "voided": one.voided,
-                    "body": packing.pack(one),
-                }
-                for one in batch
-            ],
-        )
+    columns = ("partner", "tin", "message_id", "received", "held", "derived", "voided", "body")
+    rows = [
+        (partner, one.statement.tin, one.message_id, one.received, one.held, one.derived, one.voided, packing.pack(one))
+        for one in told
+    ]
+    bulk.put(connection, statement, columns, rows)
 
 
 def _open(row: Any) -> Told:
@@ -134,16 +123,10 @@ def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fo
     known: set[str] = set()
     for batch in chunks(timelines):
         known.update(connection.execute(select(operator.c.tin).where(operator.c.tin.in_(batch))).scalars())
-    fresh = [
-        {"tin": tin, "partner": partner, "timeline": packed, "entry": entry}
-        for tin, packed in timelines.items()
-        if tin not in known
-    ]
-    changed = [{"t": tin, "timeline": packed, "entry": entry} for tin, packed in timelines.items() if tin in known]
-    if fresh:
-        connection.execute(insert(operator), fresh)
-    if changed:
-        connection.execute(update(operator).where(operator.c.tin == bindparam("t")), changed)
+    fresh = [(tin, partner, packed, entry) for tin, packed in timelines.items() if tin not in known]
+    changed = [(packed, entry, tin) for tin, packed in timelines.items() if tin in known]
+    bulk.put(connection, operator, ("tin", "partner", "timeline", "entry"), fresh)
+    bulk.change(connection, operator, ("timeline", "entry"), "tin", changed)
     return timelines
 
 

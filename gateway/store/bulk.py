@@ -1,0 +1,39 @@
+"""Many rows at once, past the statement processing that costs more than the rows themselves: by the driver, on PostgreSQL by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from gateway.store.tables import Moment
+
+_moment = Moment().process_bind_param
+
+
+def put(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Inserts rows whose values stand in the order of ``columns``; moments are turned into what the tables keep."""
+    dialect = connection.dialect
+    if not rows:
+        return
+    plain = [tuple([_moment(one, dialect) if isinstance(one, datetime) else one for one in row]) for row in rows]
+    named = ", ".join(f'"{column}"' for column in columns)
+    if dialect.name == "postgresql":
+        cursor = connection.connection.cursor()
+        with cursor.copy(f'COPY "{table.name}" ({named}) FROM STDIN') as copy:
+            for row in plain:
+                copy.write_row(row)
+        return
+    marks = ", ".join("?" * len(columns))
+    connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({named}) VALUES ({marks})', plain)  # noqa: S608 - names of our tables
+
+
+def change(connection: Connection, table: Table, columns: Sequence[str], key: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Updates rows found by ``key``, whose value stands last in each of them."""
+    if not rows:
+        return
+    mark = "%s" if connection.dialect.name == "postgresql" else "?"
+    values = ", ".join(f'"{column}" = {mark}' for column in columns)
+    connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE "{key}" = {mark}', list(rows))  # noqa: S608 - names of our tables
