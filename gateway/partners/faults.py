@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from gateway.wire.sample.faults import Fault
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
-    """``file`` is as a person would open it; ``key`` is a dotted path, ``terms.in_force[1].from``, empty for the whole file."""
-
-    file: str
-    key: str
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.key or 'the file'}: {self.problem} {self.remedy}"
+__all__ = ["Fault", "PartnerFaults", "dotted", "from_validation", "wrong"]
 
 
 class PartnerFaults(Exception):

@@ -1,4 +1,4 @@
-"""What is wrong with a dialect's own files: every fault names the file, the place in it, the problem and what to do."""
+"""What is wrong with data that describes a partner or its XML: every fault names the file, the place, the problem and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """``file`` is the file's name inside the dialect's folder; ``key`` a line of a sample or a dotted key of ``dialect.toml``."""
+    """``file`` is as a person would open it; ``key`` a line of a sample or a dotted path such as ``terms.in_force[1].from``, empty for
+    the whole file."""
 
     file: str
     key: str
