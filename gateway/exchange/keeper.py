@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from gateway.core.model import Kind
-from gateway.exchange import news, sealer
+from gateway.exchange import news, receive, sealer
 from gateway.exchange.node import Node
 from gateway.exchange.say import House, day_of
 from gateway.store import enterprises, leases, outbox, partners
@@ -27,9 +27,10 @@ async def run(node: Node) -> None:
     """Looks at the calendar until cancelled; one partner a transaction, so that nobody waits for all of them."""
     while True:
         try:
-            if await asyncio.wrap_future(node.writer.submit(partial(_hold, node=node))):
+            if await node.write(partial(_hold, node=node)):
                 for iso in node.partners.all():
-                    await asyncio.wrap_future(node.writer.submit(partial(look, node=node, iso=iso, at=node.clock())))
+                    await node.write(partial(look, node=node, iso=iso, at=node.clock()))
+                await receive.judge_again(node, node.clock() - node.settings.lease)
         except Exception:
             log.exception("the calendar could not be kept and will be looked at again")
         await asyncio.sleep(EVERY.total_seconds())
