@@ -7,10 +7,12 @@ has told us; it blocks only its own question. A *setting* is a choice of this in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from importlib import import_module
 from typing import Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -142,10 +144,17 @@ class Member:
     prefixes: tuple[str, ...]
 
 
+@lru_cache
+def _checksum(name: str) -> Callable[[str], bool]:
+    valid: Callable[[str], bool] = import_module(f"stdnum.{name}").is_valid
+    return valid
+
+
 @dataclass(frozen=True, slots=True)
 class CodeForm:
     """How the partner's codes look. ``confirmed``: a mismatch refuses; otherwise it only warns. No pattern: the list decides.
 
+    ``checksum`` names the national checksum likely to hold (a module of python-stdnum); where it fails, that is only said.
     ``level_group`` names a regex group whose text is the level where the code carries it (Serbia).
     """
 
@@ -153,6 +162,12 @@ class CodeForm:
     confirmed: bool
     example: str | None = None
     level_group: str | None = None
+    checksum: str | None = None
+
+    def doubtful(self, tin: str) -> bool:
+        """Whether the national checksum fails, with or without the two leading letters. It never refuses: the examples in official
+        notices fail theirs (FACTS: Codes)."""
+        return self.checksum is not None and not any(_checksum(self.checksum)(code) for code in (tin, tin[2:]))
 
     def matches(self, tin: str) -> bool:
         return re.fullmatch(self.pattern, tin, re.ASCII) is not None

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection
 
+from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Statement, Told, priority_of
 from gateway.exchange import acknowledge, facts, keys, lists, tell
@@ -141,10 +142,12 @@ def _statements(
         told = complete
     told += lists.omitted_since(connection, arrangement, told)
     said = statements.said_of(connection, iso, {one.statement.tin for one in told})
+    form = arrangement.code.on(received.astimezone(HOME_ZONE).date()).value
     for one in told:
         if not one.derived:
-            outcome = _outcome(one, said.get(one.statement.tin, ()))
-            results.setdefault(one.message_id, []).append(RecordResult(one.statement.tin, outcome))
+            tin = one.statement.tin
+            warning = "checksum" if form is not None and form.doubtful(tin) else None
+            results.setdefault(one.message_id, []).append(RecordResult(tin, _outcome(one, said.get(tin, ())), warning))
     statements.record(connection, iso, told)
     _add(said, told)
     return results, statements.refold(connection, iso, said, folding(arrangement), entry)

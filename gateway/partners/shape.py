@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from gateway.partners.pattern import width_of
 
 V = TypeVar("V")
 
+_CHECKSUM = re.compile(r"[a-z]{2}\.[a-z]+")
 _FOLDER = re.compile(r"[a-z0-9][a-z0-9-]*")
 _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 
@@ -46,6 +48,13 @@ def _zone(key: str) -> str:
     return key
 
 
+def _known_checksum(name: str) -> bool:
+    try:
+        return _CHECKSUM.fullmatch(name) is not None and find_spec(f"stdnum.{name}") is not None
+    except ModuleNotFoundError:  # the country has no module at all
+        return False
+
+
 def _code_form(form: CodeForm) -> CodeForm:
     try:
         width_of(form.pattern)
@@ -58,6 +67,8 @@ def _code_form(form: CodeForm) -> CodeForm:
         raise wrong("the pattern does not match its own example", "Correct the one that is wrong.")
     if form.level_group is not None and form.level_group not in expression.groupindex:
         raise wrong(f"the pattern has no group {form.level_group!r}", "Name the group (?P<name>...) whose text is the level.")
+    if form.checksum is not None and not _known_checksum(form.checksum):
+        raise wrong(f"there is no checksum {form.checksum!r}", "Name a module of python-stdnum, such as au.abn.")
     return form
 
 

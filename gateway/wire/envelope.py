@@ -59,7 +59,9 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class RecordResult(msgspec.Struct, frozen=True):
-    """What became of one record: accepted, overruled (by something issued later), held, waiting (for the other parts) or refused."""
+    """What became of one record: accepted, overruled (by something issued later), held, waiting (for the other parts) or refused.
+
+    ``reason`` ``checksum`` only warns: the code is recorded as issued, though the national checksum fails."""
 
     code: str
     outcome: str

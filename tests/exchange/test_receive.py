@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,17 +16,18 @@ from sqlalchemy import select
 from gateway.clearance.index import Index
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import unpack
-from gateway.core.model import Environment, Kind, Priority, Standing
+from gateway.core.model import Environment, Kind, Priority, Standing, Statement
 from gateway.exchange import receive as receiving
 from gateway.exchange.follower import Follower
 from gateway.exchange.judge import Transport
 from gateway.exchange.sealer import checkpoint_of
 from gateway.store import journal, messages, partners
+from gateway.store.database import Database
 from gateway.store.messages import Kept
 from gateway.store.tables import intake, message, operator
 from gateway.wire import envelope
 from gateway.wire.envelope import Receipt, Resend
-from tests.exchange.house import House, down
+from tests.exchange.house import House, down, through_lines
 
 
 def test_a_receipt_speaks_of_what_is_recorded(house: House) -> None:
@@ -108,6 +110,22 @@ def test_a_result_says_what_became_of_each_record_and_refers_to_its_message(hous
     (stored,) = house.rows(message)
     house.deliver()
     assert house.results() == {stored.message_id: [(tin, "accepted") for tin in tins]}
+
+
+def test_a_failing_national_checksum_is_said_and_refuses_nothing(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(database, tmp_path / "home", ("AU",))
+    through_lines(house, monkeypatch)
+    good, doubtful = (Statement(tin=tin, standing=Standing.VALID) for tin in ("AU53004085616", "AU12345678910"))
+    house.send(house.boxes["AU"].message(Kind.UPDATE, [good, doubtful]), "AU")
+    house.deliver("AU")
+    (result,) = (one.results for one in house.boxes["AU"].heard if one.header.kind is Kind.RESULT)
+    house.close()
+    assert [(one.code, one.outcome, one.reason) for one in result] == [
+        (good.tin, "accepted", None),
+        (doubtful.tin, "accepted", "checksum"),
+    ]
 
 
 @pytest.mark.parametrize(

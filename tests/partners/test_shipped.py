@@ -199,3 +199,18 @@ def test_loading_never_takes_long() -> None:
     began = process_time()
     load_all(SHIPPED, SCHEMAS)
     assert process_time() - began < 15
+
+
+def test_a_national_checksum_only_casts_doubt() -> None:
+    """FACTS, Codes: the examples in official notices fail the national checksums, so they never refuse."""
+    doubts = {
+        iso: arrangement.code.on(date(2026, 11, 1)).value
+        for iso, arrangement in ((iso, bundle.arrangement) for iso, bundle in load_all(SHIPPED, SCHEMAS).items())
+    }
+    australia = doubts["AU"]
+    assert australia is not None
+    assert australia.matches("AU12345678910")
+    assert australia.doubtful("AU12345678910")
+    assert not australia.doubtful("AU53004085616")
+    assert {iso for iso, form in doubts.items() if form is not None and form.checksum} == {"AU", "CH", "EC"}
+    assert not any(form.doubtful(form.example) for iso, form in doubts.items() if form and form.example and iso not in ("AU", "EC"))
