@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
 
-.PHONY: run test lint bench soak chaos lock clean
+.PHONY: help run test lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
