@@ -100,7 +100,7 @@ class Follower:
     def _beat(self, connection: Connection) -> timedelta | None:
         """How long ago the sealer's heart beat, by the clock that all nodes share: two machines' own clocks may differ."""
         ends = leases.ends(connection, "sealer")
-        return None if ends is None else self._node.shared(connection) - (ends - self._node.settings.lease)
+        return None if ends is None else self._node.shared(connection) - (ends - sealer.held_for(self._node.settings))
 
     def _hear(self, age: timedelta | None) -> None:
         if age is not None:

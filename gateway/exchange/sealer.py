@@ -9,11 +9,13 @@ import asyncio
 import logging
 import os
 import socket
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
 
 from gateway.exchange.node import Node
+from gateway.settings import Settings
 from gateway.store import journal, leases
 from gateway.store.journal import Sealed
 from gateway.wire.envelope import Checkpoint
@@ -22,6 +24,11 @@ log = logging.getLogger(__name__)
 
 #: This process, as a lease names its holder.
 HOLDER = f"{socket.gethostname()}:{os.getpid()}"
+
+
+def held_for(settings: Settings) -> timedelta:
+    """How long the sealer's lease lasts: another node, or the next process, must have taken over before answers are not current."""
+    return settings.current_within / 2
 
 
 async def run(node: Node) -> None:
@@ -38,7 +45,7 @@ async def run(node: Node) -> None:
 def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     """Numbers what was committed and signs a checkpoint when there is anything new; returns how many entries were numbered."""
     shared = node.shared(connection)
-    if not leases.hold(connection, "sealer", holder, now=shared, until=shared + node.settings.lease):
+    if not leases.hold(connection, "sealer", holder, now=shared, until=shared + held_for(node.settings)):
         return 0
     leaves = journal.number(connection)
     if not leaves:

@@ -112,6 +112,10 @@ class Installation:
         self._running.append(process)
         return Served(process, port, self.settings.home / "gateway.log")
 
+    def adopt(self, process: subprocess.Popen[bytes]) -> None:
+        """Has a process end with this installation at the latest."""
+        self._running.append(process)
+
     @contextlib.contextmanager
     def opened(self) -> Iterator[Database]:
         database = Database(self.settings.database_url)
