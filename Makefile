@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all:
+# --no-deps: the lock names everything, and a resolver would still look for the newest of what it finds without a hash.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all:
 
 .PHONY: help run test lint bench lock clean
 .DEFAULT_GOAL := help
