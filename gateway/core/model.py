@@ -142,7 +142,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     ``takes_effect`` is resolved from ``Statement.effective`` in the issuer's time zone. ``pictured`` marks what came
     from a list or response: it never lifts a loss announced for a later moment. ``derived`` marks a delisting, which nobody
     wrote. ``held`` marks a grant of a list that waits for a person: it grants nothing.
-    ``received`` is our clock; ``as known at`` filters by it.
+    ``received`` is our clock, of a list in parts when its last part came; ``as known at`` filters by it.
     """
 
     statement: Statement

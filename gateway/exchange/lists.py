@@ -5,27 +5,23 @@ SEMANTICS: Lists. Runs inside the transaction of ``record``, under the partner's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from gateway.core import history
-from gateway.core.arrangement import HOME_ZONE, Arrangement
+from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Picture, Standing, Statement, Told
+from gateway.exchange import threshold
 from gateway.exchange.judge import Judged
 from gateway.store import journal, messages, packing, partners, statements
 from gateway.store.live import Live, folding
 from gateway.store.tables import listing, listing_part
 
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
-
-#: States of a list that holds.
-APPLIED = ("applied", "released")
 
 
 def take(connection: Connection, judged: Judged, received: datetime) -> list[Told] | None:
@@ -47,7 +43,7 @@ def take(connection: Connection, judged: Judged, received: datetime) -> list[Tol
     )
     if len(there) + 1 < picture.parts:
         return None
-    told = list(judged.told) if picture.parts == 1 else _assembled(connection, identity)
+    told = list(judged.told) if picture.parts == 1 else _assembled(connection, identity, received)
     return _complete(connection, arrangement, identity, picture, told, judged, received)
 
 
@@ -82,11 +78,14 @@ def _listing(connection: Connection, iso: str, picture: Picture, received: datet
     return int(row.id)
 
 
-def _assembled(connection: Connection, identity: int) -> list[Told]:
-    """Everything the parts say, in their order; the parts themselves are put away, for it is recorded from now on."""
+def _assembled(connection: Connection, identity: int, received: datetime) -> list[Told]:
+    """Everything the parts say, in their order, known from when the last of them was here: before it, the others said nothing. The
+    parts themselves are put away, for all of it is recorded from now on."""
     of_list = listing_part.c.listing == identity
     rows = connection.execute(select(listing_part.c.statements).where(of_list).order_by(listing_part.c.part)).scalars()
-    told = [one for part in rows for one in map(packing.told, _packed(part))]
+    told = [packing.told(one) for part in rows for one in _packed(part)]
+    known = max(received, *(one.received for one in told)) if told else received
+    told = [msgspec.structs.replace(one, received=known) for one in told]
     seen: set[tuple[str, str | None, str | None]] = set()
     for one in told:
         key = (one.statement.tin, one.statement.level, one.statement.number)
@@ -106,14 +105,14 @@ def _complete(
     judged: Judged,
     received: datetime,
 ) -> list[Told]:
-    before = _before(connection, arrangement, picture)
+    before = threshold.before(connection, arrangement, picture, received)
     named = {one.statement.tin for one in told}
-    omitted = sorted(before.granted - named)
-    granting = {one.statement.tin for one in told if one.statement.standing.grants} - before.granted
+    omitted = sorted(before.standing - named)
+    granting = before.newly_granted(told)
     # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
     counted = before.covered
     changes = sum(map(counted, granting)), sum(map(counted, omitted))
-    held = _too_many(connection, arrangement, *changes, received)
+    held = threshold.passed(connection, arrangement, *changes, received)
     if held:
         told = [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in told]
     header, digest = judged.proven.header, judged.proven.envelope.digest
@@ -128,48 +127,6 @@ def _complete(
     said |= {"state": state, "baseline": before.first, "granting": len(granting), "omitting": omitted}
     journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
     return told
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """How things were at the moment a list pictures: who in its scope stood, who was covered by a list, whether nobody was."""
-
-    granted: set[str]
-    covered: Callable[[str], bool]
-    first: bool
-
-
-def _before(connection: Connection, arrangement: Arrangement, picture: Picture) -> _Before:
-    query = select(listing.c.scope).where(listing.c.partner == arrangement.iso, listing.c.state.in_(APPLIED)).distinct()
-    scopes = set(connection.execute(query).scalars())
-
-    def covered(tin: str) -> bool:
-        return "*" in scopes or any(covers(scope, arrangement, tin) for scope in scopes)
-
-    first = "*" not in scopes and (not scopes if picture.scope == "*" else picture.scope not in scopes)
-    return _Before(_granted(connection, arrangement, picture.scope, picture.as_of), covered, first)
-
-
-def _granted(connection: Connection, arrangement: Arrangement, scope: str, moment: datetime) -> set[str]:
-    seconds = int(moment.timestamp())
-    return {
-        tin
-        for tin, packed in statements.timelines_of(connection, arrangement.iso)
-        if covers(scope, arrangement, tin) and _grants(packed, seconds)
-    }
-
-
-def _grants(packed: bytes, seconds: int) -> bool:
-    stands = (one.standing_at(seconds) for one in history.unpack(packed).authorisations)
-    return any(stand is not None and stand.standing.grants for stand in stands)
-
-
-def covers(scope: str, arrangement: Arrangement, tin: str) -> bool:
-    """Whether a list of this scope speaks of the operator: all do that name no member."""
-    if scope == "*":
-        return True
-    member = arrangement.member_of(tin)
-    return member is not None and member.iso == scope
 
 
 def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> Told:
@@ -187,24 +144,6 @@ def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: 
     )
 
 
-def _too_many(connection: Connection, arrangement: Arrangement, granting: int, omitting: int, received: datetime) -> bool:
-    """Whether this partner's lists would change more than its threshold on this day, all its messages counted together."""
-    if not granting and not omitting:
-        return False
-    day = received.astimezone(HOME_ZONE)
-    threshold = arrangement.threshold.on(day.date()).value
-    if threshold is None:
-        return True
-    start = day.replace(hour=0, minute=0, second=0, microsecond=0)
-    today = (listing.c.partner == arrangement.iso) & (listing.c.changed >= start) & (listing.c.changed < start + timedelta(days=1))
-    before = connection.execute(
-        select(func.coalesce(func.sum(listing.c.granting), 0), func.coalesce(func.sum(listing.c.omitting), 0)).where(
-            today, listing.c.state.in_(("applied", "held"))
-        )
-    ).one()
-    return granting + int(before[0]) > threshold or omitting + int(before[1]) > threshold
-
-
 def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequence[Told]) -> list[Told]:
     """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator."""
     if not told:
@@ -212,13 +151,13 @@ def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequen
     iso, earliest = arrangement.iso, min(one.issued for one in told)
     later = connection.execute(
         select(listing)
-        .where(listing.c.partner == iso, listing.c.state.in_(APPLIED), listing.c.as_of > earliest)
+        .where(listing.c.partner == iso, listing.c.state.in_(threshold.APPLIED), listing.c.as_of > earliest)
         .order_by(listing.c.as_of)
     ).all()
     late: list[Told] = []
     for row in later:
         carried = _messages(connection, row.id)
-        before = [one for one in told if one.issued < row.as_of and covers(row.scope, arrangement, one.statement.tin)]
+        before = [one for one in told if one.issued < row.as_of and threshold.covers(row.scope, arrangement, one.statement.tin)]
         named = statements.named_in(connection, iso, carried, {one.statement.tin for one in before})
         late += [
             delisted(one.statement.tin, row.as_of, carried[-1], one.digest, one.received)
@@ -237,7 +176,7 @@ def last_complete(connection: Connection) -> dict[tuple[str, str], datetime]:
     """(partner, scope) -> the ``as_of`` of the latest complete list that counts."""
     rows = connection.execute(
         select(listing.c.partner, listing.c.scope, func.max(listing.c.as_of))
-        .where(listing.c.state.in_((*APPLIED, "held")))
+        .where(listing.c.state.in_((*threshold.APPLIED, "held")))
         .group_by(listing.c.partner, listing.c.scope)
     )
     return {(row[0], row[1]): row[2] for row in rows}
@@ -276,7 +215,7 @@ def release(connection: Connection, live: Live, identity: int, *, who: str, reas
     row = _decided(connection, arrangement.iso, identity, "released", at)
     carried = _messages(connection, identity)
     tins = set(statements.release(connection, arrangement.iso, carried, at))
-    missed = _granted(connection, arrangement, row.scope, row.as_of) - tins
+    missed = threshold.standing(connection, arrangement, row.scope, row.as_of) - tins
     missed -= statements.named_in(connection, arrangement.iso, carried, missed)
     claimed = messages.claimed(connection, arrangement.iso, carried[-1])
     assert claimed is not None, "a list came in claimed messages"

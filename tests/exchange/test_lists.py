@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_parts_apply_together_in_whatever_order_they_come(house: House, order: t
     waiting = [(ids[part], ["waiting"] * 2) for part in order[:-1]]
     assert of_parts[:2] == waiting
     assert sorted(of_parts[2:]) == sorted((ids[part], ["accepted"] * 2) for part in order), "each part gets its own result"
+
+
+def test_as_known_between_two_parts_the_list_had_said_nothing(house: House) -> None:
+    said = made(house, 4)
+    say(house, said[:2], as_of=START, part=1, parts=2)
+    between = house.now
+    house.later(hours=1)
+    say(house, said[2:], as_of=START, part=2, parts=2)
+    with house.database.reading() as connection:
+        tins = [one.tin for one in said]
+        assert statements.said_by(connection, "SG", tins, between) == {}
+        assert len(statements.said_by(connection, "SG", tins, house.now)) == 4
 
 
 def test_a_part_sent_twice_under_another_id_or_of_another_count_is_refused(house: House) -> None:
@@ -215,6 +228,32 @@ def test_the_threshold_counts_across_the_messages_of_a_day(house: House) -> None
     house.later(days=1)
     say(house, said)
     assert state(house)[-1] == "applied", "another day"
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_list_that_raises_operators_to_a_recognised_level_grants(house: House, most: int) -> None:
+    """Singapore's STP lends nothing, its STP-Plus does."""
+    house.threshold("SG", most)
+    raised = [msgspec.structs.replace(one, level="STP-Plus") for one in made(house)]
+    said = [msgspec.structs.replace(one, level="STP") for one in raised[:3]] + raised[3:]
+    say(house, said)
+    house.later(days=1)
+    say(house, raised)
+    assert state(house) == ["applied", "applied" if most == 3 else "held"]
+    for one in raised[:3]:
+        timeline = house.timeline(one.tin)
+        assert timeline is not None
+        levels = [each.level for each in timeline.authorisations if (stand := each.stands[-1]) and stand.standing.grants]
+        assert levels == (["STP-Plus"] if most == 3 else ["STP"]), "held, it grants nothing new"
+
+
+def test_a_list_that_renews_what_had_run_out_grants(house: House) -> None:
+    house.threshold("SG", 2)
+    said = [msgspec.structs.replace(one, expires=(START + timedelta(days=30)).date()) for one in made(house)]
+    say(house, said)
+    house.later(days=60)
+    say(house, [msgspec.structs.replace(one, expires=(START + timedelta(days=700)).date()) for one in said])
+    assert state(house) == ["applied", "held"]
 
 
 def test_single_notices_are_never_held(house: House) -> None:
