@@ -6,6 +6,7 @@ the stage before it makes. Whatever fails raises ``Refusal``; the first failing 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -56,12 +57,26 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What one message says, however it came. ``digest`` (SHA-256, hex) is of what was signed."""
+
+    header: Header
+    arrangement: Arrangement
+    digest: str
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A message that may be recorded: its statements placed in time (none for kinds that carry none)."""
 
     proven: Proven
     told: tuple[Told, ...]
     reading: Reading | None
+
+    @property
+    def said(self) -> Said:
+        return Said(self.proven.header, self.proven.live.arrangement, self.proven.envelope.digest, self.told)
 
 
 def claim(node: Node, body: bytes, transport: Transport) -> Claimed:
@@ -139,7 +154,7 @@ def translate(proven: Proven, received: datetime) -> Judged:
     dialect = proven.live.bundle.dialects[header.dialect, header.version]
     dialect.validate(proven.envelope.payload)
     reading = dialect.read(header.kind, proven.envelope.payload)
-    _complete(header, arrangement)
+    complete(header, arrangement)
     _authority(reading.statements, header, arrangement)
     told = tuple(
         place(statement, header, arrangement.zone_of(statement.tin), digest=proven.envelope.digest, received=received)
@@ -148,7 +163,8 @@ def translate(proven: Proven, received: datetime) -> Judged:
     return Judged(proven, told, reading)
 
 
-def _complete(header: Header, arrangement: Arrangement) -> None:
+def complete(header: Header, arrangement: Arrangement) -> None:
+    """Refuses a list or response that does not say what it pictures, or a scope that is no member's (LIST_INCOMPLETE)."""
     picture = header.picture
     if header.kind in (Kind.LIST, Kind.RESPONSE) and picture is None:
         raise Refusal(Code.LIST_INCOMPLETE, f"A {header.kind} says in the header which moment it pictures.", field="Picture")
@@ -164,43 +180,51 @@ def _scope(picture: Picture, arrangement: Arrangement) -> None:
 
 
 def _authority(statements: tuple[Statement, ...], header: Header, arrangement: Arrangement) -> None:
-    scope = header.picture.scope if header.picture else "*"
-    seen: set[tuple[str, str | None, str | None]] = set()
-    form = arrangement.code.on(header.created.astimezone(HOME_ZONE).date()).value
+    against = Authority(header, arrangement).against
     for number, statement in enumerate(statements, 1):
-        where = f"record {number}"
-        member = arrangement.member_of(statement.tin)
-        if member is None or (scope != "*" and member.iso != scope):
+        for refusal in against(statement, f"record {number}"):
+            raise refusal
+
+
+class Authority:
+    """What a partner may say in one message, record after record: of its own operators, in its own form of code, with dates that can be
+    meant, and in a list of each authorisation once."""
+
+    def __init__(self, header: Header, arrangement: Arrangement) -> None:
+        self._arrangement, self._once = arrangement, header.kind is Kind.LIST
+        self._scope = header.picture.scope if header.picture else "*"
+        self._form = arrangement.code.on(header.created.astimezone(HOME_ZONE).date()).value
+        self._seen: set[tuple[str, str | None, str | None]] = set()
+
+    def against(self, statement: Statement, where: str) -> Iterator[Refusal]:
+        """Everything that stands against one record, which is at ``where``."""
+        tin, form = statement.tin, self._form
+        member = self._arrangement.member_of(tin)
+        if member is None or (self._scope != "*" and member.iso != self._scope):
             # Partner A must never state operators of country B, nor one member those of another.
-            raise Refusal(
-                Code.FOREIGN_OPERATOR, "The code does not begin as the sender's own codes do.", field=where, value=statement.tin
-            )
-        if form is not None and form.confirmed and not form.matches(statement.tin):
-            raise Refusal(
+            yield Refusal(Code.FOREIGN_OPERATOR, "The code does not begin as the sender's own codes do.", field=where, value=tin)
+        elif form is not None and form.confirmed and not form.matches(tin):
+            yield Refusal(
                 Code.CODE_FORM,
-                f"The code does not have the form of {arrangement.economy.en}'s codes, such as {form.example}."
+                f"The code does not have the form of {self._arrangement.economy.en}'s codes, such as {form.example}."
                 if form.example
                 else "The code does not have the agreed form.",
                 field=where,
-                value=statement.tin,
+                value=tin,
             )
-        _dates(statement, where)
-        key = (statement.tin, statement.level, statement.number)
-        if header.kind is Kind.LIST:
-            if key in seen:
-                raise Refusal(
-                    Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field=where, value=statement.tin
-                )
-            seen.add(key)
+        yield from _dates(statement, where)
+        key = (tin, statement.level, statement.number)
+        if self._once and key in self._seen:
+            yield Refusal(Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field=where, value=tin)
+        self._seen.add(key)
 
 
-def _dates(statement: Statement, where: str) -> None:
+def _dates(statement: Statement, where: str) -> Iterator[Refusal]:
     granted, expires = statement.granted, statement.expires
     if granted is not None and expires is not None and granted > expires:
-        raise Refusal(
-            Code.PERIOD_REVERSED, f"The period {granted} to {expires} ends before it begins.", field=where, value=statement.tin
-        )
+        detail = f"The period {granted} to {expires} ends before it begins."
+        yield Refusal(Code.PERIOD_REVERSED, detail, field=where, value=statement.tin)
     said: tuple[date | datetime | None, ...] = (granted, expires, statement.effective, statement.decided)
     for day in said:
         if day is not None and day.year not in _YEARS:
-            raise Refusal(Code.DATE_RANGE, f"The year {day.year} cannot be meant.", field=where, value=day.isoformat())
+            yield Refusal(Code.DATE_RANGE, f"The year {day.year} cannot be meant.", field=where, value=day.isoformat())

@@ -16,7 +16,7 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Picture, Standing, Statement, Told
 from gateway.exchange import threshold
-from gateway.exchange.judge import Judged
+from gateway.exchange.judge import Said
 from gateway.store import journal, messages, packing, partners, statements
 from gateway.store.live import Live, folding
 from gateway.store.tables import listing, listing_part
@@ -24,9 +24,9 @@ from gateway.store.tables import listing, listing_part
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def take(connection: Connection, judged: Judged, received: datetime) -> list[Told] | None:
+def take(connection: Connection, said: Said, received: datetime) -> list[Told] | None:
     """Takes one part in. Returns what the list now says as a whole, omissions included; None while parts are missing."""
-    header, arrangement = judged.proven.header, judged.proven.live.arrangement
+    header, arrangement = said.header, said.arrangement
     picture = header.picture
     assert picture is not None, "judge refuses a list without one"
     identity = _listing(connection, arrangement.iso, picture, received)
@@ -38,13 +38,13 @@ def take(connection: Connection, judged: Judged, received: datetime) -> list[Tol
             listing=identity,
             part=picture.part,
             message_id=header.id,
-            statements=msgspec.msgpack.encode([packing.pack(one) for one in judged.told]) if picture.parts > 1 else b"",
+            statements=msgspec.msgpack.encode([packing.pack(one) for one in said.told]) if picture.parts > 1 else b"",
         )
     )
     if len(there) + 1 < picture.parts:
         return None
-    told = list(judged.told) if picture.parts == 1 else _assembled(connection, identity, received)
-    return _complete(connection, arrangement, identity, picture, told, judged, received)
+    told = list(said.told) if picture.parts == 1 else _assembled(connection, identity, received)
+    return _complete(connection, arrangement, identity, picture, told, said, received)
 
 
 def _listing(connection: Connection, iso: str, picture: Picture, received: datetime) -> int:
@@ -102,7 +102,7 @@ def _complete(
     identity: int,
     picture: Picture,
     told: list[Told],
-    judged: Judged,
+    whole: Said,
     received: datetime,
 ) -> list[Told]:
     before = threshold.before(connection, arrangement, picture, received)
@@ -115,7 +115,7 @@ def _complete(
     held = threshold.passed(connection, arrangement, *changes, received)
     if held:
         told = [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in told]
-    header, digest = judged.proven.header, judged.proven.envelope.digest
+    header, digest = whole.header, whole.digest
     told += [delisted(tin, picture.as_of, header.id, digest, received, held=held) for tin in omitted]
     state = "held" if held else "applied"
     connection.execute(

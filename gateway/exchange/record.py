@@ -17,7 +17,7 @@ from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Statement, Told, priority_of
 from gateway.exchange import acknowledge, facts, keys, lists, tell
-from gateway.exchange.judge import Judged
+from gateway.exchange.judge import Judged, Said
 from gateway.exchange.node import Node, new_id
 from gateway.exchange.resend import resend
 from gateway.store import journal, messages, outbox, partners, statements
@@ -99,7 +99,7 @@ def record(
     _notice_gap(connection, node, judged, received)
     if not judged.told and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
-    outcomes, timelines = _statements(connection, judged, entry, received)
+    outcomes, timelines = take_in(connection, judged.said, entry, received)
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
             send(connection, node, judged, Kind.RESULT, envelope.write_result(results), received, refers_to=about)
@@ -126,16 +126,17 @@ def send(
     )
 
 
-def _statements(
-    connection: Connection, judged: Judged, entry: int, received: datetime
+def take_in(
+    connection: Connection, message: Said, entry: int, received: datetime
 ) -> tuple[dict[str, list[RecordResult]], Mapping[str, bytes]]:
-    """What became of each record, by the message it came in (a list's parts get theirs together), and the timelines."""
-    header, arrangement = judged.proven.header, judged.proven.live.arrangement
+    """Records what a message says. Returns what became of each record, by the message it came in (a list's parts get theirs together),
+    and the timelines."""
+    header, arrangement = message.header, message.arrangement
     iso = arrangement.iso
     results: dict[str, list[RecordResult]] = {header.id: []}
-    told = list(judged.told)
+    told = list(message.told)
     if header.kind is Kind.LIST:
-        complete = lists.take(connection, judged, received)
+        complete = lists.take(connection, message, received)
         if complete is None:
             results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in told]
             return results, {}

@@ -191,8 +191,9 @@ sequence = Table(
     Column("last", Integer, nullable=False),
 )
 
-#: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead, reissued. ``body`` is signed at the first try and
-#: then stays; ``good_until`` is when the certificate that signed it ends. ``due`` is of the database's clock.
+#: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead, reissued; or mailed: written as a
+#: spreadsheet for a person to mail, so no receipt ever comes. ``body`` is signed at the first try and then stays; ``good_until`` is when
+#: the certificate that signed it ends. ``due`` is of the database's clock.
 outbox = Table(
     "outbox",
     metadata,
@@ -386,6 +387,31 @@ withdrawn = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("key", String(64)),
     Column("voiding", _Id, ForeignKey("voiding.id"), nullable=False),
+)
+
+#: Spreadsheets that a partner mailed, read by one person; what they say counts once another has confirmed it. ``state``: proposed,
+#: confirmed, discarded. ``body`` is the file; from the confirmation on it is the message's (``message_id``).
+transcription = Table(
+    "transcription",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("kind", String(12), nullable=False),
+    Column("scope", String(2), nullable=False),
+    Column("as_of", Moment, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("statements", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed", Moment, nullable=False),
+    Column("decided_by", Text),
+    Column("decided", Moment),
+    Column("body", LargeBinary),
 )
 
 #: Our own next certificates by the partner to whom they were announced, and the message that did.

@@ -284,6 +284,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name=op.f("uq_token_hash")),
     )
     op.create_table(
+        "transcription",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("partner", sa.String(length=2), nullable=False),
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("scope", sa.String(length=2), nullable=False),
+        sa.Column("as_of", Moment(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("bundle", sa.String(length=64), nullable=False),
+        sa.Column("statements", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("proposed_by", sa.Text(), nullable=False),
+        sa.Column("proposed", Moment(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("decided", Moment(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transcription")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_transcription_message_id")),
+    )
+    op.create_table(
         "voiding",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("what", sa.String(length=12), nullable=False),
@@ -352,6 +375,7 @@ def downgrade() -> None:
 
     op.drop_table("activation")
     op.drop_table("voiding")
+    op.drop_table("transcription")
     op.drop_table("token")
     op.drop_table("switch")
     with op.batch_alter_table("statement", schema=None) as batch_op:
