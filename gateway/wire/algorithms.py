@@ -43,9 +43,9 @@ class Algorithm:
 
     def fits(self, key: PublicKey) -> bool:
         """Whether ``key`` is of the kind, and on the curve, that this algorithm needs."""
-        if isinstance(key, rsa.RSAPublicKey):
-            return self.family in ("rsa", "rsa-pss")
-        return self.family == (key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else "ed25519")
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return self.family == key.curve.name
+        return self.family in (("rsa", "rsa-pss") if isinstance(key, rsa.RSAPublicKey) else ("ed25519",))
 
     @property
     def padding(self) -> padding.PKCS1v15 | padding.PSS:
@@ -56,17 +56,17 @@ class Algorithm:
     def made_by(self, key: PublicKey, value: bytes, data: bytes) -> bool:
         """Whether ``value``, the bytes of a SignatureValue, is ``key``'s signature of ``data``."""
         try:
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(value, data, self.padding, _HASHES[self.digest])
-            elif isinstance(key, ed25519.Ed25519PublicKey):
-                key.verify(value, data)
-            else:
+            if isinstance(key, ec.EllipticCurvePublicKey):
                 size, order = _CURVES[self.family]
                 r, s = int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big")
                 # Exact length and range: DER is refused here, and zeros, which broken libraries took for valid (CVE-2022-21449).
                 if len(value) != 2 * size or not 0 < r < order or not 0 < s < order:
                     return False
                 key.verify(encode_dss_signature(r, s), data, _ECDSA[self.digest])
+            elif isinstance(key, rsa.RSAPublicKey):
+                key.verify(value, data, self.padding, _HASHES[self.digest])
+            else:
+                key.verify(value, data)
         except (InvalidSignature, ValueError):
             return False
         return True

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, cast
 
@@ -24,14 +26,15 @@ EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
 
 class Signed(NamedTuple):
-    """What a signature of the profile says. ``info`` is the canonical SignedInfo, which ``value`` is over; ``digest_name`` is for hashlib."""
+    """What a signature of the profile says. ``info`` is the canonical SignedInfo, which ``value`` is over; ``digest_name`` is for
+    hashlib; ``fingerprint`` is the SHA-256 (hex) of the certificate in KeyInfo."""
 
     info: bytes
     algorithm: Algorithm
     digest_name: str
     digest: bytes
     value: bytes
-    certificate: bytes | None
+    fingerprint: str | None
 
 
 def signed_info(algorithm: Algorithm, digest: bytes) -> str:
@@ -45,10 +48,10 @@ def signed_info(algorithm: Algorithm, digest: bytes) -> str:
     )
 
 
-def standing_alone(info: str, prefix: str = "ds:", declaration: str = f' xmlns:ds="{DS}"') -> bytes:
+def standing_alone(info: bytes, prefix: bytes = b"ds:", declaration: bytes = f' xmlns:ds="{DS}"'.encode()) -> bytes:
     """The bytes to be signed: SignedInfo with the declaration that its canonical form takes over from Signature."""
-    name = f"<{prefix}SignedInfo"
-    return f"{name}{declaration}{info[len(name) :]}".encode()
+    name = b"<%sSignedInfo" % prefix
+    return name + declaration + info[len(name) :]
 
 
 def signature(info: str, value: bytes, certificate: bytes | None) -> str:
@@ -93,7 +96,7 @@ _SIGNED_INFO = _element(
 _KEY_INFO = _element("KeyInfo", _element("X509Data", _text("X509Certificate", "certificate")))
 _PROFILE = re.compile(
     f'<(?P<p>(?:[^<>: ]+:)?)Signature(?P<declaration> xmlns(?::[^<>= ]+)?="{re.escape(DS)}")>{_BLANK}'
-    f"(?P<info>{_SIGNED_INFO}){_BLANK}{_text('SignatureValue', 'value')}{_BLANK}(?:{_KEY_INFO})?{_BLANK}</(?P=p)Signature>"
+    f"(?P<info>{_SIGNED_INFO}){_BLANK}{_text('SignatureValue', 'value')}{_BLANK}(?:{_KEY_INFO})?{_BLANK}</(?P=p)Signature>".encode()
 )
 
 
@@ -125,7 +128,7 @@ _FAULTS = [
 ]
 _METHOD = _xpath("string(ds:SignedInfo/ds:SignatureMethod/@Algorithm)")
 _DIGEST_METHOD = _xpath("string(ds:SignedInfo/ds:Reference/ds:DigestMethod/@Algorithm)")
-_NAMES = {f"{{{DS}}}{name}" for name in re.findall(r"\(\?P=p\)(\w+)", _PROFILE.pattern)}
+_NAMES = {f"{{{DS}}}{name}" for name in re.findall(r"\(\?P=p\)(\w+)", _PROFILE.pattern.decode())}
 
 
 def read(element: etree._Element) -> Signed:
@@ -133,32 +136,37 @@ def read(element: etree._Element) -> Signed:
 
     Costs microseconds whatever it holds: a large one is refused before it is canonicalised.
     """
-    found = _PROFILE.fullmatch(canonical(element).decode()) if _SMALL(element) else None
+    found = _PROFILE.fullmatch(canonical(element)) if _SMALL(element) else None
     if found is None:
         raise _fault(element)
-    algorithm, digest_name = BY_URI.get(found["algorithm"]), DIGESTS.get(found["digest_method"])
+    prefix, declaration, info, method, digest_method, digest, value, certificate = found.groups()
+    algorithm, digest_name = BY_URI.get(method.decode()), DIGESTS.get(digest_method.decode())
     if algorithm is None or digest_name is None:
         raise _fault(element)
-    certificate = found["certificate"]
     return Signed(
-        standing_alone(found["info"], found["p"], found["declaration"]),
+        standing_alone(info, prefix, declaration),
         algorithm,
         digest_name,
-        _base64("DigestValue", found["digest"]),
-        _base64("SignatureValue", found["value"]),
-        None if certificate is None else _base64("X509Certificate", certificate),
+        _base64("DigestValue", digest),
+        _base64("SignatureValue", value),
+        None if certificate is None else _fingerprint(certificate),
     )
 
 
-def _base64(name: str, text: str) -> bytes:
+@lru_cache(maxsize=128)  # the same certificate stands in message after message; none that is cached is longer than _SMALL allows
+def _fingerprint(certificate: bytes) -> str:
+    return sha256(_base64("X509Certificate", certificate)).hexdigest()
+
+
+def _base64(name: str, text: bytes) -> bytes:
     # Lax readers skip what they do not know, so that `!!` changes the text and not the value. Line breaks are what xmlsec1 and
     # the JDK write.
-    text = text.replace("&#xD;", "").replace("\n", "")
+    text = text.replace(b"&#xD;", b"").replace(b"\n", b"")
     try:
         value = b64decode(text, validate=True)
     except ValueError:
         value = b""
-    if not value or b64encode(value).decode() != text:
+    if not value or b64encode(value) != text:
         raise Refusal(Code.SIGNATURE_MALFORMED, f"{name} is not base64 as it must be written.", field=name)
     return value
 

@@ -66,7 +66,7 @@ def sign(unsigned: bytes, signer: Signer) -> bytes:
     content = canonical(root)
     algorithm = BY_NAME[signer.algorithm]
     info = profile.signed_info(algorithm, hashlib.new(algorithm.digest, content).digest())
-    signature = profile.signature(info, signer.sign(profile.standing_alone(info)), signer.certificate).encode()
+    signature = profile.signature(info, signer.sign(profile.standing_alone(info.encode())), signer.certificate).encode()
     # A root without content may come as a lone empty-element tag; its canonical form has an end tag to stand before.
     whole = unsigned if b"</" in unsigned else content
     end = whole.rindex(b"</")
@@ -79,11 +79,12 @@ def verify(root: etree._Element, keys: Sequence[VerifyKey], policy: Policy) -> V
     Raises ``Refusal`` with a SIGNATURE_* code, or CERTIFICATE_UNKNOWN where ``keys`` is empty; its ``facts`` name the
     certificates expected and the one that came.
     """
-    signed = profile.read(_the_signature(root))
+    signature = _the_signature(root)
+    signed = profile.read(signature)
     if signed.algorithm.name not in policy.algorithms:
         raise profile.not_agreed("SignatureMethod", signed.algorithm.uri, policy.algorithms)
     key = _signing_key(signed, keys, policy)
-    etree.strip_elements(root, _SIGNATURE, with_tail=False)
+    _remove(signature)
     content = canonical(root)
     digest = hashlib.new(signed.digest_name, content)
     if not hmac.compare_digest(digest.digest(), signed.digest):
@@ -110,26 +111,45 @@ def _the_signature(root: etree._Element) -> etree._Element:
     return only
 
 
+def _remove(signature: etree._Element) -> None:
+    root = signature.getparent()
+    assert root is not None, "it is a child of the root"
+    if signature.tail:
+        etree.strip_elements(
+            root, _SIGNATURE, with_tail=False
+        )  # the blanks after it were signed; slower, for it walks the whole tree
+    else:
+        root.remove(signature)
+
+
 def _signing_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> VerifyKey:
-    came = signed.certificate and hashlib.sha256(signed.certificate).hexdigest()
-    name = signed.algorithm.name
-
-    def refusal(code: Code, detail: str) -> Refusal:
-        expected = ", ".join(key.fingerprint for key in keys)
-        return Refusal(code, detail, facts={"certificates expected": expected, "certificate in KeyInfo": came or "none"})
-
-    if not keys:
-        raise refusal(Code.CERTIFICATE_UNKNOWN, "No certificate of the sender is announced for now.")
-    pinned = [key for key in keys if came in (None, key.fingerprint)]
-    if not pinned:
-        raise refusal(Code.SIGNATURE_INVALID, f"The certificate in KeyInfo, {came}, is not one announced for the sender.")
-    fitting = [key for key in pinned if signed.algorithm.fits(key.key)]
-    if not fitting:
-        raise refusal(Code.SIGNATURE_INVALID, f"No announced key of the sender is of the kind for {name}.")
-    allowed = [key for key in fitting if policy.allows_size(key.key)]
-    if not allowed:
-        raise refusal(Code.SIGNATURE_KEY_SIZE, f"The key for {name} must have {policy.min_rsa_bits} to {policy.max_rsa_bits} bits.")
-    for key in allowed:
-        if signed.algorithm.made_by(key.key, signed.value, signed.info):
+    for key in keys:
+        if (
+            signed.fingerprint in (None, key.fingerprint)
+            and signed.algorithm.fits(key.key)
+            and policy.allows_size(key.key)
+            and signed.algorithm.made_by(key.key, signed.value, signed.info)
+        ):
             return key
-    raise refusal(Code.SIGNATURE_INVALID, f"No announced key of the sender made this {name} SignatureValue over SignedInfo.")
+    raise _no_key(signed, keys, policy)
+
+
+def _no_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> Refusal:
+    """Why none of ``keys`` counts: the first of these conditions that none of them meets."""
+    came, name = signed.fingerprint, signed.algorithm.name
+    pinned = [key for key in keys if came in (None, key.fingerprint)]
+    fitting = [key for key in pinned if signed.algorithm.fits(key.key)]
+    code = Code.SIGNATURE_INVALID
+    if not keys:
+        code, detail = Code.CERTIFICATE_UNKNOWN, "No certificate of the sender is announced for now."
+    elif not pinned:
+        detail = f"The certificate in KeyInfo, {came}, is not one announced for the sender."
+    elif not fitting:
+        detail = f"No announced key of the sender is of the kind for {name}."
+    elif not any(policy.allows_size(key.key) for key in fitting):
+        code = Code.SIGNATURE_KEY_SIZE
+        detail = f"The key for {name} must have {policy.min_rsa_bits} to {policy.max_rsa_bits} bits."
+    else:
+        detail = f"No announced key of the sender made this {name} SignatureValue over SignedInfo."
+    expected = ", ".join(key.fingerprint for key in keys)
+    return Refusal(code, detail, facts={"certificates expected": expected, "certificate in KeyInfo": came or "none"})

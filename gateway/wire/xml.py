@@ -8,6 +8,7 @@ No step runs Python code per element.
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -48,7 +49,7 @@ _DECLARATION = re.compile(
 _FORBIDDEN = re.compile(rb"<(?:\?|!(?!\[CDATA\[))")
 _DOCTYPE = re.compile(rb"<!(?!\[CDATA\[|--)")
 # A prefix holds no colon: without that, xmlns:xmlns:xmlns:... would be scanned again from each of its parts.
-_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=:"'<>]*)?\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
+_NAMESPACE = re.compile(rb"""xmlns(?::([^\s=:"'<>]*))?\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 # What a canonical list of the largest size may repeat; it bounds the time of the scan.
 _MENTIONS = 400_000
 # Neither blanks nor quotes: text that imitates a declaration could otherwise swallow, and so hide, a real one.
@@ -126,27 +127,36 @@ def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:
     mentions = data.count(b"xmlns")
     if mentions > _MENTIONS:
         raise Refusal(Code.XML_TOO_MANY_NAMESPACES, f"The document holds the word xmlns more than {_MENTIONS} times.")
-    parts = (found.partition(b"=") for found in set(_NAMESPACE.findall(data)))
-    declared = {(prefix.strip(), uri.strip()[1:-1]) for prefix, _, uri in parts}
-    prefixes = [prefix for prefix, _ in declared if prefix != b"xmlns"]
-    if len(declared) > limit or (len(prefixes) > len(set(prefixes)) and mentions > limit):
+    declared = {(prefix, one or other) for prefix, one, other in set(_NAMESPACE.findall(data))}
+    prefixes = [prefix for prefix, _ in declared if prefix]
+    if len(declared) > limit or (mentions > limit and len(prefixes) > len(set(prefixes))):
         raise Refusal(
             Code.XML_TOO_MANY_NAMESPACES,
             f"More than {limit} namespace declarations that differ, or that give a prefix another meaning.",
         )
     for prefix, uri in declared:
-        if not _ABSOLUTE.fullmatch(uri) and (uri or prefix != b"xmlns"):
-            raise Refusal(Code.XML_NAMESPACE, value=uri.decode(), line=_line(data, data.index(prefix)))
+        if not _ABSOLUTE.fullmatch(uri) and (uri or prefix):
+            place = data.index(b"xmlns:" + prefix if prefix else uri)
+            raise Refusal(Code.XML_NAMESPACE, value=uri.decode(), line=_line(data, place))
     return {uri for _, uri in declared}
 
 
+class _Hardened(threading.local):
+    """One parser a thread: threads that share one wait for each other."""
+
+    def __init__(self) -> None:
+        # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
+        self.parser = etree.XMLParser(
+            encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
+        )
+
+
+_HARDENED = _Hardened()
+
+
 def _parse_hardened(data: bytes) -> etree._Element:
-    # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
-    )
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, _HARDENED.parser)
     except etree.XMLSyntaxError as error:
         _refuse_syntax(error)
 
