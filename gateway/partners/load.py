@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Law
 from gateway.partners.bundle import Bundle, Draft, read_law
 from gateway.partners.faults import Fault, PartnerFaults
 from gateway.partners.speech import Files
+from gateway.wire.certificate import from_pem
 
 #: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.
 ROLES = ("signing", "tls", "authority")
@@ -125,7 +125,7 @@ def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]
                 )
             )
         try:
-            certificate = x509.load_pem_x509_certificate(pem)
+            certificate = from_pem(pem)
         except ValueError:
             faults.append(
                 Fault(_name(path), "", "This is no X.509 certificate in PEM.", "Put one certificate in each file, and never a key.")

@@ -20,6 +20,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Rules
 from gateway.trust.judge import DEFAULT, Verdict, judge
 from gateway.wire.algorithms import VerifyKey
+from gateway.wire.certificate import from_der
 
 #: What a certificate is pinned for.
 Role = Literal["signing", "tls"]
@@ -69,7 +70,7 @@ class Pin:
     @classmethod
     def of(cls, role: Role, der: bytes, *, since: datetime | None = None, until: datetime | None = None) -> Pin:
         """A pin whose window, where not said otherwise, is the certificate's own period. Raises ``ValueError`` for no certificate."""
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = from_der(der)
         return cls(role, der, since or certificate.not_valid_before_utc, until or certificate.not_valid_after_utc)
 
 

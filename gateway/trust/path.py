@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from asn1crypto import crl, ocsp
 from asn1crypto.x509 import Certificate
-from cryptography import x509
 from cryptography.x509.ocsp import load_der_ocsp_response
 from pyhanko_certvalidator import errors, find_valid_path
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
@@ -37,6 +36,7 @@ from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Algorithms, Rules, Signatures
+from gateway.wire.certificate import list_from_der
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ def _check(
     above = (*intermediates, *roots)
     if len(above) > MAX_AUTHORITIES or any(len(der) > MAX_CERTIFICATE for der in above):
         raise Refusal(Code.CERTIFICATE_PATH, "The authorities offered are too many, or one is too large.")
-    lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls if _reads(x509.load_der_x509_crl, der)]
+    lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls if _reads(list_from_der, der)]
     responses = [
         one for der in ocsps if _reads(load_der_ocsp_response, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
     ]

@@ -27,6 +27,7 @@ from gateway import net
 from gateway.net import Guard, Response, Unreachable
 from gateway.trust.allowed import signature_holds
 from gateway.trust.certificates import Known, Trust, is_self_signed, issued_by
+from gateway.wire.certificate import list_from_der
 
 #: How long an OCSP response without nextUpdate is fresh, as the library that judges has it.
 UNDATED = timedelta(minutes=30)
@@ -208,7 +209,7 @@ def _question(source: Source) -> bytes:
 
 def _read_list(der: bytes, source: Source) -> tuple[datetime, datetime]:
     """When the list was issued and when it goes stale. Raises ``ValueError`` unless the issuer signed it."""
-    found = x509.load_der_x509_crl(der)
+    found = list_from_der(der)
     if found.next_update_utc is None:
         raise ValueError("the list does not say when the next one comes")
     algorithm = asn1_crl.CertificateList.load(der)["signature_algorithm"]

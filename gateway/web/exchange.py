@@ -8,7 +8,6 @@ import logging
 from hashlib import sha256
 from urllib.parse import unquote
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -20,6 +19,7 @@ from gateway.exchange.receive import receive
 from gateway.web import body, problems
 from gateway.web.documents import describe
 from gateway.web.guard import Served
+from gateway.wire.certificate import from_pem
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["exchange"])
@@ -70,7 +70,7 @@ def _certificate(given: list[str]) -> bytes:
     try:
         (field,) = given
         if field.startswith("-----BEGIN"):
-            return x509.load_pem_x509_certificate(unquote(field).encode()).public_bytes(Encoding.DER)
+            return from_pem(unquote(field).encode()).public_bytes(Encoding.DER)
         return base64.b64decode(field.strip().removeprefix(":").removesuffix(":"), validate=True)
     except ValueError:
         raise Refusal(Code.IDENTITY_MISMATCH, "The forwarded client certificate cannot be read.", field=FORWARDED) from None

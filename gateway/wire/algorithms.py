@@ -10,11 +10,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from gateway.wire.certificate import from_der, public_key
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -157,7 +158,7 @@ class VerifyKey:
     @classmethod
     def from_certificate(cls, der: bytes) -> VerifyKey:
         """Raises ``ValueError`` for what is no certificate, or one whose key no algorithm of the profile uses."""
-        key = x509.load_der_x509_certificate(der).public_key()
+        key = public_key(from_der(der))
         if not isinstance(key, PublicKey) or not any(row.fits(key) for row in _TABLE):
             raise ValueError("the key of the certificate is of no kind that the profile uses")
         return cls(key, hashlib.sha256(der).hexdigest(), der)
