@@ -3,8 +3,9 @@
     1  which messages and certificates: what the key signed, what that announced, what those keys signed, and so on
     2  their statements are annulled from now on in our knowledge; what was answered before can still be answered as known then
     3  the lists among them hold no more, nor does whom they no longer named; other lists of the partner then speak for themselves
-    4  the certificates are withdrawn, and with them every other of the same key
-    5  the operators' timelines are folded anew; the journal says who, why and what, and every node follows it
+    4  the partner's sequence numbers go on from the highest that still stands
+    5  the certificates are withdrawn, and with them every other of the same key
+    6  the operators' timelines are folded anew; the journal says who, why and what, and every node follows it
 
 The partner is told nothing by itself: what it then sends, and whether it must send its list again, is for people to agree.
 """
@@ -24,7 +25,7 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Told
 from gateway.exchange import keys, lists
-from gateway.store import journal, partners, statements
+from gateway.store import journal, outbox, partners, statements
 from gateway.store.live import Live, Partners, folding
 from gateway.store.statements import chunks
 from gateway.store.tables import announced, listing, listing_part, message, voiding, withdrawn
@@ -137,11 +138,12 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
         )
     gone = reach(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
-    _withdraw(connection, live, one, gone.certificates, at)  # 4
+    outbox.recount(connection, iso)  # 4
+    _withdraw(connection, live, one, gone.certificates, at)  # 5
     body: dict[str, object] = {"decision": "void", "what": one.what, "of": one.subject, "since": one.since, "reason": one.reason}
     body |= {"who": [one.proposed_by, who], "messages": gone.messages, "certificates": gone.certificates, "operators": len(said)}
     entry = journal.append(connection, "decision", f"void-{identity}", body, at=at, partner=iso)
-    timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 5
+    timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 6
     done = {"confirmed_by": who, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
     row = connection.execute(update(voiding).where(voiding.c.id == identity).values(done).returning(voiding)).one()
     return Voided(_read(row), gone, timelines, entry)

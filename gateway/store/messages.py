@@ -135,6 +135,7 @@ def claim(
             refers_to=header.refers_to,
             created=header.created,
             received=received,
+            sequence=header.sequence,
             statements=statements,
             body=body,
             answer=answer,

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
-from gateway.store.tables import line, outbox, sequence
+from gateway.store.tables import line, message, outbox, sequence
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
 _pack = msgspec.msgpack.Encoder().encode
@@ -124,6 +124,20 @@ def saw_number(connection: Connection, partner: str, priority: Priority, number:
         connection.execute(update(sequence).where(where).values(last=number))
     first = (last or 0) + 1
     return (first, number - 1) if number > first else None
+
+
+def recount(connection: Connection, partner: str) -> None:
+    """Has incoming numbers go on from the highest that still stands. What is annulled took none: a thief who counted to a million must
+    not make everything his victim says afterwards look old, and what the victim truly said under those numbers is missing with us."""
+    standing = (message.c.partner == partner) & message.c.voided.is_(None) & (message.c.sequence > 0)
+    query = select(message.c.kind, func.max(message.c.sequence)).where(standing).group_by(message.c.kind)
+    highest: dict[Priority, int] = {}
+    for kind, number in connection.execute(query):
+        priority = priority_of(Kind(kind))
+        highest[priority] = max(number, highest.get(priority, 0))
+    connection.execute(delete(sequence).where(sequence.c.partner == partner, sequence.c.direction == "in"))
+    for priority, last in highest.items():
+        connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=last))
 
 
 def lease(connection: Connection, partner: str, *, now: datetime, until: datetime, again: bool = False) -> Leased | None:

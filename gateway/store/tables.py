@@ -118,6 +118,7 @@ message = Table(
     Column("refers_to", String(64)),
     Column("created", Moment, nullable=False),
     Column("received", Moment, nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("statements", Integer, nullable=False),
     Column("body", LargeBinary),
     Column("answer", LargeBinary, nullable=False),

@@ -27,7 +27,7 @@ from gateway.wire import envelope
 from gateway.wire.envelope import Announced
 from gateway.wire.signature import Signer
 from tests.exchange.desk import chosen
-from tests.exchange.house import House
+from tests.exchange.house import START, House
 from tests.exchange.pinned import follow, pin
 
 REASON = "The partner's duty officer telephoned."
@@ -243,6 +243,49 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     assert sound not in done.reach.messages
     assert scene.house.node.trust.trust_of("SG").pins == ()
     assert scene.house.refused(scene.box.say(first, Standing.REINSTATED)) == "certificate-unknown"
+
+
+def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene) -> None:
+    """Otherwise every true number would look old from then on, and no loss of a message would ever be noticed again."""
+    house = scene.house
+    first, *_ = house.listed()
+    thief = house.key("thief")
+    house.send(scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", thief.certificate, house.now)])))
+    follow(house)
+
+    def notice(number: int, signer: Signer | None = None) -> str:
+        return scene.say(first, Standing.SUSPENDED, signer=signer, sequence=number)
+
+    def asked() -> list[tuple[int, int]]:
+        house.deliver()
+        return [(one.first, one.last) for one in house.resends()]
+
+    notice(1)
+    notice(2)
+    house.send(scene.box.message(Kind.UPDATE, [scene.box.change(first, Standing.VALID)], sequence=1))
+    forged = [notice(number, thief.signer("")) for number in (3, 1_000_000, 2_147_483_647)]
+    assert asked() == [(4, 999_999), (1_000_001, 2_147_483_646)]
+    notice(3)
+    assert set(scene.confirm(scene.stolen(thief.fingerprint, START)).reach.messages) == set(forged)
+    notice(4)
+    assert asked()[2:] == [], "the true next number is neither old nor after a gap"
+    notice(6)
+    house.send(scene.box.message(Kind.UPDATE, [scene.box.change(first, Standing.VALID)], sequence=2))
+    assert asked()[2:] == [(5, 5)], "a true gap is noticed, and only in its own class"
+
+
+def test_what_a_partner_truly_said_with_a_stolen_key_is_asked_for_again(scene: Scene) -> None:
+    house = scene.house
+    first, *_ = house.listed()
+    spare = house.key("sg-next")
+    house.send(scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", spare.certificate, house.now)])))
+    follow(house)
+    for number in (1, 2, 3):
+        scene.say(first, Standing.SUSPENDED, signer=spare.signer("") if number > 1 else None, sequence=number)
+    scene.confirm(scene.stolen(spare.fingerprint, START))
+    scene.say(first, Standing.SUSPENDED, sequence=4)
+    house.deliver()
+    assert [(one.first, one.last) for one in house.resends()] == [(2, 3)]
 
 
 def test_a_node_that_has_not_heard_yet_records_nothing_more_of_a_stolen_key(scene: Scene) -> None:

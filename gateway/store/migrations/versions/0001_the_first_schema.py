@@ -177,6 +177,7 @@ def upgrade() -> None:
         sa.Column("refers_to", sa.String(length=64), nullable=True),
         sa.Column("created", Moment(), nullable=False),
         sa.Column("received", Moment(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("statements", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
