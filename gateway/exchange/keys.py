@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.node import Node
@@ -31,6 +31,10 @@ from gateway.wire.envelope import Announced, Envelope
 
 #: Announced certificates of one partner and use that may be good at once: each costs time whenever this partner's trust is judged.
 MOST = 8
+
+_WITHDRAWN = select(withdrawn.c.voiding).where(
+    withdrawn.c.partner == bindparam("partner"), withdrawn.c.fingerprint == bindparam("fingerprint")
+)
 
 
 def take(connection: Connection, node: Node, said: Envelope, received: datetime) -> None:
@@ -116,8 +120,7 @@ class Gone:
 
 def withdrawn_now(connection: Connection, partner: str, fingerprint: str) -> bool:
     """Whether this very certificate is withdrawn, asked of the database: a node's memory may be a poll behind."""
-    mine = (withdrawn.c.partner == partner) & (withdrawn.c.fingerprint == fingerprint)
-    return connection.execute(select(withdrawn.c.voiding).where(mine)).first() is not None
+    return connection.execute(_WITHDRAWN, {"partner": partner, "fingerprint": fingerprint}).first() is not None
 
 
 def held(connection: Connection, live: Live) -> list[tuple[Role, bytes, datetime | None]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
@@ -22,6 +22,13 @@ from gateway.store.live import Live, folding
 from gateway.store.tables import listing, listing_part
 
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+_LATER = (
+    select(listing.c.id, listing.c.scope, listing.c.as_of)
+    .where(listing.c.partner == bindparam("iso"), listing.c.state.in_(threshold.APPLIED), listing.c.as_of > bindparam("moment"))
+    .order_by(listing.c.as_of)
+)
 
 
 def take(connection: Connection, said: Said, received: datetime) -> list[Told] | None:
@@ -149,11 +156,7 @@ def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequen
     if not told:
         return []
     iso, earliest = arrangement.iso, min(one.issued for one in told)
-    later = connection.execute(
-        select(listing)
-        .where(listing.c.partner == iso, listing.c.state.in_(threshold.APPLIED), listing.c.as_of > earliest)
-        .order_by(listing.c.as_of)
-    ).all()
+    later = connection.execute(_LATER, {"iso": iso, "moment": earliest}).all()
     late: list[Told] = []
     for row in later:
         carried = _messages(connection, row.id)

@@ -191,16 +191,19 @@ class Writer:
         try:
             with self._database.write.begin() as connection:
                 begun = True
+                run = connection.exec_driver_sql
                 for job in batch:
+                    run("SAVEPOINT job")  # ``begin_nested`` does the same for three times the cost, and every message pays it twice
                     try:
-                        with connection.begin_nested():
-                            outcomes.append((job, job.work(connection), None))
+                        outcomes.append((job, job.work(connection), None))
                     except DBAPIError:
                         # SQLite may have ended the whole transaction by itself, PostgreSQL lost the connection: what went before
                         # and what would follow could be committed in part, or twice.
                         raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
+                        run("ROLLBACK TO SAVEPOINT job")
                         outcomes.append((job, None, error))
+                    run("RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.
                 connection.execute(text("SELECT 1"))
         except DBAPIError as error:

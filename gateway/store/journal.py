@@ -16,23 +16,16 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 #: How many entries a reader takes at a time.
 PAGE = 5_000
 
+_APPEND = insert(entry).returning(entry.c.id)
+_NUMBER = update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p"), leaf=bindparam("h"))
+
 
 def append(
     connection: Connection, kind: str, subject: str, body: dict[str, object], *, at: datetime, partner: str | None = None
 ) -> int:
     """Adds one entry and returns its id. The body is canonical JSON: its bytes are the leaf, so they are never rewritten."""
-    row = connection.execute(
-        insert(entry)
-        .values(
-            at=at,
-            kind=kind,
-            partner=partner,
-            subject=subject,
-            body=_encode({"kind": kind, "at": at, "partner": partner, "subject": subject, **body}),
-        )
-        .returning(entry.c.id)
-    )
-    return int(row.scalar_one())
+    said = {"kind": kind, "at": at, "partner": partner, "subject": subject}
+    return int(connection.execute(_APPEND, said | {"body": _encode(said | body)}).scalar_one())
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -59,7 +52,7 @@ def number(connection: Connection, most: int = PAGE) -> list[bytes]:
     last = connection.execute(select(func.max(entry.c.position))).scalar_one()
     first = 0 if last is None else last + 1
     connection.execute(
-        update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p"), leaf=bindparam("h")),
+        _NUMBER,
         [{"i": identity, "p": first + offset, "h": leaf} for offset, (identity, leaf) in enumerate(leaves)],
     )
     return [leaf for _, leaf in leaves]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Header
@@ -15,6 +15,14 @@ from gateway.store.statements import chunks
 from gateway.store.tables import intake, message, outbox
 
 _header = msgspec.msgpack.Decoder(Header).decode
+
+# What every message runs is built once: building a statement costs several times what running it does.
+_KEEP = insert(intake).returning(intake.c.id)
+_CLOSE = update(intake).where(intake.c.id == bindparam("kept"), intake.c.outcome == "pending")
+_CLAIM = insert(message)
+_CLAIMED = select(message.c.digest, message.c.answer).where(
+    message.c.partner == bindparam("partner"), message.c.message_id == bindparam("message_id")
+)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -29,12 +37,8 @@ class Kept(msgspec.Struct, frozen=True):
 
 def keep(connection: Connection, body: bytes, *, remote: str, identity: str | None, received: datetime) -> int:
     """Keeps the bytes before they are judged; returns the intake id."""
-    row = connection.execute(
-        insert(intake)
-        .values(received=received, remote=remote, identity=identity, tries=1, size=len(body), body=body, outcome="pending")
-        .returning(intake.c.id)
-    )
-    return int(row.scalar_one())
+    values = {"received": received, "remote": remote, "identity": identity, "tries": 1, "size": len(body), "body": body}
+    return int(connection.execute(_KEEP, values | {"outcome": "pending"}).scalar_one())
 
 
 def close(
@@ -55,8 +59,7 @@ def close(
         values |= {"body": b"", "answer": None}
     if refusal is not None:
         values |= {"code": str(refusal.code), "detail": refusal.detail, "facts": json.dumps(refusal.facts, ensure_ascii=False)}
-    open_ = (intake.c.id == kept) & (intake.c.outcome == "pending")
-    return connection.execute(update(intake).where(open_).values(values)).rowcount == 1
+    return connection.execute(_CLOSE, values | {"kept": kept}).rowcount == 1
 
 
 def crowd_out(connection: Connection, most_bytes: int, most_rows: int) -> None:
@@ -105,9 +108,7 @@ def kept(connection: Connection, intake_id: int) -> Kept:
 
 def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str, bytes] | None:
     """(digest, stored answer) of a message already claimed."""
-    row = connection.execute(
-        select(message.c.digest, message.c.answer).where(message.c.partner == partner, message.c.message_id == message_id)
-    ).first()
+    row = connection.execute(_CLAIMED, {"partner": partner, "message_id": message_id}).first()
     return None if row is None else (row.digest, row.answer)
 
 
@@ -124,23 +125,22 @@ def claim(
     answer: bytes,
 ) -> None:
     """Claims the id of a received message."""
-    connection.execute(
-        insert(message).values(
-            partner=header.sender,
-            message_id=header.id,
-            kind=header.kind.value,
-            digest=digest,
-            fingerprint=fingerprint,
-            bundle=bundle,
-            refers_to=header.refers_to,
-            created=header.created,
-            received=received,
-            sequence=header.sequence,
-            statements=statements,
-            body=body,
-            answer=answer,
-        )
-    )
+    values = {
+        "partner": header.sender,
+        "message_id": header.id,
+        "kind": header.kind.value,
+        "digest": digest,
+        "fingerprint": fingerprint,
+        "bundle": bundle,
+        "refers_to": header.refers_to,
+        "created": header.created,
+        "received": received,
+        "sequence": header.sequence,
+        "statements": statements,
+        "body": body,
+        "answer": answer,
+    }
+    connection.execute(_CLAIM, values)
 
 
 def answered_with(connection: Connection, partner: str, message_id: str) -> str | None:

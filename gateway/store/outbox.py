@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
@@ -31,6 +31,13 @@ TOLERATED, REST, LONGEST_REST = 3, timedelta(seconds=5), timedelta(minutes=5)
 
 #: Kinds that take a sequence number: those whose loss must be noticed.
 COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
+
+
+_ENQUEUE = insert(outbox).returning(outbox.c.id)
+_SEQUENCE = and_(
+    sequence.c.partner == bindparam("of"), sequence.c.direction == bindparam("way"), sequence.c.priority == bindparam("class")
+)
+_LAST_SEEN, _SAW = select(sequence.c.last).where(_SEQUENCE), update(sequence).where(_SEQUENCE)
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -79,26 +86,22 @@ def enqueue(
         version=dialect[1] if dialect else None,
         picture=picture,
     )
-    row = connection.execute(
-        insert(outbox)
-        .values(
-            partner=partner,
-            message_id=message_id,
-            kind=kind.value,
-            rank=_RANK[priority_of(kind)],
-            sequence=0,
-            header=_pack(header),
-            payload=payload,
-            state="queued",
-            attempt=0,
-            due=AT_ONCE,
-            created=at,
-            expires=at + retry_for,
-            bundle=bundle,
-        )
-        .returning(outbox.c.id)
-    )
-    return int(row.scalar_one())
+    values = {
+        "partner": partner,
+        "message_id": message_id,
+        "kind": kind.value,
+        "rank": _RANK[priority_of(kind)],
+        "sequence": 0,
+        "header": _pack(header),
+        "payload": payload,
+        "state": "queued",
+        "attempt": 0,
+        "due": AT_ONCE,
+        "created": at,
+        "expires": at + retry_for,
+        "bundle": bundle,
+    }
+    return int(connection.execute(_ENQUEUE, values).scalar_one())
 
 
 def _next_number(connection: Connection, partner: str, priority: Priority) -> int:
@@ -114,14 +117,14 @@ def _next_number(connection: Connection, partner: str, priority: Priority) -> in
 
 def saw_number(connection: Connection, partner: str, priority: Priority, number: int) -> tuple[int, int] | None:
     """Notes an incoming number; returns the closed range that is missing before it, when this number opens a new gap."""
-    where = and_(sequence.c.partner == partner, sequence.c.direction == "in", sequence.c.priority == priority.value)
-    last = connection.execute(select(sequence.c.last).where(where)).scalar_one_or_none()
+    where = {"of": partner, "way": "in", "class": priority.value}
+    last = connection.execute(_LAST_SEEN, where).scalar_one_or_none()
     if last is None:
         connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=number))
     elif number <= last:
         return None
     else:
-        connection.execute(update(sequence).where(where).values(last=number))
+        connection.execute(_SAW, where | {"last": number})
     first = (last or 0) + 1
     return (first, number - 1) if number > first else None
 

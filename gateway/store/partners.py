@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
@@ -12,6 +12,8 @@ from gateway.store.tables import activation, bundle, partner
 
 #: The row under which the law common to all arrangements is kept and activated like a partner.
 LAW = "**"
+
+_LOCK = select(partner.c.state).where(partner.c.iso == bindparam("iso")).with_for_update()
 
 
 def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: str, reason: str) -> bool:
@@ -77,7 +79,7 @@ def content(connection: Connection, digest: str) -> bytes:
 
 def lock(connection: Connection, iso: str) -> str:
     """Takes the partner's row for this transaction and returns its state: whatever touches one partner queues here."""
-    state = connection.execute(select(partner.c.state).where(partner.c.iso == iso).with_for_update()).scalar_one_or_none()
+    state = connection.execute(_LOCK, {"iso": iso}).scalar_one_or_none()
     if state is None:
         raise Refusal(Code.PARTNER_UNKNOWN)
     return str(state)

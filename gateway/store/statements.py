@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
@@ -55,14 +55,17 @@ def _open(row: Any) -> Told:
 
 
 _columns = (statement.c.tin, statement.c.held, statement.c.released, statement.c.voided, statement.c.body)
+_SAID = select(*_columns).where(statement.c.partner == bindparam("of")).order_by(statement.c.id)
+_SAID_OF = _SAID.where(statement.c.tin.in_(bindparam("tins", expanding=True)))
+_KNOWN = select(operator.c.tin).where(operator.c.tin.in_(bindparam("tins", expanding=True)))
 
 
 def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[Told]]:
     """Everything recorded of these operators (of all, when ``tins`` is None), in the order of recording."""
     found: dict[str, list[Told]] = defaultdict(list)
-    query = select(*_columns).where(statement.c.partner == partner).order_by(statement.c.id)
-    for query_part in [query] if tins is None else [query.where(statement.c.tin.in_(batch)) for batch in chunks(tins)]:
-        for row in connection.execute(query_part):
+    asked = ((_SAID, {}),) if tins is None else ((_SAID_OF, {"tins": batch}) for batch in chunks(tins))
+    for query, which in asked:
+        for row in connection.execute(query, {"of": partner, **which}):
             found[row.tin].append(_open(row))
     return found
 
@@ -122,7 +125,7 @@ def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fo
     timelines = {tin: pack(fold(tin, told)) for tin, told in said.items()}
     known: set[str] = set()
     for batch in chunks(timelines):
-        known.update(connection.execute(select(operator.c.tin).where(operator.c.tin.in_(batch))).scalars())
+        known.update(connection.execute(_KNOWN, {"tins": batch}).scalars())
     fresh = [(tin, partner, packed, entry) for tin, packed in timelines.items() if tin not in known]
     changed = [(packed, entry, tin) for tin, packed in timelines.items() if tin in known]
     bulk.put(connection, operator, ("tin", "partner", "timeline", "entry"), fresh)

@@ -114,9 +114,9 @@ async def _load(port: int, bodies: Sequence[bytes]) -> tuple[float, float]:
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length.partition(b":")[2]))
+            said = await reader.readexactly(int(length.partition(b":")[2]))
             taken.append(time.perf_counter() - began)
-            assert answer.startswith(b"HTTP/1.1 200"), answer
+            assert answer.startswith(b"HTTP/1.1 200"), answer + said
         writer.close()
 
     began = time.perf_counter()
