@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import Connection
 
+from gateway import partners
 from gateway.core.arrangement import Arrangement, Direction, Law, Mode, Role
 from gateway.core.day import home_day
 from gateway.core.declared import Registry, near, resolve
@@ -112,11 +113,20 @@ class Index(Protocol):
     def current(self, now: datetime) -> bool: ...
 
 
+class Ground(NamedTuple):
+    """What is the same for every operator."""
+
+    registry: partners.Registry
+    law: Law
+    reach: Reach
+    switches: Switches
+
+
 class Answers:
     """What is known now. Whoever follows the journal calls ``refresh``; any number of threads may ask."""
 
     def __init__(self, partners: Partners, index: Index, clock: Callable[[], datetime]) -> None:
-        self._partners, self._index, self._clock = partners, index, clock
+        self._partners, self._index, self.now = partners, index, clock
         self._reach = Reach({})
         self.switches = Switches()
         self.known = index.known
@@ -128,7 +138,7 @@ class Answers:
 
     def answer(self, asked: Asked, parties: tuple[Party, ...] = ()) -> Answer:
         """The answer now. Raises ``Refusal`` NOT_FOUND before anything was activated."""
-        now = self._clock()
+        now = self.now()
         return answer_from(self, asked, now=now, current=self._index.current(now), parties=parties)
 
     def near(self, code: str) -> list[str]:
@@ -138,6 +148,11 @@ class Answers:
     @property
     def law(self) -> Law:
         return self._partners.law
+
+    @property
+    def ground(self) -> Ground:
+        """What every answer now rests on; another one once any of it has changed."""
+        return Ground(self._partners.registry, self._partners.law, self._reach, self.switches)
 
     def arrangement_for(self, code: str) -> Arrangement | None:
         return self._partners.registry.arrangement_for(code)

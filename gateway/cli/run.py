@@ -10,9 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -25,6 +23,7 @@ from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.web import logs
 from gateway.web.api import create_app, settle
+from gateway.web.server import Server
 from gateway.wire.algorithms import VerifyKey
 
 
@@ -61,27 +60,9 @@ async def _deliver(gateway: app.Gateway) -> None:
 
 async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
     async with app.running(gateway, courier=courier):
-        node = _Server(create_app(gateway.service), host, port)
+        node = Server(create_app(gateway.service), host, port)
         settle()
         await node.serve()
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, application: Any, host: str, port: int) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                host=host,
-                port=port,
-                loop="uvloop",
-                http="httptools",
-                access_log=False,
-                log_config=None,
-                lifespan="off",
-                # A neighbour on this host could otherwise say that it is the TLS proxy, and forward any certificate.
-                proxy_headers=False,
-            )
-        )
 
 
 def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str, home: str, port: int) -> None:
@@ -105,7 +86,7 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listening = _Server(server.create_app(box, gateway), "127.0.0.1", port)
+        listening = Server(server.create_app(box, gateway), "127.0.0.1", port)
         listener.listen(128)
         print(json.dumps({"url": url, "iso": iso, "certificate": str(key.folder / "certificate.pem")}), flush=True)
         asyncio.run(listening.serve([listener]))

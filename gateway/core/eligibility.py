@@ -136,7 +136,7 @@ def decide(
     lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
     others = [why for one in decisions if one is not lead for why in one.reasons if why.direction]
-    used = tuple(_used(timeline, rests_on, at)) if timeline else ()
+    said_by = tuple(used(timeline, rests_on, at)) if timeline else ()
     ask_again = None
     if on >= today and not question.known_at:  # about a past day, or as known then, the answer stays as it is
         begins = midnight(on, HOME_ZONE) if on > today else None
@@ -151,9 +151,9 @@ def decide(
         grant=lead.grant,
         measures=terms.granted(granting, disrupted) if terms and granting else (),
         reasons=(*lead.reasons, *others),
-        warnings=tuple(_warnings(question, declared, day, timeline, used, age, at)),
+        warnings=tuple(_warnings(question, declared, day, timeline, said_by, age, at)),
         directions=decisions,
-        evidence=used,
+        evidence=said_by,
         data_as_of=currency.as_of,
         data_age=age,
         ask_again=ask_again,
@@ -169,7 +169,8 @@ def _last_moment(on: date) -> datetime:
 
 
 @lru_cache(maxsize=65_536)
-def _utc(seconds: int) -> datetime:
+def utc(seconds: int) -> datetime:
+    """An instant given in epoch seconds."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -209,8 +210,9 @@ def _better(decision: Decision) -> int:
     return (Verdict.NOT_ELIGIBLE, Verdict.UNDETERMINED, Verdict.ELIGIBLE).index(decision.verdict)
 
 
-def _used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Iterator[Used]:
-    """The statements behind the standing and the period of each authorisation; one that says both is listed once."""
+def used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Iterator[Used]:
+    """The statements behind the standing and the period of each authorisation at ``at`` (epoch seconds); one that says both is listed
+    once."""
     for authorisation in rests_on:
         stand, period = authorisation.standing_at(at), authorisation.period_at(at)
         said = {stand.evidence: stand.standing.value} if stand else {}
@@ -222,8 +224,8 @@ def _used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Ite
                 says=says,
                 message_id=evidence.message_id,
                 digest=evidence.digest.hex(),
-                issued=_utc(evidence.issued),
-                received=_utc(evidence.received),
+                issued=utc(evidence.issued),
+                received=utc(evidence.received),
                 level=authorisation.level,
                 number=authorisation.number,
                 transcribed=evidence.transcribed,
@@ -236,7 +238,7 @@ def _warnings(
     declared: Declared,
     day: Day | None,
     timeline: Timeline | None,
-    used: Iterable[Used],
+    said_by: Iterable[Used],
     age: int | None,
     at: int,
 ) -> Iterator[Caution]:
@@ -254,7 +256,7 @@ def _warnings(
         yield Caution(code=Warn.PATTERN_UNCONFIRMED, facts=checks.example(day))
     if timeline and timeline.held is not None and (held := timeline.evidence[timeline.held]).issued <= at:
         yield Caution(code=Warn.HELD_FOR_REVIEW, facts={"message": held.message_id})
-    for one in used:
+    for one in said_by:
         if one.transcribed:
             yield Caution(code=Warn.TRANSCRIBED, facts={"message": one.message_id})
 
@@ -273,6 +275,13 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
+def limits(day: Day, reached: int | None) -> list[int]:
+    """The moments (epoch seconds) from which on data that reaches to ``reached`` is old, and too old."""
+    if reached is None:
+        return []
+    return [reached + limit + 1 for limit in (day.warn_after, day.stop_after) if limit is not None]
+
+
 def _ask_again(
     now: int,
     begins: int | None,
@@ -282,10 +291,7 @@ def _ask_again(
     dated: Sequence[Stop | Disruption],
 ) -> datetime | None:
     """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew."""
-    coming: list[int] = []
-    if day and reached is not None:
-        limits = (day.warn_after, day.stop_after)
-        coming += [edge for limit in limits if limit is not None and (edge := reached + limit + 1) > now]
+    coming = [edge for edge in limits(day, reached) if edge > now] if day else []
     if begins is not None:
         coming.append(begins)
     else:
@@ -296,4 +302,4 @@ def _ask_again(
         if dated:
             edges = (edge for one in dated for edge in (one.since, one.until) if edge)
             coming += [second for edge in edges if (second := int(edge.timestamp())) > now]
-    return _utc(min(coming)) if coming else None
+    return utc(min(coming)) if coming else None

@@ -17,4 +17,12 @@ class Registry:
 
     def arrangement_for(self, code: str) -> Arrangement | None:
         """The arrangement whose prefix ``code`` carries; the longest prefix wins."""
-        return next((found for length in self._lengths if (found := self._by_prefix.get(code[:length]))), None)
+        prefix = self.prefix_of(code)
+        return None if prefix is None else self._by_prefix[prefix]
+
+    def prefix_of(self, code: str) -> str | None:
+        """That prefix. Codes of one prefix are of one member, in one zone."""
+        for length in self._lengths:
+            if code[:length] in self._by_prefix:
+                return code[:length]
+        return None

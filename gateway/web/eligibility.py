@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from io import BytesIO
 from itertools import islice
+from typing import cast
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.declaration import LIMITS, Declaration, Note, Place, read_declaration
+from gateway.clearance.declaration import LIMITS, Declaration, Note, Party, Place, read_declaration
 from gateway.clearance.wording import Language, say
 from gateway.core.arrangement import Direction, Role
 from gateway.core.errors import Code, Refusal
@@ -101,7 +102,7 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     asked = questions(batch)
     service.limiter.take(caller.id, len(asked))
     language = batch.lang or service.language
-    parts = [encode(said) async for turn in answer_many(service, asked, batch.as_known_at, language) for said in turn]
+    parts = [said async for turn in answer_many(service, asked, batch.as_known_at, language) for said in turn]
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
 
@@ -124,8 +125,8 @@ async def _stream(service: Service, caller: Caller, lines: Iterator[bytes], shar
         asked = [_line(line, number, shared) for number, line in some if line.strip()]
         understood = [one for one in asked if isinstance(one, Asked)]
         answered = (said async for turn in answer_many(service, understood, None, language) for said in turn)
-        out = [problems.problem(one, language) if isinstance(one, Refusal) else await anext(answered) for one in asked]
-        yield b"".join(encode(said) + b"\n" for said in out)
+        out = [encode(problems.problem(one, language)) if isinstance(one, Refusal) else await anext(answered) for one in asked]
+        yield b"".join([said + b"\n" for said in out])
         await asyncio.sleep(0)
 
 
@@ -162,19 +163,15 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
         mode=declaration.mode,
         accepted_on=declaration.accepted_on,
         notes=[_note(note, language) for note in declaration.notes],
-        answers=[
-            PartyAnswered(
-                **msgspec.structs.asdict(one),
-                role=party.role,
-                source=party.source,
-                wco_role=party.wco_role,
-                name=party.name,
-                where=party.where,
-            )
-            for one, party in zip(said, declaration.parties, strict=True)
-        ],
+        answers=[_of(party, one) for party, one in zip(declaration.parties, said, strict=True)],
     )
     return Response(encode(answered), 200, NO_STORE, JSON)
+
+
+def _of(party: Party, answer: bytes) -> PartyAnswered:
+    """One JSON object, as ``PartyAnswered`` describes it."""
+    about = {name: getattr(party, name) for name in PartyAnswered.__annotations__}
+    return cast(PartyAnswered, msgspec.Raw(answer[:-1] + b"," + encode(about)[1:]))
 
 
 def _asked(declaration: Declaration, shared: Shared) -> list[Asked]:

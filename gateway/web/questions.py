@@ -20,8 +20,9 @@ from gateway.clearance.wording import Language
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
 from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
-from gateway.core.question import Answer, Party, Reason
+from gateway.core.question import Answer, Party, Reason, Verdict
 from gateway.store.tokens import Caller
+from gateway.web.alike import usual
 from gateway.web.limiter import LARGEST
 from gateway.web.render import AnswerSaid, render
 from gateway.web.service import Service
@@ -89,11 +90,7 @@ def parse_query(query: bytes) -> dict[str, Any]:
         if not part:
             continue
         name, _, value = part.partition("=")
-        if "%" in value or "+" in value:
-            try:
-                value = unquote_plus(value, errors="strict")
-            except UnicodeDecodeError:
-                raise Refusal(Code.QUESTION_INVALID, "The value is not UTF-8.", field=name) from None
+        value = _unquoted(name, value)
         if name == "party":
             parties.append(value)
         elif name in found:
@@ -105,19 +102,37 @@ def parse_query(query: bytes) -> dict[str, Any]:
     return found
 
 
+def _unquoted(name: str, value: str) -> str:
+    if "%" not in value and "+" not in value:
+        return value
+    try:
+        return unquote_plus(value, errors="strict")
+    except UnicodeDecodeError:
+        raise Refusal(Code.QUESTION_INVALID, "The value is not UTF-8.", field=name) from None
+
+
 async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
     """``GET /v1/eligibility``: one answer as JSON."""
-    asked = understand(parse_query(query), Single, strict=False)
     service.limiter.take(caller.id, 1)
+    first, _, way = query.partition(b"&")  # what follows the code is a way of asking that many share
+    code_first = first.startswith(b"code=")
+    if code_first:
+        code = _unquoted("code", first[5:].decode("latin-1"))
+        if known := service.alike.answer(way, code, service.answers.now()):
+            service.metrics.answers[Verdict.ELIGIBLE] += 1
+            return known
+    asked = understand(parse_query(query), Single, strict=False)
     language = asked.lang or service.language
-    if asked.as_known_at is None and not asked.parties:
-        answer = service.answers.answer(asked)
-        service.metrics.answers[answer.verdict] += 1
-        if answer.reasons and answer.reasons[0].code in _SUGGEST:
-            return encode(render(answer, service.answers.law, language, _suggestions(service, caller, answer)))
-        return encode(render(answer, service.answers.law, language))
-    ((said,),) = [turn async for turn in answer_many(service, [asked], asked.as_known_at, language)]
-    return encode(said)
+    if asked.as_known_at is not None or asked.parties:
+        ((said,),) = [turn async for turn in answer_many(service, [asked], asked.as_known_at, language)]
+        return said
+    answer = service.answers.answer(asked)
+    service.metrics.answers[answer.verdict] += 1
+    near = _suggestions(service, caller, answer) if answer.reasons and answer.reasons[0].code in _SUGGEST else ()
+    rendered = render(answer, service.answers.law, language, near)
+    if code_first:
+        service.alike.learn(way, asked, answer, rendered)
+    return encode(rendered)
 
 
 def _suggestions(service: Service, caller: Caller, answer: Answer) -> list[str]:
@@ -152,24 +167,33 @@ def with_common(one: str | Asked, common: Common) -> Asked:
 
 async def answer_many(
     service: Service, asked: Sequence[Asked], known_at: datetime | None, language: Language
-) -> AsyncIterator[list[AnswerSaid]]:
-    """Answers in the order of the questions, so many at a time; between them others get their turn, so that a client who asks for
-    thousands holds nobody up."""
-    counted = service.metrics.answers
+) -> AsyncIterator[list[bytes]]:
+    """Answers as JSON in the order of the questions, so many at a time; between them others get their turn, so that a client who asks
+    for thousands holds nobody up."""
     if known_at is not None:
         said = await asyncio.to_thread(_then, service, asked, known_at, language)
-        counted.update(one.verdict for one in said)
-        yield said
+        service.metrics.answers.update(one.verdict for one in said)
+        yield [*map(encode, said)]
         return
     parties = await _parties(service, asked)
     for start in range(0, len(asked), TURN):
-        answers = [
-            service.answers.answer(one, parties[one.parties, one.on] if one.parties else ()) for one in asked[start : start + TURN]
+        yield [
+            _answer(service, one, parties[one.parties, one.on] if one.parties else (), language)
+            for one in asked[start : start + TURN]
         ]
-        counted.update(one.verdict for one in answers)
-        law = service.answers.law
-        yield [render(one, law, language) for one in answers]
         await asyncio.sleep(0)
+
+
+def _answer(service: Service, asked: Asked, parties: tuple[Party, ...], language: Language) -> bytes:
+    way = (asked.direction, asked.mode, asked.role, asked.on, language)
+    if usual(asked) and (known := service.alike.answer(way, asked.code, service.answers.now())):
+        service.metrics.answers[Verdict.ELIGIBLE] += 1
+        return known
+    answer = service.answers.answer(asked, parties)
+    service.metrics.answers[answer.verdict] += 1
+    rendered = render(answer, service.answers.law, language)
+    service.alike.learn(way, asked, answer, rendered)
+    return encode(rendered)
 
 
 async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple[str, ...], date | None], tuple[Party, ...]]:

@@ -10,6 +10,7 @@ from gateway.clearance.index import Index
 from gateway.clearance.wording import Language
 from gateway.exchange.node import Node
 from gateway.store.tokens import Caller, Callers, Scope
+from gateway.web.alike import Alike
 from gateway.web.body import Room
 from gateway.web.limiter import Limiter
 from gateway.web.metrics import Metrics
@@ -30,6 +31,7 @@ class Service:
     metrics: Metrics = field(init=False)
     room: Room = field(init=False)
     language: Language = field(init=False)
+    alike: Alike = field(init=False)
 
     def __post_init__(self) -> None:
         node = self.node
@@ -37,6 +39,7 @@ class Service:
         self.limiter = Limiter(node.settings.rate)
         self.metrics = Metrics()
         self.language = Language(node.settings.language)
+        self.alike = Alike(self.answers, self.index)
         self.room = Room(AT_ONCE * node.settings.body_limit)
 
     def refresh(self) -> None:

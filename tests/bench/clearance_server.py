@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.clearance.answer import Answers, Asked, answer_from
+from gateway.clearance.answer import Asked, answer_from
 from gateway.clearance.wording import Language
 from gateway.core import history
 from gateway.core.arrangement import Arrangement, Direction, Law
@@ -41,6 +41,7 @@ from gateway.store.tokens import Scope
 from gateway.web.api import settle
 from gateway.web.front import Message, Receive, Send
 from gateway.web.render import render
+from gateway.web.server import Server
 from tests.web.world import World
 
 FIRST = 100_000_000_000
@@ -101,7 +102,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
     loaded = time.perf_counter() - started
     world.node.clock = _now
     world.service.callers = tokens.Callers(world.node.database, world.node.writer, _now)
-    world.service.answers = Answers(world.node.partners, world.index, _now)
+    world.answers.now = _now
     world.service.refresh()
     world.index.current = lambda now: True  # type: ignore[method-assign] # no journal is followed here
     said = {"token": secret, "load": loaded, "bytes": world.index.memory() / max(1, count)}
@@ -210,15 +211,17 @@ def main() -> None:
     kind, count, home, *url = sys.argv[1:]
     app: Any
     app, said = gateway(int(count), Path(home)) if kind == "gateway" else (postgres(int(count), Path(home), *url), {})
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1024)
         print(json.dumps(said | {"port": listener.getsockname()[1]}), flush=True)
-        config = uvicorn.Config(
-            app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off", proxy_headers=False
+        server = (
+            Server(app, "127.0.0.1", 0)
+            if kind == "gateway"
+            else uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
         )
         settle()
-        uvicorn.Server(config).run([listener])
+        server.run([listener])
 
 
 if __name__ == "__main__":
