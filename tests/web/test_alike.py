@@ -39,6 +39,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def headers(world: World) -> dict[str, str]:
+    """Made once: the clock of these tests goes back, and who holds a token is remembered by it."""
+    return world.token(Scope.CLEARANCE_READ)
+
+
 def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **more: Any) -> Told:
     """One statement, ``days`` from the start."""
     at = START + timedelta(days=days)
@@ -223,9 +229,8 @@ def test_forgets_ways_of_asking_that_are_too_many(world: World) -> None:
     assert len(alike._patterns) <= 1_024
 
 
-def test_over_http_the_second_answer_is_as_the_first(world: World) -> None:
+def test_over_http_the_second_answer_is_as_the_first(world: World, headers: dict[str, str]) -> None:
     plain(world)
-    headers = world.token(Scope.CLEARANCE_READ)
     ask = "/v1/eligibility?code=SG123456789012&direction=import"
     answers = [world.client.get(ask, headers=headers).json() for _ in range(3)]
     batch = world.client.post("/v1/eligibility", json={"codes": ["SG123456789012"] * 3, "direction": "import"}, headers=headers)
@@ -233,9 +238,8 @@ def test_over_http_the_second_answer_is_as_the_first(world: World) -> None:
     assert datetime.fromisoformat(answers[0]["moment"]).astimezone(UTC) == world.now
 
 
-def test_a_code_that_stands_twice_is_refused_whatever_was_learned(world: World) -> None:
+def test_a_code_that_stands_twice_is_refused_whatever_was_learned(world: World, headers: dict[str, str]) -> None:
     plain(world)
-    headers = world.token(Scope.CLEARANCE_READ)
     one, other = "code=SG123456789012", "code=SG123456789013"
     for query in (f"direction=import&{one}", f"{one}&direction=import"):
         for _ in range(3):
