@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from gateway.core import checks
@@ -138,9 +138,11 @@ def decide(
     others = [why for one in decisions if one is not lead for why in one.reasons if why.direction]
     said_by = tuple(used(timeline, rests_on, at)) if timeline else ()
     ask_again = None
-    if on >= today and not question.known_at:  # about a past day, or as known then, the answer stays as it is
+    if on >= today:  # about a past day the answer stays as it is, and so does the age of what was known then
         begins = midnight(on, HOME_ZONE) if on > today else None
-        ask_again = _ask_again(now, begins, day, timeline, reached, [*stops, *disruptions])
+        ages = None if question.known_at else reached
+        named = on if question.on and lead.verdict is not Verdict.ELIGIBLE else None
+        ask_again = _ask_again(now, begins, day, timeline, ages, [*stops, *disruptions], named)
     return Answer(
         declared=question.code,
         code=code,
@@ -289,8 +291,10 @@ def _ask_again(
     timeline: Timeline | None,
     reached: int | None,
     dated: Sequence[Stop | Disruption],
+    named: date | None,
 ) -> datetime | None:
-    """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew."""
+    """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew; and
+    today, where it was ``named``, is a whole day once it is over, on which a certificate that names it as its last counts as valid."""
     coming = [edge for edge in limits(day, reached) if edge > now] if day else []
     if begins is not None:
         coming.append(begins)
@@ -299,6 +303,8 @@ def _ask_again(
             coming.append(day.next_step)
         if timeline and (change := timeline.next_change_after(now)) is not None:
             coming.append(change)
+        if named and timeline and timeline.expires_on(named.toordinal()):
+            coming.append(midnight(named + timedelta(days=1), HOME_ZONE))
         if dated:
             edges = (edge for one in dated for edge in (one.since, one.until) if edge)
             coming += [second for edge in edges if (second := int(edge.timestamp())) > now]

@@ -121,8 +121,10 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int | None = None
 
     def next_change_after(self, moment: int) -> int | None:
-        """The first moment after ``moment`` at which a standing or a period changes by itself; None: never."""
+        """The first moment after ``moment`` at which a standing, a period or what is held changes by itself; None: never."""
         changes = [stand.since for one in self.authorisations for stand in one.stands if stand.since > moment]
+        if self.held is not None and (held := self.evidence[self.held].issued) > moment:
+            changes.append(held)
         for one in self.authorisations:
             for period in one.periods:
                 if period.since > moment:
@@ -130,6 +132,10 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 if period.until is not None and period.until > moment:
                     changes.append(period.until)
         return min(changes) if changes else None
+
+    def expires_on(self, day: int) -> bool:
+        """Whether any certificate names ``day`` (ordinal) as its last."""
+        return any(period.expires == day for one in self.authorisations for period in one.periods)
 
 
 #: A timeline as MessagePack: what the store keeps and the index holds.
@@ -305,7 +311,7 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
     said = _Segment(ALWAYS if standing is Standing.ANNULLED else effect, standing, one)
 
     def left(later: _Segment[Standing]) -> _Segment[Standing] | None:
-        if later.what.grants or later.told.pictured or later.since < effect:
+        if later.what.grants or later.told.pictured or _seconds(later.told.takes_effect) < effect:
             return None
         if one.pictured:
             return later
@@ -323,13 +329,17 @@ def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_S
     if granted is None and expires is None:
         return track
     effect = _seconds(one.takes_effect)
-    since = midnight(granted, zone) if granted else effect
+    since = _counts_from(one, zone)
     until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
 
     def left(later: _Segment[_Dates]) -> _Segment[_Dates] | None:
-        return later if one.pictured and since <= effect < later.since else None
+        return later if one.pictured and since <= effect < _counts_from(later.told, zone) else None
 
     return _overlay(track, _Segment(since, _Dates(granted, expires, until), one), left)
+
+
+def _counts_from(one: Told, zone: ZoneInfo) -> int:
+    return midnight(one.statement.granted, zone) if one.statement.granted else _seconds(one.takes_effect)
 
 
 def _overlay(track: list[_Segment[T]], said: _Segment[T], left: Callable[[_Segment[T]], _Segment[T] | None]) -> list[_Segment[T]]:
