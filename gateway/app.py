@@ -12,7 +12,7 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.exchange import announce, keeper, production, receive, sealer, watch
+from gateway.exchange import announce, keeper, production, receive, retention, sealer, watch
 from gateway.exchange.courier import Courier
 from gateway.exchange.follower import Follower
 from gateway.exchange.node import Node, Signing
@@ -83,7 +83,7 @@ async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[No
     resumed = await receive.resume(node)
     if resumed:
         log.info("%d messages whose intake was interrupted were judged again", resumed)
-    work = [sealer.run(node), gateway.follower.run(), keeper.run(node), announce.run(node), watch.run(node)]
+    work = [sealer.run(node), gateway.follower.run(), keeper.run(node), announce.run(node), watch.run(node), retention.run(node)]
     if node.revocation is not None:
         work.append(keep_fresh(node.revocation, node.trust, node.clock))
     if courier:

@@ -9,7 +9,21 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import domestic, evidence, journal, keys, lists, outbox, partners, show, switches, tokens, void, warnings
+from gateway.cli import (
+    domestic,
+    evidence,
+    journal,
+    keys,
+    lists,
+    outbox,
+    partners,
+    retention,
+    show,
+    switches,
+    tokens,
+    void,
+    warnings,
+)
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Refusal
 from gateway.partners import PartnerFaults
@@ -45,6 +59,7 @@ app.add_typer(lists.app, name="list")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(journal.app, name="journal")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(retention.app, name="retention")
 app.command()(show.eligible)
 app.command()(show.declaration)
 app.command()(domestic.told)

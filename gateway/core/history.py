@@ -137,6 +137,18 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether any certificate names ``day`` (ordinal) as its last."""
         return any(period.expires == day for one in self.authorisations for period in one.periods)
 
+    def rests_on(self, moment: int) -> Iterator[str]:
+        """Ids of the messages behind whatever holds at ``moment`` or later."""
+        for one in self.authorisations:
+            tracks: tuple[tuple[Stand | Period, ...], ...] = (one.stands, one.periods)
+            for track in tracks:
+                ends = [segment.since for segment in track[1:]]
+                for segment, end in zip_longest(track, ends):
+                    if end is None or end > moment:
+                        yield self.evidence[segment.evidence].message_id
+        if self.held is not None:
+            yield self.evidence[self.held].message_id
+
 
 #: A timeline as MessagePack: what the store keeps and the index holds.
 pack: Callable[[Timeline], bytes] = msgspec.msgpack.Encoder().encode

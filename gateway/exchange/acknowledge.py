@@ -23,7 +23,7 @@ def take(connection: Connection, said: Envelope, body: bytes, received: datetime
     header = said.header
     about = header.refers_to or ""
     sent = outbox.sent(connection, header.sender, about)
-    if sent is None or sent.body is None:
+    if sent is None or sent.digest is None:
         raise Refusal(
             Code.REFERENCE_UNKNOWN,
             f"This gateway sent {header.sender} no message {about or '(none named)'}.",
@@ -35,8 +35,8 @@ def take(connection: Connection, said: Envelope, body: bytes, received: datetime
             receipt_digest = check_receipt(said, about, sent.digest)
             delivered(connection, sent.id, header.sender, about, digest=receipt_digest, answer=body, at=received)
         case Kind.REFUSAL:
-            refused = read_refusal(said, sent.body)
-            if not refused.retryable:
+            refused = read_refusal(said, sent.body) if sent.body is not None else None
+            if refused is not None and not refused.retryable:
                 outbox.settle(connection, sent.id, "dead", at=received, answer=body, problem=sentence(refused))
         case _:
             outcomes = {record.code: record.outcome for record in envelope.read_result(said)}

@@ -137,7 +137,7 @@ def _unsealed(connection: Connection) -> int:
 
 def _given(connection: Connection) -> Iterator[Checkpoint]:
     """The checkpoints in our latest receipts."""
-    latest = select(message.c.answer).order_by(message.c.id.desc()).limit(RECEIPTS)
+    latest = select(message.c.answer).where(func.length(message.c.answer) > 0).order_by(message.c.id.desc()).limit(RECEIPTS)
     for answer in connection.execute(latest).scalars():
         if found := checkpoint_in(answer):
             yield found

@@ -26,7 +26,7 @@ from gateway.core.merkle import Frontier, RangeRoot, inclusion_proof, node_hash
 from gateway.exchange.proof import ANYTHING, Step, Told, der_signature, readme
 from gateway.partners import open_bundle
 from gateway.settings import Settings
-from gateway.store import partners
+from gateway.store import partners, retention
 from gateway.store.journal import Sealed
 from gateway.store.tables import activation, announced, checkpoint, entry, fact, message, outbox
 from gateway.trust.keys import KeyRing
@@ -101,14 +101,27 @@ def _exchanged(connection: Connection, message_id: str, partner: str | None) -> 
         )
     for row in rows:
         if not row.body:
-            raise Refusal(Code.NOT_FOUND, "The message is no longer kept, only its digest and its journal entry.", value=message_id)
+            raise _gone(connection, "messages", row)
         return _Exchanged("in", row.partner, "message", row.body, row.answer, row.received)
     sent = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
     if sent is None:
         raise Refusal(Code.NOT_FOUND, "No message has this id.", value=message_id)
+    if sent.pruned is not None:
+        raise _gone(connection, "sent", sent)
     if sent.state != "delivered" or not sent.body or not sent.answer:
         raise Refusal(Code.NOT_FOUND, f"The message is {sent.state}: there is no receipt to show.", value=message_id)
     return _Exchanged("out", sent.partner, "delivered", sent.body, sent.answer, sent.finished)
+
+
+def _gone(connection: Connection, shelf: str, row: Row[Any]) -> Refusal:
+    """The message itself is no longer kept, which is to be said with the rule and what remains."""
+    why = retention.why_gone(connection, shelf, row.pruned)
+    return Refusal(
+        Code.NOT_FOUND,
+        f"The message is no longer kept: {why}. Its digest remains: {row.digest}.",
+        value=row.message_id,
+        remedy=f"aeo-gateway journal show --subject {row.message_id}: what the journal sealed of it.",
+    )
 
 
 def _entry(connection: Connection, found: _Exchanged, message_id: str) -> Row[Any]:

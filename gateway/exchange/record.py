@@ -59,6 +59,8 @@ def record(
                 f"Message {header.id} was received before with other content.",
                 facts={"stored": known[0], "came": digest},
             )
+        if not known[1]:
+            raise Refusal(Code.TOO_OLD, f"Message {header.id} was received long ago; its receipt is no longer kept.", field="Id")
         messages.close(connection, kept, "duplicate", partner=iso)
         return Recorded(known[1], fresh=False, pull=pull)
     if state != "active":

@@ -26,7 +26,8 @@ _NEWS = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 def resend(connection: Connection, house: House, live: Live, ended: Sequence[Ended], at: datetime) -> None:
     """Queues these messages, all of one partner, once more, or what stands for them now."""
     binding = live.arrangement.binding
-    fresh = [one for one in ended if one.created + binding.accept_for > at and (one.good_until is None or one.good_until > at)]
+    there = [one for one in ended if one.pruned is None]
+    fresh = [one for one in there if one.created + binding.accept_for > at and (one.good_until is None or one.good_until > at)]
     outbox.again(connection, [one.id for one in fresh], now=at, retry_for=binding.retry_for)
     stale = [one for one in ended if one not in fresh]
     reissue(connection, house, live, stale, at)

@@ -224,6 +224,7 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
             "code": row.code,
             "detail": row.detail,
             "facts": json.loads(row.facts) if row.facts else {},
+            "pruned": row.pruned,
             "body": row.body.decode("utf-8", "backslashreplace"),
             "answer": (row.answer or b"").decode(),
         }
@@ -243,6 +244,7 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
             "partner_data": row.bundle,
             "refers_to": row.refers_to,
             "statements": row.statements,
+            "pruned": row.pruned,
             "body": (row.body or b"").decode(),
             "answer": row.answer.decode(),
         }
@@ -264,6 +266,7 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
         "partner_data": row.bundle,
         "refers_to": header.refers_to,
         "problem": row.problem,
+        "pruned": row.pruned,
         "body": (row.body or row.payload.encode()).decode(),
         "answer": (row.answer or b"").decode(),
     }

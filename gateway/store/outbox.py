@@ -268,7 +268,7 @@ def waiting(connection: Connection, now: datetime) -> list[str]:
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """One of our messages as its receiver may speak of it."""
+    """One of our messages as its receiver may speak of it. Without a digest nobody has seen it; without a body it ended long ago."""
 
     id: int
     state: str
@@ -294,7 +294,7 @@ def settle(connection: Connection, row: int, state: str, *, at: datetime, answer
     may = (*OPEN, "expired", "dead") if state == "delivered" else OPEN
     done = connection.execute(
         update(outbox)
-        .where(outbox.c.id == row, outbox.c.state.in_(may), outbox.c.body.is_not(None))
+        .where(outbox.c.id == row, outbox.c.state.in_(may), outbox.c.digest.is_not(None))
         .values(state=state, finished=at, answer=answer, problem=problem)
     )
     return done.rowcount == 1
@@ -309,14 +309,25 @@ class Ended(msgspec.Struct, frozen=True):
     state: str
     created: datetime
     good_until: datetime | None
+    pruned: datetime | None = None
 
 
 def ended(connection: Connection, partner: str, chosen: ColumnElement[bool]) -> list[Ended]:
-    """Those of the partner's messages that were delivered, expired or given up, in their order."""
-    columns = (outbox.c.id, outbox.c.message_id, outbox.c.kind, outbox.c.state, outbox.c.created, outbox.c.good_until)
+    """Those of the partner's messages that were delivered, expired or given up, in their order. Of what retention has put away only
+    news can be said again: as a complete list."""
+    columns = (
+        outbox.c.id,
+        outbox.c.message_id,
+        outbox.c.kind,
+        outbox.c.state,
+        outbox.c.created,
+        outbox.c.good_until,
+        outbox.c.pruned,
+    )
+    chosen &= outbox.c.pruned.is_(None) | outbox.c.kind.in_([kind.value for kind in COUNTED])
     query = select(*columns).where(outbox.c.partner == partner, outbox.c.state.in_(("delivered", "dead", "expired")), chosen)
     return [
-        Ended(row.id, row.message_id, Kind(row.kind), row.state, row.created, row.good_until)
+        Ended(row.id, row.message_id, Kind(row.kind), row.state, row.created, row.good_until, row.pruned)
         for row in connection.execute(query.order_by(outbox.c.id))
     ]
 

@@ -76,16 +76,39 @@ def said_by(connection: Connection, partner: str, tins: Iterable[str], moment: d
     query = select(*_columns).where(statement.c.partner == partner, statement.c.received <= moment).order_by(statement.c.id)
     for batch in chunks(tins):
         for row in connection.execute(query.where(statement.c.tin.in_(batch))):
-            held = row.held and (row.released is None or row.released > moment)
-            voided = row.voided if row.voided is not None and row.voided <= moment else None
-            found[row.tin].append(msgspec.structs.replace(packing.told(row.body), held=held, voided=voided))
+            found[row.tin].append(_as_of(row, moment))
     return found
+
+
+def known_since(connection: Connection, partner: str, tins: Iterable[str], moment: datetime) -> Iterator[tuple[str, list[Told]]]:
+    """(code, what was known of it) at a moment, and again after each change of that since."""
+    rows: dict[str, list[Any]] = defaultdict(list)
+    query = select(*_columns, statement.c.received).where(statement.c.partner == partner).order_by(statement.c.id)
+    for batch in chunks(tins):
+        for row in connection.execute(query.where(statement.c.tin.in_(batch))):
+            rows[row.tin].append(row)
+    for tin, said in rows.items():
+        changes = {at for row in said for at in (row.received, row.released, row.voided) if at is not None and at > moment}
+        for then in (moment, *sorted(changes)):
+            yield tin, [_as_of(row, then) for row in said if row.received <= then]
+
+
+def _as_of(row: Any, moment: datetime) -> Told:
+    held = row.held and (row.released is None or row.released > moment)
+    voided = row.voided if row.voided is not None and row.voided <= moment else None
+    return msgspec.structs.replace(packing.told(row.body), held=held, voided=voided)
 
 
 def said_in(connection: Connection, partner: str, message_id: str) -> list[Told]:
     """What one message said."""
     query = select(*_columns).where(statement.c.partner == partner, statement.c.message_id == message_id).order_by(statement.c.id)
     return [_open(row) for row in connection.execute(query)]
+
+
+def operators_in(connection: Connection, partner: str, message_id: str) -> list[str]:
+    """Whom one message speaks of, by naming them or by leaving them out."""
+    said = select(statement.c.tin).where(statement.c.partner == partner, statement.c.message_id == message_id)
+    return list(connection.execute(said.distinct().order_by(statement.c.tin)).scalars())
 
 
 def release(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:

@@ -83,7 +83,8 @@ activation = Table(
 )
 
 #: What came, kept before it is judged. ``outcome``: pending, accepted, duplicate, conflict, refused, quarantined, or failed (judging
-#: it failed by a fault of ours, ``tries`` times). ``identity`` is the partner that TLS proved.
+#: it failed by a fault of ours, ``tries`` times). ``identity`` is the partner that TLS proved. ``pruned``, here and elsewhere: since
+#: when the bytes are gone by a rule of retention.
 intake = Table(
     "intake",
     metadata,
@@ -100,6 +101,7 @@ intake = Table(
     Column("detail", Text),
     Column("facts", Text),
     Column("answer", LargeBinary),
+    Column("pruned", Moment),
     Index("ix_intake_outcome_id_size", "outcome", "id", "size"),
 )
 
@@ -123,6 +125,7 @@ message = Table(
     Column("body", LargeBinary),
     Column("answer", LargeBinary, nullable=False),
     Column("voided", Moment),
+    Column("pruned", Moment),
     UniqueConstraint("partner", "message_id"),
     Index("ix_message_received", "received"),
 )
@@ -218,6 +221,7 @@ outbox = Table(
     Column("problem", Text),
     Column("answer", LargeBinary),
     Column("bundle", String(64), nullable=False),
+    Column("pruned", Moment),
     Index("ix_outbox_partner_state_rank", "partner", "state", "rank", "id"),
     Index("ix_outbox_partner_rank_sequence", "partner", "rank", "sequence"),
     Index("ix_outbox_partner_kind", "partner", "kind", "id"),
@@ -279,6 +283,20 @@ fact = Table(
     Column("der", LargeBinary, nullable=False),
 )
 
+#: How long each shelf (``store.retention``) is kept once it is closed: ``days``, because of what, on whose word. A shelf without a row is
+#: kept. ``rows`` and ``bytes`` count what went since the rule was first set.
+retention = Table(
+    "retention",
+    metadata,
+    Column("shelf", String(16), primary_key=True),
+    Column("days", Integer, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
 #: Our own hand on the switch. ``what``: operator, arrangement or disruption. Lifting closes ``until``.
 switch = Table(
     "switch",
@@ -319,7 +337,8 @@ enterprise = Table(
     Column("changed", Moment, nullable=False),
 )
 
-#: Every record of the feed as it came, with what was judged of it.
+#: Every record of the feed as it came, with what was judged of it. Of those ``pruned`` the latest of each enterprise holds, in place of
+#: its body, how the enterprise then stood; the others hold nothing.
 enterprise_record = Table(
     "enterprise_record",
     metadata,
@@ -331,6 +350,7 @@ enterprise_record = Table(
     Column("foreseen", Boolean, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("note", Text),
+    Column("pruned", Moment),
 )
 
 #: What a partner was told about an enterprise, under which code and by which message; who proved and who accepted it.

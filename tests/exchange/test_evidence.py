@@ -175,7 +175,7 @@ def test_where_there_is_none_it_says_why(house: House, what: str) -> None:
         house.listed()
         message_id = house.rows(message)[0].message_id
     if what == "not kept":
-        house.do(lambda connection: connection.execute(message.update().values(body=None)))
+        house.do(lambda connection: connection.execute(message.update().values(body=None, pruned=house.now)))
     with pytest.raises(Refusal) as refused:
         exported(house, message_id)
     assert refused.value.code is Code.NOT_FOUND

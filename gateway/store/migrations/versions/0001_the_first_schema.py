@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("foreseen", sa.Boolean(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enterprise_record")),
     )
     with op.batch_alter_table("enterprise_record", schema=None) as batch_op:
@@ -130,6 +131,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake")),
     )
     with op.batch_alter_table("intake", schema=None) as batch_op:
@@ -182,6 +184,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("voided", Moment(), nullable=True),
+        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint("partner", "message_id", name=op.f("uq_message_partner_message_id")),
     )
@@ -222,6 +225,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
         sa.Column("bundle", sa.String(length=64), nullable=False),
+        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
     )
@@ -257,6 +261,17 @@ def upgrade() -> None:
         batch_op.create_index("ix_statement_partner_message_id", ["partner", "message_id"], unique=False)
         batch_op.create_index("ix_statement_partner_tin", ["partner", "tin"], unique=False)
 
+    op.create_table(
+        "retention",
+        sa.Column("shelf", sa.String(length=16), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shelf", name=op.f("pk_retention")),
+    )
     op.create_table(
         "switch",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -379,6 +394,7 @@ def downgrade() -> None:
     op.drop_table("transcription")
     op.drop_table("token")
     op.drop_table("switch")
+    op.drop_table("retention")
     with op.batch_alter_table("statement", schema=None) as batch_op:
         batch_op.drop_index("ix_statement_partner_tin")
         batch_op.drop_index("ix_statement_partner_message_id")

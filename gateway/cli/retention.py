@@ -1,0 +1,156 @@
+"""``aeo-gateway retention``: how long what is kept is kept, how it grows, and putting away what is past its time."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json
+from gateway.cli.domestic import opened
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import growth
+from gateway.exchange import retention as putting_away
+from gateway.exchange.growth import Line, Overview
+from gateway.store import retention
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
+)
+
+Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(retention.BY_NAME)}.")]
+Because = Annotated[str, typer.Option(help="The rule or decision that says so; the journal keeps it.")]
+
+
+@app.command()
+def show(as_json: Json = False) -> None:
+    """What is kept, by which rule, what would go now, how it grows, and when the disk is full."""
+    with opened() as desk, desk.database.reading() as connection:
+        found = growth.overview(connection, desk, utc_now())
+        asked = putting_away.asked_for(desk)
+    if as_json:
+        print_json(found)
+        return
+    console.print(_kept(found), _growing(found))
+    console.print(_summary(found), highlight=False, soft_wrap=True)
+    names = ", ".join(shelf.name for shelf in retention.SHELVES if shelf.asked)
+    console.print(
+        f"Of {names} nothing goes within {asked.days} days: a partner may still send, or ask, again. What is open never goes.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _kept(found: Overview) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="What is kept", title_justify="left")
+    for heading in ("shelf", "rows", "size", "oldest", "would go now", "kept"):
+        table.add_column(heading, justify="right" if heading in ("rows", "size") else "left")
+    for line in found.lines:
+        table.add_row(
+            line.shelf,
+            f"{line.rows:,}",
+            human(line.bytes),
+            line.oldest.isoformat() if line.oldest else "-",
+            f"{line.due:,} ({human(line.due_bytes)})" if line.rule else "-",
+            _why(line),
+        )
+    return table
+
+
+def _why(line: Line) -> str:
+    if line.rule is not None:
+        return escape(f"{line.rule.days} days: {line.rule.because}")
+    return f"always: {line.purpose}" if line.shelf in retention.KEPT else "no rule, so kept"
+
+
+def _growing(found: Overview) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="How it grows, by the last days, and what it comes to", title_justify="left")
+    table.add_column("shelf", no_wrap=True)
+    for window in growth.WINDOWS:
+        table.add_column(f"a day ({window})", justify="right")
+    for days in growth.AHEAD:
+        table.add_column(f"in {days} d", justify="right")
+    for line in found.lines:
+        table.add_row(line.shelf, *(human(size) for size in (*line.a_day.values(), *line.ahead.values())))
+    return table
+
+
+def _summary(found: Overview) -> str:
+    ahead = ", ".join(f"{human(size)} in {days} days" for days, size in found.ahead.items())
+    said = f"The database takes {human(found.database)}, {human(found.reusable)} of it free to be used again; about {ahead}."
+    if found.disk is None:
+        return f"{said} Its disk is the database server's: compare there."
+    full = f"full about {found.full}" if found.full else "not full within ten years"
+    return f"{said} The disk has {human(found.disk)} left, and is {full} if it goes on as in the last 30 days."
+
+
+def human(size: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+@app.command("set")
+def set_(
+    shelf: Shelf,
+    days: Annotated[int, typer.Option(min=0, max=36_500, help="How many days, once nothing open needs it.")],
+    because: Because,
+) -> None:
+    """Say how long a shelf is kept. It counts from a day later on; `retention run` does not wait."""
+    with opened() as desk, desk.database.write.begin() as connection:
+        retention.set_rule(connection, shelf, days, because=because, who=getpass.getuser(), at=utc_now())
+    console.print(
+        f"{shelf}: {days} days, once nothing open needs it. What goes is gone for good, but for backups.", highlight=False
+    )
+
+
+@app.command()
+def unset(shelf: Shelf, because: Because) -> None:
+    """Have a shelf kept from now on."""
+    with opened() as desk, desk.database.write.begin() as connection:
+        retention.unset_rule(connection, shelf, because=because, who=getpass.getuser(), at=utc_now())
+    console.print(f"{shelf} is kept.", highlight=False)
+
+
+@app.command()
+def run(
+    shelf: Annotated[str | None, typer.Option(help="Only this shelf.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put away now what is closed and past its rule; a serving gateway does so by itself, every hour."""
+    at = utc_now()
+    said: dict[str, dict[str, int]] = {}
+    with opened() as desk:
+        with desk.database.reading() as connection:
+            rules = retention.rules(connection)
+        if shelf is not None and retention.shelf_of(shelf).name not in rules:
+            raise Refusal(Code.NOT_FOUND, f"The shelf {shelf!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
+        for one in retention.SHELVES:
+            rule = rules.get(one.name)
+            if rule is None or shelf not in (None, one.name):
+                continue
+            with desk.database.reading() as connection:
+                found = list(putting_away.find(connection, desk, one, rule.days, at))
+            went = 0
+            for batch in [] if dry_run else putting_away.batches(found):
+                with desk.database.write.begin() as connection:
+                    went += retention.prune(connection, rule, batch, at)
+            said[one.name] = {"due": len(found), "bytes": sum(each.bytes for each in found), "gone": went}
+    if as_json:
+        print_json(said)
+        return
+    if not said:
+        console.print("No shelf has a rule: everything is kept. `aeo-gateway retention set` gives one.")
+    for name, counts in said.items():
+        done = "would go" if dry_run else f"due, {counts['gone']:,} went"
+        console.print(f"{name}: {counts['due']:,} ({human(counts['bytes'])}) {done}.", highlight=False)
