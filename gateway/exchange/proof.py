@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from typing import Literal
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import msgspec
 from cryptography import x509
@@ -81,9 +82,12 @@ def _open(packed: bytes) -> tuple[dict[str, bytes], Told]:
         with ZipFile(BytesIO(packed)) as archive:
             if sum(one.file_size for one in archive.infolist()) > 4 * LARGEST:
                 raise Refusal(Code.DATA_INVALID, "The file unpacks to more than evidence ever has.")
+            if any(one.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for one in archive.infolist()):
+                # The others take as much memory as a forged header asks for.
+                raise BadZipFile("it is packed in a way that evidence never is")
             files = {one.filename: archive.read(one) for one in archive.infolist()}
         return files, msgspec.json.decode(files["evidence.json"], type=Told)
-    except (BadZipFile, KeyError, msgspec.MsgspecError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (BadZipFile, KeyError, msgspec.MsgspecError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise Refusal(Code.DATA_INVALID, f"The file is no evidence of this gateway: {error}.") from None
 
 

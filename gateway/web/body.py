@@ -27,8 +27,8 @@ class Room:
 @asynccontextmanager
 async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes]:
     """The whole body, for as long as the block needs it. Raises ``Refusal``: BODY_ENCODED, BODY_TOO_LARGE, BODY_INCOMPLETE, BUSY."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
+    encoding = ", ".join(request.headers.getlist("content-encoding"))
+    if encoding.lower() not in ("", "identity"):
         raise Refusal(Code.BODY_ENCODED, field="Content-Encoding", value=encoding)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
@@ -54,10 +54,11 @@ async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes
 
 
 def media_type(request: Request) -> tuple[str, str]:
-    """The media type and its charset, in lower case; both empty where none is given."""
-    kind, *parameters = request.headers.get("content-type", "").lower().split(";")
-    named = dict(parameter.strip().partition("=")[::2] for parameter in parameters)
-    return kind.strip(), named.get("charset", "").strip('"')
+    """The media type and its charset, in lower case; both empty where none is given. What is said twice is given as it stands, and so
+    is nothing that anybody accepts: two readers would not agree on which of the two holds."""
+    kind, *parameters = ", ".join(request.headers.getlist("content-type")).lower().split(";")
+    named = (parameter.strip().partition("=") for parameter in parameters)
+    return kind.strip(), ", ".join(value.strip('"') for name, _, value in named if name == "charset")
 
 
 def _too_large(limit: int) -> Refusal:

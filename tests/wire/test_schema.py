@@ -1,4 +1,4 @@
-"""XSD: what is compiled, what is refused before, and how a failing document is explained. Cases: samples/schemas.toml."""
+"""XSD: what is compiled, and how a failing document is explained. What is refused before is in tests/vectors/onboarding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lxml import etree
@@ -14,7 +13,7 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.wire import schema
 from gateway.wire.schema import compile_schema, survives
-from gateway.wire.xsd import SchemaFault, runaway
+from gateway.wire.xsd import runaway
 
 CASES = tomllib.loads((Path(__file__).parent / "samples" / "schemas.toml").read_text(encoding="utf-8"))
 XSD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {attributes}>\n{body}</xs:schema>'
@@ -41,63 +40,10 @@ def operators(tmp_path: Path) -> schema.Schema:
     return compile_schema(write(tmp_path / "list", LIST, 'xmlns="urn:t" targetNamespace="urn:t" elementFormDefault="qualified"'))
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES["hostile"]])
-def test_hostile(case: dict[str, Any], tmp_path: Path) -> None:
-    folder = write(tmp_path / "x", case.get("xsd", ""))
-    if "raw" in case:
-        (folder / "main.xsd").write_text(case["raw"], encoding="utf-8")
-    began = time.process_time()
-    with pytest.raises(SchemaFault) as caught:
-        compile_schema(folder)
-    assert time.process_time() - began < 1
-    assert case["problem"] in caught.value.problem
-    assert caught.value.file
-    assert caught.value.remedy
-    assert caught.value.line == case.get("line", caught.value.line)
-
-
-def test_a_thousand_files(tmp_path: Path) -> None:
-    for n in range(1000):
-        write(tmp_path / "x", "", name=f"{n}.xsd")
-    with pytest.raises(SchemaFault, match="1000 XSD files"):
-        compile_schema(tmp_path / "x")
-
-
-def test_a_sequence_of_too_many(tmp_path: Path) -> None:
-    many = "".join(f'<xs:element name="b{n}" minOccurs="0"/>' for n in range(1500))
-    folder = write(
-        tmp_path / "x", f'<xs:element name="a"><xs:complexType><xs:sequence>{many}</xs:sequence></xs:complexType></xs:element>'
-    )
-    with pytest.raises(SchemaFault, match="1500 particles"):
-        compile_schema(folder)
-
-
-def test_a_large_file(tmp_path: Path) -> None:
-    folder = write(tmp_path / "x", " " * schema.MOST_BYTES)
-    with pytest.raises(SchemaFault, match="larger than"):
-        compile_schema(folder)
-
-
-def test_a_link_out_of_the_folder(tmp_path: Path) -> None:
-    outside = write(tmp_path / "outside", LIST)
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "main.xsd").symlink_to(outside / "main.xsd")
-    with pytest.raises(SchemaFault, match="outside its folder"):
-        compile_schema(tmp_path / "x")
-
-
 def test_files_that_include_each_other(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", '<xs:include schemaLocation="b.xsd"/>' + LIST)
     write(folder, '<xs:include schemaLocation="main.xsd"/>', name="b.xsd")
     compile_schema(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
-
-
-def test_recursion_within_the_limits_is_fine(tmp_path: Path) -> None:
-    folder = write(
-        tmp_path / "x",
-        '<xs:element name="a"><xs:complexType><xs:sequence><xs:element ref="a" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>',
-    )
-    compile_schema(folder).validate(etree.fromstring("<a><a><a/></a></a>"))
 
 
 def test_two_roots_in_two_files(tmp_path: Path) -> None:
