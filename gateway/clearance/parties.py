@@ -37,6 +37,8 @@ def _party(identity: str, enterprise: Enterprise | None, on: date) -> Party:
 
 
 def _known(connection: Connection, identity: str, known_at: datetime | None) -> Enterprise | None:
+    if not identity.isalnum():  # no number of an enterprise, and perhaps no text for a database
+        return None
     packed = enterprises.states(connection, [identity]).get(identity)
     if packed is None and (found := enterprises.by_customs_code(connection, identity)):
         identity, packed = found

@@ -25,7 +25,7 @@ from gateway.cli import (
     warnings,
 )
 from gateway.cli.common import complain, settings
-from gateway.core.errors import Refusal
+from gateway.core.errors import Code, Refusal
 from gateway.partners import PartnerFaults
 from gateway.settings import SettingsFault
 
@@ -35,6 +35,11 @@ class _Command(typer.Typer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
+            for argument in sys.argv:
+                if not argument.isascii() and argument != argument.encode(errors="ignore").decode():
+                    raise Refusal(
+                        Code.DATA_INVALID, "An argument is not UTF-8.", remedy="Check the language settings of the terminal."
+                    )
             return super().__call__(*args, **kwargs)
         except (Refusal, PartnerFaults, SettingsFault) as refused:
             complain(refused)

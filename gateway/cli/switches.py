@@ -26,8 +26,12 @@ def stop(
     reason: Reason,
     until: Until = None,
 ) -> None:
-    """Stop one operator's or one arrangement's benefits at once. It wins over everything, and no partner is told."""
-    _turn("arrangement" if len(subject) == 2 else "operator", subject, reason, until)
+    """Stop one operator's or one arrangement's benefits at once. It wins over everything. No partner is told: a person tells its liaison
+    officer, if anybody is to."""
+    if len(subject) == 2:
+        _turn("arrangement", subject.upper(), reason, until)
+    else:
+        _turn("operator", subject, reason, until)
 
 
 def lift(identity: Annotated[int, typer.Argument(help="The stop's number, as `aeo-gateway stops` shows it.")]) -> None:
@@ -71,7 +75,7 @@ def declare(
     until: Until = None,
 ) -> None:
     """Declare a disruption of trade from now on."""
-    _turn("disruption", where, reason, until)
+    _turn("disruption", where.upper(), reason, until)
 
 
 @disruption.command("end")

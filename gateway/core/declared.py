@@ -122,10 +122,15 @@ def spellings(text: str) -> set[str]:
     return {text} | spaced | {one.replace(" ", "") for one in spaced}
 
 
+def speakable(text: str) -> bool:
+    """Whether a message could ever have stated ``text`` as a code, for whoever has to ask a database for it."""
+    return 0 < len(text) <= LONGEST and text.isprintable()
+
+
 def near(code: str, registry: Registry, limit: int = 3) -> list[str]:
     """At most ``limit`` known codes that one slip of a key away from ``code``: another, a missing or a doubled character, or two
     exchanged. They are suggestions to a person; nothing is ever granted by them."""
-    return list(islice((other for other in dict.fromkeys(_one_slip_away(code)) if registry.known(other)), limit))
+    return list(islice((other for other in dict.fromkeys(one_slip_away(code)) if registry.known(other)), limit))
 
 
 def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
@@ -171,7 +176,8 @@ def _likeliest(readings: list[str], registry: Registry, on: date) -> list[str]:
     return readings[:1]
 
 
-def _one_slip_away(code: str) -> Iterator[str]:
+def one_slip_away(code: str) -> Iterator[str]:
+    """Every text that one slip of a key makes of ``code``, some more than once."""
     alphabet = digits + ascii_uppercase
     for at in range(len(code) + 1):
         before, after = code[:at], code[at:]

@@ -9,14 +9,16 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
+from gateway.core.declared import speakable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
-from gateway.store import journal
-from gateway.store.tables import switch
+from gateway.store import journal, partners
+from gateway.store.tables import operator, switch
 
 What = Literal["operator", "arrangement", "disruption"]
 STOPS: tuple[What, ...] = ("operator", "arrangement")
 DISRUPTIONS: tuple[What, ...] = ("disruption",)
+_LAYOUT = str.maketrans("", "", "\n\t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,14 @@ def turn(
     who: str,
     at: datetime,
 ) -> Switch:
-    """Records a switch; every node follows it by the journal. Raises ``Refusal`` DATA_INVALID."""
+    """Records a switch; every node follows it by the journal. Moments are kept in whole seconds, as everything that ``decide`` goes by.
+    Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
+    _there_is(connection, what, subject)
     if not reason.strip():
         raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    if not reason.translate(_LAYOUT).isprintable():
+        raise Refusal(Code.DATA_INVALID, "The reason holds a control character.", field="reason")
+    since, until = since.replace(microsecond=0), until and until.replace(microsecond=0)
     if until is not None and until <= max(since, at):
         raise Refusal(Code.DATA_INVALID, "It would end before it begins.", field="until", value=until.isoformat())
     row = connection.execute(
@@ -66,6 +73,20 @@ def turn(
     said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who, "reason": reason}
     journal.append(connection, "switch", subject, said, at=at)
     return _read(row)
+
+
+def _there_is(connection: Connection, what: What, subject: str) -> None:
+    """A switch under a mistyped code would stop nobody, and nobody would notice."""
+    if what == "operator":
+        known = speakable(subject) and connection.execute(select(operator.c.tin).where(operator.c.tin == subject)).first()
+        if not known:
+            detail, remedy = (
+                "No partner ever stated an operator with exactly this code.",
+                "aeo-gateway eligible CODE suggests near ones.",
+            )
+            raise Refusal(Code.NOT_FOUND, detail, field="subject", value=subject, remedy=remedy)
+    elif (what, subject) != ("disruption", "*") and subject not in {iso for iso, _, _ in partners.in_force(connection)}:
+        raise Refusal(Code.NOT_FOUND, "There is no arrangement of this code.", value=subject, remedy="aeo-gateway partner list")
 
 
 def lift(connection: Connection, identity: int, among: Iterable[What], *, who: str, at: datetime) -> Switch:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -83,5 +84,8 @@ def _refusal(error: Exception) -> tuple[Refusal, dict[str, str]]:
         return Refusal(Code.QUESTION_INVALID, f"{where}: {first['msg']}.", field=where, value=str(first.get("input"))), {}
     if isinstance(error, HTTPException):
         return Refusal(_BY_STATUS.get(error.status_code, Code.QUESTION_INVALID)), dict(error.headers or {})
+    if isinstance(error, (DataError, UnicodeEncodeError)):
+        # A database refuses NUL, or half a surrogate pair, in whatever text a caller has it look for or keep.
+        return Refusal(Code.QUESTION_INVALID, "A text holds a character that no text may hold."), {}
     log.error("a request failed", exc_info=error)
     return Refusal(Code.INTERNAL), {}

@@ -6,8 +6,12 @@ Whatever the route, a question takes the same way from ``Asked`` to bytes.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote_plus
 
@@ -74,12 +78,46 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
     """``given`` (JSON, or values by name) as ``kind``. Raises ``Refusal`` QUESTION_INVALID that names the field."""
     try:
         if isinstance(given, bytes):
-            return msgspec.json.decode(given, type=kind)
+            understood = msgspec.json.decode(given, type=kind)
+            if b"{" in given:
+                json.loads(given, object_pairs_hook=_once)
+            return understood
         return msgspec.convert(given, kind, strict=strict)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise Refusal(Code.QUESTION_INVALID, "The text is not UTF-8.") from None
+    except msgspec.DecodeError as error:
         detail, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").lstrip(".") or None
-        raise Refusal(Code.QUESTION_INVALID, f"{detail}.", field=field) from None
+        field = path.rstrip("`").lstrip(".")
+        if named := _MEMBER.search(detail):
+            field = f"{field}.{named[1]}".lstrip(".")
+        hint = _choices(field) if "enum" in detail else next((hint for sign, hint in _HINTS if sign in detail), None)
+        said = f"{detail}. {hint}" if hint else f"{detail}."
+        raise Refusal(Code.QUESTION_INVALID, said, field=field or None) from None
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    """Which of two members of one name is meant cannot be told, and another reader may tell it otherwise."""
+    names = [name for name, _ in members]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Refusal(Code.QUESTION_INVALID, "The member stands twice.", field=twice)
+
+
+#: What to write instead, by what msgspec says of the value.
+_HINTS = (
+    ("datetime", "Write a moment with its zone: 2026-06-15T04:00:00Z (in an address, + is %2B)."),
+    ("date", "Write a day as 2026-06-15."),
+    ("JSON is malformed", "Send JSON in UTF-8, without a byte order mark."),
+    ("truncated", "Send JSON that is whole; a text holds no half of a surrogate pair."),
+)
+_MEMBER = re.compile("field `([^`]*)`")
+_CHOICES: dict[str, type[StrEnum]] = {"direction": Direction, "mode": Mode, "role": Role, "lang": Language}
+
+
+def _choices(field: str) -> str | None:
+    """The words that may stand in a field of a question."""
+    words = _CHOICES.get(field.rpartition(".")[2])
+    return f"Write one of: {', '.join(words)}." if words else None
 
 
 def parse_query(query: bytes) -> dict[str, Any]:
@@ -95,6 +133,8 @@ def parse_query(query: bytes) -> dict[str, Any]:
             parties.append(value)
         elif name in found:
             raise Refusal(Code.QUESTION_INVALID, "The parameter stands twice.", field=name)
+        elif name == "parties":
+            raise Refusal(Code.QUESTION_INVALID, "In an address each domestic party is a parameter party.", field=name)
         else:
             found[name] = value
     if parties:
@@ -171,7 +211,8 @@ async def answer_many(
     """Answers as JSON in the order of the questions, so many at a time; between them others get their turn, so that a client who asks
     for thousands holds nobody up."""
     if known_at is not None:
-        said = await asyncio.to_thread(_then, service, asked, known_at, language)
+        async with service.past:
+            said = await asyncio.to_thread(_then, service, asked, known_at, language)
         service.metrics.answers.update(one.verdict for one in said)
         yield [*map(encode, said)]
         return
@@ -209,11 +250,10 @@ async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple
 
 
 def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language) -> list[AnswerSaid]:
-    now = service.node.clock()
-    if moment > now:
-        raise Refusal(
-            Code.QUESTION_INVALID, "What will be known then nobody can tell yet.", field="as_known_at", value=moment.isoformat()
-        )
+    said = []
     with service.node.database.reading() as connection:
         then = Then(connection, service.node.partners, moment)
-        return [render(then.answer(one, now), then.law, language) for one in asked]
+        for answer in then.answers(asked, service.node.clock()):
+            said.append(render(answer, then.law, language))
+            time.sleep(0)  # or the event loop would wait for the interpreter, five milliseconds each time
+    return said

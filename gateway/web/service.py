@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from gateway.web.metrics import Metrics
 
 #: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again.
 AT_ONCE = 8
+#: Requests about a past moment that are worked on at once; the next one waits, and nobody else does.
+PAST = 2
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Service:
     metrics: Metrics = field(init=False)
     room: Room = field(init=False)
     language: Language = field(init=False)
+    past: asyncio.Semaphore = field(init=False)
     alike: Alike = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +44,7 @@ class Service:
         self.metrics = Metrics()
         self.language = Language(node.settings.language)
         self.alike = Alike(self.answers, self.index)
+        self.past = asyncio.Semaphore(PAST)
         self.room = Room(AT_ONCE * node.settings.body_limit)
 
     def refresh(self) -> None:

@@ -195,6 +195,45 @@ def test_a_body_of_another_shape_is_refused(body: bytes, world: World, headers: 
     assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")
 
 
+@pytest.mark.parametrize(
+    ("body", "field", "hint"),
+    [
+        ('{"codes":["a"],"codes":["b"]}', "codes", "stands twice"),
+        ('{"codes":[{"code":"a","code":"b"}]}', "code", "stands twice"),
+        ('{"codes":["a"],"party":["x"]}', "party", "unknown field"),
+        ('{"codes":["a"],"mode":"ship"}', "mode", "land, sea, air, other"),
+        ('{"codes":[{"code":"a","direction":"in"}]}', "codes[0].direction", "import, export"),
+        ('{"codes":["a"],"on":"2026-02-30"}', "on", "2026-06-15"),
+        ('{"codes":["a"],"as_known_at":"2026-06-01T00:00:00"}', "as_known_at", "with its zone"),
+        ('{"codes":["\\ud800"]}', None, "surrogate"),
+        ('{"codes":["a"]', None, "whole"),
+        ("\ufeff{}", None, "byte order mark"),
+        ('{"on":"2026-06-15"}', "codes", "missing"),
+    ],
+)
+def test_a_refusal_names_the_field_and_what_to_write(
+    body: str, field: str | None, hint: str, world: World, headers: dict[str, str]
+) -> None:
+    said = world.client.post(PATH, content=body.encode(), headers=headers).json()
+    assert (said["code"], said.get("field")) == ("question-invalid", field)
+    assert hint in said["detail"]
+
+
+def test_in_an_address_each_domestic_party_is_a_parameter(world: World, headers: dict[str, str]) -> None:
+    said = world.client.get(f"{PATH}?code=SG1&parties=91310000000000001A", headers=headers).json()
+    assert (said["code"], said["field"]) == ("question-invalid", "parties")
+
+
+@pytest.mark.parametrize("text", ["\x00", "\u200b", "9" * 400])
+def test_a_text_that_no_database_takes_is_no_party_and_no_code_of_the_past(
+    text: str, world: World, codes: list[str], headers: dict[str, str]
+) -> None:
+    assert ask(world, headers, code=codes[0], party=text)["grant"]
+    world.pass_time(seconds=1)
+    then = ask(world, headers, code=text, as_known_at=(world.now - timedelta(seconds=1)).isoformat())
+    assert (then["declared"], then["grant"]) == (text, False)
+
+
 def test_a_body_is_bounded_and_uncompressed(world: World, headers: dict[str, str]) -> None:
     large = world.client.post(PATH, content=b" " * (BATCH_LIMIT + 1), headers=headers)
     assert (large.status_code, large.json()["code"]) == (413, "body-too-large")

@@ -71,6 +71,17 @@ def test_the_documentation_asks_nobody_outside(world: World) -> None:
     assert {"party", "as_known_at", "lang", "on"} <= set(query)
 
 
+def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(world: World) -> None:
+    document = world.client.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            done = [status for status in operation["responses"] if status.startswith("2")]
+            assert len(done) == 1, (method, path, done)
+            assert all(one["content"] for one in operation["responses"].values()), (method, path)
+    assert {*document["paths"]["/v1/stops"]["post"]["responses"]} == {"201", "default"}
+    assert [*document["paths"]["/v1/eligibility/stream"]["post"]["responses"]["200"]["content"]] == ["application/x-ndjson"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
