@@ -1,7 +1,7 @@
-"""``python -m tests.chaos``: faults that really happen, to real processes, and after each an account that must add up.
+"""``make chaos``: faults that really happen, to real processes, and after each an account that must add up.
 
 Every scenario is an installation of its own: a gateway in its own process, a partner that speaks and one's endpoint that hears.
-``--only killed`` runs those whose name holds the word; ``--database postgresql`` those on that database. Ends with one table.
+``ARGS="--only killed"`` runs those whose name holds the word, ``ARGS="--database postgresql"`` those on that database. Ends with one table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -35,12 +34,13 @@ from gateway.store.tables import entry, intake, outbox
 from gateway.wire import envelope
 from tests.exchange.counterpart import WAYS, Counterpart
 from tests.exchange.desk import row
+from tests.exchange.disk import Quota, Small, here, small
 from tests.exchange.installation import Installation, Served
 from tests.exchange.ledger import Ledger
 
 #: Steps at which a process dies while it receives, and while it delivers.
-RECEIVING = ("kept", "judged", "recording", "recorded", "answering")
-DELIVERING = ("leased", "signed", "answered", "finished")
+RECEIVING = ("kept", "claimed", "proven", "translated", "judged", "recording", "recorded", "told", "answering")
+DELIVERING = ("leased", "signed", "put back", "answered", "settling", "finished")
 #: Seconds after which the gateway must have come to rest.
 PATIENCE = 60.0
 
@@ -64,10 +64,14 @@ class Scene:
         self.served: Served
         self.start()
 
-    def start(self, *crash: str) -> None:
-        self.served = self.installation.serve(*crash, environment=self.environment)
-        self.counterpart.gateway = self.served.url
+    def start(self, *crash: str, courier: bool = True) -> None:
+        self.begin(*crash, courier=courier)
         self.recovery.append(self.served.ready())
+
+    def begin(self, *crash: str, courier: bool = True) -> None:
+        """A process that may die before it is ready."""
+        self.served = self.installation.serve(*crash, courier=courier, environment=self.environment)
+        self.counterpart.gateway = self.served.url
 
     def restart(self, *crash: str) -> None:
         """After a death, or by one."""
@@ -121,13 +125,13 @@ class Scene:
         """Waits until there is nothing left to do."""
         until, calm = time.monotonic() + patience, 0
         while time.monotonic() < until:
-            calm = calm + 1 if not (left := self._left()) else 0
+            calm = calm + 1 if not (left := self.left()) else 0
             if calm == 2:
                 return
             time.sleep(0.25)
         raise AssertionError(f"the gateway did not come to rest: {left}")
 
-    def _left(self) -> dict[str, int]:
+    def left(self) -> dict[str, int]:
         open_ = outbox.c.state.in_(("queued", "sending"))
         with self.installation.opened() as database, database.reading() as connection:
             counts = {
@@ -137,6 +141,11 @@ class Scene:
             }
             left = {name: int(connection.execute(query).scalar_one()) for name, query in counts.items()}
         return {name: count for name, count in (left | {"to be said": int(not self.counterpart.quiet())}).items() if count}
+
+    def disk(self) -> Small | Quota:
+        """The disk on which the gateway writes."""
+        pid = self.served.process.pid
+        return here(self.installation.settings.home, pid, *_workers(pid))
 
     def account(self) -> None:
         """Everything adds up."""
@@ -168,6 +177,8 @@ def killed_delivering(scene: Scene, steps: tuple[str, ...] = DELIVERING) -> str:
     scene.feed(1)
     scene.rest()
     for number, step in enumerate(steps, 2):
+        if step == "put back":
+            scene.counterpart.misbehave(["500"])
         scene.restart(step)
         with contextlib.suppress(httpx.TransportError):
             scene.feed(number)
@@ -179,6 +190,35 @@ def killed_delivering(scene: Scene, steps: tuple[str, ...] = DELIVERING) -> str:
     told = {said.tin[-2:] for one in scene.box.heard for said in one.statements}
     assert told == {f"{number:02d}" for number in range(1, len(steps) + 2)}, f"told were {told}"
     return f"{len(steps)} deaths, {scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
+
+
+def killed_again_and_again(scene: Scene) -> str:
+    """One message each way, and at every step in turn a process dies of it: also while it takes up what the one before it left."""
+    scene.listed()
+    scene.feed(1)
+    scene.rest()
+    body = scene.notice()
+    scene.served.kill()
+    for step in RECEIVING:
+        scene.begin(step)
+        while not scene.served.died(0.05):
+            assert not scene.attempt(body), f"at {step} no receipt may have gone out"
+    scene.start(courier=False)
+    scene.send(body)
+    scene.feed(2)
+    scene.served.kill()
+    for step in DELIVERING:
+        if step == "put back":
+            scene.counterpart.misbehave(["500"])
+        scene.begin(step)
+        assert scene.served.died(), f"it lives on after {step}"
+    scene.begin("sealing")
+    ping = scene.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    while not scene.served.died(0.05):
+        scene.attempt(ping)
+    scene.start()
+    scene.account()
+    return f"{len(RECEIVING) + len(DELIVERING) + 1} deaths of two messages; up again in {max(scene.recovery):.1f} s at most"
 
 
 def killed_at_random(scene: Scene, times: int = 5) -> str:
@@ -216,7 +256,7 @@ def killed_large(scene: Scene) -> str:
         answers: list[bool] = []
         sender = threading.Thread(target=lambda: answers.append(scene.attempt(body)))  # noqa: B023 - joined below
         sender.start()
-        _wait(lambda: scene._left().get("to be judged"))
+        _wait(lambda: scene.left().get("to be judged"))
         workers = _workers(scene.served.process.pid)
         assert workers, "there is no process for large messages"
         subprocess.run(["kill", "-9", str(workers[0] if target == "worker" else scene.served.process.pid)], check=True)
@@ -247,19 +287,19 @@ def _wait(ready: Callable[[], Any], patience: float = 30) -> None:
         time.sleep(0.005)
 
 
-def misbehaving(scene: Scene) -> str:
+def misbehaving(scene: Scene, ways: tuple[str, ...] = WAYS) -> str:
     """The partner answers 500, not at all, half, rubbish, twice, or closes the connection."""
     scene.feed(1)
     scene.rest()
-    for number, way in enumerate(WAYS, 2):
+    for number, way in enumerate(ways, 2):
         scene.counterpart.misbehave([way])
         scene.feed(number)
         scene.rest()
     scene.account()
-    return f"{len(WAYS)} ways, {scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
+    return f"{len(ways)} ways, {scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
 
 
-def locked(scene: Scene) -> str:
+def locked(scene: Scene, seconds: float = 3) -> str:
     """Another process holds the database's write lock for three seconds."""
     scene.listed()
     other = sqlite3.connect(scene.installation.settings.home / "gateway.db", isolation_level=None, timeout=10)
@@ -267,7 +307,7 @@ def locked(scene: Scene) -> str:
     began = time.monotonic()
     sender = threading.Thread(target=scene.send, args=(scene.notice(),))
     sender.start()
-    time.sleep(3)
+    time.sleep(seconds)
     other.execute("ROLLBACK")
     other.close()
     sender.join()
@@ -277,18 +317,46 @@ def locked(scene: Scene) -> str:
 
 
 def disk_full(scene: Scene) -> str:
-    """Not another byte fits for a while (a quota on the files the process writes): no receipt, no verdict, nothing half done."""
+    """Not another byte fits for a while: no receipt, no verdict, nothing half done; what was recorded is sealed when there is room again."""
     scene.listed()
-    pid = scene.served.process.pid
-    whole = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, whole[1]))
-    refused = [scene.notice() for _ in range(5)]
-    assert not any(scene.attempt(body) for body in refused), "a receipt for what could not be kept"
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, whole)
-    for body in refused:
+    disk = scene.disk()
+    _use_up(scene, disk)
+    bodies = [scene.notice() for _ in range(5)]
+    assert not any(scene.attempt(body) for body in bodies), "a receipt for what could not be kept"
+    disk.free()
+    scene.box.make_up(1_500)
+    bodies.append(scene.box.full_list())
+    # Room to keep the list, and less, and more than it takes to record it.
+    taken = []
+    for share in (0.5, 2, 4, 16):
+        _use_up(scene, disk, int(len(bodies[-1]) * share))
+        taken.append(scene.attempt(bodies[-1]))
+        disk.free()
+    for body in bodies:
         scene.send(body)
+    _full_while_sealing(scene)
     scene.account()
-    return f"{len(refused)} messages without a verdict, all taken when there was room again"
+    kind = "a file system of its own" if isinstance(disk, Small) else "a quota"
+    return f"{kind}: {5 + taken.count(False)} tries without a verdict, all taken when there was room again, and sealed"
+
+
+def _use_up(scene: Scene, disk: Small | Quota, leave: int = 0) -> None:
+    """The database's log has no room of its own left, and the disk so many bytes."""
+    with contextlib.closing(sqlite3.connect(scene.installation.settings.home / "gateway.db", timeout=10)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    disk.fill(leave)
+
+
+def _full_while_sealing(scene: Scene) -> None:
+    """The disk is full when a recorded message is about to be sealed: its receipt stands, and its entries wait."""
+    scene.rest()
+    scene.restart("full=sealing")
+    _use_up(scene, scene.disk(), 256 * 1024)
+    scene.disk().free()
+    assert scene.attempt(scene.notice()), "what is recorded has its receipt"
+    time.sleep(1)
+    assert scene.left().get("to be sealed"), "it was sealed on a full disk"
+    scene.disk().free()
 
 
 def clock_jumps(scene: Scene) -> str:
@@ -317,10 +385,10 @@ def _set(clock: Path, seconds: int) -> None:
     clock.with_suffix(".new").replace(clock)  # whole or not at all: it is being read
 
 
-def stopped(scene: Scene, server: Any) -> str:
-    """The database server is stopped and started again, twice."""
+def stopped(scene: Scene, server: Any, times: int = 2) -> str:
+    """The database server is stopped and started again."""
     scene.listed()
-    for number in (1, 2):
+    for number in range(1, times + 1):
         server.stop()
         body = scene.notice()
         assert not scene.attempt(body), "a receipt without a database"
@@ -362,6 +430,7 @@ class Scenario(NamedTuple):
 SCENARIOS = (
     Scenario("killed at every step of receiving", killed_receiving),
     Scenario("killed at every step of delivering", killed_delivering),
+    Scenario("killed again and again", killed_again_and_again),
     Scenario("killed at random under load", killed_at_random),
     Scenario("killed with a large message", killed_large),
     Scenario("a partner that misbehaves", misbehaving),
@@ -398,8 +467,11 @@ def play(scenario: Scenario, home: Path, database: str, server: Any = None) -> s
     if scenario.run is clock_jumps:
         (home / "clock").write_text("0")
         environment = {"AEO_TEST_CLOCK": str(home / "clock")}
-    scene = Scene(home / "gateway", database, **environment)
-    with scene.stack:
+    with ExitStack() as stack:
+        if scenario.run is disk_full:
+            stack.enter_context(small(home / "gateway"))
+        scene = Scene(home / "gateway", database, **environment)
+        stack.enter_context(scene.stack)
         return scenario.run(scene, server) if scenario.run is stopped else scenario.run(scene)
 
 

@@ -113,7 +113,7 @@ async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, ret
     """What a proven answer means. Raises ``Refusal`` where it is not about the bytes that were sent."""
     if said.header.kind is Kind.RECEIPT:
         digest = acknowledge.check_receipt(said, leased.header.id, leased.digest)
-        await node.write(partial(_delivered, leased=leased, digest=digest, answer=answer, at=node.clock()))
+        await node.write(partial(_delivered, node=node, leased=leased, digest=digest, answer=answer))
     elif said.header.kind is Kind.REFUSAL:
         refused = acknowledge.read_refusal(said, leased.body or b"")
         if refused.retryable:
@@ -126,9 +126,10 @@ async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, ret
     return True
 
 
-def _delivered(connection: Connection, leased: Leased, digest: str, answer: bytes, at: datetime) -> None:
+def _delivered(connection: Connection, node: Node, leased: Leased, digest: str, answer: bytes) -> None:
     outbox.works(connection, leased.partner)
-    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=at)
+    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=node.clock())
+    node.step("settling")
 
 
 def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:
@@ -147,6 +148,7 @@ async def _later(node: Node, leased: Leased, problem: str, retry_after: str | No
             outbox.failed(connection, leased.partner, now=now, problem=problem[:500])
 
     await node.write(put_back)
+    node.step("put back")
 
 
 def pause_after(attempt: int) -> timedelta:

@@ -76,8 +76,8 @@ class Node:
     """``clock`` gives aware UTC, ``shared`` the clock of the database, which all its nodes have in common.
 
     ``changed`` receives the packed timelines of operators that a committed message changed; ``ahead`` remembers which journal entry
-    each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving and of
-    delivery when it is done. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
+    each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving, of
+    delivery and of sealing when it is done. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
     ``trust`` knows of revocations, where that is kept fresh.
     """
 

@@ -81,6 +81,7 @@ async def take(node: Node, kept: Kept) -> Answer:
     assert recorded is not None, "what is not refused is recorded"
     node.ahead.update(dict.fromkeys(recorded.timelines, recorded.entry))
     node.changed(recorded.timelines)  # 8
+    node.step("told")
     given = await mailbox.give(node, recorded.pull, fresh=recorded.fresh) if recorded.pull else None
     node.step("answering")
     return Answer(200, given or recorded.answer)

@@ -56,6 +56,7 @@ def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     text = journal.note(node.settings.administration, tree.size, root, now)
     sealed = Sealed(tree.size, root, now, text, signer.sign(text), fingerprint, signer.algorithm)
     journal.add_checkpoint(connection, tree, sealed)
+    node.step("sealing")
     return len(leaves)
 
 

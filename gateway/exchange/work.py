@@ -30,9 +30,12 @@ def judge(node: Node, kept: Kept, outcome: Outcome) -> tuple[Judged, bytes]:
     """Steps 1 to 6, and the receipt that will stand for the message once it is recorded. Raises ``Refusal``."""
     claimed = claim(node, kept.body, Transport(kept.remote, kept.identity))  # 1, 2
     outcome.claimed = claimed.live.arrangement.iso
+    node.step("claimed")
     proven = prove(node, claimed, kept.received)  # 3
     outcome.proven = proven.header
+    node.step("proven")
     judged = translate(proven, kept.received)  # 4, 5, 6
+    node.step("translated")
     # Signed before the write lock is taken: a slow key must not hold up every other partner.
     receipt = envelope.write_receipt(Receipt(proven.header.id, proven.envelope.digest, kept.received, node.checkpoint))
     return judged, reply(node, Kind.RECEIPT, receipt, to=proven.header.sender, refers_to=proven.header.id, at=kept.received)

@@ -1,6 +1,7 @@
 """The gateway as a process that dies at a step: ``python -m tests.exchange.serving PORT courier|no-courier [STEP[:NTH] ...]``.
 
-The steps are those that ``Node.step`` is told of; death is ``kill -9`` of itself, so nothing is flushed, closed or said.
+The steps are those that ``Node.step`` is told of; death is ``kill -9`` of itself, so nothing is flushed, closed or said. At a step named
+``full=STEP`` it lives on and its disk is full (``tests.exchange.disk``).
 With AEO_TEST_CLOCK naming a file, the node's clock goes wrong by as many seconds as stand in it.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from gateway import app
 from gateway.cli import run
 from gateway.settings import from_environment
+from tests.exchange import disk
 
 
 def main(port: int, courier: bool, crash: dict[str, int]) -> None:
@@ -32,6 +34,8 @@ def main(port: int, courier: bool, crash: dict[str, int]) -> None:
 
     def step(name: str) -> None:
         seen[name] += 1
+        if crash.get(f"full={name}") == seen[name]:
+            disk.here(gateway.node.settings.home).fill()
         if crash.get(name) == seen[name]:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,28 +1,43 @@
-"""The short form of ``python -m tests.chaos``: a few deaths of real processes, and an account that must add up after each."""
+"""The short form of ``make chaos``: real processes die at every step, lose disk, database and clock, and the account must add up."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from tests import chaos
 from tests.chaos import Scene
+from tests.exchange.disk import small
 
 
-def test_killed_while_receiving(tmp_path: Path) -> None:
-    """Where nothing is committed yet, and where it is and nobody was told."""
+def test_killed_at_every_step(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "home")
     with scene.stack:
-        chaos.killed_receiving(scene, ("recording", "recorded"))
+        chaos.killed_again_and_again(scene)
 
 
-def test_killed_while_delivering(tmp_path: Path) -> None:
-    """Where the partner has the message and we do not know."""
-    scene = Scene(tmp_path / "home")
+def test_a_bad_day(tmp_path: Path) -> None:
+    """The database is locked, the partner misbehaves and the clock jumps."""
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    scene = Scene(tmp_path / "home", AEO_TEST_CLOCK=str(clock))
     with scene.stack:
-        chaos.killed_delivering(scene, ("answered",))
+        chaos.locked(scene, 1)
+        chaos.misbehaving(scene, ("half", "twice", "rubbish"))
+        chaos.clock_jumps(scene)
 
 
 def test_the_disk_is_full(tmp_path: Path) -> None:
-    scene = Scene(tmp_path / "home")
-    with scene.stack:
-        chaos.disk_full(scene)
+    with small(tmp_path / "home"):
+        scene = Scene(tmp_path / "home")
+        with scene.stack:
+            chaos.disk_full(scene)
+
+
+def test_the_database_is_stopped() -> None:
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        Path(folder).chmod(0o755)  # the database server runs as a user of its own
+        with chaos.postgres(Path(folder) / "postgres") as server:
+            scene = Scene(Path(folder) / "home", chaos.new_database(server))
+            with scene.stack:
+                chaos.stopped(scene, server, 1)
