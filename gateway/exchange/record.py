@@ -81,7 +81,7 @@ def record(
             "statements": len(judged.told),
             "statements_digest": statements.digest(judged.told),
             "receipt": sha256(receipt).hexdigest(),
-            "revocation": facts.keep(connection, node.trust, iso),
+            "revocation": facts.keep(connection, node.trust, iso, received),
         },
         at=received,
         partner=iso,

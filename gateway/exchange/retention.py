@@ -17,7 +17,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from gateway.core import history
-from gateway.exchange import sealer
+from gateway.exchange import facts, sealer
 from gateway.exchange.node import Node
 from gateway.exchange.say import House
 from gateway.store import leases, retention, statements
@@ -77,9 +77,9 @@ def _found(node: Node, rule: Rule, at: datetime) -> list[Due]:
         return list(islice(find(connection, node, retention.shelf_of(rule.shelf), rule.days, at), ROUND))
 
 
-def batches(found: Iterable[Due]) -> Iterator[list[int]]:
+def batches(found: Iterable[Due]) -> Iterator[list[int | str]]:
     """Keys for one transaction each."""
-    keys: list[int] = []
+    keys: list[int | str] = []
     size = 0
     for one in found:
         if keys and (len(keys) == ROWS or size + one.bytes > BYTES):
@@ -97,7 +97,9 @@ def find(connection: Connection, house: House, shelf: Shelf, days: int, at: date
     if shelf.asked:
         before = min(before, at - asked_for(house))
     due = retention.due(connection, shelf, before)
-    return _unused(connection, house, due, before) if shelf.name == "messages" else due
+    if shelf.name == "messages":
+        return _unused(connection, house, due, before)
+    return _unnamed(connection, due, before) if shelf.name == "revocation" else due
 
 
 def asked_for(house: House) -> timedelta:
@@ -118,6 +120,13 @@ def _unused(connection: Connection, house: House, due: Iterable[Due], since: dat
             resting[iso] = _rested_on(connection, iso, int(since.timestamp()))
         if one.called not in resting[iso] and not _was_used(connection, live, one.called, since):
             yield one
+
+
+def _unnamed(connection: Connection, due: Iterable[Due], before: datetime) -> Iterator[Due]:
+    """Those of these revocation facts that have ended by then and that no message still kept was judged with."""
+    ended = [one for one in due if (end := facts.ends(connection, str(one.key))) is not None and end < before]
+    named = facts.named(connection) if ended else set()
+    return iter([one for one in ended if one.key not in named])
 
 
 def _rested_on(connection: Connection, iso: str, since: int) -> set[str]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    null,
     select,
     tuple_,
     type_coerce,
@@ -38,7 +39,9 @@ from gateway.store.tables import (
     announced,
     belief,
     checkpoint,
+    enterprise_record,
     entry,
+    fact,
     intake,
     listing,
     listing_part,
@@ -47,6 +50,7 @@ from gateway.store.tables import (
     outbox,
     retention,
     statement,
+    transcription,
     voiding,
 )
 
@@ -76,6 +80,12 @@ class Shelf:
     emptied: Mapping[str, Any] | None
     marks: bool = True
     asked: bool = False
+
+    @property
+    def key(self) -> Column[Any]:
+        """What tells its rows apart."""
+        (column,) = self.table.primary_key
+        return column
 
 
 def _length(*columns: Column[Any]) -> ColumnElement[Any]:
@@ -121,7 +131,7 @@ SHELVES = (
         _length(outbox.c.body, outbox.c.payload),
         outbox.c.payload != "",
         # What expired or was given up is a person's to look at and to send again.
-        outbox.c.state.in_(("delivered", "superseded", "reissued")) & _no_belief,
+        outbox.c.state.in_(("delivered", "mailed", "superseded", "reissued")) & _no_belief,
         outbox.c.message_id,
         outbox.c.digest,
         {"body": None, "payload": ""},
@@ -200,6 +210,35 @@ SHELVES = (
         None,
         None,
     ),
+    Shelf(
+        "transcribed",
+        "spreadsheets that a partner mailed and a person discarded",
+        "finding out why",
+        "id, digest, who discarded it and why",
+        transcription,
+        transcription.c.decided,
+        _length(transcription.c.body),
+        transcription.c.body.is_not(None),
+        transcription.c.state == "discarded",
+        transcription.c.message_id,
+        transcription.c.digest,
+        {"body": None},
+        marks=False,
+    ),
+    Shelf(
+        "revocation",
+        "revocation lists and responses that messages were judged with",
+        "proof that a certificate could be relied on",
+        "digests in the journal's entries of the messages",
+        fact,
+        fact.c.stored,
+        _length(fact.c.der),
+        always(),
+        always(),
+        fact.c.digest,
+        fact.c.digest,
+        None,
+    ),
 )
 BY_NAME = {shelf.name: shelf for shelf in SHELVES}
 
@@ -208,6 +247,7 @@ KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {
     "journal": ("it shows tampering only whole", entry, entry.c.at, _length(entry.c.body, entry.c.leaf)),
     "checkpoints": ("they seal the journal", checkpoint, checkpoint.c.sealed, _length(checkpoint.c.frontier, checkpoint.c.signed)),
     "statements": ("answers as they were known then", statement, statement.c.received, _length(statement.c.body)),
+    "feed": ("answers as they were known then", enterprise_record, enterprise_record.c.recorded, _length(enterprise_record.c.body)),
     "certificates": ("without them nothing is proven", announced, announced.c.since, _length(announced.c.certificate)),
     "list-parts": ("their lists are not whole yet", listing_part, None, _length(listing_part.c.statements)),
     "timelines": ("today's answers", operator, None, _length(operator.c.timeline)),
@@ -229,7 +269,7 @@ class Rule(msgspec.Struct, frozen=True):
 class Due(msgspec.Struct, frozen=True):
     """A row that may go: its key, whose it is, what it is called, and its size in bytes."""
 
-    key: int
+    key: int | str
     partner: str | None
     called: str
     bytes: int
@@ -273,27 +313,27 @@ def unset_rule(connection: Connection, name: str, *, because: str, who: str, at:
 
 def due(connection: Connection, shelf: Shelf, before: datetime) -> Iterator[Due]:
     """What is closed and came before a moment, the oldest first."""
-    key = shelf.table.c.id
-    query = select(key, shelf.table.c.partner, shelf.called.label("called"), shelf.size.label("size"))
+    key, whose = shelf.key, shelf.table.c.get("partner", null())
+    query = select(key.label("key"), whose.label("partner"), shelf.called.label("called"), shelf.size.label("size"))
     query = query.where(shelf.filled, shelf.closed, shelf.at < before)
     for row in connection.execute(query.order_by(key).execution_options(yield_per=1_000)):
-        yield Due(row.id, row.partner, _name(shelf, row.called), int(row.size))
+        yield Due(row.key, row.partner, _name(shelf, row.called), int(row.size))
 
 
 def _name(shelf: Shelf, called: Any) -> str:
     return f"intake-{called}" if shelf.table is intake else str(called)
 
 
-def prune(connection: Connection, rule: Rule, keys: Sequence[int], at: datetime) -> int:
+def prune(connection: Connection, rule: Rule, keys: Sequence[int | str], at: datetime) -> int:
     """Puts these rows away where they are still closed, and journals each with its digest and the rule; returns how many went."""
     shelf = BY_NAME[rule.shelf]
-    table, key = shelf.table, shelf.table.c.id
+    table, key = shelf.table, shelf.key
     digest = table.c.body if shelf.digest is None else shelf.digest
-    still = select(key, shelf.called.label("called"), digest.label("digest"), shelf.size.label("size"))
+    still = select(key.label("key"), shelf.called.label("called"), digest.label("digest"), shelf.size.label("size"))
     rows = connection.execute(still.where(key.in_(keys), shelf.filled, shelf.closed).order_by(key).with_for_update()).all()
     if not rows:
         return 0
-    gone = [row.id for row in rows]
+    gone = [row.key for row in rows]
     if shelf.emptied is None:
         connection.execute(delete(table).where(key.in_(gone)))
     else:

@@ -281,6 +281,7 @@ fact = Table(
     Column("digest", String(64), primary_key=True),
     Column("kind", String(4), nullable=False),
     Column("der", LargeBinary, nullable=False),
+    Column("stored", Moment, nullable=False),
 )
 
 #: How long each shelf (``store.retention``) is kept once it is closed: ``days``, because of what, on whose word. A shelf without a row is

@@ -10,9 +10,9 @@ from prometheus_client.core import Metric
 from sqlalchemy import select
 from starlette.responses import Response
 
-from gateway.exchange import watch
+from gateway.exchange import growth, watch
 from gateway.exchange.lists import last_complete
-from gateway.store import outbox
+from gateway.store import outbox, retention
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
 from gateway.web.metrics import CONTENT_TYPE, exposition, gauge
@@ -96,8 +96,20 @@ def _gauges(service: Service) -> list[Metric]:
     age = index.age(now)
     with node.database.reading() as connection:
         depth, lists = outbox.depth(connection), last_complete(connection)
+        size, reusable = growth.size_of(connection)
+        gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
         ends = list(watch.endings(connection, node, node.revocation.facts() if node.revocation else (), now))
+    disk = growth.disk_left(node.settings.database_url)
     return [
+        gauge("aeo_database_bytes", "Size of the database.", [((), size)]),
+        gauge("aeo_database_reusable_bytes", "Free pages in it, which are used again.", [((), reusable)]),
+        gauge("aeo_disk_free_bytes", "What its disk has left, where that is a disk of this node.", [((), disk)] if disk else []),
+        gauge(
+            "aeo_retention_bytes",
+            "What went by the rules.",
+            [((name,), gone.get(name, 0)) for name in retention.BY_NAME],
+            ("shelf",),
+        ),
         gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),
         gauge("aeo_index_position", "Journal entries reflected in the read index.", [((), index.position)]),
         gauge(

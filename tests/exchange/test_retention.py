@@ -10,17 +10,21 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing
 from gateway.exchange import audit, evidence, growth, lists, void
 from gateway.exchange import resend as sending
 from gateway.exchange import retention as putting_away
-from gateway.store import leases, retention, statements
-from gateway.store.tables import entry, intake, message, outbox
+from gateway.store import journal, leases, retention, statements
+from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import envelope
 from gateway.wire.envelope import Resend
 from tests.exchange.house import House, answering, down
@@ -248,6 +252,28 @@ def test_intakes_go_by_what_became_of_them(house: House) -> None:
     assert prune(house) == dict.fromkeys(retention.BY_NAME, 0) | {"messages": 1, "refused": 1, "quarantine": 1}
     left = {row.outcome: (row.body, bool(row.code)) for row in house.rows(intake)}
     assert left == {"pending": (b"", False), "refused": (b"", True)}
+
+
+def test_revocation_facts_go_with_the_messages_that_were_judged_with_them(house: House) -> None:
+    pinged = ping(house)
+    lists_ = {name: _revocations(house.now + timedelta(days=days)) for name, days in (("needed", 1), ("idle", 1), ("lasting", 90))}
+    digests = {name: sha256(der).hexdigest() for name, der in lists_.items()}
+    with house.database.write.begin() as connection:
+        rows = [{"digest": digests[name], "kind": "crl", "der": der, "stored": house.now} for name, der in lists_.items()]
+        connection.execute(insert(fact), rows)
+        said_: dict[str, object] = {"revocation": [digests["needed"]]}
+        journal.append(connection, "message", pinged, said_, at=house.now, partner="SG")
+    house.later(days=30)
+    assert prune(house, "revocation", days=10) == {"revocation": 1}
+    assert {row.digest for row in house.rows(fact)} == {digests["needed"], digests["lasting"]}
+    prune(house, "messages", days=10)
+    assert prune(house, "revocation", days=10) == {"revocation": 1}
+
+
+def _revocations(until: datetime) -> bytes:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "an authority")])
+    made = x509.CertificateRevocationListBuilder(name, until - timedelta(days=300), until)
+    return made.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def _journal_holds(house: House) -> bool:

@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=4), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("stored", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_fact")),
     )
     op.create_table(
