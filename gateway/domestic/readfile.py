@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-import openpyxl
-
 from gateway.core.errors import Code, Refusal
 from gateway.domestic.record import FIELDS, Faults, Record, decode
+from gateway.wire.sheet import book, text
+from gateway.wire.sheet.book import Cells
+from gateway.wire.sheet.sheet import defused
 
 #: Line (or row) of the file, from 1, and what stands there.
 Row = tuple[int, Record | Faults]
@@ -43,7 +41,6 @@ HEADINGS = {
 
 MAX_JSON = 64 << 20
 MAX_LINE = 64 << 10
-MAX_UNPACKED = 256 << 20
 
 
 def read(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row]:
@@ -132,70 +129,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
-    try:
-        with path.open(encoding=encoding, newline="") as file:
-            head = next((line for line in file if line.strip()), "")
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=head.count), strict=True)
-            yield from _table(_numbered(reader))
-    except UnicodeDecodeError:
-        raise Refusal(
-            Code.DATA_INVALID,
-            f"The file is not {encoding.removesuffix('-sig').upper()}.",
-            remedy="Save it as 'CSV UTF-8', or name its encoding.",
-        ) from None
-    except csv.Error as error:
-        raise Refusal(Code.DATA_INVALID, f"This is not CSV: {error}.", line=reader.line_num) from None
-
-
-def _numbered(reader: Any) -> Iterator[tuple[int, Sequence[object]]]:
-    """Rows with the line they begin on: a quoted cell may run over several."""
-    start = 1
-    for row in reader:
-        yield start, row
-        start = reader.line_num + 1
+    with path.open(encoding=encoding, newline="") as file:
+        yield from _table(text.rows(file))
 
 
 def _read_xlsx(path: Path) -> Iterator[Row]:
-    try:
-        _look_into(path)
-        with closing(openpyxl.load_workbook(path, read_only=True)) as book:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write a wrong extent, and rows beyond it would be lost
-            yield from _table(enumerate(sheet.iter_rows(values_only=True), 1))
-    except Refusal:
-        raise
-    except Exception as error:  # noqa: BLE001 - openpyxl lets out whatever a broken part trips over
-        raise Refusal(
-            Code.DATA_INVALID,
-            f"The workbook cannot be read: {error}.",
-            remedy="Save it again with a spreadsheet program, or send CSV.",
-        ) from None
+    with book.opened(path) as workbook:
+        yield from _table(book.rows(workbook.worksheets[0]))
 
 
-def _look_into(path: Path) -> None:
-    """A workbook is a zip of XML: refuse one that unpacks to a bomb or carries entities before anything parses it."""
-    with zipfile.ZipFile(path) as archive:
-        parts = archive.infolist()
-        if sum(part.file_size for part in parts) > MAX_UNPACKED:
-            raise Refusal(
-                Code.DATA_INVALID, f"The workbook unpacks to more than {MAX_UNPACKED >> 20} MiB.", remedy="Split it, or send CSV."
-            )
-        if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
-            raise Refusal(
-                Code.XML_DOCTYPE,
-                "The workbook holds a document type declaration.",
-                remedy="Save it again with a spreadsheet program.",
-            )
-
-
-def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
-    """What stands before the root element; a DOCTYPE or the comment that hides one begins with ``<!``."""
-    with archive.open(part) as stream:
-        return re.split(rb"<[A-Za-z_]", stream.read(4096), maxsplit=1)[0]
-
-
-def _table(rows: Iterator[tuple[int, Sequence[object]]]) -> Iterator[Row]:
+def _table(rows: Iterator[Cells]) -> Iterator[Row]:
     """Rows under a heading, which is the first row that is not blank."""
     columns: list[str] = []
     for number, cells in rows:
@@ -272,9 +215,3 @@ def write_report(rows: Iterable[tuple[int, Record | Iterable[Fault]]], path: Pat
                 writer.writerow(map(defused, (str(line), fault.field, fault.value, str(fault.code), fault.detail, fault.remedy)))
                 count += 1
     return count
-
-
-def defused(text: str | None) -> str:
-    """``text`` as a cell no spreadsheet takes for a formula: an apostrophe before what would begin one."""
-    text = text or ""
-    return f"'{text}" if text.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")) else text

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import Code, Refusal
-from gateway.domestic.readfile import HEADINGS, MAX_LINE, Row, defused, read, read_json, read_ndjson, write_report
+from gateway.domestic.readfile import HEADINGS, MAX_LINE, Row, read, read_json, read_ndjson, write_report
 from gateway.domestic.record import FIELDS, MAX_TEXT, Record, decode
+from gateway.wire.sheet.sheet import defused
 from tests.domestic.made import made, write
 
 ROW = made(1)[0][0]
@@ -249,7 +250,7 @@ def test_entities_in_a_workbook(tmp_path: Path, before_root: bytes) -> None:
 
 def test_a_workbook_that_unpacks_to_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path / "e.xlsx", cells())
-    monkeypatch.setattr("gateway.domestic.readfile.MAX_UNPACKED", 100)
+    monkeypatch.setattr("gateway.wire.sheet.book.MAX_UNPACKED", 100)
     with pytest.raises(Refusal, match="unpacks to more"):
         list(read(path))
 

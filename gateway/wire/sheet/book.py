@@ -1,0 +1,154 @@
+"""Workbooks (XLSX): opened under limits, never evaluated. Cells come as openpyxl types them; a formula comes as its text.
+
+What a streaming reader passes over is looked at apart: merged cells, hidden rows and columns, cells far off.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import openpyxl
+from lxml import etree
+from openpyxl.utils import range_boundaries
+from openpyxl.utils.cell import column_index_from_string, coordinate_from_string
+
+from gateway.core.errors import Code, Refusal
+
+#: Number of the row, from 1, and its cells.
+Cells = tuple[int, Sequence[object]]
+
+MAX_UNPACKED = 256 << 20
+#: Rows and columns of one sheet. A cell farther off is refused: each row would be filled up to it.
+MAX_ROWS, MAX_COLUMNS = 200_000, 256
+
+
+class Merged(NamedTuple):
+    """Cells shown as one, of which only the first holds a value. Rows and columns count from 1, both ends included."""
+
+    first: int
+    last: int
+    left: int
+    right: int
+    where: str
+
+
+class Looks(NamedTuple):
+    """What a person sees of a sheet and its values do not show."""
+
+    merged: tuple[Merged, ...]
+    hidden_rows: tuple[int, ...]
+    hidden_columns: bool
+
+
+@contextmanager
+def opened(file: Path | BinaryIO) -> Iterator[Any]:
+    """The workbook. Raises ``Refusal`` (DATA_INVALID, XML_DOCTYPE) for what cannot be read, also while it is being read."""
+    try:
+        _look_into(file)
+        with closing(openpyxl.load_workbook(file, read_only=True, keep_links=False)) as book:
+            yield book
+    except Refusal:
+        raise
+    except Exception as error:  # noqa: BLE001 - openpyxl lets out whatever a broken part trips over
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The workbook cannot be read: {error}.",
+            remedy="Save it again with a spreadsheet program as .xlsx, without a password, or send CSV.",
+        ) from None
+
+
+def rows(sheet: Any) -> Iterator[Cells]:
+    """Every row of a sheet, blank ones too."""
+    sheet.reset_dimensions()  # some programs write a wrong extent, and rows beyond it would be lost
+    yield from enumerate(sheet.iter_rows(values_only=True), 1)
+
+
+def chosen(book: Any, name: str | None) -> tuple[Any, list[str]]:
+    """The sheet called ``name``, or the only one in sight that holds anything; and what of the workbook is not read, in sentences."""
+    filled = [sheet for sheet in book.worksheets if any(cell not in (None, "") for _, cells in rows(sheet) for cell in cells)]
+    seen = [sheet for sheet in filled if sheet.sheet_state == "visible"]
+    found = seen if name is None else [sheet for sheet in seen if sheet.title == name]
+    if len(found) != 1:
+        titles = ", ".join(repr(sheet.title) for sheet in seen) or "none"
+        wanted = "one sheet" if name is None else f"the sheet {name!r}"
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The workbook is to have {wanted} in sight that holds anything; it has {titles}.",
+            remedy='Say which under [sheet]: worksheet = "...".' if name is None else "Correct worksheet under [sheet].",
+        )
+    left = [sheet for sheet in filled if sheet is not found[0]]
+    return found[0], [
+        f"The {'' if sheet.sheet_state == 'visible' else 'hidden '}sheet {sheet.title!r} was not read." for sheet in left
+    ]
+
+
+def looks(sheet: Any) -> Looks:
+    """Raises ``Refusal`` (DATA_INVALID) where the sheet is larger than any list."""
+    merged: list[Merged] = []
+    hidden: list[int] = []
+    columns, number = False, 0
+    with sheet.parent._archive.open(sheet._worksheet_path) as part:  # openpyxl shows neither for a sheet it streams
+        for _, element in etree.iterparse(part, tag=("{*}row", "{*}mergeCell", "{*}col"), resolve_entities=False, no_network=True):
+            match etree.QName(element).localname:
+                case "row":
+                    number = int(element.get("r", number + 1))
+                    _bound(number, element)
+                    if element.get("hidden") in ("1", "true"):
+                        hidden.append(number)
+                case "col":
+                    columns = columns or element.get("hidden") in ("1", "true")
+                case _:
+                    where = element.get("ref", "")
+                    left, first, right, last = range_boundaries(where)
+                    merged.append(Merged(first, last, left, right, where))
+            _forget(element)
+    return Looks(tuple(sorted(merged)), tuple(hidden), columns)
+
+
+def _bound(number: int, row: Any) -> None:
+    filled = [cell for cell in row if len(cell)]
+    last = row[-1].get("r") if len(row) else None
+    width = column_index_from_string(coordinate_from_string(last)[0]) if last else len(row)
+    if max(width, len(row)) > MAX_COLUMNS or (filled and number > MAX_ROWS):
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"Row {number} lies beyond the {MAX_ROWS:,} rows and {MAX_COLUMNS} columns that are read.",
+            line=number,
+            remedy="Delete what lies to the right of the list and below it, or split the list.",
+        )
+
+
+def _forget(element: Any) -> None:
+    """Frees what was looked at, so that the size of a sheet costs no memory."""
+    element.clear()
+    while element.getprevious() is not None:
+        del element.getparent()[0]
+
+
+def _look_into(file: Path | BinaryIO) -> None:
+    """A workbook is a zip of XML: refuse one that unpacks to a bomb, carries entities or macros before anything parses it."""
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+        if sum(part.file_size for part in parts) > MAX_UNPACKED:
+            raise Refusal(
+                Code.DATA_INVALID, f"The workbook unpacks to more than {MAX_UNPACKED >> 20} MiB.", remedy="Split it, or send CSV."
+            )
+        if any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
+            raise Refusal(Code.DATA_INVALID, "The workbook holds macros.", remedy="Save it as .xlsx, without macros.")
+        if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
+            raise Refusal(
+                Code.XML_DOCTYPE,
+                "The workbook holds a document type declaration.",
+                remedy="Save it again with a spreadsheet program.",
+            )
+
+
+def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
+    """What stands before the root element; a DOCTYPE or the comment that hides one begins with ``<!``."""
+    with archive.open(part) as stream:
+        return re.split(rb"<[A-Za-z_]", stream.read(4096), maxsplit=1)[0]
