@@ -13,7 +13,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from gateway import app as wiring
-from gateway.cli import onboard
+from gateway.cli import onboard, transcribe
 from gateway.cli.common import Json, console, print_json, settings
 from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
@@ -193,5 +193,10 @@ for command in (
     onboard.retire,
     onboard.kit,
     onboard.diff,
+    transcribe.transcribe,
+    transcribe.transcribed,
+    transcribe.confirm,
+    transcribe.discard,
+    transcribe.transcript,
 ):
     app.command()(command)

@@ -69,6 +69,14 @@ _LABELS = {
 }
 
 
+#: How the state of a message is coloured; any other is red.
+_STATES = dict.fromkeys(("accepted", "delivered", "transcribed", "mailed"), "green") | {
+    **dict.fromkeys(("queued", "sending"), "cyan"),
+    **dict.fromkeys(("superseded", "discarded"), "dim"),
+    "proposed": "yellow",
+}
+
+
 @contextmanager
 def known() -> Iterator[tuple[Connection, Partners]]:
     """The database as it is, and the activated partners."""
@@ -231,9 +239,7 @@ def list_(
     for heading in ("when (UTC)", "", "partner", "kind", "state", "id", ""):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        colour = {"accepted": "green", "delivered": "green", "queued": "cyan", "sending": "cyan", "superseded": "dim"}.get(
-            row["state"], "red"
-        )
+        colour = _STATES.get(row["state"], "red")
         table.add_row(
             f"{row['at']:%m-%d %H:%M:%S}",
             "→" if row["direction"] == "out" else "←",

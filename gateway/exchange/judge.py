@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -56,9 +57,8 @@ class Proven:
         return self.envelope.header
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one message says, however it came. ``digest`` (SHA-256, hex) is of what was signed."""
+class Said(NamedTuple):
+    """What one message says, however it came. ``digest`` (SHA-256, hex) is of what was signed, or of the file that was mailed."""
 
     header: Header
     arrangement: Arrangement
@@ -182,8 +182,8 @@ def _scope(picture: Picture, arrangement: Arrangement) -> None:
 def _authority(statements: tuple[Statement, ...], header: Header, arrangement: Arrangement) -> None:
     against = Authority(header, arrangement).against
     for number, statement in enumerate(statements, 1):
-        for refusal in against(statement, f"record {number}"):
-            raise refusal
+        for refusal in against(statement):
+            raise Refusal(refusal.code, refusal.detail, field=f"record {number}", value=refusal.value)
 
 
 class Authority:
@@ -196,35 +196,36 @@ class Authority:
         self._form = arrangement.code.on(header.created.astimezone(HOME_ZONE).date()).value
         self._seen: set[tuple[str, str | None, str | None]] = set()
 
-    def against(self, statement: Statement, where: str) -> Iterator[Refusal]:
-        """Everything that stands against one record, which is at ``where``."""
+    def against(self, statement: Statement) -> Iterator[Refusal]:
+        """Everything that stands against one record, each with the field at fault."""
         tin, form = statement.tin, self._form
         member = self._arrangement.member_of(tin)
         if member is None or (self._scope != "*" and member.iso != self._scope):
             # Partner A must never state operators of country B, nor one member those of another.
-            yield Refusal(Code.FOREIGN_OPERATOR, "The code does not begin as the sender's own codes do.", field=where, value=tin)
+            yield Refusal(Code.FOREIGN_OPERATOR, "The code does not begin as the sender's own codes do.", field="tin", value=tin)
         elif form is not None and form.confirmed and not form.matches(tin):
             yield Refusal(
                 Code.CODE_FORM,
                 f"The code does not have the form of {self._arrangement.economy.en}'s codes, such as {form.example}."
                 if form.example
                 else "The code does not have the agreed form.",
-                field=where,
+                field="tin",
                 value=tin,
             )
-        yield from _dates(statement, where)
+        yield from _dates(statement)
         key = (tin, statement.level, statement.number)
         if self._once and key in self._seen:
-            yield Refusal(Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field=where, value=tin)
+            yield Refusal(Code.OPERATOR_REPEATED, "The list says two things about one authorisation.", field="tin", value=tin)
         self._seen.add(key)
 
 
-def _dates(statement: Statement, where: str) -> Iterator[Refusal]:
+def _dates(statement: Statement) -> Iterator[Refusal]:
     granted, expires = statement.granted, statement.expires
     if granted is not None and expires is not None and granted > expires:
         detail = f"The period {granted} to {expires} ends before it begins."
-        yield Refusal(Code.PERIOD_REVERSED, detail, field=where, value=statement.tin)
-    said: tuple[date | datetime | None, ...] = (granted, expires, statement.effective, statement.decided)
-    for day in said:
+        yield Refusal(Code.PERIOD_REVERSED, detail, field="expires", value=statement.tin)
+    said: dict[str, date | datetime | None] = {"granted": granted, "expires": expires}
+    said |= {"effective": statement.effective, "decided": statement.decided}
+    for name, day in said.items():
         if day is not None and day.year not in _YEARS:
-            yield Refusal(Code.DATE_RANGE, f"The year {day.year} cannot be meant.", field=where, value=day.isoformat())
+            yield Refusal(Code.DATE_RANGE, f"The year {day.year} cannot be meant.", field=name, value=day.isoformat())

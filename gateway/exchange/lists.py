@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
@@ -56,8 +56,7 @@ def take(connection: Connection, said: Said, received: datetime) -> list[Told] |
 
 def _listing(connection: Connection, iso: str, picture: Picture, received: datetime) -> int:
     """The list that this part is of: begun before, or begun now."""
-    here = (listing.c.partner == iso) & (listing.c.scope == picture.scope) & (listing.c.as_of == picture.as_of)
-    row = connection.execute(select(listing).where(here)).first()
+    row = _of_moment(connection, iso, picture)
     if row is None:
         begun = insert(listing).values(
             partner=iso,
@@ -71,18 +70,30 @@ def _listing(connection: Connection, iso: str, picture: Picture, received: datet
             changed=received,
         )
         return int(connection.execute(begun.returning(listing.c.id)).scalar_one())
-    if row.state != "waiting":
+    if row.parts != picture.parts:
+        raise Refusal(
+            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
+        )
+    return int(row.id)
+
+
+def refuse_applied(connection: Connection, iso: str, picture: Picture) -> None:
+    """Raises ``Refusal`` LIST_INCOMPLETE where a list of this scope and moment was applied before."""
+    _of_moment(connection, iso, picture)
+
+
+def _of_moment(connection: Connection, iso: str, picture: Picture) -> Any:
+    """The list of this scope and moment whose parts are still coming, if there is one."""
+    here = (listing.c.partner == iso) & (listing.c.scope == picture.scope) & (listing.c.as_of == picture.as_of)
+    row = connection.execute(select(listing).where(here)).first()
+    if row is not None and row.state != "waiting":
         raise Refusal(
             Code.LIST_INCOMPLETE,
             "A list of this scope and moment was already applied.",
             field="Picture",
             remedy="Give a later list its own moment.",
         )
-    if row.parts != picture.parts:
-        raise Refusal(
-            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
-        )
-    return int(row.id)
+    return row
 
 
 def _assembled(connection: Connection, identity: int, received: datetime) -> list[Told]:
@@ -112,28 +123,44 @@ def _complete(
     whole: Said,
     received: datetime,
 ) -> list[Told]:
-    before = threshold.before(connection, arrangement, picture, received)
-    named = {one.statement.tin for one in told}
-    omitted = sorted(before.standing - named)
-    granting = before.newly_granted(told)
-    # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
-    counted = before.covered
-    changes = sum(map(counted, granting)), sum(map(counted, omitted))
-    held = threshold.passed(connection, arrangement, *changes, received)
-    if held:
-        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in told]
+    it = weigh(connection, arrangement, picture, told, received)
+    if it.held:
+        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in it.granting else one for one in told]
     header, digest = whole.header, whole.digest
-    told += [delisted(tin, picture.as_of, header.id, digest, received, held=held) for tin in omitted]
-    state = "held" if held else "applied"
+    told += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held) for tin in it.omitted]
+    state = "held" if it.held else "applied"
     connection.execute(
         update(listing)
         .where(listing.c.id == identity)
-        .values(state=state, baseline=before.first, granting=changes[0], omitting=changes[1], changed=received)
+        .values(state=state, baseline=it.first, granting=it.changes[0], omitting=it.changes[1], changed=received)
     )
-    said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": len(named)}
-    said |= {"state": state, "baseline": before.first, "granting": len(granting), "omitting": omitted}
+    said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": it.named}
+    said |= {"state": state, "baseline": it.first, "granting": len(it.granting), "omitting": it.omitted}
     journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
     return told
+
+
+class Weighed(NamedTuple):
+    """What a complete list means: how many operators it names, to whom it grants what they do not have, whom it no longer names; how
+    many of these two count against the threshold, and whether they pass it; whether it is the first of its scope."""
+
+    named: int
+    granting: set[str]
+    omitted: list[str]
+    changes: tuple[int, int]
+    first: bool
+    held: bool
+
+
+def weigh(connection: Connection, arrangement: Arrangement, picture: Picture, told: Sequence[Told], received: datetime) -> Weighed:
+    """Looks at a complete list as things are now, and changes nothing."""
+    before = threshold.before(connection, arrangement, picture, received)
+    named = {one.statement.tin for one in told}
+    omitted, granting = sorted(before.standing - named), before.newly_granted(told)
+    # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
+    changes = sum(map(before.covered, granting)), sum(map(before.covered, omitted))
+    held = threshold.passed(connection, arrangement, *changes, received)
+    return Weighed(len(named), granting, omitted, changes, before.first, held)
 
 
 def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> Told:

@@ -153,14 +153,14 @@ def respond(connection: Connection, node: House, live: Live, code: str, refers_t
     statements = [statement for _, statement in pairs]
     payload = say.words(live, Kind.RESPONSE, statements, message_id, at, picture=picture, query={"tin": code})
     row = say.queue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
-    last, _ = _told(beliefs.tellings(connection, live.arrangement.iso, [uscc for uscc, _ in pairs]))
+    last, _ = last_told(beliefs.tellings(connection, live.arrangement.iso, [uscc for uscc, _ in pairs]))
     beliefs.tell(connection, live.arrangement.iso, [(uscc, one) for uscc, one in pairs if not _known(last.get(uscc), one)], row, at)
 
 
 # ---------------------------------------------------------------- what was told
 
 
-def _told(tellings: Iterable[Belief]) -> tuple[dict[str, Belief], dict[str, list[Belief]]]:
+def last_told(tellings: Iterable[Belief]) -> tuple[dict[str, Belief], dict[str, list[Belief]]]:
     """By enterprise: what its partner last heard, or may have heard, of it; and what is still unsent."""
     newest: dict[str, Belief] = {}
     waiting: dict[str, list[Belief]] = {}
@@ -196,7 +196,7 @@ def _compare(talk: Talk, states: Mapping[str, Enterprise]) -> tuple[News, dict[s
     """What is still to be said, what was last told, and the unsent messages that say something else."""
     now = {uscc: project(state, talk.arrangement, talk.day) for uscc, state in states.items()}
     tins = [one.tin for one in now.values() if isinstance(one, Statement)]
-    last, waiting = _told(beliefs.tellings(talk.connection, talk.iso, states, tins))
+    last, waiting = last_told(beliefs.tellings(talk.connection, talk.iso, states, tins))
     shared = talk.shared
     news = {uscc: said for uscc, one in now.items() if (said := _said(last.get(uscc), one, shared))}
     # A code that one enterprise gave up and another took has not ended.
@@ -239,24 +239,31 @@ def _said(last: Belief | None, now: Statement | Silence, shared: frozenset[str])
 def _list(talk: Talk) -> int:
     if not enterprises.any_known(talk.connection):
         return 0  # a complete list of nobody would take everybody's benefits away
-    last, _ = _told(beliefs.tellings(talk.connection, talk.iso))
-    named: News = {}
-    omitted: list[tuple[str, Statement]] = []
-    for uscc, packed in enterprises.every(talk.connection):
-        before = last[uscc].statement if uscc in last else None
-        statement = in_list(before, project(unpack(packed), talk.arrangement, talk.day))
-        if statement is not None:
-            named[uscc] = (statement,)
-        elif before is not None and before.standing in LEARNED:
-            omitted.append((uscc, Statement(tin=before.tin, standing=Standing.DELISTED)))
-    tins = {one.tin for said in named.values() for one in said}
-    omitted = [(uscc, one) for uscc, one in omitted if one.tin not in tins]
+    last, _ = last_told(beliefs.tellings(talk.connection, talk.iso))
+    named, omitted = pictured(talk.connection, talk.arrangement, talk.day, last)
     documents = _documents(talk, Kind.LIST, named, last)
     for part, document in enumerate(documents, 1):
         row = _queue(talk, Kind.LIST, document, Picture(as_of=talk.at, part=part, parts=len(documents)))
         fresh = [(uscc, one) for uscc, one in _pairs(document.news) if not _known(last.get(uscc), one)]
         beliefs.tell(talk.connection, talk.iso, [*fresh, *(omitted if part == 1 else ())], row, talk.at)
     return sum(len(document.news) for document in documents)
+
+
+def pictured(
+    connection: Connection, arrangement: Arrangement, day: date, last: Mapping[str, Belief]
+) -> tuple[News, list[tuple[str, Statement]]]:
+    """Whom a complete list names, and who it thereby says is gone: those of whom the partner had learned."""
+    named: News = {}
+    omitted: list[tuple[str, Statement]] = []
+    for uscc, packed in enterprises.every(connection):
+        before = last[uscc].statement if uscc in last else None
+        statement = in_list(before, project(unpack(packed), arrangement, day))
+        if statement is not None:
+            named[uscc] = (statement,)
+        elif before is not None and before.standing in LEARNED:
+            omitted.append((uscc, Statement(tin=before.tin, standing=Standing.DELISTED)))
+    tins = {one.tin for said in named.values() for one in said}
+    return named, [(uscc, one) for uscc, one in omitted if one.tin not in tins]
 
 
 def _known(last: Belief | None, statement: Statement) -> bool:

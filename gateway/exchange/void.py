@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Told
-from gateway.exchange import keys, lists
+from gateway.exchange import keys, lists, people
 from gateway.store import journal, outbox, partners, statements
 from gateway.store.live import Live, Partners, folding
 from gateway.store.statements import chunks
@@ -132,10 +132,7 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
     one = _found(connection, identity)  # as it is now that nobody else can confirm it
     if one.confirmed is not None:
         raise Refusal(Code.DATA_INVALID, f"Number {identity} was confirmed by {one.confirmed_by} already.")
-    if who.strip().casefold() == one.proposed_by.strip().casefold():
-        raise Refusal(
-            Code.DATA_INVALID, f"{who} proposed it; it takes a second person.", remedy="Have somebody else look at it and confirm."
-        )
+    people.second(who, one.proposed_by)
     gone = reach(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
     outbox.recount(connection, iso)  # 4

@@ -105,6 +105,8 @@ def _speech(old: Bundle, new: Bundle) -> Iterator[str]:
         kinds = [{kind.value for kind in one.dialects[spoken].kinds} for one in (old, new)]
         for kind in sorted(kinds[0] ^ kinds[1]):
             yield f"Messages: a {kind} in {' '.join(spoken)} {'can now be exchanged' if kind in kinds[1] else 'is refused from now on'}."
+    if len({json.dumps(json.loads(one.content)["site"].get("sheet"), sort_keys=True) for one in (old, new)}) > 1:
+        yield "Spreadsheets: how its columns are read and ours for it written changed."
     if old.arrangement.codes != new.arrangement.codes:
         yield "Messages: the partner's own code lists changed."
 

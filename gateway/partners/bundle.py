@@ -16,12 +16,13 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
-from gateway.partners import build, check, speech
+from gateway.partners import build, check, sheets, speech
 from gateway.partners.canonical import canonical
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
 from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, Terms
 from gateway.partners.speech import Files
 from gateway.wire.sample import Dialect
+from gateway.wire.sheet import Sheet
 
 Raw = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
@@ -33,6 +34,7 @@ class Bundle:
 
     ``dialects`` are compiled, by name and version. ``certificates`` are pairs of role (signing, tls, authority) and PEM.
     ``signatory`` is who signs documents of ours that name a person, as the samples' holes name it: ``signatory.surname``.
+    ``sheet`` is how a spreadsheet that it mails is read.
     """
 
     iso: str
@@ -42,6 +44,7 @@ class Bundle:
     dialects: Mapping[tuple[str, str], Dialect] = field(compare=False, repr=False)
     certificates: tuple[tuple[str, str], ...]
     signatory: Mapping[str, str]
+    sheet: Sheet = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,15 @@ class Draft:
             except PartnerFaults as error:
                 faults += error.faults
         faults += map(self._blame, check.speech(self.file, compiled))
+        sheet, ill = sheets.compiled(self.file, self.site.sheet)
+        faults += (Fault(self.site_name, *finding) for finding in ill)
         if faults:
             raise PartnerFaults(faults)
         pinned = tuple(sorted(certificates))
         content = canonical({"partner": self.raw, "site": self.site_raw, "dialects": dialects, "certificates": pinned})
         digest = sha256(content).hexdigest()
         signatory = {f"signatory.{name}": value for name, value in self.file.signatory.items()}
-        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), compiled, pinned, signatory)
+        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), compiled, pinned, signatory, sheet)
 
     def _disagreements(self) -> Iterator[Fault]:
         unread = tuple({_place(fault.key) for fault in self.faults})

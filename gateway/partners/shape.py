@@ -88,6 +88,22 @@ Iso = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]
 SourceId = Annotated[str, StringConstraints(pattern="^[a-z0-9-]+$")]
 Zone = Annotated[str, AfterValidator(_zone)]
 
+#: Encodings of CSV files that spreadsheet programs write.
+Encoding = Literal[
+    "utf-8",
+    "utf-16",
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc-kr",
+    "windows-874",
+    "windows-1250",
+    "windows-1251",
+    "windows-1252",
+    "windows-1256",
+    "windows-1258",
+]
+
 # What a step may say. The names are those of the editors' schemas.
 Code = TypeAliasType("Code", Annotated[CodeForm, AfterValidator(_code_form)])
 Dialect = TypeAliasType("Dialect", Annotated[DialectChoice, AfterValidator(_dialect)])
@@ -239,12 +255,35 @@ class PartnerFile(Shape):
     terms: Terms
 
 
+class ColumnShape(Shape):
+    """One column of a spreadsheet."""
+
+    heading: Text
+    holds: str = Field("", description="What stands under it, as a hole of annotated samples; left out: the column is read past.")
+
+
+class SheetShape(Shape):
+    """The spreadsheet that the partner mails, and ours for it: its columns, in the order in which ours are written."""
+
+    columns: Annotated[tuple[ColumnShape, ...], Field(min_length=1)]
+    codes: dict[Text, Annotated[dict[Text, Text], Field(min_length=1)]] = {}
+    parts: dict[Text, Text] = Field(
+        {}, description="The form of a code that the columns hold in parts, such as tin = 'XA{serial}'."
+    )
+    always: dict[Text, Text] = Field({}, description="What holds of every row though no column says it: standing = 'valid'.")
+    worksheet: Text | None = Field(None, description="Which sheet of a workbook; left out: the only one in sight.")
+    encoding: Encoding = "utf-8"
+    separator: Literal[",", ";", "\t", "|"] | None = Field(None, description="Of a CSV file; left out: as its first line shows.")
+    end: Text | None = Field(None, description="What the first row below the list begins with, such as 'Total'.")
+
+
 class SiteFile(Shape):
     """What one installation chooses for one partner: ``<site>/<iso>/site.toml``. It can hold no fact."""
 
     binding: BindingShape = Field(default_factory=BindingShape)
     contacts: tuple[Contact, ...] = ()
     signatory: dict[Text, Text] = {}
+    sheet: SheetShape | None = None
     terms: SiteTerms = SiteTerms()
 
 
@@ -280,6 +319,8 @@ _SHAPES: tuple[type[BaseModel], ...] = (
     MemberShape,
     MeasureShape,
     WordsShape,
+    SheetShape,
+    ColumnShape,
     Step,
 )
 #: What a misspelt key may have meant.

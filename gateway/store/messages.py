@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from gateway.core.errors import Refusal
 from gateway.core.model import Header
 from gateway.store.statements import chunks
-from gateway.store.tables import intake, message, outbox
+from gateway.store.tables import intake, message, outbox, transcription
 
 _header = msgspec.msgpack.Decoder(Header).decode
 
@@ -23,6 +23,10 @@ _CLAIM = insert(message)
 _CLAIMED = select(message.c.digest, message.c.answer).where(
     message.c.partner == bindparam("partner"), message.c.message_id == bindparam("message_id")
 )
+
+
+#: Stands for a certificate where nobody signed: two people transcribed what came by mail.
+NOBODY = ""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -162,11 +166,13 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
     came = select(message).order_by(message.c.received.desc()).limit(most)
     went = select(outbox).order_by(outbox.c.id.desc()).limit(most)
     refused = select(intake).where(intake.c.outcome.not_in(("accepted", "duplicate"))).order_by(intake.c.id.desc()).limit(most)
+    mailed = select(transcription).where(transcription.c.state != "confirmed").order_by(transcription.c.id.desc()).limit(most)
     if partner is not None:
-        came, went, refused = (
+        came, went, refused, mailed = (
             came.where(message.c.partner == partner),
             went.where(outbox.c.partner == partner),
             refused.where(intake.c.partner == partner),
+            mailed.where(transcription.c.partner == partner),
         )
     rows = [
         {
@@ -175,7 +181,7 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
             "partner": row.partner,
             "kind": row.kind,
             "id": row.message_id,
-            "state": "voided" if row.voided else "accepted",
+            "state": _state(row),
             "statements": row.statements,
         }
         for row in connection.execute(came)
@@ -203,6 +209,18 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
             "problem": row.code,
         }
         for row in connection.execute(refused)
+    ]
+    rows += [
+        {
+            "direction": "in",
+            "at": row.proposed,
+            "partner": row.partner,
+            "kind": row.kind,
+            "id": row.message_id,
+            "state": row.state,
+            "problem": None if row.decided else f"waits for a second person: {row.id}",
+        }
+        for row in connection.execute(mailed)
     ]
     rows.sort(key=lambda row: row["at"], reverse=True)
     return rows[:most]
@@ -235,7 +253,7 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
             "id": row.message_id,
             "partner": row.partner,
             "kind": row.kind,
-            "state": "voided" if row.voided else "accepted",
+            "state": _state(row),
             "created": row.created,
             "received": row.received,
             "voided": row.voided,
@@ -245,7 +263,8 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
             "refers_to": row.refers_to,
             "statements": row.statements,
             "pruned": row.pruned,
-            "body": (row.body or b"").decode(),
+            **_mailed(connection, row),
+            "body": _text(row.body),
             "answer": row.answer.decode(),
         }
     row = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
@@ -267,6 +286,24 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
         "refers_to": header.refers_to,
         "problem": row.problem,
         "pruned": row.pruned,
-        "body": (row.body or row.payload.encode()).decode(),
+        "body": _text(row.body or row.payload.encode()),
         "answer": (row.answer or b"").decode(),
     }
+
+
+def _state(row: Any) -> str:
+    return "voided" if row.voided else "transcribed" if row.fingerprint == NOBODY else "accepted"
+
+
+def _mailed(connection: Connection, row: Any) -> dict[str, Any]:
+    """Of a message that was transcribed: from which file, and who did it."""
+    if row.fingerprint != NOBODY:
+        return {}
+    one = connection.execute(select(transcription).where(transcription.c.message_id == row.message_id)).one()
+    return {"file": one.file, "proposed_by": one.proposed_by, "confirmed_by": one.decided_by, "reason": one.reason}
+
+
+def _text(body: bytes | None) -> str:
+    """A body as a person reads it; none of a workbook, which is no text."""
+    body = body or b""
+    return "" if body.startswith(b"PK") else body.decode("utf-8", "backslashreplace")

@@ -104,6 +104,49 @@ def enqueue(
     return int(connection.execute(_ENQUEUE, values).scalar_one())
 
 
+def note_mailed(
+    connection: Connection,
+    *,
+    partner: str,
+    sender: str,
+    environment: Environment,
+    message_id: str,
+    file: str,
+    body: bytes,
+    digest: str,
+    picture: Picture,
+    bundle: str,
+    at: datetime,
+) -> int:
+    """Notes a complete list that a person mails as a file, and returns its row. Nothing of it is sent, counted or receipted."""
+    header = Header(
+        id=message_id, kind=Kind.LIST, sender=sender, receiver=partner, environment=environment, created=at, picture=picture
+    )
+    row = connection.execute(
+        insert(outbox)
+        .values(
+            partner=partner,
+            message_id=message_id,
+            kind=Kind.LIST.value,
+            rank=_RANK[Priority.BULK],
+            sequence=0,
+            header=_pack(header),
+            payload=file,
+            body=body,
+            digest=digest,
+            state="mailed",
+            attempt=0,
+            due=AT_ONCE,
+            created=at,
+            expires=at,
+            finished=at,
+            bundle=bundle,
+        )
+        .returning(outbox.c.id)
+    )
+    return int(row.scalar_one())
+
+
 def _next_number(connection: Connection, partner: str, priority: Priority) -> int:
     where = and_(sequence.c.partner == partner, sequence.c.direction == "out", sequence.c.priority == priority.value)
     moved = connection.execute(
@@ -368,10 +411,10 @@ def depth(connection: Connection) -> dict[tuple[str, str], int]:
 
 
 def last_queued(connection: Connection, partner: str, kind: Kind) -> datetime | None:
-    """When a message of this kind was last queued for this partner."""
+    """When a message of this kind was last queued for this partner; what was mailed as a file was not."""
     return connection.execute(
         select(outbox.c.created)
-        .where(outbox.c.partner == partner, outbox.c.kind == kind.value)
+        .where(outbox.c.partner == partner, outbox.c.kind == kind.value, outbox.c.state != "mailed")
         .order_by(outbox.c.id.desc())
         .limit(1)
     ).scalar_one_or_none()

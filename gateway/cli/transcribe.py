@@ -1,0 +1,269 @@
+"""A partner that is not connected yet, for a terminal: its spreadsheet read by one person and confirmed by another, ours written for it."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.app import utc_now
+from gateway.cli.common import Json, console, print_json
+from gateway.cli.domestic import SHOWN, Desk, opened
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind
+from gateway.domestic.readfile import write_report
+from gateway.exchange import transcript as ours
+from gateway.exchange import transcription
+from gateway.exchange.transcription import Mailed, Proposal, Transcription, Would
+from gateway.store.live import Live
+
+As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
+Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
+Number = Annotated[int, typer.Argument(help="The number, as `partner transcribed` shows it.")]
+
+
+def transcribe(
+    iso: Annotated[str, typer.Argument(help="The partner that mailed it, by its code.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The spreadsheet as it came: XLSX or CSV.")],
+    as_of: Annotated[
+        str,
+        typer.Option(help="Of when it speaks: a day (from its midnight at the partner's), or a moment as 2026-06-01T08:00:00Z."),
+    ],
+    reason: Reason,
+    update: Annotated[bool, typer.Option("--update", help="It holds some changes only: nobody is delisted by it.")] = False,
+    scope: Annotated[str, typer.Option(help="Of a complete list: the member that it is of; * is the whole arrangement.")] = "*",
+    report: Annotated[Path | None, typer.Option(help="Where refused rows are listed; default beside FILE.")] = None,
+    person: As = None,
+    as_json: Json = False,
+) -> None:
+    """The first person: read the spreadsheet that a partner mailed, and propose it. Nothing counts until another person confirms.
+
+    Every row that cannot be taken is named. A complete list with such a row is not taken: leaving it out would delist its operator.
+    Exit 1 if any row was refused.
+    """
+    with opened() as desk:
+        live = _live(desk, iso)
+        mailed = Mailed(
+            file=file.name,
+            body=file.read_bytes(),
+            kind=Kind.UPDATE if update else Kind.LIST,
+            as_of=transcription.moment(as_of, live.arrangement, scope),
+            scope=scope,
+        )
+        with desk.database.write.begin() as connection:
+            done = transcription.propose(connection, desk, live, mailed, reason=reason, who=_person(person), at=utc_now())
+    refused = done.read.refused
+    listed = report or file.with_name(f"{file.stem}.refused.csv")
+    if refused:
+        write_report(((one.line or 0, (one,)) for one in refused), listed)
+    if as_json:
+        print_json(_as_json(done))
+    else:
+        _tell(done, mailed, listed)
+    raise typer.Exit(1 if refused else 0)
+
+
+def transcribed(
+    number: Annotated[int | None, typer.Argument(help="One of them: what it would do as things are now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every spreadsheet transcribed, or proposed to be, the newest first; with a number, what confirming it would do."""
+    with opened() as desk, desk.database.reading() as connection:
+        rows = transcription.recorded(connection) if number is None else [transcription.find(connection, number)]
+        waits = number is not None and rows[0].state == "proposed"
+        would = transcription.would(connection, desk, rows[0], utc_now()) if waits else None
+    if as_json:
+        print_json(rows if number is None else {"transcription": rows[0], "would": would})
+        return
+    if not rows:
+        console.print("No spreadsheet was ever transcribed.")
+        return
+    table = _table("no.", "partner", "file", "as of (UTC)", "rows", "state", "proposed by", "decided by")
+    for row in rows:
+        table.add_row(
+            str(row.id),
+            row.partner,
+            f"{escape(row.file)} ({row.kind})",
+            f"{row.as_of:%Y-%m-%d %H:%M}",
+            str(row.statements) + (f", {row.refused} refused" if row.refused else ""),
+            row.state,
+            escape(row.proposed_by),
+            escape(row.decided_by or "-"),
+        )
+    console.print(table)
+    if number is not None:
+        console.print(f"message {rows[0].message_id}", highlight=False, soft_wrap=True)
+        console.print(f"sha256  {rows[0].digest}", highlight=False, soft_wrap=True)
+        console.print(f"reason  {escape(rows[0].reason)}", highlight=False)
+    if would is not None:
+        _tell_would(would)
+
+
+def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
+    """The second person: the spreadsheet counts from now on, and every answer that rests on it says that it was transcribed."""
+    with opened() as desk, desk.database.write.begin() as connection:
+        done = transcription.confirm(connection, desk, number, who=_person(person), at=utc_now())
+    one = done.transcription
+    if as_json:
+        print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.timelines)})
+        return
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()))
+    console.print(f"Confirmed: message {one.message_id} of {one.partner}: {outcomes}.", highlight=False)
+    if "held" in done.outcomes:
+        console.print("It changes so much that its grants wait: aeo-gateway list held", highlight=False)
+    console.print("Every node follows within a second.", highlight=False)
+
+
+def discard(number: Number, reason: Reason, person: As = None) -> None:
+    """Set a proposed spreadsheet aside: it never counts. (What was confirmed is annulled by `aeo-gateway void`.)"""
+    with opened() as desk, desk.database.write.begin() as connection:
+        transcription.discard(connection, number, reason=reason, who=_person(person), at=utc_now())
+    console.print(f"Number {number} is set aside.", highlight=False)
+
+
+def transcript(
+    iso: Annotated[str, typer.Argument(help="The partner to mail it to, by its code.")],
+    to: Annotated[Path, typer.Option(help="The file to write, .xlsx or .csv; never over one that is there.")],
+    person: As = None,
+    as_json: Json = False,
+) -> None:
+    """Write our complete list for a partner that is not connected, in its columns, to be mailed.
+
+    What it says is noted as told (`aeo-gateway told`), without a receipt: nobody can prove that a mail arrived.
+    """
+    with opened() as desk:
+        live = _live(desk, iso)
+        with desk.database.write.begin() as connection:
+            done = ours.write(connection, desk, live, to.name, who=_person(person), at=utc_now())
+            try:
+                with to.open("xb") as file:
+                    file.write(done.body)
+            except OSError as error:  # raised within the transaction: nothing was told
+                raise Refusal(
+                    Code.DATA_INVALID, f"{to} cannot be written: {error.strerror}.", remedy="Name another file."
+                ) from None
+    if as_json:
+        print_json({name: value for name, value in msgspec.structs.asdict(done).items() if name != "body"})
+        return
+    console.print(f"Wrote {to}: {done.named} enterprises. Mail it to {live.bundle.iso}.", highlight=False, soft_wrap=True)
+    console.print(f"Noted as told in message {done.message_id}, without a receipt.", highlight=False)
+    for field in done.no_place:
+        console.print(f"Its columns have no place for {field}, which may be told.", highlight=False)
+    for unsaid in done.unsaid:
+        console.print(f"{unsaid.uscc} cannot be told: {escape(unsaid.reason)}", highlight=False)
+
+
+# ---------------------------------------------------------------- in words
+
+
+def _live(desk: Desk, iso: str) -> Live:
+    live = desk.partners.all().get(iso.upper())
+    if live is None:
+        remedy = f"aeo-gateway partner activate {iso.upper()}"
+        raise Refusal(Code.NOT_FOUND, f"No data of {iso.upper()} is in force.", remedy=remedy)
+    return live
+
+
+def _tell(done: Proposal, mailed: Mailed, listed: Path) -> None:
+    refused = done.read.refused
+    rows = len({one.line for one in refused})
+    console.print(
+        f"{len(done.read.said.told)} rows read, [red]{rows} refused[/]" if rows else f"{len(done.read.said.told)} rows read",
+        highlight=False,
+    )
+    if refused:
+        _tell_refused(refused, listed)
+    for note in done.read.notes:
+        console.print(f"[yellow]![/] {escape(note)}", highlight=False)
+    if done.made is None:
+        if mailed.kind is Kind.LIST:
+            console.print(
+                "[bold]Nothing is proposed.[/] A complete list must be whole: leaving a row out would delist its operator. "
+                "Have the rows corrected and transcribe the file again. If it cannot wait, --update takes the rows that could be read "
+                "as changes: they count, and nobody is delisted.",
+                highlight=False,
+            )
+        else:
+            console.print("[bold]Nothing is proposed.[/] No row could be taken.")
+        return
+    _tell_would(done.would)
+    console.print(
+        f"[bold]Proposed: number {done.made.id}.[/] Nothing counts yet. A second person looks and confirms:", highlight=False
+    )
+    console.print(
+        f"  aeo-gateway partner transcribed {done.made.id}\n  aeo-gateway partner confirm {done.made.id}", highlight=False
+    )
+
+
+def _tell_refused(refused: Sequence[Refusal], listed: Path) -> None:
+    table = _table("row", "column", "value", "why, and what to do")
+    for one in refused[:SHOWN]:
+        cells = (str(one.line), one.field or "-", _visible(one.value), f"{one.detail} {one.remedy}")
+        table.add_row(*map(escape, cells))
+    console.print(table)
+    console.print(f"All {len(refused)} faults: {escape(str(listed))}", highlight=False, soft_wrap=True)
+
+
+def _visible(text: str | None) -> str:
+    """What a terminal would act upon is shown as what it is."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text or "-")
+
+
+def _tell_would(would: Would) -> None:
+    says = ", ".join(f"{count} {standing}" for standing, count in sorted(would.says.items()))
+    console.print(f"It says: {says}.", highlight=False)
+    if would.baseline:
+        console.print("It is the first complete list of its scope: the one that later ones are measured by.", highlight=False)
+    for words, codes in (("would newly be granted", would.granting), ("would be delisted, no longer named", would.omitting)):
+        if codes:
+            console.print(f"{len(codes)} {words}: {_some(codes)}", highlight=False)
+    if would.held:
+        console.print(
+            "[yellow]That is more than the threshold: once confirmed, its grants and omissions wait (aeo-gateway list held).[/]"
+        )
+
+
+def _some(codes: Iterable[str], most: int = 10) -> str:
+    named = list(codes)
+    more = f" and {len(named) - most} more (--json names all)" if len(named) > most else ""
+    return escape(", ".join(named[:most]) + more)
+
+
+def _as_json(done: Proposal) -> dict[str, Any]:
+    made: Transcription | None = done.made
+    refused = [
+        {
+            "row": one.line,
+            "column": one.field,
+            "value": one.value,
+            "code": str(one.code),
+            "reason": one.detail,
+            "remedy": one.remedy,
+        }
+        for one in done.read.refused
+    ]
+    return {
+        "transcription": made,
+        "rows": len(done.read.said.told),
+        "would": done.would,
+        "refused": refused,
+        "notes": done.read.notes,
+    }
+
+
+def _person(name: str | None) -> str:
+    return (name or "").strip() or getpass.getuser()
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table

@@ -1,0 +1,362 @@
+"""A partner that is not connected yet mails a spreadsheet: one person has it read, another confirms, and it counts like a message.
+
+1  the file is read by the columns in the partner's data, its rows judged as the records of a signed message are
+2  every row that cannot be taken is named. A complete list with such a row is not taken at all: leaving the row out would delist
+   its operator (choice). Of an update the other rows go on, for nobody is delisted by one
+3  the file is kept and proposed, and nothing counts yet
+4  a second person confirms: the kept bytes are read again by the very same partner data, and recorded as a message whose every
+   statement is marked transcribed
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Environment, Header, Kind, Picture, Told
+from gateway.core.place import midnight, place
+from gateway.exchange import lists, people
+from gateway.exchange.judge import Authority, Said, complete
+from gateway.exchange.node import new_id
+from gateway.exchange.record import take_in
+from gateway.exchange.say import House
+from gateway.store import journal, messages, partners, statements
+from gateway.store.live import Live
+from gateway.store.tables import message, transcription
+
+#: How far a clock may be ahead.
+_SKEW = timedelta(minutes=1)
+
+
+class Mailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came by mail. ``kind``: list, a complete one, or update, some changes. ``as_of``: the moment that a list pictures, or
+    at which the partner issued an update. ``scope`` is ``*`` or a member's code."""
+
+    file: str
+    body: bytes
+    kind: Kind
+    as_of: datetime
+    scope: str = "*"
+
+
+class Transcription(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person proposed. ``state``: proposed, confirmed, discarded. ``message_id`` is the message that it becomes."""
+
+    id: int
+    partner: str
+    message_id: str
+    kind: str
+    scope: str
+    as_of: datetime
+    file: str
+    digest: str
+    bundle: str
+    statements: int
+    refused: int
+    state: str
+    reason: str
+    proposed_by: str
+    proposed: datetime
+    decided_by: str | None = None
+    decided: datetime | None = None
+
+
+class Would(msgspec.Struct, frozen=True, kw_only=True):
+    """What it does to operators, as things are now. ``says`` counts standings; the rest is of a complete list: the operators to whom it
+    grants what they do not have, those whom it no longer names, and whether that is so much that it then waits for a person."""
+
+    says: dict[str, int]
+    baseline: bool = False
+    granting: tuple[str, ...] = ()
+    omitting: tuple[str, ...] = ()
+    held: bool = False
+
+
+class Read(NamedTuple):
+    """A file as read: what it says, every fault of every row that cannot be taken, and notes on what was not read."""
+
+    said: Said
+    refused: tuple[Refusal, ...]
+    notes: tuple[str, ...]
+
+
+class Proposal(NamedTuple):
+    """``made`` is None where nothing was proposed, because a complete list has rows that cannot be taken."""
+
+    made: Transcription | None
+    read: Read
+    would: Would
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What was done: what became of the records (accepted, overruled, held), and the timelines changed with their journal entry."""
+
+    transcription: Transcription
+    outcomes: Mapping[str, int]
+    timelines: Mapping[str, bytes]
+    entry: int
+
+
+def propose(connection: Connection, house: House, live: Live, mailed: Mailed, *, reason: str, who: str, at: datetime) -> Proposal:
+    """The first person has a file read. Nothing is kept of what is not proposed.
+
+    Raises ``Refusal`` where the file as a whole cannot be taken: DATA_INVALID, XML_DOCTYPE, BODY_TOO_LARGE, LIST_INCOMPLETE,
+    CREATED_IN_FUTURE, PARTNER_SUSPENDED.
+    """
+    partners.lock(connection, live.bundle.iso)
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    if len(mailed.body) > house.settings.body_limit:
+        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
+    read = _read(house.environment, house.settings.administration, live, mailed, new_id(), at)
+    if not read.said.told and not read.refused:
+        raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
+    would = _would(connection, read.said, at)
+    if not read.said.told or (read.refused and mailed.kind is Kind.LIST):
+        return Proposal(None, read, would)
+    _new(connection, live, read.said)
+    values = {
+        "partner": live.bundle.iso,
+        "message_id": read.said.header.id,
+        "kind": mailed.kind.value,
+        "scope": mailed.scope,
+        "as_of": mailed.as_of,
+        "file": mailed.file,
+        "digest": read.said.digest,
+        "bundle": live.bundle.digest,
+        "statements": len(read.said.told),
+        "refused": len({one.line for one in read.refused}),
+        "state": "proposed",
+        "reason": reason,
+        "proposed_by": who,
+        "proposed": at,
+    }
+    row = connection.execute(insert(transcription).values(**values, body=mailed.body).returning(transcription)).one()
+    made = _opened(row)
+    body: dict[str, object] = {
+        name: values[name] for name in ("message_id", "kind", "scope", "as_of", "file", "digest", "bundle", "statements", "refused")
+    }
+    body |= {"who": who, "reason": reason}
+    journal.append(connection, "proposal", f"transcription-{made.id}", body, at=at, partner=made.partner)
+    return Proposal(made, read, would)
+
+
+def confirm(connection: Connection, house: House, number: int, *, who: str, at: datetime) -> Confirmed:
+    """A second person agrees, and it counts from now on. Raises ``Refusal``: NOT_FOUND; DATA_INVALID for the same person, for a second
+    time, where the partner's data changed meanwhile; LIST_INCOMPLETE where a list of that moment was applied meanwhile."""
+    live = house.partners.get(find(connection, number).partner)
+    iso = live.bundle.iso
+    state = partners.lock(connection, iso)
+    one = _waiting(connection, number)
+    people.second(who, one.proposed_by)
+    if state != "active":
+        raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
+    read = again(connection, house, one)
+    entry = journal.append(
+        connection,
+        "message",
+        one.message_id,
+        {
+            "message": one.kind,
+            "digest": one.digest,
+            "transcribed": one.id,
+            "file": one.file,
+            "who": [one.proposed_by, who],
+            "reason": one.reason,
+            "partner_data": one.bundle,
+            "statements": len(read.said.told),
+            "statements_digest": statements.digest(read.said.told),
+        },
+        at=at,
+        partner=iso,
+    )
+    told = tuple([msgspec.structs.replace(told, received=at) for told in read.said.told])
+    body = connection.execute(select(transcription.c.body).where(transcription.c.id == number)).scalar_one()
+    messages.claim(
+        connection,
+        read.said.header,
+        digest=one.digest,
+        fingerprint=messages.NOBODY,
+        bundle=one.bundle,
+        received=at,
+        statements=len(told),
+        body=body,
+        answer=b"",
+    )
+    outcomes, timelines = take_in(connection, read.said._replace(told=told), entry, at)
+    done = _decide(connection, number, "confirmed", who, at, body=None)
+    counted = Counter(result.outcome for results in outcomes.values() for result in results)
+    return Confirmed(done, dict(counted), timelines, entry)
+
+
+def discard(connection: Connection, number: int, *, reason: str, who: str, at: datetime) -> Transcription:
+    """Anybody sets a proposal aside; the file stays kept. Raises ``Refusal`` as ``confirm`` does."""
+    partners.lock(connection, find(connection, number).partner)
+    one = _waiting(connection, number)
+    body: dict[str, object] = {"decision": "discard", "message": one.message_id, "who": who, "reason": reason}
+    journal.append(connection, "decision", f"transcription-{number}", body, at=at, partner=one.partner)
+    return _decide(connection, number, "discarded", who, at)
+
+
+def again(connection: Connection, house: House, one: Transcription) -> Read:
+    """A proposal read again from the kept bytes. Raises ``Refusal`` DATA_INVALID where they, or the partner's data, are others now."""
+    live = house.partners.get(one.partner)
+    body = connection.execute(select(transcription.c.body).where(transcription.c.id == one.id)).scalar_one()
+    if live.bundle.digest != one.bundle:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The data of {one.partner} changed since the file was read.",
+            remedy=f"Discard number {one.id} and transcribe the file again.",
+        )
+    if body is None or sha256(body).hexdigest() != one.digest:
+        raise Refusal(Code.DATA_INVALID, "The file kept is not the one that was proposed.", remedy="Transcribe it again.")
+    mailed = Mailed(file=one.file, body=body, kind=Kind(one.kind), as_of=one.as_of, scope=one.scope)
+    return _read(house.environment, house.settings.administration, live, mailed, one.message_id, one.proposed)
+
+
+def would(connection: Connection, house: House, one: Transcription, at: datetime) -> Would:
+    """What a proposal would do as things are now."""
+    return _would(connection, again(connection, house, one).said, at)
+
+
+def find(connection: Connection, number: int) -> Transcription:
+    """Raises ``Refusal`` NOT_FOUND."""
+    row = connection.execute(_columns().where(transcription.c.id == number)).first()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, f"No transcription has the number {number}.", remedy="aeo-gateway partner transcribed")
+    return _opened(row)
+
+
+def recorded(connection: Connection, partner: str | None = None) -> list[Transcription]:
+    """Every transcription, the newest first."""
+    query = _columns().order_by(transcription.c.id.desc())
+    return [
+        _opened(row) for row in connection.execute(query if partner is None else query.where(transcription.c.partner == partner))
+    ]
+
+
+def moment(text: str, arrangement: Arrangement, scope: str) -> datetime:
+    """A day as the midnight at which it begins for whoever issued the list (so that what was said during it counts as later), or a moment
+    with its offset. Raises ``Refusal`` DATA_INVALID."""
+    try:
+        if len(text) == 10:
+            zone = next((member.zone for member in arrangement.members if member.iso == scope), arrangement.zone)
+            return midnight(date.fromisoformat(text), zone)
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            raise ValueError
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refusal(
+            Code.DATA_INVALID,
+            "This is neither a day nor a moment.",
+            field="as-of",
+            value=text,
+            remedy="Write 2026-06-01, or 2026-06-01T08:00:00Z with its offset.",
+        ) from None
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(environment: Environment, ours: str, live: Live, mailed: Mailed, message_id: str, at: datetime) -> Read:
+    arrangement, digest = live.arrangement, sha256(mailed.body).hexdigest()
+    if live.state != "active":
+        raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {arrangement.iso} is {live.state}.")
+    if mailed.as_of > at + _SKEW:
+        raise Refusal(
+            Code.CREATED_IN_FUTURE,
+            f"{mailed.as_of.isoformat()} is still to come.",
+            field="as-of",
+            remedy="Say the day or moment of which the file speaks.",
+        )
+    header = Header(
+        id=message_id,
+        kind=mailed.kind,
+        sender=arrangement.iso,
+        receiver=ours,
+        environment=environment,
+        created=mailed.as_of,
+        picture=Picture(as_of=mailed.as_of, scope=mailed.scope) if mailed.kind is Kind.LIST else None,
+    )
+    complete(header, arrangement)
+    sheet = live.bundle.sheet.read(mailed.file, mailed.body)
+    authority, told, refused = Authority(header, arrangement), list[Told](), list(sheet.refused)
+    for row, statement in sheet.rows:
+        against = [_located(refusal, live, row) for refusal in authority.against(statement)]
+        refused += against
+        if not against:
+            zone = arrangement.zone_of(statement.tin)
+            told.append(place(statement, header, zone, digest=digest, received=at, transcribed=True))
+    refused.sort(key=lambda one: one.line or 0)
+    return Read(Said(header, arrangement, digest, tuple(told)), tuple(refused), sheet.notes)
+
+
+def _located(refusal: Refusal, live: Live, row: int) -> Refusal:
+    heading = live.bundle.sheet.columns.heading_of(refusal.field or "tin")
+    return Refusal(refusal.code, refusal.detail, field=heading, value=refusal.value, line=row, remedy=refusal.remedy)
+
+
+def _would(connection: Connection, said: Said, at: datetime) -> Would:
+    says = dict(Counter(one.statement.standing.value for one in said.told))
+    if said.header.picture is None:
+        return Would(says=says)
+    weighed = lists.weigh(connection, said.arrangement, said.header.picture, said.told, at)
+    return Would(
+        says=says,
+        baseline=weighed.first,
+        granting=tuple(sorted(weighed.granting)),
+        omitting=tuple(weighed.omitted),
+        held=weighed.held,
+    )
+
+
+# ---------------------------------------------------------------- what is on record
+
+
+def _new(connection: Connection, live: Live, said: Said) -> None:
+    """Refuses a file that waits already, or counts already; the next month's may hold the very same bytes."""
+    same = transcription.c.state.in_(("proposed", "confirmed")) & (transcription.c.digest == said.digest)
+    same &= (transcription.c.as_of == said.header.created) & (transcription.c.kind == said.header.kind.value)
+    of_message = and_(message.c.partner == transcription.c.partner, message.c.message_id == transcription.c.message_id)
+    query = select(transcription.c.id, transcription.c.state).outerjoin(message, of_message)
+    row = connection.execute(query.where(same, transcription.c.partner == live.bundle.iso, message.c.voided.is_(None))).first()
+    if row is not None:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"This very file is {row.state} already, as number {row.id}.",
+            remedy="aeo-gateway partner transcribed",
+        )
+    if said.header.picture is not None:
+        lists.refuse_applied(connection, live.bundle.iso, said.header.picture)
+
+
+def _waiting(connection: Connection, number: int) -> Transcription:
+    one = find(connection, number)
+    if one.state != "proposed":
+        raise Refusal(Code.DATA_INVALID, f"Number {number} was {one.state} by {one.decided_by} already.")
+    return one
+
+
+def _decide(connection: Connection, number: int, state: str, who: str, at: datetime, **also: Any) -> Transcription:
+    values = {"state": state, "decided_by": who, "decided": at} | also
+    connection.execute(update(transcription).where(transcription.c.id == number).values(values))
+    return find(connection, number)
+
+
+def _columns() -> Any:
+    return select(*(transcription.c[name] for name in Transcription.__struct_fields__))
+
+
+def _opened(row: Row[Any]) -> Transcription:
+    return Transcription(**{name: row._mapping[name] for name in Transcription.__struct_fields__})
