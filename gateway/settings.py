@@ -63,7 +63,7 @@ class Settings(BaseModel):
     two_people: bool = Field(False, description="partner data comes in force only when a second person activates it too")
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
-    rate: int = Field(20_000, description="codes one client may ask per second")
+    rate: int = Field(20_000, description="codes one client may ask of each node per second")
     language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")
 
     @property

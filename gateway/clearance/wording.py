@@ -23,6 +23,7 @@ MISSING = "…"
 _SENTENCES = ("verdict", "reason", "warning", "note", "form")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_DAY = len("2026-04-01")
 _SPANS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 
 
@@ -83,23 +84,22 @@ def _shown(value: str, form: str | None, language: Language) -> str:
             words = [word(token, language) for token in value.split(", ")]
             return reduce(lambda one, more: say("also", {"one": one, "next": more}, language), words)
         if form == "when":
-            return _when(value, language)
+            return date.fromisoformat(value).isoformat() if len(value) == _DAY else when(datetime.fromisoformat(value), language)
         if form == "span":
-            return _span(int(value), language)
+            return span(int(value), language)
     except (ValueError, OverflowError):
         pass
     return value
 
 
-def _when(value: str, language: Language) -> str:
-    if len(value) == len("2026-04-01"):
-        return date.fromisoformat(value).isoformat()
-    moment = datetime.fromisoformat(value).astimezone(HOME_ZONE)
-    return say("moment", {"day": f"{moment:%Y-%m-%d}", "time": f"{moment:%H:%M}"}, language)
+def when(moment: datetime, language: Language) -> str:
+    """An aware moment, in China's time."""
+    home = moment.astimezone(HOME_ZONE)
+    return say("moment", {"day": f"{home:%Y-%m-%d}", "time": f"{home:%H:%M}"}, language)
 
 
-def _span(seconds: int, language: Language) -> str:
-    """Whole units of the largest of which there are at least two."""
+def span(seconds: int, language: Language) -> str:
+    """A time that passes, in whole units of the largest of which there are at least two."""
     unit, length = next(((unit, length) for unit, length in _SPANS if seconds >= 2 * length), ("seconds", 1))
     return say(unit, {"n": str(seconds // length)}, language)
 

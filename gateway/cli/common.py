@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +21,24 @@ from gateway.store.database import Database
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def moment(text: str) -> datetime:
+    """A moment as people and our own JSON write it; where it names no zone it is UTC."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no moment; write 2026-06-15T04:00:00Z or 2026-06-15 12:00+08:00.") from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def day(text: str) -> date:
+    """A day as 2026-06-15."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write 2026-06-15.") from None
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 

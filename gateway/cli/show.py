@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,6 @@ import msgspec
 import typer
 from rich import box
 from rich.markup import escape
-from rich.panel import Panel
 from rich.table import Table
 from sqlalchemy import Connection
 
@@ -21,10 +20,10 @@ from gateway.clearance.answer import Asked
 from gateway.clearance.declaration import read_declaration
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language, say, word
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.answer import show, suggestions
+from gateway.cli.common import Json, console, day, moment, print_json, settings
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
-from gateway.core.question import Answer, Verdict
 from gateway.store import messages as stored
 from gateway.store import statements
 from gateway.store.database import Database
@@ -35,38 +34,6 @@ messages = typer.Typer(no_args_is_help=True, help="What came and what was sent."
 operators = typer.Typer(no_args_is_help=True, help="What partners said of an operator.")
 
 Lang = Annotated[Language | None, typer.Option("--lang", help="en or zh; default AEO_LANGUAGE.")]
-_COLOURS = {Verdict.ELIGIBLE: "green", Verdict.NOT_ELIGIBLE: "red", Verdict.UNDETERMINED: "yellow"}
-_DAY = "%Y-%m-%d"
-
-#: What stands around an answer; its sentences come from the wording of reasons and measures.
-_LABELS = {
-    Language.EN: {
-        "measures": "Measures",
-        "why": "Why",
-        "note": "Please note",
-        "evidence": "Rests on",
-        "age": "The partner's data is of",
-        "again": "Ask again from",
-        "clearance": "clearance code",
-        "only": "for",
-        "near": "Known codes one slip away (nothing is granted by them)",
-        "unset": "not set",
-        "day": "on",
-    },
-    Language.ZH: {
-        "measures": "便利措施",
-        "why": "理由",
-        "note": "请注意",
-        "evidence": "依据",
-        "age": "对方数据截至",
-        "again": "可于此时重新查询",
-        "clearance": "通关代码",
-        "only": "适用于",
-        "near": "仅差一处的已知编码(不因此给予任何便利)",
-        "unset": "未设置",
-        "day": "日期",
-    },
-}
 
 
 #: How the state of a message is coloured; any other is red.
@@ -94,75 +61,33 @@ def known() -> Iterator[tuple[Connection, Partners]]:
 def eligible(
     code: Annotated[str, typer.Argument(help="The code as declared, however it was typed.")],
     on: Annotated[
-        datetime | None, typer.Option(formats=[_DAY], help="The day the declaration is accepted, in China; default today.")
+        date | None, typer.Option(parser=day, metavar="DAY", help="The day the declaration is accepted, in China; default today.")
     ] = None,
     direction: Annotated[Direction | None, typer.Option(help="Left out: both are answered.")] = None,
     mode: Annotated[Mode | None, typer.Option(help="Mode of transport.")] = None,
     role: Annotated[Role | None, typer.Option(help="The party the code stands for.")] = None,
     name: Annotated[str | None, typer.Option(help="The declared name, where there is one.")] = None,
+    manifest: Annotated[str | None, typer.Option(help="What the manifest gives for the same party.")] = None,
     party: Annotated[list[str] | None, typer.Option(help="A domestic party, by USCC or customs code; may be repeated.")] = None,
-    as_known_at: Annotated[datetime | None, typer.Option(help="What was known at this moment (UTC).")] = None,
+    as_known_at: Annotated[
+        datetime | None, typer.Option(parser=moment, metavar="MOMENT", help="What was known then; UTC where no zone is named.")
+    ] = None,
     lang: Lang = None,
     as_json: Json = False,
 ) -> None:
     """What a declared foreign AEO is entitled to, and why."""
     asked = Asked(
-        code=code, on=on.date() if on else None, direction=direction, mode=mode, role=role, name=name, parties=tuple(party or ())
+        code=code, on=on, direction=direction, mode=mode, role=role, name=name, manifest=manifest, parties=tuple(party or ())
     )
     language = lang or Language(settings().language)
     now = utc_now()
     with known() as (connection, partners):
-        then = Then(connection, partners, as_known_at.replace(tzinfo=UTC) if as_known_at else now)
+        then = Then(connection, partners, as_known_at or now)
         answer = then.answer(asked, now)
         if as_json:
-            print_json(render(answer, then.law, language))
+            print_json(render(answer, then.law, language, suggestions(answer, then)))
         else:
-            _print_answer(answer, then, language)
-
-
-def _print_answer(answer: Answer, then: Then, language: Language) -> None:
-    labels = _LABELS[language]
-    colour = _COLOURS[answer.verdict]
-    title = f"{escape(answer.code or answer.declared or '-')}   {labels['day']} {answer.on}"
-    console.print(
-        Panel(
-            f"[bold {colour}]{say(answer.verdict, {}, language)}[/]", title=title, title_align="left", box=box.ROUNDED, expand=False
-        )
-    )
-    if answer.measures:
-        console.print(f"[bold]{labels['measures']}[/]")
-        for one in answer.measures:
-            words = then.law.measures[one.measure].name
-            clearance = one.clearance_code or labels["unset"]
-            directions = ", ".join(word(direction, language) for direction in one.directions)
-            said = words.zh if language is Language.ZH else words.en
-            console.print(
-                f"  [green]{one.measure}[/] {escape(said)}  [dim]{word(one.scope, language)}; {labels['only']} {directions}; {labels['clearance']}: {clearance}[/]",
-                highlight=False,
-            )
-    _sentences(labels["why"], ((why.code, why.facts, why.source) for why in answer.reasons), language)
-    _sentences(labels["note"], ((caution.code, caution.facts, None) for caution in answer.warnings), language)
-    if answer.evidence:
-        console.print(f"[bold]{labels['evidence']}[/]")
-        for used in answer.evidence:
-            console.print(
-                f"  {word(used.says, language)}  [dim]{used.message_id}  {_home(used.received)}  sha256 {used.digest[:16]}…[/]",
-                highlight=False,
-            )
-    if answer.data_as_of:
-        console.print(f"[dim]{labels['age']} {_home(answer.data_as_of)}[/]", highlight=False)
-    if answer.ask_again:
-        console.print(f"[dim]{labels['again']} {_home(answer.ask_again)}[/]", highlight=False)
-
-
-def _sentences(label: str, said: Iterable[tuple[str, dict[str, str], str | None]], language: Language) -> None:
-    lines = list(said)
-    if not lines:
-        return
-    console.print(f"[bold]{label}[/]")
-    for code, facts, source in lines:
-        cited = f"  [dim]{escape(source)}[/]" if source else ""
-        console.print(f"  {escape(say(code, facts, language))}{cited}", highlight=False)
+            show(answer, then, language)
 
 
 def _home(moment: datetime) -> str:
@@ -179,24 +104,23 @@ def declaration(
     read = read_declaration(file.read_bytes(), direction)
     language = lang or Language(settings().language)
     now = utc_now()
+    domestic = tuple(dict.fromkeys(one.code for one in read.domestic))
+    asked = [
+        Asked(
+            code=party.code,
+            on=read.accepted_on,
+            direction=read.direction,
+            mode=read.mode,
+            role=party.role,
+            name=party.name,
+            manifest=party.manifest,
+            parties=domestic,
+        )
+        for party in read.parties
+    ]
     with known() as (connection, partners):
         then = Then(connection, partners, now)
-        answers = [
-            then.answer(
-                Asked(
-                    code=party.code,
-                    on=read.accepted_on,
-                    direction=read.direction,
-                    mode=read.mode,
-                    role=party.role,
-                    name=party.name,
-                    manifest=party.manifest,
-                    parties=tuple(one.code for one in read.domestic),
-                ),
-                now,
-            )
-            for party in read.parties
-        ]
+        answers = list(then.answers(asked, now))
         if as_json:
             notes = [{"code": note.code, "sentence": say(note.code, note.facts, language)} for note in read.notes]
             said = [
@@ -204,7 +128,7 @@ def declaration(
                     "role": party.role,
                     "source": party.source,
                     "wco_role": party.wco_role,
-                    **msgspec.to_builtins(render(answer, then.law, language)),
+                    **msgspec.to_builtins(render(answer, then.law, language, suggestions(answer, then))),
                 }
                 for party, answer in zip(read.parties, answers, strict=True)
             ]
@@ -220,7 +144,7 @@ def declaration(
             console.print(
                 f"\n{word(party.role, language)}  [dim]{escape(party.where[0].path)}:{party.where[0].line}[/]", highlight=False
             )
-            _print_answer(answer, then, language)
+            show(answer, then, language)
 
 
 @messages.command("list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,13 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.common import Json, changing, console, moment, print_json
 from gateway.cli.show import known
 from gateway.store import switches
 from gateway.store.switches import What
 
 Reason = Annotated[str, typer.Option(help="Why; every answer concerned says it, and the journal keeps it.")]
-Until = Annotated[datetime | None, typer.Option(help="Ends by itself at this moment (UTC); left out: until it is lifted.")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=moment, metavar="MOMENT", help="Ends by itself then (UTC where no zone is named); left out: until it is lifted."
+    ),
+]
 
 
 def stop(
@@ -47,20 +52,19 @@ def stops(as_json: Json = False) -> None:
         print_json(rows)
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("no.", "what", "of", "since (UTC)", "until", "by", "reason", "lifted"):
+    for heading in ("no.", "what of", "from, until (UTC)", "by", "reason"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        until = f"{row.until:%Y-%m-%d %H:%M}" if row.until else "-"
-        lifted = f"{row.lifted:%Y-%m-%d %H:%M} by {row.lifted_by}" if row.lifted else "-"
+        until = (
+            f"lifted {row.lifted:%Y-%m-%d %H:%M}" if row.lifted else f"{row.until:%Y-%m-%d %H:%M}" if row.until else "until lifted"
+        )
+        by = f"{row.who}\nlifted by {row.lifted_by}" if row.lifted else row.who
         table.add_row(
             str(row.id),
-            str(row.what),
-            row.subject,
-            f"{row.since:%Y-%m-%d %H:%M}",
-            until,
-            escape(row.who),
+            f"{row.what}\n{escape(row.subject)}",
+            f"{row.since:%Y-%m-%d %H:%M}\n{until}",
+            escape(by),
             escape(row.reason),
-            escape(lifted),
         )
     console.print(table)
 
@@ -92,7 +96,7 @@ def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None
             what,
             subject,
             since=now,
-            until=until.replace(tzinfo=UTC) if until else None,
+            until=until,
             reason=reason,
             who=getpass.getuser(),
             at=now,

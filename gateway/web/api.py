@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -58,4 +59,12 @@ def settle() -> None:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and (methods := _methods(request.url.path)):
+        error.headers = {"Allow": ", ".join(sorted(methods))}  # Starlette names those of one route only
     return problems.answer(error, request.scope["query_string"], request.app.state.service)
+
+
+def _methods(path: str) -> set[str]:
+    """What can be done to an address, by whichever route."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}

@@ -1,4 +1,5 @@
-"""How many codes a client may ask per second: a token bucket each, in this node's memory (so n nodes together allow n times as much)."""
+"""How many codes a client may ask of a node per second: a token bucket each, in this node's memory. So n nodes together allow n times as
+much (choice: shared buckets would put the database in the way of every answer)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ class Limiter:
         """Charges ``codes``. Raises ``Refusal`` TOO_MANY_REQUESTS that says in how many seconds there will be enough."""
         wait = self.wait(client, codes)
         if wait:
-            detail = f"This client may ask {self._rate} codes per second."
+            detail = f"This client may ask {self._rate} codes per second of each node."
             raise Refusal(Code.TOO_MANY_REQUESTS, detail, facts={"retry_after": str(int(wait) + 1)})
 
     def wait(self, client: str, codes: int) -> float:

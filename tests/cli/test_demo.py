@@ -127,3 +127,20 @@ def test_lists_questions_and_the_journal_have_their_commands(told: Told) -> None
     assert "no partner" in told.run("ask", "XX1", expect=2).lower()
     told.run("journal", "verify")
     assert told.json("outbox", "list") is not None
+
+
+def test_a_switch_for_nobody_is_refused(told: Told) -> None:
+    """Under a mistyped code it would stop nobody, and nobody would notice."""
+    granted = code(told, HONG_KONG, "valid")
+    for wrong in (("stop", granted.lower()), ("stop", ""), ("stop", "QQ"), ("disruption", "declare", "QQ")):
+        assert "not-found" in told.run(*wrong, "--reason", "a test", expect=2)
+    assert "data-invalid" in told.run("stop", granted, "--reason", " ", expect=2)
+    assert "is no moment" in told.run("stop", granted, "--reason", "a test", "--until", "tomorrow", expect=2)
+
+
+def test_what_the_terminal_cannot_ask_is_said_in_a_sentence(told: Told) -> None:
+    assert "not UTF-8" in told.run("eligible", "SG\udcff", expect=2)
+    assert "is no day" in told.run("eligible", "SG1", "--on", "2026-02-30", expect=2)
+    assert "question-invalid" in told.run("eligible", "SG1", "--as-known-at", "2999-01-01T00:00:00Z", expect=2)
+    assert "not-found" in told.run("eligible", "SG1", "--as-known-at", "2020-01-01 00:00", expect=2)
+    assert "malformed" in told.run("eligible", "A" * 5_000)

@@ -8,11 +8,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import literal, select
+from sqlalchemy.exc import DataError, OperationalError
 
 from gateway.core.errors import Code, Refusal
+from gateway.store.database import Database
 from gateway.store.tokens import Scope
-from gateway.web import metrics
+from gateway.web import metrics, problems
 from gateway.web.limiter import Limiter
 from gateway.web.logs import Lines, set_up
 from tests.web.world import World
@@ -69,6 +71,28 @@ def test_the_documentation_asks_nobody_outside(world: World) -> None:
     query = {one["name"]: one for one in document["paths"]["/v1/eligibility"]["get"]["parameters"]}
     assert query["code"]["required"]
     assert {"party", "as_known_at", "lang", "on"} <= set(query)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_text_that_the_database_refuses_is_a_fault_of_the_question(database_url: str, world: World) -> None:
+    """PostgreSQL takes no NUL, and neither takes half a surrogate pair: no fault of ours, and nothing to log as one."""
+    database = Database(database_url)
+    for text in ("\x00", "\ud800"):
+        with database.reading() as connection, pytest.raises((DataError, UnicodeEncodeError)) as refused:
+            connection.execute(select(literal(text)))
+        answer = problems.answer(refused.value, b"", world.service)
+        assert (answer.status_code, json.loads(bytes(answer.body))["code"]) == (422, "question-invalid")
+    database.close()
+
+
+def test_what_can_be_done_to_an_address_is_named_whole(world: World) -> None:
+    for method, path, allowed in (
+        ("DELETE", "/v1/eligibility", "GET, POST"),
+        ("PUT", "/v1/stops", "GET, POST"),
+        ("GET", "/exchange", "POST"),
+    ):
+        answer = world.client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(world: World) -> None:
