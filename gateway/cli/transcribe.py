@@ -22,7 +22,9 @@ from gateway.domestic.readfile import write_report
 from gateway.exchange import transcript as ours
 from gateway.exchange import transcription
 from gateway.exchange.transcription import Mailed, Proposal, Transcription, Would
+from gateway.onboarding.columns import draft
 from gateway.store.live import Live
+from gateway.wire.sheet import Unmapped
 
 As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
 Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
@@ -57,8 +59,12 @@ def transcribe(
             as_of=transcription.moment(as_of, live.arrangement, scope),
             scope=scope,
         )
-        with desk.database.write.begin() as connection:
-            done = transcription.propose(connection, desk, live, mailed, reason=reason, who=_person(person), at=utc_now())
+        try:
+            with desk.database.write.begin() as connection:
+                done = transcription.propose(connection, desk, live, mailed, reason=reason, who=_person(person), at=utc_now())
+        except Unmapped as unmapped:
+            _tell_draft(desk, live, unmapped, quiet=as_json)
+            raise
     refused = done.read.refused
     listed = report or file.with_name(f"{file.stem}.refused.csv")
     if refused:
@@ -72,6 +78,7 @@ def transcribe(
 
 def transcribed(
     number: Annotated[int | None, typer.Argument(help="One of them: what it would do as things are now.")] = None,
+    to: Annotated[Path | None, typer.Option(help="With a number: write the file here, as it came.")] = None,
     as_json: Json = False,
 ) -> None:
     """Every spreadsheet transcribed, or proposed to be, the newest first; with a number, what confirming it would do."""
@@ -79,6 +86,8 @@ def transcribed(
         rows = transcription.recorded(connection) if number is None else [transcription.find(connection, number)]
         waits = number is not None and rows[0].state == "proposed"
         would = transcription.would(connection, desk, rows[0], utc_now()) if waits else None
+        if number is not None and to is not None:
+            _put(to, transcription.kept(connection, rows[0]))
     if as_json:
         print_json(rows if number is None else {"transcription": rows[0], "would": would})
         return
@@ -142,13 +151,7 @@ def transcript(
         live = _live(desk, iso)
         with desk.database.write.begin() as connection:
             done = ours.write(connection, desk, live, to.name, who=_person(person), at=utc_now())
-            try:
-                with to.open("xb") as file:
-                    file.write(done.body)
-            except OSError as error:  # raised within the transaction: nothing was told
-                raise Refusal(
-                    Code.DATA_INVALID, f"{to} cannot be written: {error.strerror}.", remedy="Name another file."
-                ) from None
+            _put(to, done.body)  # within the transaction: what cannot be written was not told
     if as_json:
         print_json({name: value for name, value in msgspec.structs.asdict(done).items() if name != "body"})
         return
@@ -169,6 +172,15 @@ def _live(desk: Desk, iso: str) -> Live:
         remedy = f"aeo-gateway partner activate {iso.upper()}"
         raise Refusal(Code.NOT_FOUND, f"No data of {iso.upper()} is in force.", remedy=remedy)
     return live
+
+
+def _put(to: Path, body: bytes) -> None:
+    """Never over a file that is there."""
+    try:
+        with to.open("xb") as file:
+            file.write(body)
+    except OSError as error:
+        raise Refusal(Code.DATA_INVALID, f"{to} cannot be written: {error.strerror}.", remedy="Name another file.") from None
 
 
 def _tell(done: Proposal, mailed: Mailed, listed: Path) -> None:
@@ -200,6 +212,16 @@ def _tell(done: Proposal, mailed: Mailed, listed: Path) -> None:
     console.print(
         f"  aeo-gateway partner transcribed {done.made.id}\n  aeo-gateway partner confirm {done.made.id}", highlight=False
     )
+
+
+def _tell_draft(desk: Desk, live: Live, unmapped: Unmapped, *, quiet: bool) -> None:
+    """What the site's file could say of these columns, to be looked at by whoever knows the partner."""
+    if quiet:
+        return
+    site = desk.settings.site / live.bundle.iso.lower() / "site.toml"
+    console.print(f"A draft for {site}, by the words of the headings alone; look at every line:\n", highlight=False, soft_wrap=True)
+    console.print(draft(unmapped.headings, live.arrangement.level_words), highlight=False, soft_wrap=True, markup=False)
+    console.print()
 
 
 def _tell_refused(refused: Sequence[Refusal], listed: Path) -> None:

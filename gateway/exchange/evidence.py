@@ -28,6 +28,7 @@ from gateway.partners import open_bundle
 from gateway.settings import Settings
 from gateway.store import partners, retention
 from gateway.store.journal import Sealed
+from gateway.store.messages import NOBODY
 from gateway.store.tables import activation, announced, checkpoint, entry, fact, message, outbox
 from gateway.trust.keys import KeyRing
 from gateway.wire import signature
@@ -100,6 +101,13 @@ def _exchanged(connection: Connection, message_id: str, partner: str | None) -> 
             Code.DATA_INVALID, f"Several partners used this id: {', '.join(row.partner for row in rows)}.", field="partner"
         )
     for row in rows:
+        if row.fingerprint == NOBODY:
+            raise Refusal(
+                Code.NOT_FOUND,
+                "Nobody signed the message: two people transcribed it from a file, and the journal says who.",
+                value=message_id,
+                remedy=f"aeo-gateway message show {message_id}, aeo-gateway journal show --subject {message_id}",
+            )
         if not row.body:
             raise _gone(connection, "messages", row)
         return _Exchanged("in", row.partner, "message", row.body, row.answer, row.received)

@@ -237,6 +237,18 @@ def find(connection: Connection, number: int) -> Transcription:
     return _opened(row)
 
 
+def kept(connection: Connection, one: Transcription) -> bytes:
+    """The file as it came, which from the confirmation on is the message's. Raises ``Refusal`` NOT_FOUND where only its digest is left."""
+    of_message = (message.c.partner == one.partner) & (message.c.message_id == one.message_id)
+    waits = select(transcription.c.body).where(transcription.c.id == one.id)
+    body = (
+        connection.execute(waits).scalar_one() or connection.execute(select(message.c.body).where(of_message)).scalar_one_or_none()
+    )
+    if body is None:
+        raise Refusal(Code.NOT_FOUND, "The file is no longer kept, only its digest and its journal entry.", value=one.file)
+    return bytes(body)
+
+
 def recorded(connection: Connection, partner: str | None = None) -> list[Transcription]:
     """Every transcription, the newest first."""
     query = _columns().order_by(transcription.c.id.desc())

@@ -165,6 +165,9 @@ def test_a_wrong_file_is_set_aside_or_annulled(place: Path) -> None:
     done("partner", "confirm", "2", "--as", "bob")
     (message,) = [one["id"] for one in json.loads(done("message", "list", "--json")) if one["state"] == "transcribed"]
     assert "list.xlsx" in done("message", "show", message)
+    assert "Nobody signed" in refusal("evidence", "export", message).detail
+    done("partner", "transcribed", "2", "--to", "as-it-came.xlsx")
+    assert (place / "as-it-came.xlsx").read_bytes() == (place / "list.xlsx").read_bytes()
     done("void", "propose", "--message", message, "--reason", "last year's", "--as", "alice")
     done("void", "confirm", "1", "--as", "bob")
     assert json.loads(done("eligible", CODES[0], "--json"))["grant"] is False
@@ -212,3 +215,19 @@ def test_what_cannot_be_is_said_with_its_remedy(place: Path, arguments: tuple[st
     found = refusal(*arguments)
     assert words in found.detail
     assert found.remedy
+
+
+def test_columns_that_nobody_mapped_are_drafted_by_their_headings(place: Path) -> None:
+    headings = ["No", "Código OEA", "Razón social", "Estado", "Nivel", "Vencimiento", "Otro nombre", 'With "quotes"']
+    made_up = openpyxl.Workbook()
+    for row in (["Lista OEA"], headings, [1, CODES[0], "X", "valid", "STP-Plus", "2099-01-31", "Y", "Z"]):
+        made_up.worksheets[0].append(row)
+    made_up.save(place / "es.xlsx")
+    result = run("partner", "transcribe", "SG", "es.xlsx", "--as-of", "2026-06-01", *SAY)
+    assert isinstance(result.exception, Refusal)
+    drafted = result.output.partition("[sheet]\n")[2]
+    assert drafted.count("what does it hold?") == 3, drafted
+    (place / "home" / "site" / "sg" / "site.toml").write_text(f"[sheet]\n{drafted}", "utf-8")
+    sheet = load_all(place / "partners", ROOT / "schemas", place / "home" / "site")["SG"].sheet
+    ((_, said),) = sheet.read("es.xlsx", (place / "es.xlsx").read_bytes()).rows
+    assert (said.tin, said.name, said.standing, said.level, said.expires) == (CODES[0], "X", "valid", "STP-Plus", date(2099, 1, 31))

@@ -22,6 +22,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NAMED = 20
 
 
+class Unmapped(Refusal):
+    """The headings are not those mapped. ``headings`` are those of the row that comes nearest."""
+
+    headings: tuple[str, ...] = ()
+
+
 class SheetReading(NamedTuple):
     """What a file says, row by row; every fault of every row that says nothing (``Refusal.line`` is the row); and what of the file was
     not read, or read though nobody sees it, in sentences."""
@@ -92,19 +98,21 @@ class Sheet:
                 return index
         if not fits:
             raise Refusal(Code.DATA_INVALID, "The file is empty.", remedy=f"Its columns are {', '.join(self.columns.headings)}.")
-        # The row that comes nearest: whoever reads this has the file before him.
-        index = min(range(len(fits)), key=lambda one: (len(fits[one][1]), one))
+        # The row that comes nearest, else the first that is no title: whoever reads this has the file before him.
+        index = min(range(len(fits)), key=lambda one: (len(fits[one][1]), len(_trimmed(filled[one][1])) < 2, one))
         said = [
             f"{word}: {', '.join(map(repr, found))}"
             for word, found in zip(("unknown", "missing", "twice"), fits[index], strict=True)
             if found
         ]
-        raise Refusal(
+        unmapped = Unmapped(
             Code.DATA_INVALID,
             f"The headings are not those mapped; {'; '.join(said)}.",
             line=filled[index][0],
             remedy="Say under [sheet] of the partner's site.toml what each column holds (partners/README.md), and activate the partner.",
         )
+        unmapped.headings = tuple(" ".join(str(cell).split()) for cell in filled[index][1] if cell is not None)
+        raise unmapped
 
     def _ends(self, cells: Sequence[object]) -> bool:
         first = next((str(cell).strip() for cell in cells if cell is not None), "")
