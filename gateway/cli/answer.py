@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from rich import box
-from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language, say, span, when, word
-from gateway.cli.common import console
+from gateway.cli.common import console, escape
 from gateway.core.question import Answer, Decision, Granted, Reason, Verdict, Why
 
 _COLOURS = {Verdict.ELIGIBLE: "green", Verdict.NOT_ELIGIBLE: "red", Verdict.UNDETERMINED: "yellow"}

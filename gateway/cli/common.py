@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
+from gateway.core.text import visible
 from gateway.partners import PartnerFaults
 from gateway.settings import Settings, SettingsFault, from_environment
 from gateway.store.database import Database
@@ -41,6 +42,11 @@ def day(text: str) -> date:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+def escape(text: str) -> str:
+    """Text that a stranger may have written, for a terminal: no markup, and nothing that would turn or hide the text around it."""
+    return markup.escape(visible(text, "\n"))
 
 
 def settings() -> Settings:

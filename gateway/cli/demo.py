@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.markup import escape
 
+from gateway.cli.common import escape
 from gateway.cli.processes import Ready, set_up
 from gateway.core.arrangement import HOME_ZONE
 from gateway.settings import ROOT, Settings

@@ -12,12 +12,11 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, errors, print_json, settings
+from gateway.cli.common import Json, console, errors, escape, print_json, settings
 from gateway.core.model import Environment
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange import known, tell

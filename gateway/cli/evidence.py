@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.exchange import evidence, proof
 from gateway.store.database import Database
 

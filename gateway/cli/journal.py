@@ -9,11 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import audit
 from gateway.store.database import Database

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
 
 from gateway import app as wiring
-from gateway.cli.common import Json, changing, console, print_json, settings
+from gateway.cli.common import Json, changing, console, escape, print_json, settings
 from gateway.core.errors import Code, Refusal
 from gateway.onboarding import activation, scaffold
 from gateway.onboarding import diff as words

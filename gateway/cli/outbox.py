@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.domestic import opened
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import resend as sending

@@ -7,14 +7,13 @@ from typing import Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
 from gateway import app as wiring
 from gateway.cli import onboard, transcribe
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import last_complete

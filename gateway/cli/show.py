@@ -11,7 +11,6 @@ from typing import Annotated
 import msgspec
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
@@ -21,7 +20,7 @@ from gateway.clearance.declaration import read_declaration
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language, say, word
 from gateway.cli.answer import show, suggestions
-from gateway.cli.common import Json, console, day, moment, print_json, settings
+from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.store import messages as stored
@@ -212,7 +211,7 @@ def show_operator(code: str, lang: Lang = None, as_json: Json = False) -> None:
     if as_json:
         print_json(told)
         return
-    table = Table(box=box.SIMPLE_HEAD, title=f"{code}  {told[-1].statement.name or ''}", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=escape(f"{code}  {told[-1].statement.name or ''}"), title_justify="left")
     for heading in ("issued", "takes effect", "standing", "level", "period", "message"):
         table.add_column(heading, overflow="fold")
     for one in told:

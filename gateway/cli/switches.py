@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, moment, print_json
+from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import known
 from gateway.store import switches
 from gateway.store.switches import What

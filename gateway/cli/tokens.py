@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import known
 from gateway.store import tokens
 from gateway.store.tokens import Scope

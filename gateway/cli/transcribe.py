@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, print_json
+from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import SHOWN, Desk, opened
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind

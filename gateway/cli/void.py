@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, print_json
+from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import known
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, print_json
+from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.exchange import watch
 from gateway.trust import expiry

@@ -7,6 +7,8 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import E
 
+from gateway.core.text import visible
+
 Element = etree._Element
 _STYLE = (Path(__file__).parent / "page.css").read_text("utf-8")
 
@@ -17,15 +19,10 @@ def page(title: str, *content: Element) -> bytes:
         E.head(
             E.meta(charset="utf-8"),
             E.meta(name="viewport", content="width=device-width, initial-scale=1"),
-            E.title(visible(title)),
+            E.title(visible(title, "\n\t")),
             E.style(_STYLE),
         ),
         E.body(*content),
         lang="en",
     )
     return etree.tostring(root, method="html", doctype="<!DOCTYPE html>", encoding="utf-8", pretty_print=False)
-
-
-def visible(text: str) -> str:
-    """Characters that no document can hold, or that would turn the text around them, as their escapes."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)

@@ -16,6 +16,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Environment, Header, Kind, Picture, Priority
+from gateway.core.text import visible
 from gateway.settings import ROOT
 from gateway.wire.signature import Verified
 from gateway.wire.xml import Limits, escape, parse
@@ -216,7 +217,7 @@ def write_refusal(refusal: Refusal, digest: str, clock: datetime) -> str:
     row = refusal.code.row
 
     def sentence(name: str, text: str | None) -> str:
-        return "" if text is None else f"<x:{name}>{escape(_visible(text)[:2000])}</x:{name}>"
+        return "" if text is None else f"<x:{name}>{escape(visible(text)[:2000])}</x:{name}>"
 
     line = f"<x:Line>{refusal.line}</x:Line>" if refusal.line else ""
     inside = (
@@ -228,11 +229,6 @@ def write_refusal(refusal: Refusal, digest: str, clock: datetime) -> str:
         + f"{line}<x:Digest>{digest}</x:Digest><x:Clock>{moment(clock)}</x:Clock>"
     )
     return _namespaced("Refusal", "", inside)
-
-
-def _visible(text: str) -> str:
-    # A refused value may hold characters that XML cannot carry or that would hide or turn the text around it.
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def read_refusal(envelope: Envelope) -> Said:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests import chaos
 from tests.chaos import Scene
+from tests.exchange.counterpart import WAYS
 from tests.exchange.disk import small
+from tests.wire.vectors import load
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:
@@ -41,3 +43,13 @@ def test_the_database_is_stopped() -> None:
             scene = Scene(Path(folder) / "home", chaos.new_database(server))
             with scene.stack:
                 chaos.stopped(scene, server, 1)
+
+
+def test_every_fault_has_its_scenario() -> None:
+    """What tests/vectors/faults names is what is played."""
+    found, scenarios = load("faults"), {scenario.name for scenario in chaos.SCENARIOS}
+    assert {vector["scenario"] for vector in found} <= scenarios
+    steps = {name: {one["step"] for one in found if one["scenario"] == name and "step" in one} for name in scenarios}
+    assert steps["killed at every step of receiving"] == set(chaos.RECEIVING)
+    assert steps["killed at every step of delivering"] == set(chaos.DELIVERING)
+    assert {vector["way"] for vector in found if "way" in vector} == set(WAYS)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from lxml import etree
 from lxml.builder import E
 
-from gateway.onboarding.page import Element, page, visible
+from gateway.core.text import visible
+from gateway.onboarding.page import Element, page
 from gateway.onboarding.rehearsal.found import Exchanged, Point, Rehearsal, Step
+
+#: For messages and what was found in them, which have lines.
+_visible = partial(visible, kept="\n\t")
 
 
 def as_json(rehearsal: Rehearsal) -> bytes:
@@ -39,7 +45,7 @@ def _case(rehearsal: Rehearsal, step: Step) -> Element:
     case = E.testcase(classname=f"rehearsal.{rehearsal.iso}", name=step.name, time=f"{step.seconds:.3f}")
     if not step.passed:
         wrong = "\n".join(f"{one.what}: expected {one.expected}, found {one.found}" for one in step.points if not one.ok)
-        case.append(E.failure(visible(wrong) or "nothing was looked at", message=visible(wrong.split("\n")[0]) or step.says))
+        case.append(E.failure(_visible(wrong) or "nothing was looked at", message=_visible(wrong.split("\n")[0]) or step.says))
     return case
 
 
@@ -82,15 +88,15 @@ def _section(step: Step) -> Element:
 def _row(point: Point) -> Element:
     kind = "good" if point.ok else "bad"
     return E.tr(
-        E.td(visible(point.what)),
-        E.td(visible(point.expected), {"data-head": "expected"}),
-        E.td(f"{'✓' if point.ok else '✗'} {visible(point.found)}", {"class": kind, "data-head": "found"}),
+        E.td(_visible(point.what)),
+        E.td(_visible(point.expected), {"data-head": "expected"}),
+        E.td(f"{'✓' if point.ok else '✗'} {_visible(point.found)}", {"class": kind, "data-head": "found"}),
     )
 
 
 def _message(one: Exchanged) -> Element:
     status = f" (HTTP {one.status})" if one.status else ""
-    parts = [E.summary(f"{one.sent_by}: {one.kind or 'message'} {one.id}: {one.answer}{status}"), E.pre(visible(one.body))]
+    parts = [E.summary(f"{one.sent_by}: {one.kind or 'message'} {one.id}: {one.answer}{status}"), E.pre(_visible(one.body))]
     if one.answer_body:
-        parts += [E.p("answered with", {"class": "soft"}), E.pre(visible(one.answer_body))]
+        parts += [E.p("answered with", {"class": "soft"}), E.pre(_visible(one.answer_body))]
     return E.details(*parts)
