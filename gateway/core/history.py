@@ -226,6 +226,9 @@ class _Identity(NamedTuple):
 def _divided(applied: list[Told], zone: ZoneInfo) -> Iterator[tuple[_Identity, list[Told]]]:
     """Every authorisation, and what was said of it. Authorisations are told apart by what was granted; a loss that is about none of
     them stands alone, and no grant that names no authorisation can turn it into one (choice: a loss never grants)."""
+    if len(applied) == 1:  # most operators there are
+        yield _Identity(applied[0].statement.level, applied[0].statement.number), applied
+        return
     grants = [one for one in applied if one.statement.standing.grants]
     granted = _narrowest(grants)
     for identity in granted:
@@ -356,6 +359,8 @@ def _counts_from(one: Told, zone: ZoneInfo) -> int:
 
 def _overlay(track: list[_Segment[T]], said: _Segment[T], left: Callable[[_Segment[T]], _Segment[T] | None]) -> list[_Segment[T]]:
     """``said`` from its moment on, in place of what the track held about that time but for what is ``left`` of a later segment."""
+    if not track:
+        return [said]
     earlier = [segment for segment in track if segment.since < said.since]
     later = track[len(earlier) :]
     overlaid = [*earlier, said]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from gateway.core.model import Kind, Statement
 from gateway.store import packing
@@ -20,6 +20,9 @@ from gateway.store.tables import belief, outbox
 
 #: A list speaks of everybody and stays: its own order (``as_of``) already yields to what is issued later.
 _CAN_BE_TAKEN_BACK = (Kind.UPDATE.value, Kind.NOTICE.value)
+
+
+_ARRIVED = update(belief).where(belief.c.outbox == bindparam("row"), belief.c.received.is_(None))
 
 
 class Belief(msgspec.Struct, frozen=True):
@@ -131,8 +134,9 @@ def take_back(connection: Connection, rows: Iterable[int], at: datetime) -> set[
 
 def arrived(connection: Connection, row: int, at: datetime) -> None:
     """A receipt proved that the message ``row`` arrived: what was told before of the same codes is history."""
+    if connection.execute(_ARRIVED, {"row": row, "received": at}).rowcount == 0:
+        return  # it told nothing, as most do not, or it is known already
     partner = connection.execute(select(outbox.c.partner).where(outbox.c.id == row)).scalar_one()
-    connection.execute(update(belief).where(belief.c.outbox == row, belief.c.received.is_(None)).values(received=at))
     named = select(belief.c.tin).where(belief.c.outbox == row)
     connection.execute(
         delete(belief).where(belief.c.partner == partner, belief.c.outbox < row, belief.c.tin.in_(named.scalar_subquery()))

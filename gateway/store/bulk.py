@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -18,7 +17,10 @@ def put(connection: Connection, table: Table, columns: Sequence[str], rows: Sequ
     dialect = connection.dialect
     if not rows:
         return
-    plain = [tuple([_moment(one, dialect) if isinstance(one, datetime) else one for one in row]) for row in rows]
+    moments = {place for place, column in enumerate(columns) if isinstance(table.c[column].type, Moment)}
+    plain = list(rows)
+    if moments:
+        plain = [tuple([_moment(one, dialect) if place in moments else one for place, one in enumerate(row)]) for row in rows]
     named = ", ".join(f'"{column}"' for column in columns)
     if dialect.name == "postgresql":
         cursor = connection.connection.cursor()

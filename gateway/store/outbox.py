@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
 from gateway.store.tables import line, message, outbox, sequence
+from gateway.store.tables import partner as partner_row
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
 _pack = msgspec.msgpack.Encoder().encode
@@ -36,6 +37,48 @@ COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 _ENQUEUE = insert(outbox).returning(outbox.c.id)
 _SEQUENCE = and_(
     sequence.c.partner == bindparam("of"), sequence.c.direction == bindparam("way"), sequence.c.priority == bindparam("class")
+)
+_OF: BindParameter[str] = bindparam("of")
+_MINE: BindParameter[int] = bindparam("row")
+_FLYING = select(outbox).where(outbox.c.partner == _OF, outbox.c.state == "sending", outbox.c.due > bindparam("now")).limit(1)
+_HEAD = {
+    # One state at a time: the index then gives the head itself, and a queue of thousands costs what a short one does.
+    state: select(outbox)
+    .where(outbox.c.partner == _OF, outbox.c.state == state, outbox.c.due <= bindparam("now"))
+    .order_by(outbox.c.rank, outbox.c.id)
+    .limit(1)
+    .with_for_update()
+    for state in OPEN
+}
+_TAKE = update(outbox).where(outbox.c.id == _MINE).values(state="sending", attempt=outbox.c.attempt + 1)
+_SIGNED = update(outbox).where(outbox.c.id == _MINE, outbox.c.attempt == bindparam("try"), outbox.c.state == "sending")
+_ARRIVED = update(outbox).where(outbox.c.id == _MINE, outbox.c.state.in_((*OPEN, "expired", "dead")), outbox.c.digest.is_not(None))
+_GIVEN_UP = update(outbox).where(outbox.c.id == _MINE, outbox.c.state.in_(OPEN), outbox.c.digest.is_not(None))
+_EXPIRE = (
+    update(outbox)
+    .where(
+        outbox.c.partner == _OF, outbox.c.state.in_(OPEN), outbox.c.expires <= bindparam("now"), outbox.c.due <= bindparam("now")
+    )
+    .values(state="expired", finished=bindparam("now"), problem=func.coalesce(outbox.c.problem, "no receipt before it expired"))
+    .returning(outbox.c.message_id)
+)
+_LINE = select(line.c.until).where(line.c.partner == _OF)
+_LOCK_LINE = _LINE.with_for_update(skip_locked=True)
+_WORKS = update(line).where(line.c.partner == _OF, line.c.failures > 0).values(failures=0, until=AT_ONCE, problem=None)
+_WAITING = (
+    select(partner_row.c.iso)
+    .where(
+        partner_row.c.iso.not_in(select(line.c.partner).where(line.c.until > bindparam("now"))),
+        or_(
+            *(
+                select(outbox.c.id)
+                .where(outbox.c.partner == partner_row.c.iso, outbox.c.state == state, outbox.c.due <= bindparam("now"))
+                .exists()
+                for state in OPEN
+            )
+        ),
+    )
+    .order_by(partner_row.c.iso)
 )
 _LAST_SEEN, _SAW = select(sequence.c.last).where(_SEQUENCE), update(sequence).where(_SEQUENCE)
 
@@ -192,20 +235,15 @@ def lease(connection: Connection, partner: str, *, now: datetime, until: datetim
     """
     if not _take_line(connection, partner, now):
         return None
-    mine = outbox.c.partner == partner
-    flying = connection.execute(select(outbox).where(mine, outbox.c.state == "sending", outbox.c.due > now).limit(1)).first()
+    queue = {"of": partner, "now": now}
+    flying = connection.execute(_FLYING, queue).first()
     if flying is not None:
         return _leased(flying, flying.attempt) if again and flying.body is not None else None
-    row = connection.execute(
-        select(outbox)
-        .where(mine, outbox.c.state.in_(OPEN), outbox.c.due <= now)
-        .order_by(outbox.c.rank, outbox.c.id)
-        .limit(1)
-        .with_for_update()
-    ).first()
-    if row is None:
+    heads = [row for state in OPEN if (row := connection.execute(_HEAD[state], queue).first()) is not None]
+    if not heads:
         return None
-    connection.execute(update(outbox).where(outbox.c.id == row.id).values(state="sending", attempt=row.attempt + 1, due=until))
+    row = min(heads, key=lambda one: (one.rank, one.id))
+    connection.execute(_TAKE, {"row": row.id, "due": until})
     return _leased(row, row.attempt + 1)
 
 
@@ -227,12 +265,11 @@ def _leased(row: Any, attempt: int) -> Leased:
 
 def _take_line(connection: Connection, partner: str, now: datetime) -> bool:
     """Locks the partner's line for this transaction. Without it, two couriers could each take one message of one partner."""
-    until = connection.execute(select(line.c.until).where(line.c.partner == partner)).scalar_one_or_none()
+    until = connection.execute(_LINE, {"of": partner}).scalar_one_or_none()
     if until is None:
         insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         connection.execute(insert_for(line).values(partner=partner, failures=0, until=AT_ONCE).on_conflict_do_nothing())
-    locked = select(line.c.until).where(line.c.partner == partner).with_for_update(skip_locked=True)
-    until = connection.execute(locked).scalar_one_or_none()
+    until = connection.execute(_LOCK_LINE, {"of": partner}).scalar_one_or_none()
     return until is not None and until <= now
 
 
@@ -252,8 +289,7 @@ def failed(connection: Connection, partner: str, *, now: datetime, problem: str)
 
 def works(connection: Connection, partner: str) -> None:
     """The partner answered: its line is good."""
-    bad = (line.c.partner == partner) & (line.c.failures > 0)
-    connection.execute(update(line).where(bad).values(failures=0, until=AT_ONCE, problem=None))
+    connection.execute(_WORKS, {"of": partner})
 
 
 def lines(connection: Connection) -> dict[str, tuple[int, datetime, str]]:
@@ -274,8 +310,8 @@ def number(connection: Connection, leased: Leased) -> Header:
 
 def signed(connection: Connection, leased: Leased, body: bytes, digest: str, good_until: datetime) -> bool:
     """Keeps the bytes before they are first sent: every further try sends these very bytes. False: the lease was lost meanwhile."""
-    kept = update(outbox).where(_fence(leased)).values(body=body, digest=digest, good_until=good_until)
-    return connection.execute(kept).rowcount == 1
+    kept = {"row": leased.id, "try": leased.attempt, "body": body, "digest": digest, "good_until": good_until}
+    return connection.execute(_SIGNED, kept).rowcount == 1
 
 
 def _fence(leased: Leased) -> ColumnElement[bool]:
@@ -298,16 +334,12 @@ def postpone(connection: Connection, leased: Leased, due: datetime, problem: str
 
 def expire(connection: Connection, partner: str, now: datetime) -> list[str]:
     """Ends what nobody holds and is past its time; returns the message ids. They stay, for a person to look at."""
-    over = update(outbox).where(outbox.c.partner == partner, outbox.c.state.in_(OPEN), outbox.c.due <= now, outbox.c.expires <= now)
-    ended = over.values(state="expired", finished=now, problem=func.coalesce(outbox.c.problem, "no receipt before it expired"))
-    return list(connection.execute(ended.returning(outbox.c.message_id)).scalars())
+    return list(connection.execute(_EXPIRE, {"of": partner, "now": now}).scalars())
 
 
 def waiting(connection: Connection, now: datetime) -> list[str]:
     """The partners that have something due and whose line is not left alone."""
-    resting = select(line.c.partner).where(line.c.until > now)
-    due = select(outbox.c.partner).where(outbox.c.state.in_(OPEN), outbox.c.due <= now, outbox.c.partner.not_in(resting))
-    return list(connection.execute(due.distinct().order_by(outbox.c.partner)).scalars())
+    return list(connection.execute(_WAITING, {"now": now}).scalars())
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -334,13 +366,9 @@ def settle(connection: Connection, row: int, state: str, *, at: datetime, answer
 
     A receipt counts whenever it comes: proof of arrival is no less proof because a lease had ended, or because we gave up.
     """
-    may = (*OPEN, "expired", "dead") if state == "delivered" else OPEN
-    done = connection.execute(
-        update(outbox)
-        .where(outbox.c.id == row, outbox.c.state.in_(may), outbox.c.digest.is_not(None))
-        .values(state=state, finished=at, answer=answer, problem=problem)
-    )
-    return done.rowcount == 1
+    ends = _ARRIVED if state == "delivered" else _GIVEN_UP
+    ended = {"row": row, "state": state, "finished": at, "answer": answer, "problem": problem}
+    return connection.execute(ends, ended).rowcount == 1
 
 
 class Ended(msgspec.Struct, frozen=True):

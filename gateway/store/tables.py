@@ -225,7 +225,7 @@ outbox = Table(
     Index("ix_outbox_partner_state_rank", "partner", "state", "rank", "id"),
     Index("ix_outbox_partner_rank_sequence", "partner", "rank", "sequence"),
     Index("ix_outbox_partner_kind", "partner", "kind", "id"),
-    Index("ix_outbox_state_due", "state", "due"),
+    Index("ix_outbox_partner_state_expires", "partner", "state", "expires"),
 )
 
 #: How the line to a partner is: tries that failed since the last that did not, and until when it is left alone (the database's clock).

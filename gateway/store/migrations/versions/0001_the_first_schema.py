@@ -234,7 +234,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_partner_kind", ["partner", "kind", "id"], unique=False)
         batch_op.create_index("ix_outbox_partner_rank_sequence", ["partner", "rank", "sequence"], unique=False)
         batch_op.create_index("ix_outbox_partner_state_rank", ["partner", "state", "rank", "id"], unique=False)
-        batch_op.create_index("ix_outbox_state_due", ["state", "due"], unique=False)
+        batch_op.create_index("ix_outbox_partner_state_expires", ["partner", "state", "expires"], unique=False)
 
     op.create_table(
         "sequence",
@@ -403,7 +403,7 @@ def downgrade() -> None:
     op.drop_table("statement")
     op.drop_table("sequence")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index("ix_outbox_state_due")
+        batch_op.drop_index("ix_outbox_partner_state_expires")
         batch_op.drop_index("ix_outbox_partner_state_rank")
         batch_op.drop_index("ix_outbox_partner_rank_sequence")
         batch_op.drop_index("ix_outbox_partner_kind")
