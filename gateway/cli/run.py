@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -30,13 +31,13 @@ from gateway.wire.algorithms import VerifyKey
 def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
     """Runs one node until it is told to end."""
     with _built(settings) as gateway:
-        asyncio.run(_serve(gateway, settings.host, settings.port if port is None else port, courier))
+        uvloop.run(_serve(gateway, settings.host, settings.port if port is None else port, courier))
 
 
 def courier(settings: Settings) -> None:
     """Runs a node that delivers and listens to nobody, until it is told to end."""
     with _built(settings) as gateway:
-        asyncio.run(_deliver(gateway))
+        uvloop.run(_deliver(gateway))
 
 
 @contextmanager
@@ -89,4 +90,4 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
         listening = Server(server.create_app(box, gateway), "127.0.0.1", port)
         listener.listen(128)
         print(json.dumps({"url": url, "iso": iso, "certificate": str(key.folder / "certificate.pem")}), flush=True)
-        asyncio.run(listening.serve([listener]))
+        uvloop.run(listening.serve([listener]))

@@ -51,11 +51,13 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. ``refusal`` is None where the message was taken; ``signed`` is None where no partner could be named to sign for."""
+    """What goes back. ``refusal`` is None where the message was taken; ``signed`` is None where no partner could be named to sign for.
+    ``kind`` is of what was taken."""
 
     status: int
     signed: bytes | None
     refusal: Refusal | None = None
+    kind: Kind | None = None
 
 
 async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
@@ -79,12 +81,13 @@ async def take(node: Node, kept: Kept) -> Answer:
         return await _refuse(node, outcome.ended, kept, outcome)
     recorded = outcome.ended
     assert recorded is not None, "what is not refused is recorded"
+    assert outcome.proven is not None, "what is recorded is proven"
     node.ahead.update(dict.fromkeys(recorded.timelines, recorded.entry))
     node.changed(recorded.timelines)  # 8
     node.step("told")
     given = await mailbox.give(node, recorded.pull, fresh=recorded.fresh) if recorded.pull else None
     node.step("answering")
-    return Answer(200, given or recorded.answer)
+    return Answer(200, given or recorded.answer, kind=outcome.proven.kind)
 
 
 async def _here(node: Node, kept: Kept) -> Outcome:

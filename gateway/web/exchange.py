@@ -13,16 +13,19 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind
 from gateway.exchange.judge import Transport
 from gateway.exchange.node import Node
 from gateway.exchange.receive import receive
 from gateway.web import body, problems
 from gateway.web.documents import describe
 from gateway.web.guard import Served
+from gateway.web.service import Service
 from gateway.wire.certificate import from_pem
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["exchange"])
+PATH = "/exchange"
 XML = "application/xml"
 #: A proxy that ends TLS gives the client's certificate in this header (RFC 9440).
 FORWARDED = "client-cert"
@@ -30,17 +33,22 @@ FORWARDED = "client-cert"
 REMOTE = "x-real-ip"
 
 
-@router.post("/exchange", openapi_extra=describe(takes=bytes, gives=bytes, media=(XML, XML)))
+@router.post(PATH, openapi_extra=describe(takes=bytes, gives=bytes, media=(XML, XML)))
 async def exchange(request: Request, service: Served) -> Response:
     """Takes one signed message of a partner. The answer is a signed receipt or a signed refusal; a problem where no partner can be named
     to sign for."""
+    return await take(request, service)
+
+
+async def take(request: Request, service: Service) -> Response:
+    """The same for who comes past the router. Raises ``Refusal`` where the answer is a problem."""
     kind, charset = body.media_type(request)
     if kind != XML or charset not in ("", "utf-8"):
         raise Refusal(Code.MEDIA_TYPE, field="Content-Type", value=request.headers.get("content-type"))
     transport = _transport(request, service.node)
     async with body.whole(request, service.node.settings.body_limit, service.room) as message:
         answer = await receive(service.node, message, transport)
-    if answer.refusal is None:
+    if answer.kind is Kind.LIST:
         # What a list says of how far the data reaches is told to the very next question too, not at the next poll.
         await asyncio.to_thread(service.refresh)
     if answer.signed is None:

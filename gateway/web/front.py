@@ -1,7 +1,7 @@
-"""The outermost callable: counts every request, and answers ``GET /v1/eligibility`` before any router is asked.
+"""The outermost callable: counts every request, and answers ``GET /v1/eligibility`` and ``POST /exchange`` before any router is asked.
 
-That one route is asked by every declaration of a country, and a router with its middleware costs more than the answer. What it answers
-is the router's own answer: both call ``questions.answer_one``.
+The one is asked by every declaration of a country, the other by every system of every partner, and a router with its middleware costs
+more than the answer, or a good part of it. What they answer is the routes' own answer: both call ``questions.answer_one``, ``exchange.take``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from gateway.store.tokens import Scope
-from gateway.web import problems
+from gateway.web import exchange, problems
 from gateway.web.questions import answer_one
 from gateway.web.service import Service
 
@@ -41,6 +44,11 @@ class Front:
             status = await self._eligibility(scope, receive, send)
             self._service.metrics.served(PATH, status, time.perf_counter() - started)
             return
+        if scope["path"] == exchange.PATH and scope["method"] == "POST":
+            response = await self._exchange(Request(scope, receive))
+            await response(scope, receive, send)
+            self._service.metrics.served(exchange.PATH, response.status_code, time.perf_counter() - started)
+            return
         status = 500
 
         async def noting(message: Message) -> None:
@@ -54,6 +62,12 @@ class Front:
             await self.app(scope, receive, noting)
         route = getattr(scope.get("route"), "path", "other")
         self._service.metrics.served(route, status, time.perf_counter() - started)
+
+    async def _exchange(self, request: Request) -> Response:
+        try:
+            return await exchange.take(request, self._service)
+        except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
+            return problems.answer(error, request.scope["query_string"], self._service)
 
     async def _eligibility(self, scope: Message, receive: Receive, send: Send) -> int:
         service, query = self._service, scope["query_string"]

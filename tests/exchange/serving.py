@@ -7,7 +7,6 @@ With AEO_TEST_CLOCK naming a file, the node's clock goes wrong by as many second
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -15,6 +14,8 @@ import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import uvloop
 
 from gateway import app
 from gateway.cli import run
@@ -41,7 +42,7 @@ def main(port: int, courier: bool, crash: dict[str, int]) -> None:
 
     gateway.node.step = step
     try:
-        asyncio.run(run._serve(gateway, "127.0.0.1", port, courier))
+        uvloop.run(run._serve(gateway, "127.0.0.1", port, courier))
     finally:
         gateway.close()
 
