@@ -57,8 +57,8 @@ def _forget_peak() -> None:
         clear.write_text("5")
 
 
-def resident(name: str) -> float:
-    """``VmRSS`` (now) or ``VmHWM`` (peak) of this process in MiB; 0 where the system does not say."""
-    status = Path("/proc/self/status")
+def resident(name: str, pid: int | str = "self") -> float:
+    """``VmRSS`` (now) or ``VmHWM`` (peak) of a process in MiB; 0 where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:")), 0.0)
