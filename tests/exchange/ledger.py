@@ -27,18 +27,22 @@ from tests.exchange.installation import Installation
 OWED = ("list", "update", "notice")
 
 
+#: Of so many messages the digest is made anew from their bytes.
+LOOKED_AT = 5_000
+
+
 @dataclass(slots=True)
 class Ledger:
-    """``receipts``: what senders were given, by message id, with the partner and the bytes they had sent."""
+    """``receipts``: what senders were given, by message id: the partner, the SHA-256 of what they had sent, and that of the receipt."""
 
     receipts: dict[str, tuple[str, bytes, bytes]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
     def given(self, iso: str, message_id: str, body: bytes, receipt: bytes) -> None:
         """A sender got a receipt; a second one for the same message must be the very same."""
-        before = self.receipts.setdefault(message_id, (iso, body, receipt))
-        if before[2] != receipt:
-            self.refused.append(f"{message_id} got two receipts")
+        now = (iso, sha256(body).digest(), sha256(receipt).digest())
+        if self.receipts.setdefault(message_id, now) != now:
+            self.refused.append(f"TWICE: {message_id} got two receipts, or was two messages")
 
     def faults(self, installation: Installation) -> list[str]:
         """Everything that does not add up, once the gateway has come to rest."""
@@ -60,15 +64,18 @@ def _digest(body: bytes) -> str:
 
 
 def _received(connection: Connection, receipts: Mapping[str, tuple[str, bytes, bytes]]) -> Iterator[str]:
-    rows = {row.message_id: row for row in connection.execute(select(message))}
-    for message_id, (iso, body, receipt) in receipts.items():
-        row = rows.get(message_id)
-        if row is None:
-            yield f"LOST: {iso} holds a receipt for {message_id}, of which there is no record"
-        elif row.answer != receipt:
-            yield f"{message_id} has another receipt on record than its sender was given"
-        elif row.digest != _digest(body):
-            yield f"{message_id} is on record with another digest"
+    rows: dict[str, tuple[str, bytes, bytes]] = {}
+    columns = (message.c.partner, message.c.message_id, message.c.digest, message.c.body, message.c.answer)
+    for row in connection.execute(select(*columns)):
+        rows[row.message_id] = (row.partner, sha256(row.body).digest(), sha256(row.answer).digest())
+        if len(rows) <= LOOKED_AT and row.digest != _digest(row.body):
+            yield f"{row.message_id} is on record with another digest"
+    for message_id, held in receipts.items():
+        kept = rows.get(message_id)
+        if kept is None:
+            yield f"LOST: {held[0]} holds a receipt for {message_id}, of which there is no record"
+        elif kept != held:
+            yield f"{message_id} is on record with other bytes than were sent, or another receipt than its sender was given"
     outcomes = Counter(connection.execute(select(intake.c.outcome)).scalars())
     if outcomes["pending"]:
         yield f"{outcomes['pending']} intakes were never judged"
@@ -78,36 +85,44 @@ def _received(connection: Connection, receipts: Mapping[str, tuple[str, bytes, b
 
 def _recorded(connection: Connection) -> Iterator[str]:
     """Of every message: its statements once, its journal entry once, its result once."""
-    said: dict[str, list[Any]] = defaultdict(list)
-    for row in connection.execute(select(statement).order_by(statement.c.id)):
-        if not row.derived:
-            said[row.message_id].append(packing.told(row.body).statement)
-    entries: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    said: dict[str, _Said] = defaultdict(_Said)
+    own = select(statement.c.message_id, statement.c.body).where(statement.c.derived.is_(False)).order_by(statement.c.id)
+    for row in connection.execute(own):
+        said[row.message_id].add(packing.pack(packing.told(row.body).statement))
+    entries: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for body in connection.execute(select(entry.c.body).where(entry.c.kind == "message")).scalars():
         found = json.loads(body)
-        entries[found["subject"]].append(found)
+        entries[found["subject"]].append((found["digest"], found["receipt"], found["statements_digest"]))
     owed = Counter(
         connection.execute(select(message.c.kind, message.c.message_id).where(message.c.kind.in_(OWED))).scalars("message_id")
     )
-    results = Counter(_refers(row.header) for row in connection.execute(select(outbox).where(outbox.c.kind == "result")))
-    if set(results) != set(owed) or any(count != 1 for count in results.values()):
-        yield f"results are {dict(results)}, owed are {sorted(owed)}"
-    ids = set()
-    for row in connection.execute(select(message)):
-        ids.add(row.message_id)
-        if len(said[row.message_id]) != row.statements:
-            yield f"{row.message_id} said {row.statements} things, {len(said[row.message_id])} are on record"
-        if len(entries[row.message_id]) != 1:
-            yield f"{row.message_id} has {len(entries[row.message_id])} entries in the journal"
-            continue
-        (one,) = entries[row.message_id]
-        digest = sha256(b"".join(packing.pack(each) for each in said[row.message_id])).hexdigest()
-        expected = (row.digest, sha256(row.answer).hexdigest(), digest)
-        if (one["digest"], one["receipt"], one["statements_digest"]) != expected:
-            yield f"the journal's entry of {row.message_id} is about something else"
-    for stray in (set(said) | set(entries)) - ids:
-        if said[stray] or entries[stray]:
-            yield f"there is a trace of {stray}, which is not on record"
+    results = Counter(map(_refers, connection.execute(select(outbox.c.header).where(outbox.c.kind == "result")).scalars()))
+    for about in (set(owed) | set(results)) if results != owed else ():
+        if results[about] != owed[about]:
+            yield f"{results[about]} results are about {about}, {owed[about]} are owed"
+    columns = (message.c.message_id, message.c.statements, message.c.digest, message.c.answer)
+    for message_id, count, digest, answer in connection.execute(select(*columns)):
+        told, told_of = said.pop(message_id, _Said()), entries.pop(message_id, [])
+        if told.count != count:
+            yield f"{message_id} said {count} things, {told.count} are on record"
+        if len(told_of) != 1:
+            yield f"{message_id} has {len(told_of)} entries in the journal"
+        elif told_of[0] != (digest, sha256(answer).hexdigest(), told.digest.hexdigest()):
+            yield f"the journal's entry of {message_id} is about something else"
+    for stray in said.keys() | entries.keys():
+        yield f"there is a trace of {stray}, which is not on record"
+
+
+@dataclass(slots=True)
+class _Said:
+    """How many things a message said, and the SHA-256 over them in their order."""
+
+    count: int = 0
+    digest: Any = field(default_factory=sha256)
+
+    def add(self, packed: bytes) -> None:
+        self.count += 1
+        self.digest.update(packed)
 
 
 def _refers(header: bytes) -> str:
@@ -134,15 +149,18 @@ def _sent(connection: Connection, boxes: Mapping[str, Box]) -> Iterator[str]:
         for row in connection.execute(select(entry.c.kind, entry.c.subject).where(entry.c.kind.in_(("sent", "delivered"))))
     )
     numbers = defaultdict(list)
-    for row in connection.execute(select(outbox).order_by(outbox.c.id)):
-        heard = sum(one.header.id == row.message_id for one in boxes[row.partner].heard)
+    heard_by = {iso: Counter(one.header.id for one in box.heard) for iso, box in boxes.items()}
+    columns = (outbox.c.partner, outbox.c.message_id, outbox.c.state, outbox.c.rank, outbox.c.sequence)
+    held = (outbox.c.answer.is_not(None).label("answered"), outbox.c.body.is_not(None).label("signed"))
+    for row in connection.execute(select(*columns, *held).order_by(outbox.c.id)):
+        heard = heard_by[row.partner][row.message_id]
         if heard > 1:
             yield f"TWICE: {row.partner} took {row.message_id} {heard} times"
-        if row.state == "delivered" and (not heard or not row.answer):
+        if row.state == "delivered" and (not heard or not row.answered):
             yield f"{row.message_id} counts as delivered, {row.partner} has not heard it"
         if heard and row.state not in ("delivered", "sending", "queued"):
             yield f"{row.partner} heard {row.message_id}, which counts as {row.state}"
-        expected = (int(row.body is not None), int(row.state == "delivered"))
+        expected = (int(row.signed), int(row.state == "delivered"))
         if (entries["sent", row.message_id], entries["delivered", row.message_id]) != expected:
             yield f"the journal tells of {row.message_id} otherwise than {row.state}"
         if row.sequence:
