@@ -59,11 +59,12 @@ def transcribe(
             scope=scope,
         )
         try:
-            with desk.database.write.begin() as connection:
-                done = transcription.propose(connection, desk, live, mailed, reason=reason, who=_person(person), at=utc_now())
+            read = transcription.read(desk, live, mailed, utc_now())
         except Unmapped as unmapped:
             _tell_draft(desk, live, unmapped, quiet=as_json)
             raise
+        with desk.database.write.begin() as connection:
+            done = transcription.propose(connection, live, mailed, read, reason=reason, who=_person(person), at=utc_now())
     refused = done.read.refused
     listed = report or file.with_name(f"{file.stem}.refused.csv")
     if refused:
@@ -116,8 +117,11 @@ def transcribed(
 
 def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
     """The second person: the spreadsheet counts from now on, and every answer that rests on it says that it was transcribed."""
-    with opened() as desk, desk.database.write.begin() as connection:
-        done = transcription.confirm(connection, desk, number, who=_person(person), at=utc_now())
+    with opened() as desk:
+        with desk.database.reading() as connection:  # a large file takes a while to read, and nobody is to wait for that
+            read = transcription.again(connection, desk, transcription.waiting(connection, number))
+        with desk.database.write.begin() as connection:
+            done = transcription.confirm(connection, number, read, who=_person(person), at=utc_now())
     one = done.transcription
     if as_json:
         print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.timelines)})

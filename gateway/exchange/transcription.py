@@ -107,20 +107,26 @@ class Confirmed:
     entry: int
 
 
-def propose(connection: Connection, house: House, live: Live, mailed: Mailed, *, reason: str, who: str, at: datetime) -> Proposal:
-    """The first person has a file read. Nothing is kept of what is not proposed.
+def read(house: House, live: Live, mailed: Mailed, at: datetime) -> Read:
+    """Reads a file, however long that takes, without a database.
 
     Raises ``Refusal`` where the file as a whole cannot be taken: DATA_INVALID, XML_DOCTYPE, BODY_TOO_LARGE, LIST_INCOMPLETE,
     CREATED_IN_FUTURE, PARTNER_SUSPENDED.
     """
+    if len(mailed.body) > house.settings.body_limit:
+        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
+    found = _read(house.environment, house.settings.administration, live, mailed, new_id(), at)
+    if not found.said.told and not found.refused:
+        raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
+    return found
+
+
+def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, reason: str, who: str, at: datetime) -> Proposal:
+    """The first person proposes what was read. Nothing is kept of what is not proposed. Raises ``Refusal``: DATA_INVALID,
+    LIST_INCOMPLETE."""
     partners.lock(connection, live.bundle.iso)
     if not reason.strip():
         raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
-    if len(mailed.body) > house.settings.body_limit:
-        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
-    read = _read(house.environment, house.settings.administration, live, mailed, new_id(), at)
-    if not read.said.told and not read.refused:
-        raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
     would = _would(connection, read.said, at)
     if not read.said.told or (read.refused and mailed.kind is Kind.LIST):
         return Proposal(None, read, would)
@@ -151,17 +157,20 @@ def propose(connection: Connection, house: House, live: Live, mailed: Mailed, *,
     return Proposal(made, read, would)
 
 
-def confirm(connection: Connection, house: House, number: int, *, who: str, at: datetime) -> Confirmed:
-    """A second person agrees, and it counts from now on. Raises ``Refusal``: NOT_FOUND; DATA_INVALID for the same person, for a second
-    time, where the partner's data changed meanwhile; LIST_INCOMPLETE where a list of that moment was applied meanwhile."""
-    live = house.partners.get(find(connection, number).partner)
-    iso = live.bundle.iso
+def confirm(connection: Connection, number: int, read: Read, *, who: str, at: datetime) -> Confirmed:
+    """A second person agrees to what was read ``again``, and it counts from now on.
+
+    Raises ``Refusal``: NOT_FOUND; DATA_INVALID for the same person, for a second time, where the partner's data changed meanwhile;
+    LIST_INCOMPLETE where a list of that moment was applied meanwhile.
+    """
+    iso = find(connection, number).partner
     state = partners.lock(connection, iso)
-    one = _waiting(connection, number)
+    one = waiting(connection, number)
     people.second(who, one.proposed_by)
     if state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
-    read = again(connection, house, one)
+    _unchanged(one, partners.in_force_now(connection, iso))
+    assert (read.said.header.id, read.said.digest) == (one.message_id, one.digest), "it is what was read of this very proposal"
     entry = journal.append(
         connection,
         "message",
@@ -202,7 +211,7 @@ def confirm(connection: Connection, house: House, number: int, *, who: str, at: 
 def discard(connection: Connection, number: int, *, reason: str, who: str, at: datetime) -> Transcription:
     """Anybody sets a proposal aside; the file stays kept. Raises ``Refusal`` as ``confirm`` does."""
     partners.lock(connection, find(connection, number).partner)
-    one = _waiting(connection, number)
+    one = waiting(connection, number)
     body: dict[str, object] = {"decision": "discard", "message": one.message_id, "who": who, "reason": reason}
     journal.append(connection, "decision", f"transcription-{number}", body, at=at, partner=one.partner)
     return _decide(connection, number, "discarded", who, at)
@@ -211,13 +220,8 @@ def discard(connection: Connection, number: int, *, reason: str, who: str, at: d
 def again(connection: Connection, house: House, one: Transcription) -> Read:
     """A proposal read again from the kept bytes. Raises ``Refusal`` DATA_INVALID where they, or the partner's data, are others now."""
     live = house.partners.get(one.partner)
+    _unchanged(one, live.bundle.digest)
     body = connection.execute(select(transcription.c.body).where(transcription.c.id == one.id)).scalar_one()
-    if live.bundle.digest != one.bundle:
-        raise Refusal(
-            Code.DATA_INVALID,
-            f"The data of {one.partner} changed since the file was read.",
-            remedy=f"Discard number {one.id} and transcribe the file again.",
-        )
     if body is None or sha256(body).hexdigest() != one.digest:
         raise Refusal(Code.DATA_INVALID, "The file kept is not the one that was proposed.", remedy="Transcribe it again.")
     mailed = Mailed(file=one.file, body=body, kind=Kind(one.kind), as_of=one.as_of, scope=one.scope)
@@ -353,7 +357,17 @@ def _new(connection: Connection, live: Live, said: Said) -> None:
         lists.refuse_applied(connection, live.bundle.iso, said.header.picture)
 
 
-def _waiting(connection: Connection, number: int) -> Transcription:
+def _unchanged(one: Transcription, bundle: str | None) -> None:
+    if bundle != one.bundle:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"The data of {one.partner} changed since the file was read.",
+            remedy=f"Discard number {one.id} and transcribe the file again.",
+        )
+
+
+def waiting(connection: Connection, number: int) -> Transcription:
+    """One that can still be decided. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     one = find(connection, number)
     if one.state != "proposed":
         raise Refusal(Code.DATA_INVALID, f"Number {number} was {one.state} by {one.decided_by} already.")

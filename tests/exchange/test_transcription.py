@@ -45,11 +45,16 @@ def mailed(
 
 def propose(house: House, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> Proposal:
     one = mailed(rows, **said)
-    return house.do(lambda c: transcription.propose(c, house.node, house.live(iso), one, reason="a mail", who=who, at=house.now))
+    read = transcription.read(house.node, house.live(iso), one, house.now)
+    return house.do(lambda c: transcription.propose(c, house.live(iso), one, read, reason="a mail", who=who, at=house.now))
 
 
 def confirm(house: House, number: int, who: str = "bob") -> Confirmed:
-    return house.do(lambda c: transcription.confirm(c, house.node, number, who=who, at=house.now))
+    return house.do(
+        lambda c: transcription.confirm(
+            c, number, transcription.again(c, house.node, transcription.waiting(c, number)), who=who, at=house.now
+        )
+    )
 
 
 def counted(house: House, rows: Sequence[Row], **said: Any) -> Confirmed:
