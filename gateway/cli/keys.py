@@ -14,7 +14,7 @@ from gateway.cli.common import Json, console, print_json, settings
 from gateway.cli.show import known
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import announce
-from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key, create_token_key
+from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, create_token_key
 from gateway.trust.pkcs11 import Token
 from gateway.trust.selfsigned import Subject
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True, help="The keys this gateway signs with. A private key never leaves the key directory or the token."
 )
 
+Identity = Annotated[str, typer.Argument(help="The key's id, as `key list` shows it; or its name, for the one that signs now.")]
 Name = Annotated[str, typer.Argument(help="The key's name; AEO_KEY says which one signs.")]
 InToken = Annotated[
     tuple[str, str, str] | None,
@@ -72,15 +73,16 @@ def list_(as_json: Json = False) -> None:
         print_json(rows)
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("key", "state", "purpose", "algorithm", "signs from", "certificate until"):
-        table.add_column(heading)
+    for heading in ("key", "state", "purpose", "algorithm", "signs from (UTC)", "certificate until"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(row["id"], row["state"], row["purpose"], row["algorithm"], row["signs_from"], row["not_after"])
+        moments = (row[name][:16].replace("T", " ") for name in ("signs_from", "not_after"))
+        table.add_row(row["id"], row["state"], row["purpose"], row["algorithm"], *moments)
     console.print(table if rows else "There is no key yet: aeo-gateway key create")
 
 
 @app.command()
-def show(identity: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")], as_json: Json = False) -> None:
+def show(identity: Identity = "gateway", as_json: Json = False) -> None:
     """One key: everything but its secret, and which partners acknowledged its announcement."""
     key = _key(identity)
     row = _row(key)
@@ -120,16 +122,19 @@ def rotate(
 
 
 @app.command("export-certificate")
-def export_certificate(identity: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")]) -> None:
+def export_certificate(identity: Identity = "gateway") -> None:
     """Print the certificate (PEM) that partners pin."""
     typer.echo(_key(identity).pem, nl=False)
 
 
 def _key(identity: str) -> Key:
-    keys = {key.id: key for key in KeyRing(settings().keys).all()}
-    if identity not in keys:
-        raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
-    return keys[identity]
+    ring = KeyRing(settings().keys)
+    states = ring.states(identity, utc_now())
+    wanted = next((one for one, state in states.items() if state is State.CURRENT), identity)
+    for key in ring.all():
+        if key.id == wanted:
+            return key
+    raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
 
 
 def _row(key: Key) -> dict[str, str]:

@@ -139,6 +139,9 @@ def test_the_life_of_a_key(terminal: Terminal) -> None:
     shown = terminal.json("key", "show", "gateway-2")
     assert (shown["purpose"], shown["held_by"], shown["announced"]) == ("production", "file", [])
     assert terminal.run("key", "export-certificate", "gateway-2").startswith("-----BEGIN CERTIFICATE-----")
+    assert terminal.run("key", "export-certificate", "gateway") == terminal.run("key", "export-certificate", "gateway-1"), (
+        "the one that signs"
+    )
     assert "already to take over" in terminal.run("key", "rotate", expect=2)
     assert "cannot be opened through" in terminal.run("key", "create", "other", "--token", "nothing.so", "t", "k", expect=2)
     held = (terminal.home / "keys" / "gateway-2" / "key.pem").read_text()
