@@ -1,5 +1,5 @@
 """Any answer again as it was known then: statements, lists, partner data, law, switches and domestic enterprises of a past moment, by our
-own clock. Everything comes from the store, for some hundred codes at a time, so that thousands take a second and not a minute."""
+own clock. Everything comes from the store, for a hundred codes at a time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gateway.store import partners, statements, switches
 from gateway.store.live import Partners, folding
 from gateway.store.tables import listing, listing_part, message, operator
 
-#: So many questions are looked up together.
-TOGETHER = 250
+#: So many questions are looked up together: more hold the interpreter for longer than others should wait.
+TOGETHER = 100
 
 
 class Then:
