@@ -349,6 +349,15 @@ def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
         read(workbook(HEADINGS, ROW))
 
 
+def test_elements_that_cost_memory_and_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def many(name: str, part: bytes) -> bytes:
+        return part.replace(b"</row>", b"<x/>" * 500 + b"</row>", 1) if "sheet1" in name else part
+
+    monkeypatch.setattr(book, "MAX_ELEMENTS", 500)
+    with pytest.raises(Refusal, match="more than 500 elements"):
+        read(rezipped(workbook(HEADINGS, ROW), many))
+
+
 def test_a_broken_reference_and_what_is_no_workbook() -> None:
     broken = rezipped(workbook(HEADINGS, ROW), lambda name, part: part.replace(b'r="1"', b'r="one"') if "sheet1" in name else part)
     for body in (broken, b"PK\x03\x04", b"\xd0\xcf\x11\xe0 an old or encrypted one", b"", text(HEADINGS, ROW)):

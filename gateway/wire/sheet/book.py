@@ -22,7 +22,8 @@ from gateway.core.errors import Code, Refusal
 #: Number of the row, from 1, and its cells.
 Cells = tuple[int, Sequence[object]]
 
-MAX_UNPACKED = 256 << 20
+#: Bytes and XML elements of all parts together: each element costs memory when a part is parsed, however few bytes it takes.
+MAX_UNPACKED, MAX_ELEMENTS = 256 << 20, 6_000_000
 #: Rows and columns of one sheet. A cell farther off is refused: each row would be filled up to it.
 MAX_ROWS, MAX_COLUMNS = 200_000, 256
 
@@ -140,12 +141,41 @@ def _look_into(file: Path | BinaryIO) -> None:
             )
         if any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
             raise Refusal(Code.DATA_INVALID, "The workbook holds macros.", remedy="Save it as .xlsx, without macros.")
-        if any(b"<!" in _start(archive, part) for part in parts if part.filename.endswith((".xml", ".rels"))):
+        parsed = [part for part in parts if part.filename.endswith((".xml", ".rels"))]
+        if any(b"<!" in _start(archive, part) for part in parsed):
             raise Refusal(
                 Code.XML_DOCTYPE,
                 "The workbook holds a document type declaration.",
                 remedy="Save it again with a spreadsheet program.",
             )
+        counted = _Counted()
+        for part in parsed:
+            _count(archive, part, counted)
+
+
+class _Counted:
+    """What a parser tells of elements without building any. Raises ``Refusal`` where there are too many."""
+
+    def __init__(self) -> None:
+        self._left = MAX_ELEMENTS
+
+    def start(self, tag: object, attributes: object) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Refusal(
+                Code.DATA_INVALID, f"The workbook holds more than {MAX_ELEMENTS:,} elements.", remedy="Split it, or send CSV."
+            )
+
+    def close(self) -> None:
+        """One part is over; the next goes on counting."""
+
+
+def _count(archive: zipfile.ZipFile, part: zipfile.ZipInfo, counted: Any) -> None:
+    parser = etree.XMLParser(target=counted, resolve_entities=False, no_network=True)
+    with archive.open(part) as stream:
+        while chunk := stream.read(1 << 16):
+            parser.feed(chunk)
+    parser.close()
 
 
 def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
