@@ -16,14 +16,14 @@ from gateway.core.errors import Code, Refusal
 from gateway.exchange import growth
 from gateway.exchange import retention as putting_away
 from gateway.exchange.growth import Line, Overview
-from gateway.store import retention
+from gateway.store import retention, shelves
 
 app = typer.Typer(
     no_args_is_help=True,
     help="How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
 )
 
-Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(retention.BY_NAME)}.")]
+Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(shelves.BY_NAME)}.")]
 Because = Annotated[str, typer.Option(help="The rule or decision that says so; the journal keeps it.")]
 
 
@@ -38,7 +38,7 @@ def show(as_json: Json = False) -> None:
         return
     console.print(_kept(found), _growing(found))
     console.print(_summary(found), highlight=False, soft_wrap=True)
-    names = ", ".join(shelf.name for shelf in retention.SHELVES if shelf.asked)
+    names = ", ".join(shelf.name for shelf in shelves.SHELVES if shelf.asked)
     console.print(
         f"Of {names} nothing goes within {asked.days} days: a partner may still send, or ask, again. What is open never goes.",
         highlight=False,
@@ -65,7 +65,7 @@ def _kept(found: Overview) -> Table:
 def _why(line: Line) -> str:
     if line.rule is not None:
         return escape(f"{line.rule.days} days: {line.rule.because}")
-    return f"always: {line.purpose}" if line.shelf in retention.KEPT else "no rule, so kept"
+    return f"always: {line.purpose}" if line.shelf in shelves.KEPT else "no rule, so kept"
 
 
 def _growing(found: Overview) -> Table:
@@ -134,7 +134,7 @@ def run(
             rules = retention.rules(connection)
         if shelf is not None and retention.shelf_of(shelf).name not in rules:
             raise Refusal(Code.NOT_FOUND, f"The shelf {shelf!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
-        for one in retention.SHELVES:
+        for one in shelves.SHELVES:
             rule = rules.get(one.name)
             if rule is None or shelf not in (None, one.name):
                 continue

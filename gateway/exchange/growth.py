@@ -14,7 +14,7 @@ from sqlalchemy import true as always
 from gateway.core import forecast
 from gateway.exchange import retention as putting_away
 from gateway.exchange.say import House
-from gateway.store import retention
+from gateway.store import retention, shelves
 from gateway.store.retention import Rule
 from gateway.store.tables import entry
 
@@ -59,10 +59,10 @@ def overview(connection: Connection, house: House, at: datetime) -> Overview:
     first = connection.execute(select(func.min(entry.c.at))).scalar_one()
     began = (first.date() - _EPOCH).days if first else today
     rules = retention.rules(connection)
-    shelves: dict[str, forecast.Shelf] = {}
+    classes: dict[str, forecast.Shelf] = {}
     lines: list[Line] = []
 
-    for one in retention.SHELVES:
+    for one in shelves.SHELVES:
         came = retention.by_day(connection, one.table, one.at, one.size, one.filled)
         rule, due = rules.get(one.name), (0, 0)
         shelf = forecast.Shelf(_bytes(came))
@@ -72,15 +72,15 @@ def overview(connection: Connection, house: House, at: datetime) -> Overview:
             late = max(0, sum(size for day, (_, size) in came.items() if day <= today - rule.days) - due[1])
             passed = late + due[1] + rule.bytes
             shelf = forecast.Shelf(_bytes(came), rule.days, late, late / passed if passed else 0.0)
-        shelves[one.name] = shelf
+        classes[one.name] = shelf
         words = {"holds": one.holds, "purpose": one.purpose, "stays": one.stays}
         lines.append(_line(one.name, words, came, shelf, rule, due, today, began))
-    for name, (why, table, moment, size) in retention.KEPT.items():
+    for name, (why, table, moment, size) in shelves.KEPT.items():
         came = retention.by_day(connection, table, moment, size, always())
-        shelves[name] = forecast.Shelf(_bytes(came))
+        classes[name] = forecast.Shelf(_bytes(came))
         words = {"holds": f"every row of {table.name}", "purpose": why, "stays": "everything"}
-        lines.append(_line(name, words, came, shelves[name], None, (0, 0), today, began))
-    return _total(connection, house, lines, shelves, today, began)
+        lines.append(_line(name, words, came, classes[name], None, (0, 0), today, began))
+    return _total(connection, house, lines, classes, today, began)
 
 
 def _bytes(came: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -114,17 +114,17 @@ def _line(
 
 
 def _total(
-    connection: Connection, house: House, lines: list[Line], shelves: Mapping[str, forecast.Shelf], today: int, began: int
+    connection: Connection, house: House, lines: list[Line], classes: Mapping[str, forecast.Shelf], today: int, began: int
 ) -> Overview:
     database, reusable = size_of(connection)
     disk = disk_left(house.settings.database_url)
-    used, counted = database - reusable, sum(one.size for one in shelves.values())
+    used, counted = database - reusable, sum(one.size for one in classes.values())
     # What rows take beside their contents, as it is now; a database that has hardly begun says nothing of that (choice: at most thrice).
     factor = min(3.0, max(1.0, used / counted)) if counted else 1.0
-    month = {name: one.growth(today, WINDOWS[-1], began) for name, one in shelves.items()}
+    month = {name: one.growth(today, WINDOWS[-1], began) for name, one in classes.items()}
 
     def size_in(days: int) -> float:
-        return used + factor * sum(one.after(today, days, month[name]) - one.size for name, one in shelves.items())
+        return used + factor * sum(one.after(today, days, month[name]) - one.size for name, one in classes.items())
 
     room = None if disk is None else database + disk - used
     full = None if room is None else forecast.first_over(room, lambda days: size_in(days) - used)

@@ -20,9 +20,10 @@ from gateway.core import history
 from gateway.exchange import facts, sealer
 from gateway.exchange.node import Node
 from gateway.exchange.say import House
-from gateway.store import leases, retention, statements
+from gateway.store import leases, retention, shelves, statements
 from gateway.store.live import Live, folding
-from gateway.store.retention import Due, Rule, Shelf
+from gateway.store.retention import Due, Rule
+from gateway.store.shelves import Shelf
 from gateway.store.statements import chunks
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ async def once(node: Node) -> int:
 def _in_force(node: Node, at: datetime) -> list[Rule]:
     with node.database.reading() as connection:
         rules = retention.rules(connection)
-    return [rules[shelf.name] for shelf in retention.SHELVES if shelf.name in rules and rules[shelf.name].since + GRACE <= at]
+    return [rules[shelf.name] for shelf in shelves.SHELVES if shelf.name in rules and rules[shelf.name].since + GRACE <= at]
 
 
 def _hold(connection: Connection, node: Node) -> bool:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gateway.exchange import growth, watch
 from gateway.exchange.lists import last_complete
-from gateway.store import outbox, retention
+from gateway.store import outbox, retention, shelves
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
 from gateway.web.metrics import CONTENT_TYPE, exposition, gauge
@@ -107,7 +107,7 @@ def _gauges(service: Service) -> list[Metric]:
         gauge(
             "aeo_retention_bytes",
             "What went by the rules.",
-            [((name,), gone.get(name, 0)) for name in retention.BY_NAME],
+            [((name,), gone.get(name, 0)) for name in shelves.BY_NAME],
             ("shelf",),
         ),
         gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),

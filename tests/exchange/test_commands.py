@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
-from gateway.cli import evidence, journal, outbox
+from gateway.cli import evidence, journal, outbox, retention
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind
 from gateway.store.database import Database
@@ -102,3 +102,25 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> Non
     done = run(outbox.app, "resend", "--failed", "--reason", "the line is back", "--who", "a person")
     assert (done.exit_code, done.stdout.startswith("2 messages")) == (0, True)
     assert house.journal("decision") == [first, second]
+
+
+def test_how_long_what_is_kept_is_kept(house: House) -> None:
+    house.send(house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    nothing = run(retention.app, "run")
+    assert "everything is kept" in nothing.stdout
+    with pytest.raises(Refusal) as refused:
+        run(retention.app, "run", "--shelf", "messages")
+    assert "no rule" in refused.value.detail
+    assert run(retention.app, "set", "messages", "--days", "0", "--because", "a test's [rule]").exit_code == 0
+    dry = json.loads(run(retention.app, "run", "--dry-run", "--json").stdout)
+    assert dry["messages"]["due"] == 1
+    assert dry["messages"]["gone"] == 0
+    shown = run(retention.app, "show").stdout
+    assert "[rule]" in shown
+    assert "What is open never goes" in shown
+    assert "due, 1 went" in run(retention.app, "run").stdout
+    assert json.loads(run(retention.app, "run", "--json").stdout)["messages"]["due"] == 0
+    said = {line["shelf"]: line for line in json.loads(run(retention.app, "show", "--json").stdout)["lines"]}
+    assert said["messages"]["rule"]["rows"] == 1
+    assert run(retention.app, "unset", "messages", "--because", "kept after all").exit_code == 0
+    assert "no rule" in run(retention.app, "show").stdout

@@ -23,7 +23,7 @@ from gateway.core.model import Kind, Picture, Priority, Standing
 from gateway.exchange import audit, evidence, growth, lists, void
 from gateway.exchange import resend as sending
 from gateway.exchange import retention as putting_away
-from gateway.store import journal, leases, retention, statements
+from gateway.store import journal, leases, retention, shelves, statements
 from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import envelope
 from gateway.wire.envelope import Resend
@@ -37,10 +37,10 @@ def rule(house: House, shelf: str, days: int = 0) -> None:
     house.do(partial(retention.set_rule, name=shelf, days=days, because="a test's", who="a person", at=house.now))
 
 
-def prune(house: House, *shelves: str, days: int = 0) -> dict[str, int]:
+def prune(house: House, *only: str, days: int = 0) -> dict[str, int]:
     """What goes of these shelves now, all of them where none is named."""
     gone = {}
-    for one in [shelf for shelf in retention.SHELVES if shelf.name in shelves or not shelves]:
+    for one in [shelf for shelf in shelves.SHELVES if shelf.name in only or not only]:
         rule(house, one.name, days)
         with house.database.reading() as connection:
             mine = retention.rules(connection)[one.name]
@@ -249,7 +249,7 @@ def test_intakes_go_by_what_became_of_them(house: House) -> None:
     house.later(**DAY)
     with house.database.write.begin() as connection:
         connection.execute(update(intake).where(intake.c.outcome == "accepted").values(outcome="pending"))
-    assert prune(house) == dict.fromkeys(retention.BY_NAME, 0) | {"messages": 1, "refused": 1, "quarantine": 1}
+    assert prune(house) == dict.fromkeys(shelves.BY_NAME, 0) | {"messages": 1, "refused": 1, "quarantine": 1}
     left = {row.outcome: (row.body, bool(row.code)) for row in house.rows(intake)}
     assert left == {"pending": (b"", False), "refused": (b"", True)}
 
@@ -412,6 +412,6 @@ def test_the_overview_counts_what_is_there_and_what_would_go(house: House) -> No
     assert (house.now.date() - line.oldest).days == 20
     assert 0 < line.due_bytes < line.bytes
     assert line.a_day[7] == round(sum(len(row.body) for row in house.rows(message)[2:]) / 7)
-    assert {one.shelf for one in found.lines} == {*retention.BY_NAME, *retention.KEPT}
+    assert {one.shelf for one in found.lines} == {*shelves.BY_NAME, *shelves.KEPT}
     assert found.database > 0
     assert (found.disk is not None) == house.database.sqlite

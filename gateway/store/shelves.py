@@ -1,0 +1,229 @@
+"""The shelves of retention: what is kept, by class and state, what it is kept for, and what of it can be put away.
+
+What is open is never closed here, whatever a rule says: what waits to be judged or sent or decided, what failed and a person may still
+send again. Ids, digests, statements and the journal are on no shelf: they outlive the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Table, and_, func, select, tuple_
+from sqlalchemy import true as always
+
+from gateway.store.tables import (
+    announced,
+    belief,
+    checkpoint,
+    enterprise_record,
+    entry,
+    fact,
+    intake,
+    listing,
+    listing_part,
+    message,
+    operator,
+    outbox,
+    statement,
+    transcription,
+    voiding,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shelf:
+    """Rows of one class. ``filled`` are those that hold bytes to put away, ``closed`` those of them that nothing open needs.
+
+    ``at`` is the moment from which the days count; ``called`` and ``digest`` name a row in the journal (no digest: that of ``body``).
+    ``emptied`` is what its columns are set to; None: the row goes. ``marks``: when is noted in the row. ``asked``: it is kept at least as long as a partner's message may be
+    sent, or ours asked for, again.
+    """
+
+    name: str
+    holds: str
+    purpose: str
+    stays: str
+    table: Table
+    at: Column[Any]
+    size: ColumnElement[Any]
+    filled: ColumnElement[bool]
+    closed: ColumnElement[bool]
+    called: Column[Any]
+    digest: Column[Any] | None
+    emptied: Mapping[str, Any] | None
+    marks: bool = True
+    asked: bool = False
+
+    @property
+    def key(self) -> Column[Any]:
+        """What tells its rows apart."""
+        (column,) = self.table.primary_key
+        return column
+
+
+def _length(*columns: Column[Any]) -> ColumnElement[Any]:
+    return sum((func.coalesce(func.length(column), 0) for column in columns[1:]), func.coalesce(func.length(columns[0]), 0))
+
+
+#: Messages (partner, id) that something other than their statements still needs.
+_NEEDED = (
+    select(listing.c.partner, listing_part.c.message_id)
+    .join(listing, listing.c.id == listing_part.c.listing)
+    .where(listing.c.state.in_(("waiting", "held"))),
+    select(announced.c.partner, announced.c.message_id),
+    select(belief.c.partner, belief.c.outcome_message).where(belief.c.outcome_message.is_not(None)),
+    select(voiding.c.partner, voiding.c.subject).where(voiding.c.confirmed.is_(None), voiding.c.what == "message"),
+)
+_identity = tuple_(message.c.partner, message.c.message_id)
+_unneeded = and_(*(_identity.not_in(needed) for needed in _NEEDED))
+_no_belief = outbox.c.id.not_in(select(belief.c.outbox))
+
+#: What can be put away, in the order in which it is: a receipt goes after the message it is for.
+SHELVES = (
+    Shelf(
+        "messages",
+        "partners' messages as they were signed",
+        "proof of what an answer rested on",
+        "id, digest, certificate, receipt, every statement",
+        message,
+        message.c.received,
+        _length(message.c.body),
+        message.c.body.is_not(None),
+        _unneeded,
+        message.c.message_id,
+        message.c.digest,
+        {"body": None},
+    ),
+    Shelf(
+        "sent",
+        "our messages that arrived or were superseded",
+        "proof of what a partner was told",
+        "id, digest, the partner's receipt",
+        outbox,
+        outbox.c.finished,
+        _length(outbox.c.body, outbox.c.payload),
+        outbox.c.payload != "",
+        # What expired or was given up is a person's to look at and to send again.
+        outbox.c.state.in_(("delivered", "mailed", "superseded", "reissued")) & _no_belief,
+        outbox.c.message_id,
+        outbox.c.digest,
+        {"body": None, "payload": ""},
+        asked=True,
+    ),
+    Shelf(
+        "receipts-given",
+        "our signed receipts for partners' messages",
+        "the answer to the same message again; proof with it",
+        "id, digest of the message; the receipt's in the journal",
+        message,
+        message.c.received,
+        _length(message.c.answer),
+        func.length(message.c.answer) > 0,
+        message.c.pruned.is_not(None),
+        message.c.message_id,
+        message.c.digest,
+        {"answer": b""},
+        marks=False,
+        asked=True,
+    ),
+    Shelf(
+        "receipts-got",
+        "partners' signed receipts for our messages",
+        "proof that a message arrived",
+        "id, digest; the receipt's in the journal",
+        outbox,
+        outbox.c.finished,
+        _length(outbox.c.answer),
+        func.length(outbox.c.answer) > 0,
+        outbox.c.pruned.is_not(None),
+        outbox.c.message_id,
+        outbox.c.digest,
+        {"answer": b""},
+        marks=False,
+    ),
+    Shelf(
+        "refused",
+        "messages of partners that were refused, and our refusals",
+        "finding out with the partner what was wrong",
+        "code, sentence; digests in the journal",
+        intake,
+        intake.c.received,
+        _length(intake.c.body, intake.c.answer),
+        intake.c.pruned.is_(None),
+        intake.c.outcome.in_(("refused", "conflict")),
+        intake.c.id,
+        None,
+        {"body": b"", "answer": None},
+    ),
+    Shelf(
+        "quarantine",
+        "what nobody proved to be a partner's",
+        "finding out who it was",
+        "digests in the journal",
+        intake,
+        intake.c.received,
+        _length(intake.c.body, intake.c.answer),
+        intake.c.outcome == "quarantined",
+        always(),
+        intake.c.id,
+        None,
+        None,
+    ),
+    Shelf(
+        "arrivals",
+        "when and from which address each accepted message came",
+        "following up on a stolen key",
+        "the message",
+        intake,
+        intake.c.received,
+        _length(intake.c.remote),
+        intake.c.outcome.in_(("accepted", "duplicate")),
+        always(),
+        intake.c.id,
+        None,
+        None,
+    ),
+    Shelf(
+        "transcribed",
+        "spreadsheets that a partner mailed and a person discarded",
+        "finding out why",
+        "id, digest, who discarded it and why",
+        transcription,
+        transcription.c.decided,
+        _length(transcription.c.body),
+        transcription.c.body.is_not(None),
+        transcription.c.state == "discarded",
+        transcription.c.message_id,
+        transcription.c.digest,
+        {"body": None},
+        marks=False,
+    ),
+    Shelf(
+        "revocation",
+        "revocation lists and responses that messages were judged with",
+        "proof that a certificate could be relied on",
+        "digests in the journal's entries of the messages",
+        fact,
+        fact.c.stored,
+        _length(fact.c.der),
+        always(),
+        always(),
+        fact.c.digest,
+        fact.c.digest,
+        None,
+    ),
+)
+BY_NAME = {shelf.name: shelf for shelf in SHELVES}
+
+#: What no rule puts away, with its moments and sizes, and why.
+KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {
+    "journal": ("it shows tampering only whole", entry, entry.c.at, _length(entry.c.body, entry.c.leaf)),
+    "checkpoints": ("they seal the journal", checkpoint, checkpoint.c.sealed, _length(checkpoint.c.frontier, checkpoint.c.signed)),
+    "statements": ("answers as they were known then", statement, statement.c.received, _length(statement.c.body)),
+    "feed": ("answers as they were known then", enterprise_record, enterprise_record.c.recorded, _length(enterprise_record.c.body)),
+    "certificates": ("without them nothing is proven", announced, announced.c.since, _length(announced.c.certificate)),
+    "list-parts": ("their lists are not whole yet", listing_part, None, _length(listing_part.c.statements)),
+    "timelines": ("today's answers", operator, None, _length(operator.c.timeline)),
+}
