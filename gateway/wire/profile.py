@@ -8,7 +8,8 @@ signed; a comment cannot split a value, nor a second SignedInfo stand beside the
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
@@ -163,10 +164,10 @@ def _base64(name: str, text: bytes) -> bytes:
     # the JDK write.
     text = text.replace(b"&#xD;", b"").replace(b"\n", b"")
     try:
-        value = b64decode(text, validate=True)
+        value = a2b_base64(text, strict_mode=True)
     except ValueError:
         value = b""
-    if not value or b64encode(value) != text:
+    if not value or b2a_base64(value, newline=False) != text:
         raise Refusal(Code.SIGNATURE_MALFORMED, f"{name} is not base64 as it must be written.", field=name)
     return value
 
