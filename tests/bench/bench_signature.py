@@ -126,24 +126,25 @@ def _row(
 
 
 def _rates(seconds: float, works: tuple[Work, ...]) -> list[float]:
-    """Times a second, the best of ten rounds in which each has its turn: a noisy neighbour then disturbs all alike."""
+    """Times a second of CPU (nothing here waits), the best of ten rounds in which each has its turn: a noisy neighbour then disturbs
+    all alike."""
     best = [0.0] * len(works)
     for _ in range(10):
         for place, work in enumerate(works):
-            count, start, passed = 0, time.perf_counter(), 0.0
+            count, start, passed = 0, time.process_time(), 0.0
             while passed < seconds / 10:
                 work()
-                count, passed = count + 1, time.perf_counter() - start
+                count, passed = count + 1, time.process_time() - start
             best[place] = max(best[place], count / passed)
     return best
 
 
 def _durations(times: int, works: tuple[Work, ...]) -> list[float]:
-    """Seconds, the median of so many turns each."""
+    """Seconds of CPU, the median of so many turns each."""
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(times):
         for place, work in enumerate(works):
-            start = time.perf_counter()
+            start = time.process_time()
             work()
-            taken[place].append(time.perf_counter() - start)
+            taken[place].append(time.process_time() - start)
     return [statistics.median(each) for each in taken]
