@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -95,7 +94,7 @@ def _title(answer: Answer, then: Then, language: Language) -> str:
     shown = declared if len(declared) <= _TITLE else f"{declared[:_TITLE]}…"
     arrangement = then.arrangement_for(answer.code) if answer.code else None
     economy = getattr(arrangement.economy, language) if arrangement else ""
-    return _text("   ".join(filter(None, (shown, economy, f"{_LABELS[language]['day']} {answer.on}"))))
+    return escape("   ".join(filter(None, (shown, economy, f"{_LABELS[language]['day']} {answer.on}"))))
 
 
 def _together(decisions: Iterable[Decision]) -> Iterator[tuple[list[str], Decision]]:
@@ -128,19 +127,19 @@ def _measures(granted: tuple[Granted, ...], then: Then, language: Language) -> N
     for one in granted:
         words = then.law.measures.get(one.measure)
         said = getattr(words.name, language) if words else ""
-        code = f"{labels['clearance']} {_text(one.clearance_code)}" if one.clearance_code else ""
-        table.add_row(f"  [green]{one.measure}[/]", _text(said), f"[dim]{word(one.scope, language)}[/]", code)
+        code = f"{labels['clearance']} {escape(one.clearance_code)}" if one.clearance_code else ""
+        table.add_row(f"  [green]{one.measure}[/]", escape(said), f"[dim]{word(one.scope, language)}[/]", code)
     console.print(table)
     if not any(one.clearance_code for one in granted):
         _indented(f"[dim]{labels['unset']}[/]")
 
 
 def _reason(why: Why, language: Language) -> None:
-    _indented(_text(say(why.code, why.facts, language)))
+    _indented(escape(say(why.code, why.facts, language)))
     if why.source:
         message = why.source.removeprefix("message ")
         cited = why.source if message == why.source else f"{_LABELS[language]['message']} {message}"
-        _indented(f"[dim]{_text(cited)}[/]", 4)
+        _indented(f"[dim]{escape(cited)}[/]", 4)
 
 
 def _evidence(answer: Answer, language: Language) -> Iterator[str]:
@@ -155,12 +154,7 @@ def _listed(label: str, lines: Iterable[str]) -> None:
     if shown:
         console.print(f"[bold]{label}[/]")
     for line in shown:
-        _indented(_text(line))
-
-
-def _text(text: str) -> str:
-    """For the terminal, which must obey nothing that was declared: no markup, and no character that is none to look at."""
-    return escape("".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one)[0] == "C" else one for one in text))
+        _indented(escape(line))
 
 
 def _indented(markup: str, by: int = 2) -> None:
@@ -168,4 +162,4 @@ def _indented(markup: str, by: int = 2) -> None:
 
 
 def _dim(text: str) -> None:
-    console.print(f"[dim]{_text(text)}[/]", highlight=False)
+    console.print(f"[dim]{escape(text)}[/]", highlight=False)
