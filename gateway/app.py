@@ -47,6 +47,8 @@ class Gateway:
     service: Service
 
     def close(self) -> None:
+        if self.node.large is not None:
+            self.node.large.close()  # first: it opens the same files, and may just be starting
         self.node.writer.close()
         self.node.database.close()
 

@@ -25,6 +25,8 @@ from gateway.trust.selfsigned import Subject
 from gateway.web.api import create_app
 
 WHO = "a rehearsal"
+#: Long enough that nobody is warned of its end.
+KEY_DAYS = 90
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def _prepare(settings: Settings) -> str:
     """A key, the law common to all arrangements, and a token for every scope."""
     now = app.utc_now()
     subject = Subject("Rehearsal gateway")
-    create_file_key(settings.keys, settings.key, "ecdsa-p256-sha256", subject, Purpose.DEMO, "", 2, now=now)
+    create_file_key(settings.keys, settings.key, "ecdsa-p256-sha256", subject, Purpose.DEMO, "", KEY_DAYS, now=now)
     common = settings.partners / "common.toml"
     law, content = read_law(tomllib.loads(common.read_text("utf-8")), common.name)
     database = Database(settings.database_url)

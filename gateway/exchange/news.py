@@ -151,7 +151,7 @@ def respond(connection: Connection, node: House, live: Live, code: str, refers_t
     pairs = [(found[0], now)] if found and isinstance(now, Statement) else []
     message_id, picture = new_id(), Picture(as_of=at)
     statements = [statement for _, statement in pairs]
-    payload = say.words(live, Kind.RESPONSE, statements, message_id, at, picture=picture, query={"tin": code})
+    payload = say.words(node, live, Kind.RESPONSE, statements, message_id, at, picture=picture, query={"tin": code})
     row = say.queue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
     last, _ = last_told(beliefs.tellings(connection, live.arrangement.iso, [uscc for uscc, _ in pairs]))
     beliefs.tell(connection, live.arrangement.iso, [(uscc, one) for uscc, one in pairs if not _known(last.get(uscc), one)], row, at)
@@ -286,19 +286,25 @@ def _documents(talk: Talk, kind: Kind, news: News, last: Mapping[str, Belief]) -
     message_id, statements = new_id(), [one for said in news.values() for one in said]
     picture = Picture(as_of=talk.at) if kind is Kind.LIST else None
     try:
-        payload = say.words(talk.live, kind, statements, message_id, talk.at, picture=picture)
+        payload = say.words(talk.node, talk.live, kind, statements, message_id, talk.at, picture=picture)
         if len(payload.encode()) > LARGEST and len(news) > 1:
-            first = dict(islice(news.items(), len(news) // 2))
-            second = {uscc: said for uscc, said in news.items() if uscc not in first}
-            return [*_documents(talk, kind, first, last), *_documents(talk, kind, second, last)]
+            return _in_two(talk, kind, news, last)
         say.check(talk.live, payload, talk.at)
     except Refusal as refusal:
         sayable = {uscc: said for uscc, one in news.items() if (said := _sayable(talk, kind, uscc, one, last.get(uscc)))}
+        if sayable == news and len(news) > 1 and kind is not Kind.LIST:
+            return _in_two(talk, kind, news, last)  # a document may speak of one operator only
         if sayable == news:
             talk.unsaid("", refusal)  # it would come back; nobody else is to wait for that
             return []
         return _documents(talk, kind, sayable, last)
     return [Document(message_id, payload, news)]
+
+
+def _in_two(talk: Talk, kind: Kind, news: News, last: Mapping[str, Belief]) -> list[Document]:
+    first = dict(islice(news.items(), len(news) // 2))
+    second = {uscc: said for uscc, said in news.items() if uscc not in first}
+    return [*_documents(talk, kind, first, last), *_documents(talk, kind, second, last)]
 
 
 def _sayable(talk: Talk, kind: Kind, uscc: str, said: tuple[Statement, ...], last: Belief | None) -> tuple[Statement, ...]:
@@ -313,7 +319,7 @@ def _sayable(talk: Talk, kind: Kind, uscc: str, said: tuple[Statement, ...], las
     picture = Picture(as_of=talk.at) if kind is Kind.LIST else None
     for statements in tries:
         try:
-            say.check(talk.live, say.words(talk.live, kind, statements, new_id(), talk.at, picture=picture), talk.at)
+            say.check(talk.live, say.words(talk.node, talk.live, kind, statements, new_id(), talk.at, picture=picture), talk.at)
         except Refusal as refusal:
             cause = refusal
         else:

@@ -40,6 +40,7 @@ def day_of(at: datetime) -> date:
 
 
 def words(
+    node: House,
     live: Live,
     kind: Kind,
     statements: Sequence[Statement],
@@ -51,8 +52,10 @@ def words(
 ) -> str:
     """The partner's document. Raises ``Refusal`` for what its dialect has no place or no code for."""
     said: dict[str, str | int | date | datetime] = {"id": message_id, "issued": at, "as_of": picture.as_of if picture else at}
+    said |= {"sender": node.settings.administration, "receiver": live.arrangement.iso}
     dialect = live.bundle.dialects[_spoken(live, at)]
-    return dialect.write(kind, Reading(said, tuple(statements), dict(query or {})), live.bundle.signatory)
+    told = tuple(dialect.fitted(kind, one) for one in statements)
+    return dialect.write(kind, Reading(said, told, dict(query or {})), live.bundle.signatory)
 
 
 def check(live: Live, payload: str, at: datetime) -> None:
@@ -93,7 +96,9 @@ def queue(
 def ask(connection: Connection, node: House, live: Live, code: str, at: datetime) -> str:
     """Queues our own query about one of a partner's codes; returns the message id."""
     message_id = new_id()
-    queue(connection, node, live, Kind.QUERY, words(live, Kind.QUERY, (), message_id, at, query={"tin": code}), message_id, at)
+    queue(
+        connection, node, live, Kind.QUERY, words(node, live, Kind.QUERY, (), message_id, at, query={"tin": code}), message_id, at
+    )
     return message_id
 
 

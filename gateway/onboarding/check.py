@@ -6,17 +6,20 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Refusal
-from gateway.core.model import DIALECT_KINDS, Kind
+from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
+from gateway.domestic.projection import shared_on
 from gateway.onboarding import examples, reach
 from gateway.onboarding.point import Checked, Mark, Point
 from gateway.onboarding.words import TERMS
 from gateway.partners import Bundle, PartnerFaults, load_one
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
-from gateway.sandbox.speech import Speech
+from gateway.sandbox.box import SIGNATORY
+from gateway.sandbox.speech import STATING, Speech
 from gateway.wire.sample import Dialect, Reading
 from gateway.wire.schema import survives
 from gateway.wire.xml import parse
@@ -71,8 +74,42 @@ def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> I
     missing = sorted(kind for kind in DIALECT_KINDS if kind not in dialect.kinds)
     if missing:
         yield Point(Mark.WARN, f"{name} has no sample for {', '.join(missing)}.", "Such messages are refused until there is one.")
+    yield from _loss(dialect, name)
+    yield from _telling(bundle, dialect, name, now)
     yield _round_trip(bundle, dialect, name, now)
     yield from examples.read_all(folder, name)
+
+
+def _loss(dialect: Dialect, name: str) -> Iterator[Point]:
+    """Without a word for a loss nobody's status could ever be taken away."""
+    words = {
+        Standing(word)
+        for kind in STATING
+        if kind in dialect.kinds
+        for face in dialect.faces(kind)
+        for word in face.sample.standings
+    }
+    if words and not any(word.grants for word in words):
+        yield Point(Mark.BAD, f"{name} has no word for valid.", "Map a code to it under [codes.standing].")
+    if all(word.grants for word in words):
+        yield Point(
+            Mark.BAD,
+            f"{name} has no word for any loss: nobody could be suspended or revoked by a message.",
+            "Map a code to it under [codes.standing], or add the message that says it: notice.xml.",
+        )
+
+
+def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iterator[Point]:
+    """What the partner's XML insists on has to be known of a Chinese operator, or agreed."""
+    speech, told = Speech(bundle, dialect), (Standing.VALID, Standing.SUSPENDED)
+    needed = {field for standing in told for field in speech.needed(standing)}
+    unknown = sorted(needed - {"tin", "standing"} - shared_on(bundle.arrangement, now.astimezone(HOME_ZONE).date()))
+    if unknown:
+        yield Point(
+            Mark.WARN,
+            f"{name} insists on {', '.join(unknown)}, which we do not tell: until that is settled nothing of ours can be written.",
+            "Share it under terms.shared where we have it, or agree with the partner on a text for it: {x|none:TEXT}.",
+        )
 
 
 def _compiles(folder: Path, files: Mapping[str, str]) -> bool:
@@ -83,20 +120,29 @@ def _compiles(folder: Path, files: Mapping[str, str]) -> bool:
     return _compiled[key]
 
 
+def _changed(bundle: Bundle, dialect: Dialect, kind: Kind, statements: tuple[Statement, ...], moment: datetime) -> bool:
+    """Whether ``statements`` are others after they were written and read."""
+    said: dict[str, Any] = {"id": "check", "issued": moment, "as_of": moment, "sender": bundle.iso, "receiver": bundle.iso}
+    root = parse(dialect.write(kind, Reading(said, statements), SIGNATORY | dict(bundle.signatory)).encode(), signed=False)
+    dialect.validate(root)
+    return dialect.read(kind, root).statements != statements
+
+
 def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Point:
-    kinds = [kind for kind in (Kind.LIST, Kind.UPDATE, Kind.NOTICE) if kind in dialect.kinds]
+    kinds = [kind for kind in STATING if kind in dialect.kinds]
     moment = now.replace(microsecond=0)
     today = moment.astimezone(HOME_ZONE).date()
     try:
-        statements = tuple(made_up.operators(bundle.arrangement, Speech(bundle, dialect), GENERATED, today))
+        speech = Speech(bundle, dialect)
+        operators = made_up.operators(bundle.arrangement, speech, GENERATED, today)
         for kind in kinds:
-            said = Reading({"id": "check", "issued": moment, "as_of": moment}, statements)
-            root = parse(dialect.write(kind, said, dict(bundle.signatory)).encode(), signed=False)
-            dialect.validate(root)
-            if dialect.read(kind, root).statements != statements:
-                return Point(
-                    Mark.BAD, f"{name}: a {kind} reads differently from what was written.", "Give each value exactly one place."
-                )
+            able = [one for one in operators if speech.can_say(one.standing, kind)]
+            statements = tuple(speech.sayable(one, serial, kind) for serial, one in enumerate(able, 1))
+            for some in (statements,) if dialect.holds_many(kind) else ((one,) for one in statements):
+                if _changed(bundle, dialect, kind, some, moment):
+                    return Point(
+                        Mark.BAD, f"{name}: a {kind} reads differently from what was written.", "Give each value exactly one place."
+                    )
     except (Refusal, ValueError) as problem:
         return Point(Mark.BAD, f"{name}: made-up operators cannot be said: {problem}", "Make samples, code lists and codes agree.")
     return Point(Mark.OK, f"{name}: {GENERATED} made-up operators, written and read back in {', '.join(kinds)}")

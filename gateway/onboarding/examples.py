@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from gateway.core.errors import Refusal
-from gateway.core.model import Kind
+from gateway.core.model import Kind, Statement
 from gateway.onboarding.point import Mark, Point
-from gateway.wire.sample import Dialect, Reading, load_dialect
+from gateway.wire.sample import Dialect, DialectFaults, Reading, load_dialect
 from gateway.wire.xml import parse
 
 
@@ -52,3 +52,38 @@ def plain(reading: Reading) -> dict[str, Any]:
     data = msgspec.json.decode(msgspec.json.encode(reading))
     data["statements"] = [{key: value for key, value in one.items() if value is not None} for one in data["statements"]]
     return {key: value for key, value in data.items() if value}
+
+
+class Understood(NamedTuple):
+    """How one message of the partner's is read by the samples that were drafted from it: what it says, or why it is refused."""
+
+    name: str
+    statements: tuple[Statement, ...]
+    query: str | None
+    refused: str | None
+
+
+def keep(folder: Path, messages: Mapping[str, bytes]) -> Iterator[Understood]:
+    """Keeps the partner's own ``messages`` as examples of the dialect in ``folder``, with what each is read as for a person to confirm.
+
+    One that is refused is not kept. Nothing at all is read where the dialect has faults of its own: the check names them.
+    """
+    try:
+        dialect = load_dialect(folder, {})
+    except DialectFaults:
+        return
+    place = folder / "examples" / "accepted"
+    for name, message in messages.items():
+        kind = Kind(name.partition(".")[0])
+        try:
+            root = parse(message)
+            reading = dialect.read(kind, root)
+        except Refusal as refusal:
+            (place / f"{name}.xml").unlink(missing_ok=True)
+            yield Understood(name, (), None, refusal.detail)
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{name}.xml").write_bytes(message)
+        expected = msgspec.json.format(msgspec.json.encode(plain(reading)), indent=2)
+        (place / f"{name}.json").write_bytes(expected + b"\n")
+        yield Understood(name, reading.statements, reading.query.get("tin"), None)

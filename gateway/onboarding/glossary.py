@@ -16,11 +16,12 @@ _JOINING = frozenset(["of", "the", "de", "del", "la", "le", "du", "da", "do", "d
 
 
 def words(name: str) -> tuple[str, ...]:
-    """``NumeroCertificado``, ``numéro_certificado`` and ``NUMERO-DE-CERTIFICADO`` alike: ``("numero", "certificado")``."""
+    """``NumeroCertificado``, ``numéro_certificado`` and ``NUMERO-DE-CERTIFICADO`` alike: ``("numero", "certificado")``. ``AEOCode`` is two."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    around = zip(" " + plain, plain, plain[1:] + " ", strict=False)
     spaced = "".join(
-        f" {c}" if c.isupper() and before.islower() else c if c.isalnum() else " "
-        for before, c in zip(" " + plain, plain, strict=False)
+        f" {c}" if c.isupper() and (before.islower() or (before.isupper() and after.islower())) else c if c.isalnum() else " "
+        for before, c, after in around
     )
     return tuple(word for word in spaced.lower().split() if word not in _JOINING)
 

@@ -84,6 +84,8 @@ def _fields(file: PartnerFile, dialect: Dialect) -> Iterator[Finding]:
     spoken = f"{dialect.name} {dialect.version}"
     faces = [face for kind in (Kind.LIST, Kind.UPDATE, Kind.NOTICE) if kind in dialect.kinds for face in dialect.faces(kind)]
     needed = {hole.partition("#")[0] for face in faces for hole in face.sample.record.must} & set(OPTIONAL_FIELDS)
+    if not any(step.value for step in file.terms.chinese_code):
+        needed = set()  # nothing is told yet
     for at, step in enumerate(file.terms.shared):
         shared: frozenset[str] = step.value or frozenset()
         for field in sorted(shared - dialect.fields):
@@ -94,7 +96,7 @@ def _fields(file: PartnerFile, dialect: Dialect) -> Iterator[Finding]:
             yield Finding(
                 f"terms.shared[{at}].value",
                 f"{spoken} cannot be written without {field!r}.",
-                "Share it, or choose another dialect.",
+                "Share it, agree with the partner on a text for it ({x|none:TEXT}), or choose another dialect.",
             )
     signed = {hole for face in faces for hole in face.sample.top.must if hole.startswith("signatory.")}
     for hole in sorted(signed - {f"signatory.{name}" for name in file.signatory}):

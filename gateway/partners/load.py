@@ -17,8 +17,9 @@ from gateway.wire.certificate import from_pem
 
 #: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.
 ROLES = ("signing", "tls", "authority")
-#: What belongs to a dialect; its examples are for tests and people.
-_DIALECT_SUFFIXES = frozenset({".xsd", ".xml", ".toml"})
+#: What belongs to a dialect; its examples, and the questions of its draft, are for tests and people.
+_DIALECT_SUFFIXES = frozenset({".xsd", ".xml"})
+_DIALECT_TOML = "dialect.toml"
 
 
 class Partners(Mapping[str, Bundle]):
@@ -108,7 +109,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def read_dialect(folder: Path) -> Files:
     """The files of one version of a dialect, by name; none where there is no such folder. Its examples are not among them."""
-    paths = (path for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES)
+    paths = (path for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES or path.name == _DIALECT_TOML)
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
 
 

@@ -107,10 +107,17 @@ class Box:
     def change(self, tin: str, standing: Standing) -> Statement:
         """Changes the register, and returns what is to be said of it."""
         known = self.operators.get(tin)
-        said = msgspec.structs.replace(known or Statement(tin=tin, standing=standing), standing=standing)
+        said = self.as_said(known or Statement(tin=tin, standing=standing), standing)
         if known is not None:
-            self.operators[tin] = said
-        return msgspec.structs.replace(said, effective=self.speech.effective(self.clock(), self.bundle.arrangement.zone_of(tin)))
+            self.operators[tin] = (
+                said if "effective" in self.speech.needed(standing) else msgspec.structs.replace(said, effective=None)
+            )
+        return said
+
+    def as_said(self, statement: Statement, standing: Standing) -> Statement:
+        """``statement`` as it is said where ``standing`` holds from now on: its XML may need more for one standing than for another."""
+        effective = self.speech.effective(standing, self.clock(), self.bundle.arrangement.zone_of(statement.tin))
+        return self.speech.sayable(msgspec.structs.replace(statement, standing=standing, effective=effective), 1)
 
     def message(
         self,
@@ -122,11 +129,16 @@ class Box:
         edit: Callable[[str], str] = str,
         **said: Any,
     ) -> bytes:
-        """Any message in the partner's own XML, signed. ``said`` are fields of the header; ``edit`` spoils the payload on purpose."""
-        dialect = self.dialect
+        """Any message in the partner's own XML, signed, with as much of ``statements`` as its kind has a place for; a list leaves out
+        whom it has no word for. ``said`` are fields of the header; ``edit`` spoils the payload on purpose."""
+        dialect, speech = self.dialect, self.speech
+        statements = [
+            speech.sayable(one, 1, kind) for one in statements if kind is not Kind.LIST or speech.can_say(one.standing, kind)
+        ]
         header = self.header(kind, dialect=dialect.name, version=dialect.version, **said)
         moments: dict[str, Any] = {"issued": header.created, "as_of": header.picture.as_of if header.picture else header.created}
-        reading = Reading({"id": header.id, **moments}, tuple(statements), {"tin": query} if query else {})
+        speakers = {"sender": header.sender, "receiver": header.receiver}
+        reading = Reading({"id": header.id, **moments, **speakers}, tuple(statements), {"tin": query} if query else {})
         return self.sign(header, edit(dialect.write(kind, reading, SIGNATORY)), signer)
 
     def header(self, kind: Kind, **said: Any) -> Header:

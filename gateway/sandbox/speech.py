@@ -9,16 +9,18 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway.core.model import Kind, Statement
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind, Standing, Statement
 from gateway.partners import Bundle
 from gateway.wire.sample import Dialect
 from gateway.wire.sample.check import places
-from gateway.wire.sample.face import Face
+from gateway.wire.sample.forms import Form
 from gateway.wire.sample.language import FIELDS, Hole, Template
 from gateway.wire.schema import Allowed
 
 #: Kinds that state operators, the fullest first.
 STATING = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
+_ALWAYS = ("tin", "standing")
 _DAY = date(2026, 4, 1)
 _FIXED: Mapping[str, Any] = {"date": _DAY, "moment": _DAY, "datetime": datetime(2026, 4, 1, tzinfo=UTC), "int": 1}
 
@@ -43,12 +45,23 @@ class Speech:
     """How operators are stated in one dialect of one partner."""
 
     def __init__(self, bundle: Bundle, dialect: Dialect) -> None:
-        faces = [face for kind in STATING if kind in dialect.kinds for face in dialect.faces(kind) if face.sample.outer]
+        self._faces = {
+            kind: [face for face in dialect.faces(kind) if face.sample.outer]
+            for kind in (*STATING, Kind.RESPONSE)
+            if kind in dialect.kinds
+        }
+        faces = [face for kind in STATING for face in self._faces.get(kind, ())]
+        if not faces:
+            raise Refusal(
+                Code.DATA_INVALID, f"{dialect.name} {dialect.version} has no message that states operators.", remedy="Add list.xml."
+            )
         self._face = faces[0]
-        self._sayable = dialect.fields | {"tin", "standing"}
-        self.must = frozenset(key for face in faces for key in _must(face))
+        self._known: dict[tuple[Standing, Kind | None], tuple[frozenset[str], frozenset[str]]] = {}
+        self.must = self.needed(Standing.VALID)
         files = json.loads(bundle.content)["dialects"][f"{dialect.name}/{dialect.version}"]
         self.specimens: Mapping[str, str] = tomllib.loads(files["dialect.toml"]).get("specimen", {})
+        #: Fields that the parts of another one give.
+        self._given = frozenset(name for form in self._face.forms for _, name in form.gives)
         self._fitting: dict[tuple[str, Any], bool] = {}
         self._slots = {
             hole.key: Slot(hole, template, dialect.schema.allows(*place))
@@ -69,27 +82,56 @@ class Speech:
             known = self._fitting[field, value] = field not in self._slots or self._slots[field].fits(value)
         return known
 
-    def effective(self, now: datetime, zone: ZoneInfo) -> date | datetime | None:
-        """How the dialect says that something holds from ``now`` on; None where saying nothing says it better than a bare day."""
+    def effective(self, standing: Standing, now: datetime, zone: ZoneInfo) -> date | datetime | None:
+        """How the dialect says that ``standing`` holds from ``now`` on; None where saying nothing says it better than a bare day."""
         slot = self._slots.get("effective")
-        if slot is None or "effective" not in self._sayable:
+        if slot is None or "effective" not in self._fields(standing)[1]:
             return None
         if slot.hole.value.gives != "date":
             return now
-        return now.astimezone(zone).date() if "effective" in self.must else None
+        return now.astimezone(zone).date() if "effective" in self.needed(standing) else None
 
-    def sayable(self, statement: Statement, serial: int) -> Statement:
-        """``statement`` without what the dialect has no place for, and with made-up values where it insists on one."""
+    def needed(self, standing: Standing, kind: Kind | None = None) -> frozenset[str]:
+        """The fields that must be there where ``standing`` is said, in messages of ``kind`` or in any."""
+        return self._fields(standing, kind)[0]
+
+    def _fields(self, standing: Standing, kind: Kind | None = None) -> tuple[frozenset[str], frozenset[str]]:
+        """What must be said with ``standing``, and what has a place."""
+        if (standing, kind) not in self._known:
+            mine = self._faces.get(kind) if kind else [face for faces in self._faces.values() for face in faces]
+            faces = mine or [self._face]
+            able = [face for face in faces if standing in face.sample.standings] or faces
+            fields = [face.fields_for(standing) for face in able]
+            self._known[standing, kind] = (
+                frozenset().union(*(must for must, _ in fields)),
+                frozenset().union(*(every for _, every in fields)),
+            )
+        return self._known[standing, kind]
+
+    def can_say(self, standing: Standing, kind: Kind) -> bool:
+        """Whether messages of ``kind`` have a word for ``standing``, or for what it folds to."""
+        words = {word for face in self._faces.get(kind, [self._face]) for word in face.sample.standings}
+        return standing in words or (standing.grants and Standing.VALID in words)
+
+    def sayable(self, statement: Statement, serial: int, kind: Kind | None = None) -> Statement:
+        """``statement`` without what has no place in messages of ``kind`` (or in any), and with made-up values where one insists on one."""
+        needed, placed = self._fields(statement.standing, kind)
+        placed |= self._given
         said = {
             name: value
             for name in statement.__struct_fields__
-            if (value := getattr(statement, name)) is not None and name in self._sayable and self.fits(name, value)
+            if (value := getattr(statement, name)) is not None and (name in _ALWAYS or (name in placed and self.fits(name, value)))
         }
         for form in self._face.forms:
-            if form.in_parts and (form.name in self.must or any(field in said for _, field in form.gives)):
+            if (
+                form.in_parts
+                and not _composed(form, said)
+                and (form.name in needed or any(field in said for _, field in form.gives))
+            ):
                 said |= self._composed(form.name, said, serial)
                 said[form.name] = self._join(form, said)
-        for key in sorted(self.must):
+                said = {field: said[key] for key, field in form.gives} | said  # what a part says is said
+        for key in sorted(needed):
             if key in FIELDS and key not in said and key in self._slots:
                 said[key] = self._made_up(key, serial)
         return Statement(**{name: value for name, value in said.items() if name in FIELDS})
@@ -130,6 +172,10 @@ class Speech:
             yield text.ljust(shortest, text[-1])[:longest]
 
 
-def _must(face: Face) -> set[str]:
-    rows = [holes.must for _, holes in face.sample.rows]
-    return {key.partition("#")[0] for key in face.sample.record.must.union(*rows)}
+def _composed(form: Form, said: Mapping[str, Any]) -> bool:
+    """Whether the field is there already, and can be taken apart."""
+    try:
+        form.part(dict(said))
+    except Refusal:
+        return False
+    return form.name in said

@@ -20,6 +20,8 @@ MOST_CHOICES = 1_000_000
 _UNBOUNDED = 10_000
 _QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
 _COMPOSITORS = {f"{XS}{name}" for name in ("sequence", "choice", "all")}
+#: What only XSD 1.1 has; libxml2 reads 1.0.
+_NEWER = {f"{XS}{name}" for name in ("assert", "assertion", "alternative", "openContent", "defaultOpenContent", "explicitTimezone")}
 _REACHING = {f"{XS}{name}" for name in ("import", "include", "redefine", "override")}
 
 
@@ -35,6 +37,9 @@ def scan(file: str, root: etree._Element, names: set[str]) -> set[str]:
     """The files of ``names`` that ``file`` includes or imports. Raises ``SchemaFault``."""
     included = set()
     for node in root.iter(f"{XS}*"):
+        if node.tag in _NEWER:
+            remedy = "Ask for it in XSD 1.0, or leave such rules out and agree on them in words."
+            raise SchemaFault(file, node.sourceline, f"xs:{etree.QName(node).localname} is XSD 1.1, and 1.0 is read.", remedy)
         if node.tag in _REACHING and (location := _reaches(file, node, names)):
             included.add(location)
         for bound in ("minOccurs", "maxOccurs"):

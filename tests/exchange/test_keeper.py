@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(de
     assert desk.deliver("JP")[-1] == ("list", [("valid", ONE), ("suspended", TWO)])
 
 
-def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     check = say.check
 
     def strict(live: Live, payload: str, at: datetime) -> None:
@@ -245,12 +246,28 @@ def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkey
 
     monkeypatch.setattr(say, "check", strict)
     done = desk.feed(row(2), row(3))
+    assert not done.unsaid
+    assert desk.deliver("SG") == [("update", [("valid", TWO)]), ("update", [("valid", "9900000003")])]
+    assert desk.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
+
+
+def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    check, calls = say.check, count()
+
+    def moody(live: Live, payload: str, at: datetime) -> None:
+        """Refuses the message, and takes every part of it when it is tried alone."""
+        if live.arrangement.iso == "SG" and next(calls) % 2 == 0:
+            raise Refusal(Code.SCHEMA_INVALID, "not so")
+        check(live, payload, at)
+
+    monkeypatch.setattr(say, "check", moody)
+    done = desk.feed(row(2))
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("SG", "")]
     assert desk.deliver("SG") == []
-    assert desk.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
+    assert desk.deliver("HK") == [("update", [("valid", TWO)])]
     monkeypatch.undo()
     desk.look()
-    assert desk.deliver("SG") == [("update", [("valid", TWO), ("valid", "9900000003")])]
+    assert desk.deliver("SG") == [("update", [("valid", TWO)])]
 
 
 # ---------------------------------------------------------------- queries

@@ -53,7 +53,7 @@ def run(*arguments: str) -> Result:
 
 
 def test_from_nothing_to_in_force(place: Path) -> None:
-    assert "3 questions" in run(*NEW).output
+    assert "4 questions" in run(*NEW).output
     assert run("partner", "check", "QZ").exit_code == 1
     shutil.copyfile(STRANGER / "answers.toml", place / "schemas" / "registre" / "1" / "draft.toml")
     assert "0 questions" in run(*NEW).output

@@ -38,8 +38,8 @@ def begin(place: Path) -> draft.Draft:
 
 
 def again(place: Path) -> draft.Draft:
-    message = (STRANGER / "message.xml").read_bytes()
-    return scaffold.new_dialect(PROFILE, place / "schemas", [STRANGER / "registre.xsd"], message)
+    messages = {"list": (STRANGER / "message.xml").read_bytes()}
+    return scaffold.new_dialect(PROFILE, place / "schemas", [STRANGER / "registre.xsd"], messages)
 
 
 def test_from_xsd_and_message_to_a_passed_rehearsal(tmp_path: Path, venue: Venue, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_from_xsd_and_message_to_a_passed_rehearsal(tmp_path: Path, venue: Venue
     rehearsal = rehearse(bundle, venue)
     seconds = time.perf_counter() - began
     assert rehearsal.passed, [point for step in rehearsal.steps for point in step.points if not point.ok]
-    assert (first.questions, second.questions) == (3, 0)
+    assert (first.questions, second.questions) == (4, 0)
     with capsys.disabled():
         print(f"\n  a stranger's partner: {first.questions} questions, {second.questions} left, rehearsed after {seconds:.1f} s")
 
@@ -79,11 +79,11 @@ def test_says_how_sure_it_is(tmp_path: Path) -> None:
     sure = {one.at.rpartition("/")[2]: one.sure for one in made.proposals}
     assert sure["Echeance"] is Sure.SURE
     assert sure["RaisonSociale"] is Sure.LIKELY
-    assert sure["Delivrance"] is Sure.QUESTION
+    assert sure["Emetteur"] is Sure.QUESTION
     assert sure["@v"] is Sure.SURE
     assert made.open_codes == {"standing": ["K4"]}
     text = (tmp_path / "schemas" / "registre" / "1" / "draft.toml").read_text("utf-8")
-    assert "no word for Delivrance" in text
+    assert "'Douane de QZ' is no administration's code" in text
 
 
 def test_does_not_write_over_a_partner(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_refuses_an_xsd_that_reaches_outside(tmp_path: Path) -> None:
         "utf-8",
     )
     with pytest.raises(Refusal, match="reaches for"):
-        scaffold.new_dialect(PROFILE, tmp_path / "schemas", [xsd], b"<a/>")
+        scaffold.new_dialect(PROFILE, tmp_path / "schemas", [xsd], {"list": b"<a/>"})
 
 
 def test_refuses_a_message_that_repeats_nothing(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_refuses_a_message_that_repeats_nothing(tmp_path: Path) -> None:
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:string"/></xs:schema>', "utf-8"
     )
     with pytest.raises(Refusal, match="repeated"):
-        draft.propose(compile_schema(tmp_path), b"<a>x</a>", prefixes=("QZ",), levels=())
+        draft.propose(compile_schema(tmp_path), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())

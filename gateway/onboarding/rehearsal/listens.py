@@ -6,11 +6,13 @@ import random
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 from stdnum.cn import uscc
 
 from gateway.core.arrangement import Tier
+from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, project
 from gateway.domestic.record import Record
@@ -20,8 +22,10 @@ from gateway.exchange import tell
 from gateway.onboarding.rehearsal.found import Exchanged, Point, same
 from gateway.onboarding.rehearsal.speaks import loss
 from gateway.onboarding.rehearsal.stage import Stage, message_id
-from gateway.sandbox.box import Heard
+from gateway.sandbox.box import SIGNATORY, Heard
 from gateway.store import beliefs
+from gateway.wire.sample import Reading
+from gateway.wire.xml import parse
 
 
 def _enterprise(stage: Stage) -> Record:
@@ -104,9 +108,24 @@ def our_list(stage: Stage) -> Iterator[Point]:
     live = node.partners.get(stage.box.iso)
     at = node.clock()
     named = node.writer.do(partial(tell.full_list, node=node, live=live, at=at))
+    if not named and not _sayable(stage, Kind.LIST):
+        yield same("operators to tell of", "none, and its XML has no empty list", "none, and its XML has no empty list")
+        return
     heard = stage.until("our list", lambda: _list_as_of(stage, at))
     stage.messages.append(_note(stage, heard))
     yield same("operators named", named, len(heard.statements))
+
+
+def _sayable(stage: Stage, kind: Kind, query: dict[str, str] | None = None) -> bool:
+    """Whether the partner's XML can say that there is nobody, or ask about this code."""
+    now = stage.box.clock()
+    moments: dict[str, Any] = {"id": "a-trial", "issued": now, "as_of": now, "sender": stage.box.gateway, "receiver": stage.box.iso}
+    try:
+        payload = stage.box.dialect.write(kind, Reading(moments, (), query or {}), SIGNATORY)
+        stage.box.dialect.validate(parse(payload.encode()))
+    except Refusal:
+        return False
+    return True
 
 
 def _list_as_of(stage: Stage, moment: datetime) -> Heard | None:
@@ -122,16 +141,7 @@ def query_and_response(stage: Stage) -> Iterator[Point]:
     _follow(stage, record)
     shown = project(judge(None, record).state, stage.arrangement, stage.box.today)
     prefix = code_prefix(stage.arrangement, stage.box.today) or stage.box.gateway
-    for code, expected in (
-        (f"{prefix}{record.customs_code}", shown.standing if isinstance(shown, Statement) else "not an AEO"),
-        (f"{prefix}0000000000", "not an AEO"),
-    ):
-        body = stage.box.message(Kind.QUERY, query=code)
-        yield stage.tell(body, f"answer to the query about {code}")
-        heard = stage.until("a response", lambda: stage.heard(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
-        stage.messages.append(_note(stage, heard))
-        yield same("the response says", expected, heard.statements[0].standing if heard.statements else "not an AEO")
-
+    yield from _asked(stage, record, prefix, shown.standing if isinstance(shown, Statement) else "not an AEO")
     code, lost = stage.operator(), loss(stage)
     stage.box.change(code, lost)
     node = stage.venue.node
@@ -139,6 +149,20 @@ def query_and_response(stage: Stage) -> Iterator[Point]:
     stage.messages.append(_note(stage, stage.until("our query", lambda: _with_id(stage, asked))))
     stage.until("the effect of the response", lambda: stage.standing(code) == lost)
     yield from stage.shows(code, lost)
+
+
+def _asked(stage: Stage, record: Record, prefix: str, stands: str) -> Iterator[Point]:
+    """The partner asks about a Chinese AEO, and about a code that is nobody's."""
+    for code, expected in ((f"{prefix}{record.customs_code}", stands), (f"{prefix}0000000000", "not an AEO")):
+        if not _sayable(stage, Kind.QUERY, {"tin": code}):
+            room = "its XML has no room for a Chinese code"
+            yield same(f"a query about {code}", room, room)
+            continue
+        body = stage.box.message(Kind.QUERY, query=code)
+        yield stage.tell(body, f"answer to the query about {code}")
+        heard = stage.until("a response", lambda: stage.heard(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
+        stage.messages.append(_note(stage, heard))
+        yield same("the response says", expected, heard.statements[0].standing if heard.statements else "not an AEO")
 
 
 STEPS = (our_news, our_list, query_and_response)

@@ -137,7 +137,7 @@ def _specimen(hole: Hole, template: Template, allowed: Allowed, specimens: Mappi
         try:
             if template.texts != ("", "") or allowed.fits(hole.value.write(candidate)):
                 return candidate
-        except ValueError:
+        except (ValueError, LookupError):
             continue
     raise Ill(
         f"No value was found that the XSD allows for {{{hole.key}}}.", f'Give one in dialect.toml: [specimen] "{hole.key}" = "...".'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind
+from gateway.core.model import OPTIONAL_FIELDS, Kind, Statement
 from gateway.wire.sample.face import Face, Reading
 from gateway.wire.sample.refuse import local
 from gateway.wire.schema import Schema
@@ -17,7 +18,7 @@ class Dialect:
     """One version of one dialect, compiled for one partner's code lists. Immutable and safe to share between threads.
 
     ``roots`` are the root elements ({namespace}name) by kind. ``max_code`` is the longest identifier it can hold, from its XSD.
-    ``fields`` are the statement fields that every kind of message about operators can carry.
+    ``fields`` are the statement fields that some kind of message about operators can carry.
     """
 
     def __init__(self, name: str, version: str, schema: Schema, faces: Mapping[Kind, list[Face]], max_code: int) -> None:
@@ -25,7 +26,7 @@ class Dialect:
         self._faces = faces
         self.roots = {kind: tuple(dict.fromkeys(face.sample.root.tag for face in mine)) for kind, mine in faces.items()}
         carried = [face.fields for mine in faces.values() for face in mine if face.sample.outer]
-        self.fields = frozenset.intersection(*carried) if carried else frozenset()
+        self.fields = frozenset().union(*carried)
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -38,6 +39,17 @@ class Dialect:
                 Code.KIND_NOT_ACCEPTED, f"{self.name} {self.version} has no sample for {kind}.", field="kind", value=str(kind)
             )
         return self._faces[kind]
+
+    def holds_many(self, kind: Kind) -> bool:
+        """Whether one document of ``kind`` can speak of several operators."""
+        return all(face.sample.outer is not face.sample.root for face in self.faces(kind))
+
+    def fitted(self, kind: Kind, statement: Statement) -> Statement:
+        """``statement`` with as much as a document of ``kind`` has a place for: one kind may hold less than another, and one
+        standing less than another. For our own words only; what somebody else said is never cut."""
+        faces = [face for face in self.faces(kind) if face.sample.outer]
+        placed = frozenset().union(*(face.fields_for(statement.standing)[1] for face in faces))
+        return msgspec.structs.replace(statement, **dict.fromkeys(set(OPTIONAL_FIELDS) - placed))
 
     def read(self, kind: Kind, root: etree._Element) -> Reading:
         """What the document says. Raises ``Refusal`` for anything that no sample of ``kind`` holds.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +16,7 @@ from gateway.core.model import Standing, Statement
 from gateway.wire.sample import refuse
 from gateway.wire.sample.forms import Form
 from gateway.wire.sample.language import COUNT, FIELDS
-from gateway.wire.sample.nodes import Sample
+from gateway.wire.sample.nodes import Sample, holes_of
 from gateway.wire.sample.read import GROUPS, Record, element_reader, merged, reader
 from gateway.wire.sample.vocabulary import Vocabulary
 from gateway.wire.sample.write import drained, element_writer, splitter, writer
@@ -50,6 +51,7 @@ class Face:
         keys = sample.fields
         self.forms = [form for form in (Form(name, template, keys) for name, template in vocabulary.forms.items()) if form.used]
         self._message = [key for key in sample.top.all if key.startswith("message.")]
+        self._days = {key for key in self._message if sample.top.all[key].value.gives == "date"}
         self._query = [key for key in sample.top.all if key.startswith("query.")]
         carried = {key.partition("#")[0] for key in keys}
         #: Fields that the records do not repeat: what was asked says them.
@@ -62,11 +64,30 @@ class Face:
             for said, other in {Standing.REINSTATED: Standing.VALID, **instead}.items()
             if said not in sample.standings and other in sample.standings
         }
+        self._fields_for: dict[Standing, tuple[frozenset[str], frozenset[str]]] = {}
         self._alone = sample.outer is sample.root
         spaces = "".join(f' xmlns{":" + prefix if prefix else ""}="{escape(uri)}"' for prefix, uri in sample.namespaces.items())
         self._read = (element_reader if self._alone else reader)(sample.root, self._finish)
         self._write = (element_writer if self._alone else writer)(sample.root, spaces)
         self._split = splitter(sample.outer) if sample.outer else None
+
+    def fields_for(self, standing: Standing) -> tuple[frozenset[str], frozenset[str]]:
+        """The fields of one record where ``standing`` is said: those that must be filled, and all that have a place."""
+        if standing not in self._fields_for:
+            chosen = {"standing": standing}
+            rows = [
+                node
+                for node, _ in self.sample.rows
+                if not (node.each and node.each.only) or node.each.only == ("standing", standing)
+            ]
+            scopes = [holes_of(node, chosen) for node in (self.sample.outer, *rows) if node is not None]
+            must, every = (
+                {key.partition("#")[0] for key in keys} & FIELDS
+                for keys in (chain.from_iterable(one.must for one in scopes), chain.from_iterable(one.all for one in scopes))
+            )
+            given = {name for form in self.forms for _, name in form.gives}
+            self._fields_for[standing] = frozenset(must), frozenset(every | given | set(self.from_query))
+        return self._fields_for[standing]
 
     def read(self, root: etree._Element) -> Reading:
         """Raises ``Refusal`` for anything that the sample does not hold."""
@@ -118,6 +139,9 @@ class Face:
     def write(self, reading: Reading, settings: Mapping[str, str]) -> str:
         """Raises ``Refusal`` for what the sample has no place or no code for."""
         top: Record = {f"message.{name}": value for name, value in reading.message.items()}
+        for key in self._days & top.keys():
+            # Choice: the day it is in UTC. The moment itself stands in the envelope.
+            top[key] = top[key].astimezone(UTC).date() if isinstance(top[key], datetime) else top[key]
         top |= {f"query.{name}": value for name, value in reading.query.items()}
         top |= settings
         rows = self._rows(reading)

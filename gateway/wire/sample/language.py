@@ -28,6 +28,8 @@ MESSAGE = {
 DAYS = {"granted": ("date",), "expires": ("date",), "decided": ("date",), "effective": ("date", "moment", "datetime")}
 
 COUNT = "@count"
+#: An attribute that is read past and never written.
+ANY = "{@any}?"
 
 
 class Missing(Exception):
@@ -52,15 +54,19 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What an attribute or a leaf holds: literal text and holes by turns (text first and last, both possibly empty)."""
+    """What an attribute or a leaf holds: literal text and holes by turns (text first and last, both possibly empty).
+
+    ``ignored``: whatever an attribute holds is read past, and it is never written.
+    """
 
     texts: tuple[str, ...]
     holes: tuple[Hole, ...] = ()
     optional: bool = False
+    ignored: bool = False
 
     @property
     def literal(self) -> str | None:
-        return None if self.holes else self.texts[0]
+        return None if self.holes or self.ignored else self.texts[0]
 
     @property
     def single(self) -> bool:
@@ -73,6 +79,8 @@ class Template:
 
     def reader(self) -> Callable[[str, dict[str, Any]], None]:
         """Text into a record. Raises ValueError or LookupError with ``key`` as the second argument where one hole is at fault."""
+        if self.ignored:
+            return lambda _text, _record: None
         if not self.holes:
             expected = self.texts[0]
 

@@ -13,8 +13,8 @@ ABOUT_A_DOCUMENT = ("message.", "query.", "signatory.", COUNT)
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A repetition. ``by``: fields that hold a group together (``statements by tin``). ``inner``: one row of such a group,
-    perhaps only those with one word in one field."""
+    """A repetition. ``by``: fields that hold a group together (``statements by tin``). ``inner``: one row of such a group.
+    ``only``: those with one word in one field, which being there says."""
 
     by: tuple[str, ...] = ()
     inner: bool = False
@@ -66,7 +66,7 @@ def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
         for hole in template.holes:
             found.all[hole.key] = hole
             found.most[hole.key] = found.most.get(hole.key, 0) + 1
-            if not template.optional:
+            if not template.optional and hole.value.nothing is None:
                 found.must.add(hole.key)
     for field_name, branches in _branches(node.children):
         if field_name and chosen and field_name in chosen:
@@ -138,8 +138,9 @@ class Sample:
     def fields(self) -> frozenset[str]:
         """Fields a record of this sample can carry, as they are named in the sample (parts for composed ones)."""
         found = set(self.record.all)
-        for node, holes in self.rows:
-            found |= set(holes.all) | ({node.each.only[0]} if node.each and node.each.only else set())
+        for _, holes in self.rows:
+            found |= set(holes.all)
+        found |= {node.each.only[0] for node in walk(self.root) if node.each and node.each.only}
         return frozenset(key for key in found if not key.startswith(ABOUT_A_DOCUMENT))
 
     @property

@@ -18,7 +18,7 @@ from gateway.wire.xml import Limits, parse
 SAMPLE = "urn:aeo-gateway:sample"
 _GW = f"{{{SAMPLE}}}"
 _LIMITS = Limits(bytes=256 * 1024)
-_EACH = re.compile(r"statements(?: by ([a-z_]+(?: [a-z_]+)*))?|\.(?:\[([a-z_]+)=([^\]]+)\])?")
+_EACH = re.compile(r"(?:statements(?: by ([a-z_]+(?: [a-z_]+)*))?|\.)(?:\[([a-z_]+)=([^\]]+)\])?")
 _WHEN = re.compile(r"([a-z_]+)=(.+)")
 
 
@@ -90,6 +90,8 @@ class Reader:
             self.fault(line, "Text stands between elements.", "Give the text an element of its own.")
         if not children:
             text = self._template("".join(stray).strip(), line)
+            if text is not None and text.ignored:
+                self.fault(line, "{@any} stands in an element.", "It is for attributes; an element that is read past bears gw:any.")
         attributes = []
         for name, value in element.attrib.items():
             if not str(name).startswith(_GW) and (template := self._template(str(value), line)):
@@ -110,12 +112,11 @@ class Reader:
             self.fault(
                 line,
                 f"gw:each={value!r} is not understood.",
-                'Write "statements", "statements by tin", "." or ".[standing=suspended]".',
+                'Write "statements", "statements by tin", "." or any of them with [standing=suspended] after it.',
             )
             return Each()
-        if value.startswith("."):
-            return Each(inner=True, only=self._word(found[2], found[3], line) if found[2] else None)
-        return Each(by=tuple(named))
+        only = self._word(found[2], found[3], line) if found[2] else None
+        return Each(by=tuple((found[1] or "").split()), inner=value.startswith("."), only=only)
 
     def _word(self, field: str, word: str, line: int) -> tuple[str, str]:
         """A field and the word of ours that an element stands for."""

@@ -87,7 +87,7 @@ def _read_attributes(attributes: Attributes, element: Element, record: Record) -
         if found is None:
             refuse.attribute(element, name)
         convert, template = found
-        if not text and template.literal != "":
+        if not text and template.literal != "" and not template.ignored:
             refuse.empty(element, refuse.named(template, name), f"The attribute {refuse.local(name)}")
         try:
             convert(text, record)
@@ -242,11 +242,16 @@ def _grouped(node: Node, group: Node, attributes: Attributes, finish: Finish) ->
     return read
 
 
+def _said(node: Node) -> Record:
+    """What a repetition says by being there."""
+    return dict([node.each.only]) if node.each and node.each.only else {}
+
+
 def _row(node: Node, read: Read) -> Read:
-    only = node.each.only if node.each else None
+    said = _said(node)
 
     def row(element: Element, _record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
-        mine: Record = {} if only is None else {only[0]: only[1]}
+        mine: Record = dict(said)
         read(element, mine, rows, items)
         rows.append(mine)
 
@@ -255,9 +260,10 @@ def _row(node: Node, read: Read) -> Read:
 
 def _group(node: Node, read: Read, finish: Finish) -> Read:
     has_rows = any(child.each for child in _below(node))
+    said = _said(node)
 
     def group(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
-        mine: Record = {}
+        mine: Record = dict(said)
         inner: list[Record] = []
         read(element, mine, inner, items)
         record[GROUPS] = record.get(GROUPS, 0) + 1

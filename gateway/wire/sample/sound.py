@@ -25,7 +25,7 @@ def problems(sample: Sample, bare: bool) -> Iterator[Problem]:
 
 
 def _root(root: Node) -> Iterator[Problem]:
-    if root.any or root.group or root.when or root.given or (root.each and root.each.inner):
+    if root.any or root.group or root.when or root.given or (root.each and (root.each.inner or root.each.only)):
         yield root, "The root stands exactly once.", 'Of the gw attributes it may bear only gw:each="statements by ...".'
 
 
@@ -96,8 +96,7 @@ def _records(sample: Sample, outer: Node, bare: bool) -> Iterator[Problem]:
         for key in sorted(set(holes.all) & set(sample.record.all)):
             yield node, f"{{{key}}} stands in the group and in its rows.", "Each value has one place."
         said = shared | {key.partition("#")[0] for key in holes.must} | {key.removeprefix("query.") for key in sample.top.must}
-        if node.each and node.each.only:
-            said.add(node.each.only[0])
+        said |= {each.only[0] for each in (node.each, outer.each) if each and each.only}
         for name in () if bare else ("tin", "standing"):
             if name not in said:
                 yield node, f"Nothing says the {name} of a statement.", f"Give it a required hole, or {{query.{name}}} outside."

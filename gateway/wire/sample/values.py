@@ -20,7 +20,7 @@ class Value(NamedTuple):
     """``gives`` names what the value is: text, date, moment (a date or a datetime), datetime or int.
 
     ``shape`` is the regular expression of its text where the text's end can be told from the text alone, else None.
-    ``words`` are the values it can write, where they are a closed list.
+    ``words`` are the values it can write, where they are a closed list. ``nothing`` is the text that says that there is no value.
     """
 
     read: Callable[[str], Any]
@@ -28,6 +28,7 @@ class Value(NamedTuple):
     gives: str = "text"
     shape: str | None = None
     words: tuple[str, ...] = ()
+    nothing: str | None = None
 
 
 class Codes(NamedTuple):
@@ -101,9 +102,9 @@ INT = Value(_read_int, str, "int", r"\d{1,9}")
 
 
 def dates(pattern: str) -> Value:
-    """Days written by ``pattern``: ``dd``, ``MM`` and ``yyyy`` once each, strokes, points, hyphens and blanks as they stand."""
+    """Days written by ``pattern``: ``dd``, ``MM`` and ``yyyy`` once each, strokes, points, hyphens, blanks and 年月日 as they stand."""
     pieces = re.split("(dd|MM|yyyy)", pattern)
-    if sorted(pieces[1::2]) != ["MM", "dd", "yyyy"] or not set("".join(pieces[::2])) <= set("-/. "):
+    if sorted(pieces[1::2]) != ["MM", "dd", "yyyy"] or not set("".join(pieces[::2])) <= set("-/. 年月日"):
         raise ValueError(f"{pattern!r} is no date pattern; it has dd, MM and yyyy once each")
     expression = "".join(f"(?P<{piece}>\\d{{{len(piece)}}})" if odd else re.escape(piece) for odd, piece in _alternating(pieces))
     form = "".join(
@@ -126,6 +127,78 @@ def dates(pattern: str) -> Value:
         return form.format(value)
 
     return Value(read, write, "date", re.sub(r"\?P<\w+>", "?:", expression))
+
+
+_CLOCK = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
+
+
+def moments(argument: str) -> Value:
+    """Moments written by a pattern of ``yyyy MM dd HH mm ss``, once each, in the zone that follows it and is not written:
+    ``yyyyMMddHHmmss+08:00``. What is finer than a second cannot be said; it is left out."""
+    form, zone = argument[:-6], argument[-6:]
+    pieces = re.split("(yyyy|MM|dd|HH|mm|ss)", form)
+    if (
+        not re.fullmatch(r"[+-]\d\d:\d\d", zone)
+        or sorted(pieces[1::2]) != sorted(_CLOCK)
+        or not set("".join(pieces[::2])) <= set("-/. T:年月日时分秒")
+    ):
+        raise ValueError(f"{argument!r} is no pattern of a moment, such as yyyyMMddHHmmss+08:00")
+    theirs = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
+    python = "".join(_CLOCK[piece] if odd else piece for odd, piece in _alternating(pieces))
+    expression = "".join(rf"\d{{{len(piece)}}}" if odd else re.escape(piece) for odd, piece in _alternating(pieces))
+    match = re.compile(expression, re.ASCII).fullmatch
+
+    def read(text: str) -> datetime:
+        if not match(text):
+            raise ValueError(f"a moment is written {form}")
+        try:
+            return datetime.strptime(text, python).replace(tzinfo=theirs).astimezone(UTC)
+        except OverflowError:
+            raise ValueError("the moment lies outside the calendar") from None
+
+    def write(value: datetime) -> str:
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError("a moment with its time zone is needed here, not a day")
+        return value.astimezone(theirs).strftime(python)
+
+    return Value(read, write, "datetime", expression)
+
+
+def bare(prefix: str) -> Value:
+    """Codes of ``prefix`` written without it where a digit follows; every other code as it stands."""
+    if not (prefix.isascii() and prefix.isalpha()):
+        raise ValueError(f"{prefix!r} is not the letters that codes begin with")
+
+    def read(text: str) -> str:
+        if text[:1].isdigit():
+            return prefix + text
+        if text.startswith(prefix) and text[len(prefix) :][:1].isdigit():
+            raise ValueError(f"{prefix} is not written before a code here")
+        return text
+
+    def write(value: str) -> str:
+        rest = value.removeprefix(prefix)
+        if rest == value and not value[:1].isdigit():
+            return value
+        if rest == value or not rest[:1].isdigit():
+            raise ValueError(f"only codes of {prefix} that go on with a digit, and codes of others, can be said here")
+        return rest
+
+    return Value(read, write)
+
+
+def none(value: Value, text: str) -> Value:
+    """``value``, with ``text`` written where there is none, and read as none."""
+    if value.words and text in map(value.write, value.words):
+        raise ValueError(f"{text!r} is a code that means something")
+    read, write = value.read, value.write
+
+    def written(said: Any) -> str:
+        if (found := write(said)) == text:
+            raise ValueError(f"{text!r} says that there is nothing")
+        return found
+
+    return value._replace(read=lambda found: None if found == text else read(found), write=written, nothing=text)
 
 
 def _alternating(pieces: list[str]) -> list[tuple[bool, str]]:

@@ -9,8 +9,10 @@ from functools import partial
 from itertools import pairwise
 
 from gateway.wire.sample import values as v
-from gateway.wire.sample.language import COUNT, DAYS, FIELDS, MESSAGE, Hole, Ill, Template, checked
+from gateway.wire.sample.language import ANY, COUNT, DAYS, FIELDS, MESSAGE, Hole, Ill, Template, checked
 
+#: The last filter of a hole may say which text stands for no value.
+_NONE = "none:"
 _HOLE = re.compile(r"\{(@count|[a-z][a-z_]*(?:[.#][a-z][a-z_]*)?)((?:\|[^{}|]+)*)\}")
 
 
@@ -25,6 +27,8 @@ class Vocabulary:
 
     def template(self, text: str) -> Template:
         """Raises ``Ill``."""
+        if text == ANY:
+            return Template(("",), (), optional=True, ignored=True)
         pieces: list[str] = []
         holes: list[Hole] = []
         at = 0
@@ -39,6 +43,8 @@ class Vocabulary:
             raise Ill(
                 f"{text!r} is no hole", "Write {field}, {field|filter} or {field}?; nothing else is understood between braces."
             )
+        if any(hole.value.nothing is not None for hole in holes) and (optional or len(holes) > 1 or any(pieces)):
+            raise Ill(f"{text!r} says nothing in two ways", f"A hole with |{_NONE}... stands alone, and takes no ?.")
         for (before, after), between in zip(pairwise(holes), pieces[1:-1], strict=True):
             if not between and before.value.shape is None:
                 raise Ill(
@@ -61,10 +67,20 @@ class Vocabulary:
                 raise Ill(f"the part {{{key}}} has a filter", "Write the filter in the form under [parts].")
             return part
         value = self._base(key)
+        nothing = filters.pop()[len(_NONE) :] if filters and filters[-1].startswith(_NONE) else None
         for name in filters:
             then = self._filter(name, key)
             value = then if value is v.TEXT else v.chain(value, then)
-        return self._typed(key, value)
+        hole = self._typed(key, value)
+        return hole if nothing is None else self._or_nothing(hole, nothing)
+
+    def _or_nothing(self, hole: Hole, text: str) -> Hole:
+        if hole.key not in FIELDS - {"tin", "standing"} or self.bare:
+            raise Ill(f"{{{hole.key}}} cannot be nothing", f"Only a field that a statement may lack takes |{_NONE}...")
+        try:
+            return replace(hole, value=v.none(hole.value, text))
+        except ValueError as error:
+            raise Ill(f"the filter |{_NONE}{text} cannot be used: {error}", "Agree on another text for it.") from None
 
     def _part(self, key: str) -> Hole | None:
         name = key.partition("#")[0]
@@ -93,8 +109,12 @@ class Vocabulary:
         try:
             if name == "date" and argument:
                 return v.dates(argument)
+            if name == "datetime" and argument:
+                return v.moments(argument)
             if name == "pad" and argument.isascii() and argument.isdigit() and int(argument):
                 return v.pad(int(argument))
+            if name == "bare" and key in ("tin", "query.tin"):
+                return v.bare(argument)
             if name in fixed and not argument:
                 return fixed[name]
             if name in self.codes and argument in ("", "int"):
@@ -102,7 +122,10 @@ class Vocabulary:
                 return v.listed(codes, numbers=argument == "int")
         except ValueError as error:
             raise Ill(f"the filter |{name} cannot be used: {error}", "Correct the filter or its code list.") from None
-        raise Ill(f"there is no filter or code list {name!r}", "Use date, datetime, moment, int, pad:N or a list under [codes].")
+        raise Ill(
+            f"there is no filter or code list {name!r}",
+            "Use date, datetime, moment, int, pad:N, bare:XX (for tin), none:TEXT or a list under [codes].",
+        )
 
     def _typed(self, key: str, value: v.Value) -> Hole:
         scope, _, name = key.partition(".")

@@ -100,18 +100,20 @@ def _content(node: Node) -> Callable[[list[str], Record, list[Record], Callable[
 
 
 def _text(template: Template) -> Text:
+    if template.ignored:
+        return lambda _: None
     if not template.holes:
         literal = escape(template.texts[0])
         return lambda _: literal
     key, optional = template.keys[0], template.optional
     if not template.single:
         return _mixed(template, key)
-    convert = _converter(template.holes[0].value)
+    convert, nothing = _converter(template.holes[0].value), template.holes[0].value.nothing
 
     def text(record: Record) -> str | None:
         value = record.pop(key, None)
         if value is None:
-            return None if optional else _missing(key)
+            return escape(nothing) if nothing is not None else None if optional else _missing(key)
         try:
             return convert(value)
         except (LookupError, ValueError, Refusal) as error:
@@ -174,8 +176,11 @@ def _rows(each: Each, write: Write) -> Write:
 
 def _groups(node: Node, write: Write) -> Write:
     split = splitter(node)
+    only = node.each.only if node.each else None
 
     def write_groups(out: list[str], _record: Record, rows: list[Record]) -> None:
+        if only is not None:
+            _take_out(only, rows)
         for shared, inner in split(rows):
             write(out, shared, inner)
             if shared:
@@ -185,6 +190,13 @@ def _groups(node: Node, write: Write) -> Write:
                     drained(row)
 
     return write_groups
+
+
+def _take_out(only: tuple[str, str], rows: list[Record]) -> None:
+    """What every record says by being here."""
+    for row in rows:
+        if row.pop(only[0], None) != only[1]:
+            raise Refusal(Code.CODE_UNKNOWN, f"Only {only[1]} can be said here.", field=only[0])
 
 
 def splitter(node: Node) -> Callable[[list[Record]], list[tuple[Record, list[Record]]]]:

@@ -1,0 +1,39 @@
+"""The code lists a draft needs: what each of the partner's codes means, or that nobody knows yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from gateway.onboarding import glossary
+from gateway.onboarding.draft.model import Answers, Draft
+
+#: Fields whose values are words of ours behind codes of theirs.
+LISTS = ("standing", "level", "role")
+_LIST = re.compile(r"\{([a-z_.#]+)\|([a-z_]+)")
+
+
+def collect(draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ...], answers: Answers) -> None:
+    """Adds ``codes`` to the list that ``hole`` names, each with its meaning; what has none is a question."""
+    found = _LIST.match(hole)
+    if found is None or found[2] in ("date", "datetime", "moment", "int", "pad", "bare", "none"):
+        return
+    name = found[2]
+    words = draft.codes.setdefault(name, dict(answers.codes.get(name, {})))
+    asked = draft.open_codes.setdefault(name, [])
+    for code in sorted(set(codes) - words.keys() - set(asked)):
+        if meant := _meant(found[1], code, levels):
+            words[code] = meant
+        else:
+            asked.append(code)
+    if not asked:
+        del draft.open_codes[name]
+
+
+def _meant(field: str, code: str, levels: tuple[str, ...]) -> str | None:
+    if field == "standing":
+        meant = glossary.meanings(code, "standing")
+        return meant[0] if len(meant) == 1 else None
+    if field.startswith("message."):
+        return code  # who speaks is called as it is written
+    return code if field == "level" and code in levels else None

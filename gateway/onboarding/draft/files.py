@@ -1,0 +1,57 @@
+"""The files of a draft: ``draft.toml`` with everything that a person should look at, and ``dialect.toml``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from gateway.onboarding.draft.model import Draft
+
+_HEAD = """\
+# What the draft proposes. To answer: write what stands there, set sure = "answered", and make the draft again.
+#
+#   hole = "{name}"       a hole, as schemas/README.md describes them        hole = ""    the text stays as it was seen
+#   hole = "N"            another fixed text                                 hole = "gw:any"    read past, with all it holds
+#   hole = 'gw:when="standing=revoked"'    an element that is there when that is said
+#
+# An answer holds for the samples it names, or for all where it names none. A code without a word of ours is a question too: give
+# it one below. A kind of message is like another one, or not exchanged (like = "").
+"""
+
+
+def as_toml(draft: Draft) -> str:
+    """``draft.toml``: every kind, every place with its proposal, and every code; what a person answers there is kept."""
+    lines = [_HEAD.rstrip()]
+    for served in draft.served:
+        lines += ["", "[[kind]]"] + [f"{name} = {_text(getattr(served, name))}" for name in ("kind", "like", "sure", "why")]
+    for one in draft.proposals:
+        lines += ["", "[[place]]"] + [f"{name} = {_text(getattr(one, name))}" for name in ("at", "seen", "hole", "sure", "why")]
+        lines.append(f"samples = {json.dumps(one.samples)}")
+    for name, codes in draft.codes.items():
+        lines += ["", f"[codes.{_text(name) if '.' in name else name}]"] + [
+            f"{_text(code)} = {_text(word)}" for code, word in codes.items()
+        ]
+        lines += [f"# {_text(code)} = ?" for code in draft.open_codes.get(name, ())]
+    for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
+        lines += _table(name, table)
+    return "\n".join(lines) + "\n"
+
+
+def dialect_toml(draft: Draft, summary: str) -> str:
+    """``dialect.toml`` with the code lists that are known."""
+    lines = [f"summary = {_text(summary)}"]
+    for name, codes in draft.codes.items():
+        lines += ["", f"[codes.{_text(name) if '.' in name else name}]"] + [
+            f"{_text(code)} = {_text(word)}" for code, word in codes.items()
+        ]
+    for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
+        lines += _table(name, table)
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, table: Mapping[str, str]) -> list[str]:
+    return ["", f"[{name}]", *(f"{_text(key)} = {_text(value)}" for key, value in table.items())] if table else []
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)

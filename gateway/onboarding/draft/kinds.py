@@ -1,0 +1,143 @@
+"""Which kind of message has its sample from where: shown by the partner, like another kind, found in the XSD, or from nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lxml import etree
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import DIALECT_KINDS, Kind
+from gateway.onboarding.draft.declared import Declared
+from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.face import FaceDrafter
+from gateway.onboarding.draft.model import Answers, Draft, Proposal, Served, Sure
+from gateway.wire.sample.parse import SAMPLE
+from gateway.wire.schema import Schema
+
+#: Kinds that a document about operators serves, too, until the partner says otherwise: the nearest first.
+_LIKE = {
+    Kind.LIST: (Kind.UPDATE, Kind.NOTICE),
+    Kind.UPDATE: (Kind.LIST, Kind.NOTICE),
+    Kind.NOTICE: (Kind.UPDATE, Kind.LIST),
+}
+_EACH = f"{{{SAMPLE}}}each"
+NOT_FOUND = "response.not-found"
+
+
+def propose(
+    schema: Schema,
+    messages: Mapping[str, bytes],
+    *,
+    prefixes: tuple[str, ...],
+    levels: tuple[str, ...],
+    answers: Mapping[str, Any] | None = None,
+) -> Draft:
+    """Reads ``messages`` (by the sample's name: ``list``, ``response.not-found``) and proposes a sample for every kind that can have one.
+
+    ``answers`` is a ``draft.toml`` that a person has been through. Raises ``Refusal``.
+    """
+    said, made, declared = Answers(answers or {}), Draft(), Declared(schema)
+    for name in messages:
+        if name.partition(".")[0] not in set(DIALECT_KINDS):
+            raise Refusal(
+                Code.DATA_INVALID,
+                f"{name!r} is no kind of message.",
+                field="sample",
+                value=name,
+                remedy=f"Use {', '.join(DIALECT_KINDS)}, or a face of one: response.not-found.",
+            )
+    for name, message in sorted(messages.items(), key=lambda one: _order(one[0])):
+        document = Document(name, message, schema)
+        made.notes += [f"{name}: {note}" for note in document.notes]
+        made.samples[name] = FaceDrafter(name, document, declared, prefixes, levels, said, made).draft()
+        made.messages[name] = document.plain
+        made.served.append(Served(name, "sample", Sure.SURE, "a message was given"))
+    for kind in DIALECT_KINDS:
+        if kind not in made.samples:
+            _serve(kind, made, said, tuple(messages))
+    if Kind.RESPONSE in made.samples and NOT_FOUND not in made.samples:
+        _not_found(made, said, schema)
+    made.served.sort(key=lambda one: _order(one.kind))
+    made.proposals = _merged(made.proposals)
+    made.specimens = made.specimens | dict(said.specimens)
+    made.instead = dict(said.instead)
+    made.codes |= {name: dict(words) for name, words in said.codes.items() if name not in made.codes}
+    made.parts |= said.parts
+    return made
+
+
+def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...]) -> None:
+    """A kind that no message shows."""
+    like = said.kinds.get(kind)
+    if like == "":
+        made.served.append(Served(kind, "", Sure.ANSWERED, "a person said that it is not exchanged"))
+        return
+    known = like or next((other for other in _LIKE.get(kind, ()) if other in shown), None)
+    if known is None:
+        made.served.append(
+            Served(
+                kind,
+                "",
+                Sure.QUESTION,
+                f'no message shows it: it is refused until one does (--sample {kind}=FILE); not exchanged at all: like = ""',
+            )
+        )
+    elif known not in made.samples:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"draft.toml says that {kind} is like {known}, which has no sample.",
+            field=kind,
+            value=known,
+            remedy="Name a kind that has one.",
+        )
+    else:
+        made.samples[kind] = made.samples[known]
+        why = "a person said so" if like else f"no message shows it; it is written and read as the {known} is"
+        made.served.append(Served(kind, str(known), Sure.ANSWERED if like else Sure.LIKELY, why))
+
+
+def _not_found(made: Draft, said: Answers, schema: Schema) -> None:
+    """Whether a response can say that there is no such operator: with no record in it, where the XSD lets it be so."""
+    if said.kinds.get(NOT_FOUND) is not None:
+        made.served.append(Served(NOT_FOUND, said.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
+        return
+    root = etree.fromstring(made.samples[Kind.RESPONSE])
+    record = next((one for one in root.iter() if _EACH in one.attrib), root)
+    why = f"no message shows it: how is said that a code belongs to nobody (--sample {NOT_FOUND}=FILE)?"
+    if record is not root and _may_lack(root, record, schema):
+        made.served.append(
+            Served(
+                NOT_FOUND, str(Kind.RESPONSE), Sure.LIKELY, "the XSD lets a response hold no operator, and that is how it is said"
+            )
+        )
+    else:
+        made.served.append(Served(NOT_FOUND, "", Sure.QUESTION, why))
+
+
+def _may_lack(root: etree._Element, record: etree._Element, schema: Schema) -> bool:
+    declared = Declared(schema)
+    return declared.optional(record)
+
+
+def _order(name: str) -> tuple[int, str]:
+    return DIALECT_KINDS.index(Kind(name.partition(".")[0])), name
+
+
+def _merged(proposals: list[Proposal]) -> list[Proposal]:
+    """What is said of several samples alike is said once."""
+    found: dict[tuple[str, str, Sure, str], list[Proposal]] = {}
+    for one in proposals:
+        found.setdefault((one.at, one.hole, one.sure, one.why), []).append(one)
+    return [
+        Proposal(
+            at,
+            " · ".join(dict.fromkeys(one.seen for one in same if one.seen)),
+            hole,
+            sure,
+            why,
+            tuple(dict.fromkeys(name for one in same for name in one.samples)),
+        )
+        for (at, hole, sure, why), same in found.items()
+    ]

@@ -1,0 +1,157 @@
+"""More partners nobody prepared for, each of another shape: drafted, answered, checked and rehearsed with only data added."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.core.errors import Code, Refusal
+from gateway.onboarding import examples, scaffold
+from gateway.onboarding.check import check
+from gateway.onboarding.draft import Draft, Sure
+from gateway.onboarding.point import Mark
+from gateway.onboarding.rehearsal import Venue, rehearse
+from gateway.onboarding.scaffold import Profile
+from gateway.partners import load_one
+
+STRANGERS = Path(__file__).parent / "strangers"
+#: The stranger, its code, its XSD, and how many questions its draft asks.
+SHAPES = [
+    ("nested", "QA", "tmrs.xsd", 8),
+    ("parts", "QC", "main.xsd", 5),
+    ("kinds", "QF", "lista.xsd", 2),
+    ("choice", "QE", "oea.xsd", 2),
+]
+
+
+def profile(iso: str, name: str) -> Profile:
+    levels = ("AEOC", "AEOS", "AEOF") if name == "nested" else ()
+    return Profile(iso, "Made-up Country", "虚构国", "Customs", "AEO", "2026-01", "UTC", levels, (name, "1"))
+
+
+def drafted(place: Path, who: Profile, xsd: Path, **messages: bytes) -> Draft:
+    made = scaffold.new_dialect(who, place / "schemas", [xsd], {name.replace("__", "."): one for name, one in messages.items()})
+    scaffold.keep_up(who, place / "partners", made.told)
+    return made
+
+
+@pytest.mark.parametrize(("name", "iso", "xsd", "questions"), SHAPES)
+def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tmp_path: Path, venue: Venue) -> None:
+    shape, who = STRANGERS / name, profile(iso, name)
+    folder = tmp_path / "schemas" / name / "1"
+    messages = {file.stem.replace(".", "__"): file.read_bytes() for file in shape.glob("*.xml")}
+    scaffold.new(who, tmp_path / "partners")
+    assert drafted(tmp_path, who, shape / xsd, **messages).questions == questions
+    shutil.copyfile(shape / "answers.toml", folder / "draft.toml")
+    made = drafted(tmp_path, who, shape / xsd, **messages)
+    assert made.questions == 0
+    assert [one.name for one in examples.keep(folder, made.messages) if one.refused] == []
+    expected = json.loads((shape / "list.json").read_text("utf-8"))
+    assert json.loads((folder / "examples" / "accepted" / "list.json").read_text("utf-8")) == expected
+    now = datetime.now(UTC)
+    checked = check(tmp_path / "partners", tmp_path / "schemas", None, iso, now=now, production=False, online=False)
+    assert checked.passed, [point for point in checked.points if point.mark is Mark.BAD]
+    rehearsal = rehearse(load_one(tmp_path / "partners" / iso.lower(), tmp_path / "schemas"), venue)
+    assert rehearsal.passed, [(step.name, point) for step in rehearsal.steps for point in step.points if not point.ok]
+
+
+def test_a_kind_that_nobody_showed_is_a_question(tmp_path: Path) -> None:
+    scaffold.new(profile("QE", "choice"), tmp_path / "partners")
+    made = drafted(tmp_path, profile("QE", "choice"), STRANGERS / "choice" / "oea.xsd", list=message("choice"))
+    assert {one.kind: (one.like, one.sure) for one in made.served} == {
+        "list": ("sample", Sure.SURE),
+        "update": ("list", Sure.LIKELY),
+        "notice": ("list", Sure.LIKELY),
+        "query": ("", Sure.QUESTION),
+        "response": ("", Sure.QUESTION),
+    }
+
+
+def message(name: str) -> bytes:
+    return (STRANGERS / name / "list.xml").read_bytes()
+
+
+SOUND = message("choice")
+INSTANCE = b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"'
+
+
+@pytest.mark.parametrize(
+    ("broken", "code", "said"),
+    [
+        (SOUND.decode().encode("utf-16"), Code.XML_ENCODING, "UTF-16"),
+        (b"<!DOCTYPE a>" + SOUND, Code.XML_DOCTYPE, "document type"),
+        (SOUND.replace(b"<RazonSocial>", b"<Nombre/><RazonSocial>", 1), Code.SCHEMA_INVALID, "Nombre"),
+        (SOUND.replace(b"<FechaVencimiento>01/02/2027", b"<FechaVencimiento" + INSTANCE + b">"), Code.XML_INSTANCE, "xsi:nil"),
+        (b"rubbish", Code.XML_MALFORMED, "not well-formed"),
+        (b"", Code.XML_MALFORMED, "not well-formed"),
+    ],
+)
+def test_a_message_that_cannot_be_used_is_refused_with_cause_and_remedy(
+    broken: bytes, code: Code, said: str, tmp_path: Path
+) -> None:
+    scaffold.new(profile("QE", "choice"), tmp_path / "partners")
+    with pytest.raises(Refusal) as caught:
+        drafted(tmp_path, profile("QE", "choice"), STRANGERS / "choice" / "oea.xsd", list=broken)
+    assert caught.value.code is code
+    assert said in caught.value.detail
+    assert caught.value.remedy
+    assert not (tmp_path / "schemas").exists()
+
+
+SCHEMA = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{}</xs:schema>'
+
+
+@pytest.mark.parametrize(
+    ("xsd", "said"),
+    [
+        ("<grammar xmlns='http://relaxng.org/ns/structure/1.0'/>", "is no XSD"),
+        (SCHEMA.format('<xs:include schemaLocation="elsewhere.xsd"/>'), "reaches for"),
+        (
+            SCHEMA.format(
+                '<xs:element name="a"><xs:complexType><xs:sequence maxOccurs="1000000000"/></xs:complexType></xs:element>'
+            ),
+            "1000000000",
+        ),
+        (
+            SCHEMA.format(
+                '<xs:simpleType name="a"><xs:restriction base="xs:string"><xs:pattern value="(a+)+b"/></xs:restriction></xs:simpleType>'
+            ),
+            "pattern",
+        ),
+        (
+            SCHEMA.format(
+                '<xs:element name="a"><xs:complexType><xs:sequence/><xs:assert test="true()"/></xs:complexType></xs:element>'
+            ),
+            "XSD 1.1",
+        ),
+        ("no XML", "not well-formed"),
+    ],
+)
+def test_an_xsd_that_cannot_be_used_is_refused_with_cause_and_remedy(xsd: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.xsd"
+    file.write_text(xsd, "utf-8")
+    with pytest.raises(Refusal, match=said) as caught:
+        scaffold.new_dialect(profile("QE", "choice"), tmp_path / "schemas", [file], {"list": b"<a/>"})
+    assert caught.value.remedy
+
+
+def test_answers_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    who = profile("QE", "choice")
+    scaffold.new(who, tmp_path / "partners")
+    drafted(tmp_path, who, STRANGERS / "choice" / "oea.xsd", list=SOUND)
+    for broken, said in (("[[place", "no TOML"), ('[[place]]\nat = "a"', "no hole")):
+        (tmp_path / "schemas" / "choice" / "1" / "draft.toml").write_text(broken, "utf-8")
+        with pytest.raises(Refusal, match=said):
+            drafted(tmp_path, who, STRANGERS / "choice" / "oea.xsd", list=SOUND)
+
+
+def test_a_dialect_that_was_not_drafted_is_never_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "schemas" / "choice" / "1"
+    folder.mkdir(parents=True)
+    (folder / "other.xsd").write_text(SCHEMA.format(""), "utf-8")
+    with pytest.raises(Refusal, match="not drafted"):
+        scaffold.new_dialect(profile("QE", "choice"), tmp_path / "schemas", [STRANGERS / "choice" / "oea.xsd"], {"list": SOUND})
