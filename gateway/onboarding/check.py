@@ -11,7 +11,7 @@ from typing import Any
 from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Refusal
 from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
-from gateway.domestic.projection import shared_on
+from gateway.domestic.projection import code_prefix, shared_on
 from gateway.onboarding import examples, reach
 from gateway.onboarding.point import Checked, Mark, Point
 from gateway.onboarding.words import TERMS
@@ -103,7 +103,15 @@ def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iter
     """What the partner's XML insists on has to be known of a Chinese operator, or agreed."""
     speech, told = Speech(bundle, dialect), (Standing.VALID, Standing.SUSPENDED)
     needed = {field for standing in told for field in speech.needed(standing)}
-    unknown = sorted(needed - {"tin", "standing"} - shared_on(bundle.arrangement, now.astimezone(HOME_ZONE).date()))
+    today = now.astimezone(HOME_ZONE).date()
+    unknown = sorted(needed - {"tin", "standing"} - shared_on(bundle.arrangement, today))
+    prefix = code_prefix(bundle.arrangement, today)
+    if prefix and not speech.fits("tin", code := f"{prefix}1234567890"):
+        yield Point(
+            Mark.WARN,
+            f"{name} has no room for a Chinese code such as {code}: nothing can be told to this partner, and it cannot ask.",
+            "Agree with the partner on an XSD that holds it.",
+        )
     if unknown:
         yield Point(
             Mark.WARN,

@@ -71,6 +71,14 @@ def test_a_kind_that_nobody_showed_is_a_question(tmp_path: Path) -> None:
     }
 
 
+def test_names_the_element_that_may_be_the_kind_nobody_showed(tmp_path: Path) -> None:
+    scaffold.new(profile("QA", "nested"), tmp_path / "partners")
+    made = drafted(tmp_path, profile("QA", "nested"), STRANGERS / "nested" / "tmrs.xsd", list=message("nested"))
+    asked = {one.kind: one.why for one in made.served if one.sure is Sure.QUESTION}
+    assert "TraderStatusRequest may be one" in asked["query"]
+    assert "TraderStatusReply may be one" in asked["response"]
+
+
 def message(name: str) -> bytes:
     return (STRANGERS / name / "list.xml").read_bytes()
 

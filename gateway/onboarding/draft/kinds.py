@@ -9,6 +9,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Kind
+from gateway.onboarding import glossary
 from gateway.onboarding.draft.declared import Declared
 from gateway.onboarding.draft.document import Document
 from gateway.onboarding.draft.face import FaceDrafter
@@ -56,7 +57,7 @@ def propose(
         made.served.append(Served(name, "sample", Sure.SURE, "a message was given"))
     for kind in DIALECT_KINDS:
         if kind not in made.samples:
-            _serve(kind, made, said, tuple(messages))
+            _serve(kind, made, said, tuple(messages), _called(kind, schema, made))
     if Kind.RESPONSE in made.samples and NOT_FOUND not in made.samples:
         _not_found(made, said, schema)
     made.served.sort(key=lambda one: _order(one.kind))
@@ -68,7 +69,7 @@ def propose(
     return made
 
 
-def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...]) -> None:
+def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...], called: str) -> None:
     """A kind that no message shows."""
     like = said.kinds.get(kind)
     if like == "":
@@ -81,7 +82,7 @@ def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...]) -> No
                 kind,
                 "",
                 Sure.QUESTION,
-                f'no message shows it: it is refused until one does (--sample {kind}=FILE); not exchanged at all: like = ""',
+                f'no message shows it{called}: it is refused until one does (--sample {kind}=FILE); not exchanged at all: like = ""',
             )
         )
     elif known not in made.samples:
@@ -96,6 +97,14 @@ def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...]) -> No
         made.samples[kind] = made.samples[known]
         why = "a person said so" if like else f"no message shows it; it is written and read as the {known} is"
         made.served.append(Served(kind, str(known), Sure.ANSWERED if like else Sure.LIKELY, why))
+
+
+def _called(kind: Kind, schema: Schema, made: Draft) -> str:
+    """The root elements of the XSD that no message used and that are called like ``kind``."""
+    used = {etree.fromstring(sample).tag for sample in made.samples.values()}
+    roots = [one.local_name for tag, one in schema.words.maps.elements.items() if tag not in used]
+    alike = [name for name in roots if kind in glossary.meanings(name, "kind")]
+    return f", though the XSD's {' or '.join(alike)} may be one" if alike else ""
 
 
 def _not_found(made: Draft, said: Answers, schema: Schema) -> None:
