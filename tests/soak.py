@@ -192,8 +192,8 @@ class Soak:
         if len(self.ledger.receipts) != self.sent:
             found.append(f"LOST: {self.sent} messages were sent, for {len(self.ledger.receipts)} there is a receipt")
         if sum(part.seconds for part in self.slices) >= WARM:
-            # After two tenths caches are filled and the process for large messages is there.
-            warm, last = self.slices[1], self.slices[-1]
+            # After a third the database's caches are filled and the process for large messages is there.
+            warm, last = self.slices[len(self.slices) // 3], self.slices[-1]
             if last.memory > warm.memory * (1 + MEMORY):
                 found.append(f"memory grew from {warm.memory:.0f} to {last.memory:.0f} MiB")
             if last.files > warm.files + FILES:

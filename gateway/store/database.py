@@ -47,8 +47,8 @@ class Database:
         if self.sqlite:
             file = make_url(url).database or ""
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-            self.write = _sqlite_engine(url, "BEGIN IMMEDIATE")
-            self.read = _sqlite_engine(url, "BEGIN")
+            self.write = _sqlite_engine(url, "BEGIN IMMEDIATE", cache=64)
+            self.read = _sqlite_engine(url, "BEGIN", cache=8)  # each of its connections fills one of its own
         else:
             self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES)
             self.read = create_engine(
@@ -84,7 +84,8 @@ def shared_clock(connection: Connection) -> datetime:
     return datetime.now(UTC)
 
 
-def _sqlite_engine(url: str, begin: str) -> Engine:
+def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
+    """``cache`` is in MiB a connection."""
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -92,7 +93,13 @@ def _sqlite_engine(url: str, begin: str) -> Engine:
         # The driver's own transaction handling would begin late and deferred: two writers could then deadlock instead of queueing.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-65536"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            f"cache_size=-{cache * 1024}",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
