@@ -12,7 +12,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from gateway import app as wiring
-from gateway.cli import onboard, transcribe
+from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
@@ -183,7 +183,7 @@ def _chosen(live: dict[str, Live], iso: str) -> Live:
 
 
 for command in (
-    onboard.new,
+    newpartner.new,
     onboard.check,
     onboard.rehearse,
     onboard.activate,
