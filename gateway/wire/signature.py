@@ -61,7 +61,7 @@ def sign(unsigned: bytes, signer: Signer) -> bytes:
     Raises ``Refusal`` where ``unsigned`` is signed already, or is what ``parse`` would refuse to read.
     """
     root = parse(unsigned)
-    if next(root.iter(_SIGNATURE), None) is not None:
+    if b"Signature" in unsigned and next(root.iter(_SIGNATURE), None) is not None:
         raise Refusal(Code.SIGNATURE_MISPLACED, "The document is signed already.")
     content = canonical(root)
     algorithm = BY_NAME[signer.algorithm]
@@ -115,9 +115,8 @@ def _remove(signature: etree._Element) -> None:
     root = signature.getparent()
     assert root is not None, "it is a child of the root"
     if signature.tail:
-        etree.strip_elements(
-            root, _SIGNATURE, with_tail=False
-        )  # the blanks after it were signed; slower, for it walks the whole tree
+        # The blanks after it were signed. Slower, for it walks the whole tree.
+        etree.strip_elements(root, _SIGNATURE, with_tail=False)
     else:
         root.remove(signature)
 
