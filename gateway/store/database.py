@@ -55,15 +55,15 @@ class Database:
                 url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRES, isolation_level="REPEATABLE READ"
             )
 
-    def migrate(self) -> None:
-        """Brings the schema to the newest revision; safe to call at every start, by several nodes at once."""
+    def migrate(self, revision: str = "head") -> None:
+        """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.write.begin() as connection:
             if not self.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

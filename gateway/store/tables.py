@@ -338,8 +338,7 @@ enterprise = Table(
     Column("changed", Moment, nullable=False),
 )
 
-#: Every record of the feed as it came, with what was judged of it. Of those ``pruned`` the latest of each enterprise holds, in place of
-#: its body, how the enterprise then stood; the others hold nothing.
+#: Every record of the feed as it came, with what was judged of it.
 enterprise_record = Table(
     "enterprise_record",
     metadata,
@@ -351,7 +350,6 @@ enterprise_record = Table(
     Column("foreseen", Boolean, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("note", Text),
-    Column("pruned", Moment),
 )
 
 #: What a partner was told about an enterprise, under which code and by which message; who proved and who accepted it.

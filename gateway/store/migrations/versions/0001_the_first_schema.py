@@ -87,7 +87,6 @@ def upgrade() -> None:
         sa.Column("foreseen", sa.Boolean(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enterprise_record")),
     )
     with op.batch_alter_table("enterprise_record", schema=None) as batch_op:
@@ -114,7 +113,6 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=4), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.Column("stored", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_fact")),
     )
     op.create_table(
@@ -132,7 +130,6 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
-        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_intake")),
     )
     with op.batch_alter_table("intake", schema=None) as batch_op:
@@ -180,12 +177,10 @@ def upgrade() -> None:
         sa.Column("refers_to", sa.String(length=64), nullable=True),
         sa.Column("created", Moment(), nullable=False),
         sa.Column("received", Moment(), nullable=False),
-        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("statements", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("voided", Moment(), nullable=True),
-        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint("partner", "message_id", name=op.f("uq_message_partner_message_id")),
     )
@@ -226,7 +221,6 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("answer", sa.LargeBinary(), nullable=True),
         sa.Column("bundle", sa.String(length=64), nullable=False),
-        sa.Column("pruned", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
     )
@@ -234,7 +228,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_outbox_partner_kind", ["partner", "kind", "id"], unique=False)
         batch_op.create_index("ix_outbox_partner_rank_sequence", ["partner", "rank", "sequence"], unique=False)
         batch_op.create_index("ix_outbox_partner_state_rank", ["partner", "state", "rank", "id"], unique=False)
-        batch_op.create_index("ix_outbox_partner_state_expires", ["partner", "state", "expires"], unique=False)
+        batch_op.create_index("ix_outbox_state_due", ["state", "due"], unique=False)
 
     op.create_table(
         "sequence",
@@ -263,17 +257,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_statement_partner_tin", ["partner", "tin"], unique=False)
 
     op.create_table(
-        "retention",
-        sa.Column("shelf", sa.String(length=16), nullable=False),
-        sa.Column("days", sa.Integer(), nullable=False),
-        sa.Column("because", sa.Text(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=False),
-        sa.Column("since", Moment(), nullable=False),
-        sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("shelf", name=op.f("pk_retention")),
-    )
-    op.create_table(
         "switch",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("what", sa.String(length=12), nullable=False),
@@ -299,29 +282,6 @@ def upgrade() -> None:
         sa.Column("revoked", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_token")),
         sa.UniqueConstraint("hash", name=op.f("uq_token_hash")),
-    )
-    op.create_table(
-        "transcription",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("partner", sa.String(length=2), nullable=False),
-        sa.Column("message_id", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=12), nullable=False),
-        sa.Column("scope", sa.String(length=2), nullable=False),
-        sa.Column("as_of", Moment(), nullable=False),
-        sa.Column("file", sa.Text(), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("bundle", sa.String(length=64), nullable=False),
-        sa.Column("statements", sa.Integer(), nullable=False),
-        sa.Column("refused", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(length=12), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("proposed_by", sa.Text(), nullable=False),
-        sa.Column("proposed", Moment(), nullable=False),
-        sa.Column("decided_by", sa.Text(), nullable=True),
-        sa.Column("decided", Moment(), nullable=True),
-        sa.Column("body", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_transcription")),
-        sa.UniqueConstraint("message_id", name=op.f("uq_transcription_message_id")),
     )
     op.create_table(
         "voiding",
@@ -392,10 +352,8 @@ def downgrade() -> None:
 
     op.drop_table("activation")
     op.drop_table("voiding")
-    op.drop_table("transcription")
     op.drop_table("token")
     op.drop_table("switch")
-    op.drop_table("retention")
     with op.batch_alter_table("statement", schema=None) as batch_op:
         batch_op.drop_index("ix_statement_partner_tin")
         batch_op.drop_index("ix_statement_partner_message_id")
@@ -403,7 +361,7 @@ def downgrade() -> None:
     op.drop_table("statement")
     op.drop_table("sequence")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index("ix_outbox_partner_state_expires")
+        batch_op.drop_index("ix_outbox_state_due")
         batch_op.drop_index("ix_outbox_partner_state_rank")
         batch_op.drop_index("ix_outbox_partner_rank_sequence")
         batch_op.drop_index("ix_outbox_partner_kind")
