@@ -59,7 +59,9 @@ class Settings(BaseModel):
     lease: Seconds = Field(
         timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it"
     )
-    current_within: Seconds = Field(timedelta(seconds=5), description="a heartbeat older than this: the node is not current")
+    current_within: Seconds = Field(
+        timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
+    )
     two_people: bool = Field(False, description="partner data comes in force only when a second person activates it too")
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")

@@ -35,7 +35,7 @@ class Index:
 
     def load(self, rows: Iterable[tuple[str, bytes]], position: int) -> None:
         """Take (code, packed timeline) of every operator in place of whatever was here. ``position`` is to be read from the store
-        before the rows are: what is newer is then applied again and harms nothing. Until the next heartbeat nothing is current."""
+        before the rows are: what is newer is then applied again and harms nothing. Until something is heard nothing is current."""
         timelines = dict(iter(rows))  # a database result has keys() and would pass for a mapping
         self._heard = None
         self._timelines = timelines
@@ -48,17 +48,17 @@ class Index:
         if position is not None:
             self._position = max(self._position, position)
 
-    def heard(self, beat: datetime) -> None:
-        """The latest heartbeat (aware) of the sealer, once everything it had numbered by then is applied."""
-        self._heard = beat
+    def heard(self, moment: datetime) -> None:
+        """The moment (aware) from before which everything that was committed is applied."""
+        self._heard = moment
 
     def current(self, now: datetime) -> bool:
-        """Whether what is here can be answered from: the last heartbeat is no older than the bound. One from further ahead than
+        """Whether what is here can be answered from: what was last heard is no older than the bound. A moment further ahead than
         that is a clock that jumped, and proves nothing."""
         return self._heard is not None and abs(now - self._heard) <= self.bound
 
     def age(self, now: datetime) -> timedelta | None:
-        """How long ago the last heartbeat was; None: none was heard since the load."""
+        """How long ago all that was committed was applied; None: nothing was heard since the load."""
         return None if self._heard is None else now - self._heard
 
     def get(self, code: str) -> Timeline | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,18 +21,21 @@ from gateway.wire.envelope import Checkpoint
 
 log = logging.getLogger(__name__)
 
+NEVER = float("-inf")
+
 #: Kinds of entries that change what a node knows of its partners.
 _ABOUT_PARTNERS = ("partner", "certificate")
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one look at the journal brought: (code, timeline, its journal entry), and the position up to which that is all."""
+    """What one look at the journal brought: (code, timeline, its journal entry), and the position up to which that is all; and at which
+    moment (of this process's steady clock) everything that was committed had a position."""
 
     rows: list[tuple[str, bytes, int]]
     position: int | None
     checkpoint: Checkpoint | None
-    age: timedelta | None
+    whole: float
     more: bool
 
 
@@ -40,6 +44,7 @@ class Follower:
 
     def __init__(self, node: Node, index: Index, also: Callable[[Connection], None]) -> None:
         self._node, self._index, self._also = node, index, also
+        self._whole = NEVER
 
     def load(self) -> None:
         """Everything from the start. The position is read before the rows: what is newer is applied again and harms nothing."""
@@ -49,7 +54,7 @@ class Follower:
             self._refresh(connection)
             rows = ((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline)))
             self._index.load(rows, position)
-            self._hear(self._beat(connection))
+            self._hear(self._numbered(connection))
             self._node.checkpoint = sealer.checkpoint_of(sealed)
 
     async def run(self) -> None:
@@ -78,12 +83,12 @@ class Follower:
             self._index.apply((), seen.position)
             self._node.checkpoint = seen.checkpoint
         if not seen.more:
-            self._hear(seen.age)
+            self._hear(seen.whole)
         return seen.more
 
     def _look(self) -> _Seen:
         with self._node.database.reading() as connection:
-            age = self._beat(connection)
+            whole = self._numbered(connection)  # first: what is committed after this is not claimed to be read below
             fresh = journal.since(connection, self._index.position)
             rows: list[tuple[str, bytes, int]] = []
             for batch in chunks([identity for _, identity, _, _ in fresh], 500):
@@ -95,16 +100,27 @@ class Follower:
                 self._also(connection)
             position = fresh[-1][0] + 1 if fresh else None
             checkpoint = sealer.checkpoint_of(journal.latest(connection)) if fresh else None
-            return _Seen(rows, position, checkpoint, age, len(fresh) == journal.PAGE)
+            return _Seen(rows, position, checkpoint, whole, len(fresh) == journal.PAGE)
 
-    def _beat(self, connection: Connection) -> timedelta | None:
-        """How long ago the sealer's heart beat, by the clock that all nodes share: two machines' own clocks may differ."""
+    def _numbered(self, connection: Connection) -> float:
+        """The latest moment of which it is known that all that was committed by then has its position: this one, if nothing waits for the
+        sealer. A large list may hold SQLite's one lock, and keep the sealer from its work, for longer than answers may be old; but nobody
+        else can commit meanwhile, so no answer can miss anything."""
+        now = time.monotonic()
+        if not journal.waits(connection):
+            return now
         ends = leases.ends(connection, "sealer")
-        return None if ends is None else self._node.shared(connection) - (ends - sealer.held_for(self._node.settings))
+        if ends is None:
+            return self._whole
+        # By the clock that all nodes share: two machines' own clocks may differ.
+        beat = self._node.shared(connection) - (ends - sealer.held_for(self._node.settings))
+        return max(self._whole, now - beat.total_seconds())
 
-    def _hear(self, age: timedelta | None) -> None:
-        if age is not None:
-            self._index.heard(self._node.clock() - age)
+    def _hear(self, whole: float) -> None:
+        """Everything from before ``whole`` is applied."""
+        self._whole = whole
+        if whole != NEVER:
+            self._index.heard(self._node.clock() - timedelta(seconds=time.monotonic() - whole))
 
     def _refresh(self, connection: Connection) -> None:
         node = self._node

@@ -83,6 +83,11 @@ def latest(connection: Connection) -> Sealed | None:
     return None if packed is None else msgspec.msgpack.decode(packed, type=Sealed)
 
 
+def waits(connection: Connection) -> bool:
+    """Whether any committed entry has no position yet."""
+    return connection.execute(select(entry.c.id).where(entry.c.position.is_(None)).limit(1)).first() is not None
+
+
 def since(connection: Connection, position: int, most: int = PAGE) -> list[tuple[int, int, str, str | None]]:
     """(position, entry id, kind, partner) of the numbered entries from ``position`` on: the one feed everybody follows."""
     rows = connection.execute(

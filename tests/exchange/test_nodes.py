@@ -205,6 +205,30 @@ def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House
         assert other.writer.do(partial(sealer.seal, node=other, holder="two")) == 0, "the lease is another's"
 
 
+def test_is_current_while_nothing_waits_for_the_sealer_and_no_longer_than_the_bound_when_something_does(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = [1000.0]
+    monkeypatch.setattr("gateway.exchange.follower.time.monotonic", lambda: steady[0])
+
+    def current_after(seconds: float) -> bool:
+        house.later(seconds=seconds)
+        steady[0] += seconds
+        house.run(follower.step())
+        return index.current(house.now)
+
+    index = Index(house.settings.current_within)
+    house.seal()
+    follower = Follower(house.node, index, lambda _: None)
+    follower.load()
+    assert current_after(60), "a large list may hold the one lock of SQLite for so long, and all is known meanwhile"
+    house.do(lambda connection: journal.append(connection, "test", "x", {}, at=house.now))
+    assert current_after(4)
+    assert not current_after(4), "something was committed, and nobody says what else"
+    house.seal()
+    assert current_after(0)
+
+
 def test_the_shared_clock_is_the_database_s(database: Database) -> None:
     with database.reading() as connection:
         first, second = shared_clock(connection), shared_clock(connection)
