@@ -150,6 +150,11 @@ def _checksum(name: str) -> Callable[[str], bool]:
     return valid
 
 
+@lru_cache(maxsize=1_024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class CodeForm:
     """How the partner's codes look. ``confirmed``: a mismatch refuses; otherwise it only warns. No pattern: the list decides.
@@ -170,7 +175,7 @@ class CodeForm:
         return self.checksum is not None and not any(_checksum(self.checksum)(code) for code in (tin, tin[2:]))
 
     def matches(self, tin: str) -> bool:
-        return re.fullmatch(self.pattern, tin, re.ASCII) is not None
+        return _compiled(self.pattern).fullmatch(tin) is not None
 
 
 @dataclass(frozen=True, slots=True)

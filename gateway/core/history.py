@@ -172,7 +172,10 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     ``zone`` is the issuer's own, where its days begin (the EU: the member's). ``Told.digest`` is hexadecimal. That all statements are of
     one operator is not checked.
     """
-    ordered = _in_order_of_issue([one for one in told if one.voided is None])
+    valid = [one for one in told if one.voided is None]
+    if len(valid) == 1 and not _waits(valid[0]):
+        return _alone(valid[0], zone)
+    ordered = _in_order_of_issue(valid)
     applied = [one for one in ordered if not _waits(one)]
     witnesses = _Witnesses()
     authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
@@ -184,6 +187,19 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
         authorisations=authorisations,
         evidence=witnesses.all(),
         held=held,
+    )
+
+
+def _alone(one: Told, zone: ZoneInfo) -> Timeline:
+    """The same, of a single statement: nearly every operator of a first list, in a third of the time."""
+    said, stated, dated = one.statement, _stated(one), _dated(one, zone)
+    return Timeline(
+        names=(said.name,) if said.name else (),
+        local_name=said.name_local or None,
+        authorisations=(
+            Authorisation(said.level, said.number, (Stand(stated.since, stated.what, 0),), (_kept(dated, 0),) if dated else ()),
+        ),
+        evidence=(_evidence(one),),
     )
 
 
@@ -310,20 +326,34 @@ def _authorisation(identity: _Identity, told: list[Told], zone: ZoneInfo, witnes
         identity.level,
         identity.number,
         tuple(Stand(since, standing, witnesses.index(one)) for since, standing, one in _merged(stands)),
-        tuple(
-            Period(since, dates.until, _ordinal(dates.granted), _ordinal(dates.expires), witnesses.index(one))
-            for since, dates, one in _merged(periods)
-        ),
+        tuple(_kept(period, witnesses.index(period.told)) for period in _merged(periods)),
     )
+
+
+def _kept(period: _Segment[_Dates], evidence: int) -> Period:
+    dates = period.what
+    return Period(period.since, dates.until, _ordinal(dates.granted), _ordinal(dates.expires), evidence)
+
+
+def _stated(one: Told) -> _Segment[Standing]:
+    standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
+    return _Segment(ALWAYS if standing is Standing.ANNULLED else _seconds(one.takes_effect), standing, one)
+
+
+def _dated(one: Told, zone: ZoneInfo) -> _Segment[_Dates] | None:
+    granted, expires = one.statement.granted, one.statement.expires
+    if granted is None and expires is None:
+        return None
+    until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
+    return _Segment(_counts_from(one, zone), _Dates(granted, expires, until), one)
 
 
 def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing]]:
     """What one statement does to the standing. A loss that an update or notice announced is not lifted by a picture taken no later
     than it comes; nor by another loss, which takes its place only where it is as grave (choice: suspended now does not undo
     revoked from June on)."""
-    effect = _seconds(one.takes_effect)
-    standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
-    said = _Segment(ALWAYS if standing is Standing.ANNULLED else effect, standing, one)
+    effect, said = _seconds(one.takes_effect), _stated(one)
+    standing = said.what
 
     def left(later: _Segment[Standing]) -> _Segment[Standing] | None:
         if later.what.grants or later.told.pictured or _seconds(later.told.takes_effect) < effect:
@@ -340,17 +370,15 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
 def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_Segment[_Dates]]:
     """What one statement does to the period: its dates count from the day it was granted. A picture of a certificate that had
     begun leaves alone one that was announced to begin later (choice: a monthly list must not undo a renewal told before it)."""
-    granted, expires = one.statement.granted, one.statement.expires
-    if granted is None and expires is None:
+    said, effect = _dated(one, zone), _seconds(one.takes_effect)
+    if said is None:
         return track
-    effect = _seconds(one.takes_effect)
-    since = _counts_from(one, zone)
-    until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
+    since = said.since
 
     def left(later: _Segment[_Dates]) -> _Segment[_Dates] | None:
         return later if one.pictured and since <= effect < _counts_from(later.told, zone) else None
 
-    return _overlay(track, _Segment(since, _Dates(granted, expires, until), one), left)
+    return _overlay(track, said, left)
 
 
 def _counts_from(one: Told, zone: ZoneInfo) -> int:
@@ -391,15 +419,21 @@ class _Witnesses:
         self._evidence: list[Evidence] = []
 
     def index(self, one: Told) -> int:
-        flags = TRANSCRIBED * one.transcribed | DERIVED * one.derived | HELD * one.held
-        index = self._seen.setdefault((one.message_id, flags), len(self._evidence))
+        index = self._seen.setdefault((one.message_id, _flags(one)), len(self._evidence))
         if index == len(self._evidence):
-            digest = bytes.fromhex(one.digest)
-            self._evidence.append(Evidence(one.message_id, digest, _seconds(one.issued), _seconds(one.received), flags))
+            self._evidence.append(_evidence(one))
         return index
 
     def all(self) -> tuple[Evidence, ...]:
         return tuple(self._evidence)
+
+
+def _flags(one: Told) -> int:
+    return TRANSCRIBED * one.transcribed | DERIVED * one.derived | HELD * one.held
+
+
+def _evidence(one: Told) -> Evidence:
+    return Evidence(one.message_id, bytes.fromhex(one.digest), _seconds(one.issued), _seconds(one.received), _flags(one))
 
 
 def _seconds(moment: datetime) -> int:

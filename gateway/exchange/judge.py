@@ -105,7 +105,7 @@ def prove(node: Node, claimed: Claimed, received: datetime) -> Proven:
         raise node.trust.explain(
             refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received
         ) from None
-    opened = envelope.read(verified, Limits(bytes=node.settings.body_limit))
+    opened = envelope.read(verified)
     _addressed(node, opened.header, arrangement, received)
     return Proven(claimed.live, opened, verified.fingerprint)
 

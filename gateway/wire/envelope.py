@@ -19,7 +19,7 @@ from gateway.core.model import Environment, Header, Kind, Picture, Priority
 from gateway.core.text import visible
 from gateway.settings import ROOT
 from gateway.wire.signature import Verified
-from gateway.wire.xml import Limits, escape, parse
+from gateway.wire.xml import escape, parse_again
 
 NAMESPACE = "urn:aeo-gateway:exchange:1"
 _X = f"{{{NAMESPACE}}}"
@@ -138,9 +138,9 @@ def _schema() -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(ROOT / "schemas" / "exchange" / "1" / "exchange.xsd"))
 
 
-def read(verified: Verified, limits: Limits | None = None) -> Envelope:
+def read(verified: Verified) -> Envelope:
     """The envelope of a verified message. Raises ``Refusal`` (ENVELOPE_INVALID) when it is not valid against its schema."""
-    root = parse(verified.content, limits or Limits())
+    root = parse_again(verified.content)
     schema = _schema()
     if not schema.validate(root):
         first = schema.error_log[0]

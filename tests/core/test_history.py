@@ -82,6 +82,12 @@ def test_arrival_order_does_not_matter(history: list[Told], random: Random) -> N
     assert fold(shuffled, ZONE) == fold(history, ZONE)
 
 
+@given(told())
+def test_what_is_said_once_is_as_if_it_were_said_twice(one: Told) -> None:
+    """What stands alone is folded by a shorter way of its own."""
+    assert fold([one], ZONE) == fold([one, one], ZONE)
+
+
 @given(histories)
 def test_packing_loses_nothing(history: list[Told]) -> None:
     timeline = fold(history, ZONE)
