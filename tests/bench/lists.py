@@ -41,7 +41,9 @@ def listed(home: Path, operators: int, smoke: bool) -> list[Row]:
         during = answers.worst(0)
         floors = min(floors, _floors(box, body, said[:operators], home / "two.db"))
         sending = _Sending(served, other)
+        more = sum(map(processor_seconds, children(served.process.pid)))
         parts = [timed(lambda part=part: _post(served, part)) for part in _parts(box, said)]  # type: ignore[misc]
+        more = sum(map(processor_seconds, children(served.process.pid))) - more
         rate = sending.stop()
         crowded = answers.stop()
         ready = httpx.get(f"{served.url}/readyz").status_code == 200
@@ -50,14 +52,15 @@ def listed(home: Path, operators: int, smoke: bool) -> list[Row]:
         row("exchange.list", whole, "s", goal="< 3", reached=whole < 3),
         row("exchange.list: processor over its floors", spent, "s", floors, spent / floors, "<= 2.5", spent <= 2.5 * floors),
         row("exchange.list.answers during it, p99", during, "ms", alone, during / alone, "< 50", during < 50),
+        row("exchange.list, four times as large in parts, while others send too", total, "s", whole * 4, total / (whole * 4)),
         row(
-            "exchange.list, four times as large in parts",
-            total,
+            "exchange.list, four times as large in parts: processor",
+            more,
             "s",
-            whole * 4,
-            total / (whole * 4),
+            spent * 4,
+            more / (spent * 4),
             "<= 1.3",
-            total <= 5.2 * whole,
+            more <= 5.2 * spent,
         ),
         row(
             "exchange.list.answers while others send too, p99",
