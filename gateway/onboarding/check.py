@@ -13,6 +13,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
 from gateway.onboarding import examples, reach
+from gateway.onboarding.draft.files import unanswered
 from gateway.onboarding.point import Checked, Mark, Point
 from gateway.onboarding.words import TERMS
 from gateway.partners import Bundle, PartnerFaults, load_one
@@ -35,7 +36,8 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
         bundle = load_one(partners / iso.lower(), schemas, site)
     except PartnerFaults as found:
         faults = [Point(Mark.BAD, f"{one.file} {one.key}: {one.problem}", one.remedy) for one in found.faults]
-        return Checked(iso.upper(), "", tuple(faults))
+        folders = {schemas.joinpath(*Path(one.file).parts[-3:-1]) for one in found.faults}
+        return Checked(iso.upper(), "", (*faults, *(point for folder in sorted(folders) for point in _asked(folder))))
     points = [Point(Mark.OK, f"the profile is complete, without holes, overlaps or contradictions; data {bundle.digest[:16]}")]
     points += _terms(bundle, now)
     for spoken in sorted(bundle.dialects):
@@ -63,6 +65,7 @@ def _terms(bundle: Bundle, now: datetime) -> Iterator[Point]:
 
 def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> Iterator[Point]:
     name = f"{dialect.name} {dialect.version}"
+    yield from _asked(folder)
     if _compiles(folder, json.loads(bundle.content)["dialects"]["/".join((dialect.name, dialect.version))]):
         count = len(list(folder.glob("*.xsd")))
         yield Point(Mark.OK, f"{name}: {count} XSD, compiled within its limits; nothing is imported from outside")
@@ -78,6 +81,17 @@ def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> I
     yield from _telling(bundle, dialect, name, now)
     yield _round_trip(bundle, dialect, name, now)
     yield from examples.read_all(folder, name)
+
+
+def _asked(folder: Path) -> Iterator[Point]:
+    """What a draft asked and nobody answered: until then it stands as it was seen, or is refused."""
+    draft = folder / "draft.toml"
+    if draft.is_file() and (count := unanswered(draft.read_text("utf-8"))):
+        yield Point(
+            Mark.WARN,
+            f"{folder.parent.name} {folder.name}: {count} of the questions its draft asks are open.",
+            "Answer them in its draft.toml, and run aeo-gateway partner new again with the same --xsd and --sample.",
+        )
 
 
 def _loss(dialect: Dialect, name: str) -> Iterator[Point]:

@@ -25,6 +25,8 @@ SHAPES = [
     ("parts", "QC", "main.xsd", 5),
     ("kinds", "QF", "lista.xsd", 2),
     ("choice", "QE", "oea.xsd", 2),
+    ("fields", "QG", "records.xsd", 4),
+    ("leaf", "QD", "envio.xsd", 10),
 ]
 
 
@@ -57,6 +59,28 @@ def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tm
     assert checked.passed, [point for point in checked.points if point.mark is Mark.BAD]
     rehearsal = rehearse(load_one(tmp_path / "partners" / iso.lower(), tmp_path / "schemas"), venue)
     assert rehearsal.passed, [(step.name, point) for step in rehearsal.steps for point in step.points if not point.ok]
+
+
+def test_the_operator_itself_stays_when_nobody_knows_what_its_text_means(tmp_path: Path) -> None:
+    who = profile("QD", "leaf")
+    scaffold.new(who, tmp_path / "partners")
+    made = drafted(tmp_path, who, STRANGERS / "leaf" / "envio.xsd", list=message("leaf"))
+    assert b'gw:each="statements"' in made.samples["list"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_check_names_the_questions_that_nobody_answered(broken: bool, tmp_path: Path) -> None:
+    who = profile("QE", "choice")
+    scaffold.new(who, tmp_path / "partners")
+    made = drafted(tmp_path, who, STRANGERS / "choice" / "oea.xsd", list=SOUND)
+    if broken:
+        (tmp_path / "schemas" / "choice" / "1" / "list.xml").write_bytes(b"<a/>")
+    now = datetime.now(UTC)
+    checked = check(tmp_path / "partners", tmp_path / "schemas", None, "QE", now=now, production=False, online=False)
+    assert checked.passed is not broken
+    (asked,) = [point for point in checked.points if "questions" in point.what]
+    assert asked.mark is Mark.WARN
+    assert asked.what.startswith(f"choice 1: {made.questions} of the questions")
 
 
 def test_a_kind_that_nobody_showed_is_a_question(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _MEANT = {"type": "names the type of", "nil": "says that nothing stands in"}
 class Document:
     """One message. ``values`` are all texts of a place, ``several`` the places that stand more than once in one parent."""
 
-    def __init__(self, name: str, message: bytes, schema: Schema) -> None:
+    def __init__(self, name: str, message: bytes, schema: Schema, prefixes: tuple[str, ...]) -> None:
         """Raises ``Refusal`` for what is no XML, is not valid against the XSD, or could never be exchanged."""
         try:
             original = parse(message, signed=False)
@@ -44,7 +44,7 @@ class Document:
         self.root = _clean(original)
         #: The message as it may be exchanged: without comments and xsi attributes.
         self.plain = _plain(self.root)
-        self._told_apart = _told_apart(self.root)
+        self._told_apart = _told_apart(self.root, prefixes)
         self.values: dict[str, list[str]] = defaultdict(list)
         self.several: set[str] = set()
         for element in self.root.iter("*"):
@@ -167,13 +167,23 @@ def _path(element: etree._Element) -> tuple[str, ...]:
     return tuple(str(one.tag) for one in (element, *element.iterancestors()))
 
 
-def _told_apart(root: etree._Element) -> dict[tuple[str, ...], str]:
-    """Leaves of one name in one parent that differ by an attribute, as ``<Date type="issue">`` beside ``<Date type="expiry">``."""
+def like_a_code(text: str, prefixes: tuple[str, ...]) -> bool:
+    """``text`` begins as this partner's codes do, and goes on as a code."""
+    rest = next((text[len(prefix) :] for prefix in prefixes if text.startswith(prefix)), "")
+    return len(rest) >= 3 and rest.isascii() and any(c.isdigit() for c in rest) and not any(c.isspace() for c in text)
+
+
+def _told_apart(root: etree._Element, prefixes: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    """Leaves of one name in one parent that differ by an attribute, as ``<Date type="issue">`` beside ``<Date type="expiry">``.
+
+    Those that differ by an operator's code, ``<Operator code="QZ77001">Name</Operator>``, are one thing that repeats.
+    """
     found: dict[tuple[str, ...], str] = {}
     for parent in root.iter("*"):
         leaves: dict[str, list[etree._Element]] = defaultdict(list)
         for child in parent:
-            if not len(child) and (child.text or "").strip():
+            coded = any(like_a_code(str(value), prefixes) for value in child.attrib.values())
+            if not len(child) and (child.text or "").strip() and not coded:
                 leaves[str(child.tag)].append(child)
         for same in leaves.values():
             for name in same[0].attrib if len(same) > 1 else ():

@@ -257,7 +257,9 @@ class FaceDrafter:
             element.text = hole or seen
 
     def _may_go(self, element: etree._Element, attribute: str | None) -> bool:
-        return self.declared.optional(element, attribute) and (bool(attribute) or not len(element)) and element not in self.blocks
+        if not attribute and (len(element) or element in self.shape):
+            return False
+        return self.declared.optional(element, attribute) and element not in self.blocks
 
     def _take_out(self, element: etree._Element, attribute: str | None) -> None:
         parent = element.getparent()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gateway.onboarding.draft.model import Draft
+from gateway.onboarding.draft.model import Draft, Sure
 
 _HEAD = """\
 # What the draft proposes. To answer: write what stands there, set sure = "answered", and make the draft again.
@@ -35,6 +35,12 @@ def as_toml(draft: Draft) -> str:
     for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
         lines += _table(name, table)
     return "\n".join(lines) + "\n"
+
+
+def unanswered(text: str) -> int:
+    """How many questions a ``draft.toml`` still asks."""
+    lines = text.splitlines()
+    return lines.count(f"sure = {_text(Sure.QUESTION)}") + sum(line.startswith("# ") and line.endswith(" = ?") for line in lines)
 
 
 def dialect_toml(draft: Draft, summary: str) -> str:

@@ -11,8 +11,8 @@ from gateway.onboarding import glossary
 from gateway.onboarding.draft import days
 from gateway.onboarding.draft.codes import LISTS
 from gateway.onboarding.draft.declared import built_in
+from gateway.onboarding.draft.document import like_a_code
 from gateway.onboarding.draft.model import TOLD, Sure
-from gateway.onboarding.draft.structure import like_a_code
 from gateway.wire.sample.language import DAYS, MESSAGE
 from gateway.wire.schema import Allowed
 

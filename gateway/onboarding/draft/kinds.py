@@ -50,7 +50,7 @@ def propose(
                 remedy=f"Use {', '.join(DIALECT_KINDS)}, or a face of one: response.not-found.",
             )
     for name, message in sorted(messages.items(), key=lambda one: _order(one[0])):
-        document = Document(name, message, schema)
+        document = Document(name, message, schema, prefixes)
         made.notes += [f"{name}: {note}" for note in document.notes]
         made.samples[name] = FaceDrafter(name, document, declared, prefixes, levels, said, made).draft()
         made.messages[name] = document.plain

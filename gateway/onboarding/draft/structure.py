@@ -11,7 +11,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft.declared import Declared
-from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.document import Document, like_a_code
 
 #: What tells an authorisation from a telephone number, the most telling first.
 _TELLING = ("standing", "level", "number", "granted", "expires")
@@ -90,12 +90,6 @@ def names_operator(element: etree._Element, prefixes: tuple[str, ...]) -> bool:
     """Whether something in it reads like an operator's code, or is called one."""
     texts = [value for one in element.iter("*") for value in (one.text or "", *one.attrib.values())]
     return any(like_a_code(str(text).strip(), prefixes) for text in texts) or "tin" in set(_meanings(element))
-
-
-def like_a_code(text: str, prefixes: tuple[str, ...]) -> bool:
-    """``text`` begins as this partner's codes do, and goes on as a code."""
-    rest = next((text[len(prefix) :] for prefix in prefixes if text.startswith(prefix)), "")
-    return len(rest) >= 3 and rest.isascii() and any(c.isdigit() for c in rest) and not any(c.isspace() for c in text)
 
 
 def _meanings(element: etree._Element) -> Iterator[str]:

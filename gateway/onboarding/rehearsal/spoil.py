@@ -33,12 +33,15 @@ def unknown_code(dialect: Dialect, kind: Kind) -> Callable[[str], str] | None:
         root = etree.fromstring(payload)
         for template, (path, attribute) in coded:
             for element in _found(root, path):
-                if attribute and attribute in element.attrib:
-                    element.set(attribute, _other(template, str(element.get(attribute))))
-                    return etree.tostring(root, encoding="unicode")
-                if not attribute and element.text:
-                    element.text = _other(template, element.text)
-                    return etree.tostring(root, encoding="unicode")
+                code = element.get(attribute) if attribute else element.text
+                # elements of one name, told apart by an attribute, hold other things at the same path
+                if not code or not _listed(template, code):
+                    continue
+                if attribute:
+                    element.set(attribute, _other(template, code))
+                else:
+                    element.text = _other(template, code)
+                return etree.tostring(root, encoding="unicode")
         raise LookupError("the message holds none of its dialect's codes")
 
     return edit
@@ -55,8 +58,14 @@ def _other(template: Template, code: str) -> str:
     """A text like ``code`` that is not in the list."""
     for filling in "9Z7Q":
         text = (filling if not code.isdigit() or filling.isdigit() else "8") * len(code)
-        try:
-            template.holes[0].value.read(text)
-        except (LookupError, ValueError):
+        if not _listed(template, text):
             return text
     raise LookupError("every text like this code is in its list")
+
+
+def _listed(template: Template, code: str) -> bool:
+    try:
+        template.holes[0].value.read(code)
+    except (LookupError, ValueError):
+        return False
+    return True
