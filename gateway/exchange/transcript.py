@@ -81,7 +81,7 @@ def write(connection: Connection, house: House, live: Live, name: str, *, who: s
 
 def _may(connection: Connection, live: Live, at: datetime) -> None:
     iso, day = live.arrangement.iso, day_of(at)
-    against = None
+    against, remedy = None, f"aeo-gateway partner show {iso}"
     if live.state != "active":
         against = f"Exchange with {iso} is {live.state}."
     elif connected(live):
@@ -92,8 +92,9 @@ def _may(connection: Connection, live: Live, at: datetime) -> None:
         against = f"The form of Chinese codes for {iso} is not known."
     elif not enterprises.any_known(connection):
         against = "The domestic feed names no enterprise yet; a list of nobody would take everybody's benefits away."
+        remedy = "aeo-gateway domestic import"
     if against:
-        raise Refusal(Code.DATA_INVALID, against, remedy=f"aeo-gateway partner show {iso}")
+        raise Refusal(Code.DATA_INVALID, against, remedy=remedy)
 
 
 def _sayable(sheet: Sheet, iso: str, named: news.News) -> tuple[list[tuple[str, Statement]], list[Unsaid]]:

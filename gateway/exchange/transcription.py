@@ -370,7 +370,11 @@ def waiting(connection: Connection, number: int) -> Transcription:
     """One that can still be decided. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     one = find(connection, number)
     if one.state != "proposed":
-        raise Refusal(Code.DATA_INVALID, f"Number {number} was {one.state} by {one.decided_by} already.")
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"Number {number} was {one.state} by {one.decided_by} already.",
+            remedy="What was confirmed is annulled by aeo-gateway void; what was discarded is transcribed again.",
+        )
     return one
 
 

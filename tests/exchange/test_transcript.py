@@ -183,5 +183,6 @@ def test_where_nothing_may_be_told(house: House, change: dict[str, str | None], 
 
 
 def test_of_nobody_there_is_no_list(house: House) -> None:
-    with pytest.raises(Refusal, match="names no enterprise"):
+    with pytest.raises(Refusal, match="names no enterprise") as caught:
         write(house)
+    assert caught.value.remedy == "aeo-gateway domestic import"

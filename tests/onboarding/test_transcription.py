@@ -163,6 +163,8 @@ def test_a_wrong_file_is_set_aside_or_annulled(place: Path) -> None:
     assert "discarded by alice" in refusal("partner", "confirm", "1", "--as", "bob").detail
     done("partner", "transcribe", "SG", "list.xlsx", "--as-of", "2026-06-01", *SAY)
     done("partner", "confirm", "2", "--as", "bob")
+    assert "confirmed" in done("partner", "transcribed"), "the word stays whole at 80 columns"
+    assert "aeo-gateway void" in str(refusal("partner", "confirm", "2", "--as", "carol").remedy)
     (message,) = [one["id"] for one in json.loads(done("message", "list", "--json")) if one["state"] == "transcribed"]
     assert "list.xlsx" in done("message", "show", message)
     assert "Nobody signed" in refusal("evidence", "export", message).detail

@@ -33,7 +33,7 @@ def rows(file: TextIO, separator: str | None = None) -> Iterator[Cells]:
         raise Refusal(
             Code.DATA_INVALID,
             f"The file is not {file.encoding.removesuffix('-sig').upper()}.",
-            remedy="Save it as 'CSV UTF-8', or name its encoding.",
+            remedy="Save it as 'CSV UTF-8', or name its encoding under [sheet] of the partner's site.toml.",
         ) from None
     except csv.Error as error:
         raise Refusal(Code.DATA_INVALID, f"This is not CSV: {error}.", line=reader.line_num) from None
