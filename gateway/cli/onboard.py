@@ -179,7 +179,10 @@ def kit(
         endpoint=endpoint,
         clock=wiring.utc_now,
     )
-    out.write_bytes(made)
+    try:
+        out.write_bytes(made)
+    except OSError as error:
+        raise Refusal(Code.DATA_INVALID, f"{out} cannot be written: {error.strerror}.", remedy="Name another file.") from None
     console.print(f"Wrote {out}, {len(made)} bytes.", highlight=False, soft_wrap=True)
 
 

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import app
+from gateway.core.errors import Code, Refusal
 from gateway.partners import load_one
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
@@ -66,6 +67,18 @@ async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> N
         await node.serve()
 
 
+def _certificate(file: Path) -> bytes:
+    """DER of the PEM in ``file``. Raises ``Refusal``."""
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER)
+    except (OSError, ValueError):
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"{file} cannot be read as a certificate.",
+            remedy="aeo-gateway key export-certificate writes the gateway's as PEM.",
+        ) from None
+
+
 def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str, home: str, port: int) -> None:
     """Runs a box; its first line of output says where it listens and which certificate it signs with."""
     logs.set_up(logging.WARNING)
@@ -75,7 +88,7 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
     if not ring.all("box"):
         create_file_key(keys, "box", "ecdsa-p256-sha256", Subject(f"{iso} in a box"), Purpose.DEMO, "", 90, now=now)
     key = ring.current("box", now, production=False)
-    pinned = x509.load_pem_x509_certificate(Path(gateway_certificate).read_bytes()).public_bytes(Encoding.DER)
+    pinned = _certificate(Path(gateway_certificate))
     box = Box(
         bundle=load_one(settings.partners / iso.lower(), settings.schemas),
         signer=key.signer(""),

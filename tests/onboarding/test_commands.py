@@ -91,6 +91,16 @@ def test_kit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.exit_code == 0, made.output
     with zipfile.ZipFile(place / "kit.zip") as archive:
         assert "https://example.org/exchange" in archive.read("aeo-kit-sg/profile.md").decode()
+    assert "cannot be written" in str(run("partner", "kit", "SG", "--out", str(place / "nowhere" / "kit.zip")).exception)
+
+
+def test_a_box_without_the_gateways_certificate_says_so(place: Path) -> None:
+    (place / "no.pem").write_text("no certificate")
+    for file in ("no.pem", "absent.pem"):
+        given = ("--gateway-certificate", str(place / file), "--home", str(place / "box"))
+        found = run("sandbox", "SG", "--gateway", "http://127.0.0.1:1/exchange", *given).exception
+        assert isinstance(found, Refusal)
+        assert "cannot be read as a certificate" in found.detail
 
 
 @pytest.mark.parametrize("iso", ["../x", "Q", "QQQ"])
