@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from gateway.core.errors import Code, Refusal
 from gateway.onboarding.point import Checked, Mark
@@ -44,7 +44,7 @@ def put_in_force(
         )
     if stored.in_force_now(connection, bundle.iso) == bundle.digest and _state(connection, bundle.iso) == "active":
         return "Nothing changed: that very data is in force."
-    if settings.two_people and not any(one["who"] != who for one in _noted(connection, "proposal", bundle.digest)):
+    if settings.two_people and not any(one["who"] != who for one in _proposed(connection, bundle)):
         journal.append(connection, "proposal", bundle.digest, {"who": who, "reason": reason}, at=at, partner=bundle.iso)
         return f"Proposed by {who}. It comes in force when a second person activates the very same data."
     stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=at, who=who, reason=reason)
@@ -73,6 +73,13 @@ def _state(connection: Connection, iso: str) -> str | None:
     return next((state for known, state, _ in stored.in_force(connection) if known == iso), None)
 
 
-def _noted(connection: Connection, kind: str, digest: str) -> list[dict[str, Any]]:
-    rows = connection.execute(select(entry.c.body).where(entry.c.kind == kind, entry.c.subject == digest).order_by(entry.c.id))
+def _proposed(connection: Connection, bundle: Bundle) -> list[dict[str, Any]]:
+    """Who proposed this data since the partner last changed: an older proposal was used up, or overtaken, by that change."""
+    changed = select(func.max(entry.c.id)).where(entry.c.kind == "partner", entry.c.subject == bundle.iso)
+    return _noted(connection, "proposal", bundle.digest, after=connection.execute(changed).scalar() or 0)
+
+
+def _noted(connection: Connection, kind: str, digest: str, *, after: int = 0) -> list[dict[str, Any]]:
+    asked = select(entry.c.body).where(entry.c.kind == kind, entry.c.subject == digest, entry.c.id > after)
+    rows = connection.execute(asked.order_by(entry.c.id))
     return [msgspec.json.decode(body) for body in rows.scalars()]

@@ -28,10 +28,15 @@ def activate(connection: Connection, iso: str, digest: str, content: bytes, *, a
 
 
 def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who: str, reason: str) -> None:
-    """Suspends, resumes or retires a partner that has been activated before."""
-    row = connection.execute(select(partner.c.digest).where(partner.c.iso == iso)).first()
+    """Suspends, resumes or retires a partner that has been activated before. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    row = connection.execute(select(partner.c.digest, partner.c.state).where(partner.c.iso == iso)).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"No partner {iso} has been activated.", remedy="aeo-gateway partner activate")
+    if row.state == "retired" and state != "retired":
+        # resuming asks for no second person, no check and no rehearsal
+        raise Refusal(Code.DATA_INVALID, f"{iso} is retired.", remedy=f"aeo-gateway partner activate {iso}")
     _put(connection, iso, state, row.digest, at=at, who=who, reason=reason, known=True)
 
 

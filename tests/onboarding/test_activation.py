@@ -102,3 +102,18 @@ def test_two_people(connection: Connection, bundle: Bundle) -> None:
     assert "second person" in activate(connection, bundle, chosen, "a")
     assert stored.in_force_now(connection, "SG") is None
     assert activate(connection, bundle, chosen, "b").startswith("Activated SG")
+    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="b", reason="a test")
+    assert "second person" in activate(connection, bundle, chosen, "b"), "what a proposed was used up"
+    assert activate(connection, bundle, chosen, "a").startswith("Activated SG")
+
+
+def test_what_is_retired_comes_back_by_activation_only(connection: Connection, bundle: Bundle) -> None:
+    rehearsed(connection, bundle)
+    activate(connection, bundle, settings())
+    with pytest.raises(Refusal, match="reason"):
+        stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="a", reason=" ")
+    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="a", reason="a test")
+    for state in ("active", "suspended"):
+        with pytest.raises(Refusal, match="SG is retired"):
+            stored.set_state(connection, "SG", state, at=datetime.now(UTC), who="a", reason="a test")
+    assert activate(connection, bundle, settings()).startswith("Activated SG")
