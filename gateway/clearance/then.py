@@ -42,7 +42,12 @@ class Then:
     def law(self) -> Law:
         found = partners.in_force_at(self._connection, partners.LAW, self._moment)
         if found is None:
-            raise Refusal(Code.NOT_FOUND, f"Nothing was activated yet at {self._moment.isoformat()}.", field="as_known_at")
+            raise Refusal(
+                Code.NOT_FOUND,
+                f"Nothing was activated yet at {self._moment.isoformat()}.",
+                field="as_known_at",
+                remedy="Ask for a later moment; where nothing is activated at all: aeo-gateway partner activate --all",
+            )
         return open_law(partners.content(self._connection, found[1]))
 
     def known(self, code: str) -> bool:

@@ -18,6 +18,9 @@ from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, cr
 from gateway.trust.pkcs11 import Token
 from gateway.trust.selfsigned import Subject
 
+#: A hundred years: later no certificate can say when it ends.
+MAX_DAYS = 36_500
+
 app = typer.Typer(
     no_args_is_help=True, help="The keys this gateway signs with. A private key never leaves the key directory or the token."
 )
@@ -41,7 +44,7 @@ def create(
     ] = "ecdsa-p256-sha256",
     organisation: Annotated[str, typer.Option(help="O of the certificate.")] = "",
     country: Annotated[str, typer.Option(help="C of the certificate.")] = "",
-    days: Annotated[int, typer.Option(help="How long the certificate is valid.")] = 730,
+    days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="Days for which the certificate is valid.")] = 730,
     purpose: Annotated[Purpose, typer.Option(help="A demo key is refused when AEO_MODE is production.")] = Purpose.PRODUCTION,
     token: InToken = None,
 ) -> None:
@@ -101,8 +104,8 @@ def show(identity: Identity = "gateway", as_json: Json = False) -> None:
 @app.command()
 def rotate(
     name: Name = "gateway",
-    switch: Annotated[int, typer.Option(help="Days from now at which the next key takes over.")] = 14,
-    days: Annotated[int, typer.Option(help="How long its certificate is valid.")] = 730,
+    switch: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="Days from now at which the next key takes over.")] = 14,
+    days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="Days for which its certificate is valid.")] = 730,
     token: InToken = None,
 ) -> None:
     """Make the next key. Partners hear of its certificate first; it signs only from the day of the switch on."""

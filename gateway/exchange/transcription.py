@@ -31,7 +31,7 @@ from gateway.exchange.record import take_in
 from gateway.exchange.say import House
 from gateway.store import journal, messages, partners, statements
 from gateway.store.live import Live
-from gateway.store.tables import message, transcription
+from gateway.store.tables import message, numbered, transcription
 
 #: How far a clock may be ahead.
 _SKEW = timedelta(minutes=1)
@@ -235,7 +235,7 @@ def would(connection: Connection, house: House, one: Transcription, at: datetime
 
 def find(connection: Connection, number: int) -> Transcription:
     """Raises ``Refusal`` NOT_FOUND."""
-    row = connection.execute(_columns().where(transcription.c.id == number)).first()
+    row = connection.execute(_columns().where(numbered(transcription, number))).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"No transcription has the number {number}.", remedy="aeo-gateway partner transcribed")
     return _opened(row)

@@ -28,7 +28,7 @@ from gateway.exchange import keys, lists, people
 from gateway.store import journal, outbox, partners, statements
 from gateway.store.live import Live, Partners, folding
 from gateway.store.statements import chunks
-from gateway.store.tables import announced, listing, listing_part, message, voiding, withdrawn
+from gateway.store.tables import announced, listing, listing_part, message, numbered, voiding, withdrawn
 
 What = Literal["message", "certificate"]
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -230,7 +230,7 @@ def _withdraw(connection: Connection, live: Live, one: Voiding, certificates: It
 
 
 def _found(connection: Connection, identity: int) -> Voiding:
-    row = connection.execute(select(voiding).where(voiding.c.id == identity)).first()
+    row = connection.execute(select(voiding).where(numbered(voiding, identity))).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"Nothing to annul has the number {identity}.", remedy="aeo-gateway void list")
     return _read(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,8 @@ _CLAIMED = select(message.c.digest, message.c.answer).where(
 )
 
 
+#: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
+_REFUSED = re.compile(r"intake-([0-9]{1,18})")
 #: Stands for a certificate where nobody signed: two people transcribed what came by mail.
 NOBODY = ""
 
@@ -228,8 +231,8 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
 
 def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
     """One message whole: as received, as sent, or as refused (``intake-N``)."""
-    if message_id.startswith("intake-") and message_id[7:].isdigit():
-        row = connection.execute(select(intake).where(intake.c.id == int(message_id[7:]))).first()
+    if refused := _REFUSED.fullmatch(message_id):
+        row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
         if row is None:
             return None
         return {

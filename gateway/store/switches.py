@@ -13,7 +13,7 @@ from gateway.core.declared import speakable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
 from gateway.store import journal, partners
-from gateway.store.tables import operator, switch
+from gateway.store.tables import numbered, operator, switch
 
 What = Literal["operator", "arrangement", "disruption"]
 STOPS: tuple[What, ...] = ("operator", "arrangement")
@@ -94,7 +94,7 @@ def lift(connection: Connection, identity: int, among: Iterable[What], *, who: s
     open_ = switch.c.lifted.is_(None) & or_(switch.c.until.is_(None), switch.c.until > at)
     row = connection.execute(
         update(switch)
-        .where(switch.c.id == identity, switch.c.what.in_(tuple(among)), open_)
+        .where(numbered(switch, identity), switch.c.what.in_(tuple(among)), open_)
         .values(lifted=at, lifted_by=who)
         .returning(*switch.c)
     ).one_or_none()

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -442,3 +444,8 @@ announcement = Table(
     Column("fingerprint", String(64), primary_key=True),
     Column("message_id", String(64), nullable=False),
 )
+
+
+def numbered(table: Table, number: int) -> ColumnElement[bool]:
+    """Which row has the number a person gave. No database can be asked for one of more than 64 bits; no row has it either."""
+    return table.c.id == number if 0 < number < 2**63 else false()

@@ -162,10 +162,16 @@ class KeyRing:
         """
         keys = self.all(name)
         if not keys:
-            raise Refusal(Code.DATA_INVALID, f"There is no key named {name} in {self.directory}.")
+            raise Refusal(
+                Code.DATA_INVALID, f"There is no key named {name} in {self.directory}.", remedy=f"aeo-gateway key create {name}"
+            )
         last, old = keys[-1], keys[-1].record
         if old.signs_from > now:
-            raise Refusal(Code.DATA_INVALID, f"{last.id} is already to take over at {old.signs_from.isoformat()}.")
+            raise Refusal(
+                Code.DATA_INVALID,
+                f"{last.id} is already to take over at {old.signs_from.isoformat()}.",
+                remedy="Rotate again once it has: aeo-gateway key list",
+            )
         ends = last.x509.not_valid_after_utc
         if not now < signs_from <= ends:
             raise Refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +26,8 @@ MIN_RSA_BITS = 3072
 
 #: A partner whose clock is behind ours must not find the certificate "not yet valid".
 BACKDATED = timedelta(minutes=10)
+
+_COUNTRY = re.compile("[A-Z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ def builder(public: PublicKey, subject: Subject, *, demo: bool, begins: datetime
         (NameOID.ORGANIZATIONAL_UNIT_NAME, DEMO_MARK if demo else ""),
         (NameOID.COMMON_NAME, subject.common_name),
     )
+    if subject.country and not _COUNTRY.fullmatch(subject.country):
+        remedy = "Write its two capital letters, as CN."
+        raise Refusal(Code.DATA_INVALID, "A country is an ISO 3166 code.", field="country", value=subject.country, remedy=remedy)
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
     made = (
         x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=public)

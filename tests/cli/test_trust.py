@@ -126,6 +126,29 @@ def test_a_key_file_that_others_may_read_is_refused(terminal: Terminal) -> None:
     assert f"chmod 600 {key}" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("key", "create", "--country", "CHINA"), "two capital letters"),
+        (("key", "create", "--days", "999999999"), "less than or equal to"),
+        (("key", "create", "--days", "0"), "greater than or equal to"),
+        (("key", "rotate", "--switch", "999999999"), "less than or equal to"),
+        (("key", "rotate"), "aeo-gateway key create gateway"),
+        (("lift", "99999999999999999999"), "not-found"),
+        (("disruption", "end", "99999999999999999999"), "not-found"),
+        (("void", "confirm", "99999999999999999999"), "not-found"),
+        (("partner", "confirm", "99999999999999999999"), "not-found"),
+        (("list", "drop", "99999999999999999999", "--reason", "r"), "not-found"),
+        (("domestic", "confirm", "99999999999999999999"), "not-found"),
+        (("message", "show", "intake-99999999999999999999"), "not-found"),
+        (("message", "show", "intake-²"), "not-found"),
+        (("eligible", "SG123456789012"), "aeo-gateway partner activate --all"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], said: str, terminal: Terminal) -> None:
+    assert said in " ".join(terminal.run(*arguments, expect=2).replace("│", " ").split())
+
+
 def test_the_life_of_a_key(terminal: Terminal) -> None:
     """Made, listed, rolled over, shown, exported; never a word of its secret."""
     terminal.run("key", "create", "--days", "40")

@@ -194,3 +194,18 @@ def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
     now = 1_000.0
     assert limiter.wait("a", 3_001) > 0
     assert limiter.wait("a", 3_000) == 0
+
+
+@pytest.mark.parametrize("number", [10**20, -(10**20)])
+@pytest.mark.parametrize(
+    "path", ["/v1/stops/{}/lift", "/v1/disruptions/{}/end", "/v1/voids/{}/confirm", "/v1/domestic/held/{}/confirm"]
+)
+def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, world: World) -> None:
+    answer = world.client.post(path.format(number), headers=world.token(*Scope))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize("number", ["9" * 25, "\N{SUPERSCRIPT TWO}"])
+def test_a_refused_message_of_no_possible_number_is_not_found(number: str, world: World) -> None:
+    answer = world.client.get(f"/v1/messages/intake-{number}", headers=world.token(Scope.AUDIT_READ))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
