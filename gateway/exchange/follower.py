@@ -1,4 +1,4 @@
-"""Every node follows the one order of the journal: what was committed anywhere is seen here within a poll of being sealed."""
+"""Every node follows the one order of the journal: what was committed anywhere is seen here within a poll, numbered or not."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _ABOUT_PARTNERS = ("partner", "certificate")
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one look at the journal brought: (code, timeline, its journal entry), and the position up to which that is all; and at which
-    moment (of this process's steady clock) everything that was committed had a position."""
+    """What one look at the journal brought: (code, timeline, its journal entry), and the position up to which that is all. ``whole``: what
+    was committed before this moment (of this process's steady clock) is among it, or was seen before."""
 
     rows: list[tuple[str, bytes, int]]
     position: int | None
@@ -48,13 +48,14 @@ class Follower:
 
     def load(self) -> None:
         """Everything from the start. The position is read before the rows: what is newer is applied again and harms nothing."""
+        began = time.monotonic()
         with self._node.database.reading() as connection:
             sealed = journal.latest(connection)
             position = sealed.size if sealed else 0
             self._refresh(connection)
             rows = ((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline)))
             self._index.load(rows, position)
-            self._hear(self._numbered(connection))
+            self._hear(began)
             self._node.checkpoint = sealer.checkpoint_of(sealed)
 
     async def run(self) -> None:
@@ -87,32 +88,32 @@ class Follower:
         return seen.more
 
     def _look(self) -> _Seen:
+        """What was numbered since, and what waits for its number: a large list may hold SQLite's one lock, and keep the sealer from its
+        work, for longer than answers may be old."""
+        now = time.monotonic()
         with self._node.database.reading() as connection:
-            whole = self._numbered(connection)  # first: what is committed after this is not claimed to be read below
+            waiting = journal.waiting(connection)
+            whole = now if len(waiting) < journal.PAGE else self._numbered(connection, now)
             fresh = journal.since(connection, self._index.position)
             rows: list[tuple[str, bytes, int]] = []
-            for batch in chunks([identity for _, identity, _, _ in fresh], 500):
+            for batch in chunks([identity for identity, _ in waiting] + [identity for _, identity, _, _ in fresh], 500):
                 found = select(operator.c.tin, operator.c.timeline, operator.c.entry).where(operator.c.entry.in_(batch))
                 rows += [(row.tin, row.timeline, row.entry) for row in connection.execute(found)]
-            if any(kind in _ABOUT_PARTNERS for _, _, kind, _ in fresh):
+            kinds = {kind for _, kind in waiting} | {kind for _, _, kind, _ in fresh}
+            if kinds.intersection(_ABOUT_PARTNERS):
                 self._refresh(connection)
-            elif fresh:
+            elif kinds:
                 self._also(connection)
             position = fresh[-1][0] + 1 if fresh else None
             checkpoint = sealer.checkpoint_of(journal.latest(connection)) if fresh else None
             return _Seen(rows, position, checkpoint, whole, len(fresh) == journal.PAGE)
 
-    def _numbered(self, connection: Connection) -> float:
-        """The latest moment of which it is known that all that was committed by then has its position: this one, if nothing waits for the
-        sealer. A large list may hold SQLite's one lock, and keep the sealer from its work, for longer than answers may be old; but nobody
-        else can commit meanwhile, so no answer can miss anything."""
-        now = time.monotonic()
-        if not journal.waits(connection):
-            return now
+    def _numbered(self, connection: Connection, now: float) -> float:
+        """The latest moment of which it is known that all that was committed by then had its position: when the sealer's heart beat, by
+        the clock that all nodes share, for two machines' own clocks may differ."""
         ends = leases.ends(connection, "sealer")
         if ends is None:
             return self._whole
-        # By the clock that all nodes share: two machines' own clocks may differ.
         beat = self._node.shared(connection) - (ends - sealer.held_for(self._node.settings))
         return max(self._whole, now - beat.total_seconds())
 

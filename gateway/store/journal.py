@@ -83,9 +83,10 @@ def latest(connection: Connection) -> Sealed | None:
     return None if packed is None else msgspec.msgpack.decode(packed, type=Sealed)
 
 
-def waits(connection: Connection) -> bool:
-    """Whether any committed entry has no position yet."""
-    return connection.execute(select(entry.c.id).where(entry.c.position.is_(None)).limit(1)).first() is not None
+def waiting(connection: Connection, most: int = PAGE) -> list[tuple[int, str]]:
+    """(entry id, kind) of committed entries that have no position yet."""
+    rows = connection.execute(select(entry.c.id, entry.c.kind).where(entry.c.position.is_(None)).limit(most))
+    return [(row.id, row.kind) for row in rows]
 
 
 def since(connection: Connection, position: int, most: int = PAGE) -> list[tuple[int, int, str, str | None]]:

@@ -205,9 +205,8 @@ def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House
         assert other.writer.do(partial(sealer.seal, node=other, holder="two")) == 0, "the lease is another's"
 
 
-def test_is_current_while_nothing_waits_for_the_sealer_and_no_longer_than_the_bound_when_something_does(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large list may hold the one lock of SQLite for longer than answers may be old."""
     steady = [1000.0]
     monkeypatch.setattr("gateway.exchange.follower.time.monotonic", lambda: steady[0])
 
@@ -218,15 +217,43 @@ def test_is_current_while_nothing_waits_for_the_sealer_and_no_longer_than_the_bo
         return index.current(house.now)
 
     index = Index(house.settings.current_within)
+    (tin, *_) = house.listed()
+    index.load((), house.seal())
+    follower = Follower(house.node, index, lambda _: None)
+    assert current_after(60)
+    house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+    position = index.position
+    assert current_after(60)
+    timeline = index.get(tin)
+    assert timeline is not None
+    assert timeline.authorisations[0].stands[-1].standing is Standing.SUSPENDED
+    assert index.position == position, "it has no number yet"
+    house.seal()
+    assert current_after(0)
+    assert index.position > position
+
+
+def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks_at(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = [1000.0]
+    monkeypatch.setattr("gateway.exchange.follower.time.monotonic", lambda: steady[0])
+    monkeypatch.setattr("gateway.store.journal.PAGE", 3)
+    monkeypatch.setattr("gateway.store.journal.waiting", partial(journal.waiting, most=3))
+    index = Index(house.settings.current_within)
     house.seal()
     follower = Follower(house.node, index, lambda _: None)
     follower.load()
-    assert current_after(60), "a large list may hold the one lock of SQLite for so long, and all is known meanwhile"
-    house.do(lambda connection: journal.append(connection, "test", "x", {}, at=house.now))
-    assert current_after(4)
-    assert not current_after(4), "something was committed, and nobody says what else"
+    for number in range(4):
+        house.do(lambda connection, number=number: journal.append(connection, "test", f"x{number}", {}, at=house.now))  # type: ignore[misc]
+    for seconds, current in ((4, True), (4, False)):
+        house.later(seconds=seconds)
+        steady[0] += seconds
+        house.run(follower.step())
+        assert index.current(house.now) is current
     house.seal()
-    assert current_after(0)
+    house.run(follower.step())
+    assert index.current(house.now)
 
 
 def test_the_shared_clock_is_the_database_s(database: Database) -> None:
