@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from gateway.clearance.index import Index
 from gateway.exchange import keys, sealer
 from gateway.exchange.node import Node
 from gateway.store import journal, leases
+from gateway.store.live import Live
 from gateway.store.statements import chunks
 from gateway.store.tables import operator
 from gateway.wire.envelope import Checkpoint
@@ -125,8 +126,11 @@ class Follower:
 
     def _refresh(self, connection: Connection) -> None:
         node = self._node
-        node.partners.refresh(connection)
-        for iso, trust in keys.trusts(connection, node.partners, node.settings.clock_skew).items():
-            if node.trust.trust_of(iso) != trust:
-                node.trust.put(iso, trust)
+
+        def pin(partners: Mapping[str, Live]) -> None:
+            for iso, trust in keys.trusts(connection, partners, node.settings.clock_skew).items():
+                if node.trust.trust_of(iso) != trust:
+                    node.trust.put(iso, trust)
+
+        node.partners.refresh(connection, pin)
         self._also(connection)

@@ -10,6 +10,7 @@ says in its signed header whom it is from and to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,7 +22,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.node import Node
 from gateway.store import journal
-from gateway.store.live import Live, Partners
+from gateway.store.live import Live
 from gateway.store.tables import announced, withdrawn
 from gateway.trust.allowed import Rules
 from gateway.trust.certificates import ROLES, Pin, Role, Trust, TrustStore
@@ -131,11 +132,11 @@ def held(connection: Connection, live: Live) -> list[tuple[Role, bytes, datetime
     return [(role, der, since) for name, der, since in found for role in ROLES if role == name]
 
 
-def trusts(connection: Connection, partners: Partners, skew: timedelta) -> dict[str, Trust]:
+def trusts(connection: Connection, partners: Mapping[str, Live], skew: timedelta) -> dict[str, Trust]:
     """What each partner may prove itself with. An announced certificate counts ``skew`` before the moment its partner named: the first
     message signed with it is stamped by the partner's clock, which may be ahead of ours."""
     gone, found = Gone.of(connection), {}
-    for iso, live in partners.all().items():
+    for iso, live in partners.items():
         pins = tuple(
             Pin.of(role, der, since=since and since - skew)
             for role, der, since in held(connection, live)

@@ -26,7 +26,7 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
     partners = Partners()
     with database.reading() as connection:
         partners.refresh(connection)
-        trusts = keys.trusts(connection, partners, settings.clock_skew)
+        trusts = keys.trusts(connection, partners.all(), settings.clock_skew)
     active = {iso: live for iso, live in partners.all().items() if live.state == "active"}
     faults = [*_key(settings, now)]
     if not active:

@@ -40,7 +40,7 @@ def endings(connection: Connection, house: House, facts: Iterable[Fact], at: dat
     """Everything that ends."""
     yield from expiry.of_keys(KeyRing(house.settings.keys).all(house.settings.key))
     yield from announce.unheard(connection, house, announce.coming(house.settings, at))
-    for iso, trust in keys.trusts(connection, house.partners, house.settings.clock_skew).items():
+    for iso, trust in keys.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
         yield from expiry.of_partner(iso, trust)
     yield from expiry.of_facts(facts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -37,12 +37,14 @@ class Partners:
         self.registry = Registry(())
         self._law: Law | None = None
 
-    def refresh(self, connection: Connection) -> None:
-        """Follows what has been activated."""
+    def refresh(self, connection: Connection, first: Callable[[Mapping[str, Live]], None] = lambda _: None) -> None:
+        """Follows what has been activated. ``first`` is done with what is about to be known: a partner's certificates must be pinned before
+        a message of its own can be judged."""
         law = stored.in_force_now(connection, stored.LAW)
         if law is not None and (self._law is None or self._law.digest != law):
             self._law = open_law(stored.content(connection, law))
         live = {iso: Live(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
+        first(live)
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live
 

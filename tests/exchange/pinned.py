@@ -20,5 +20,5 @@ def pin(house: House) -> None:
 def follow(house: House) -> None:
     """What the follower does when the journal speaks of certificates."""
     with house.database.reading() as connection:
-        for iso, trust in keys.trusts(connection, house.partners, house.settings.clock_skew).items():
+        for iso, trust in keys.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
             house.node.trust.put(iso, trust)
