@@ -149,8 +149,8 @@ def activate(
     said, against = [], []
     with changing() as connection:
         if loaded is not None:
-            put = stored.activate(connection, stored.LAW, loaded.law.digest, loaded.law_content, at=at, who=who, reason=reason)
-            said.append(f"The law common to all arrangements: {'activated' if put else 'nothing changed'}.")
+            common = loaded.law.digest, loaded.law_content
+            said.append(activation.put_law_in_force(connection, *common, chosen, who=who, reason=reason, at=at))
         for bundle, checked in checks:
             try:
                 said.append(activation.put_in_force(connection, bundle, checked, chosen, who=who, reason=reason, at=at))

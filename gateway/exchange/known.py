@@ -21,6 +21,8 @@ from gateway.exchange.news import unpack
 from gateway.store import beliefs, enterprises
 
 _CUSTOMS_CODE, _USCC = re.compile(r"[0-9]{10}"), re.compile(r"[0-9A-Z]{18}")
+#: The customs code as partners have it.
+_ABROAD = re.compile(r"(?:AEO)?CN([0-9]{10})")
 
 
 class Stands(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +59,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(connection: Connection, identity: str) -> Enterprise:
-    """The enterprise by USCC, by its customs code, or by one it was told abroad under. Raises ``Refusal`` NOT_FOUND."""
+    """The enterprise by USCC, by its customs code, or by one it was told abroad under, with ``AEOCN`` or without. Raises ``Refusal``
+    NOT_FOUND."""
     uscc = identity.strip().upper()
+    if abroad := _ABROAD.fullmatch(uscc):
+        uscc = abroad[1]
     if _CUSTOMS_CODE.fullmatch(uscc):
         uscc = enterprises.holders(connection, [uscc]).get(uscc) or beliefs.enterprise_told_as(connection, uscc) or ""
     # Whatever else a path or a command may hold (a NUL, half a character) never comes near a database.

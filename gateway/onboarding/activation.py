@@ -44,12 +44,24 @@ def put_in_force(
         )
     if stored.in_force_now(connection, bundle.iso) == bundle.digest and _state(connection, bundle.iso) == "active":
         return "Nothing changed: that very data is in force."
-    if settings.two_people and not any(one["who"] != who for one in _proposed(connection, bundle)):
-        journal.append(connection, "proposal", bundle.digest, {"who": who, "reason": reason}, at=at, partner=bundle.iso)
-        return f"Proposed by {who}. It comes in force when a second person activates the very same data."
+    if settings.two_people and not _agreed(connection, bundle.iso, bundle.digest, who):
+        return _propose(connection, bundle.iso, bundle.digest, who=who, reason=reason, at=at)
     stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=at, who=who, reason=reason)
     waived = " (demo mode: no rehearsal was asked for)" if settings.mode == "demo" else ""
     return f"Activated {bundle.iso}, data {bundle.digest[:16]}{waived}."
+
+
+def put_law_in_force(
+    connection: Connection, digest: str, content: bytes, settings: Settings, *, who: str, reason: str, at: datetime
+) -> str:
+    """The same for what is common to all arrangements. The first law needs no second person: alone it grants nothing (choice)."""
+    before = stored.in_force_now(connection, stored.LAW)
+    if before == digest:
+        return "The law common to all arrangements: nothing changed."
+    if settings.two_people and before is not None and not _agreed(connection, stored.LAW, digest, who):
+        return "The law common to all arrangements: " + _propose(connection, stored.LAW, digest, who=who, reason=reason, at=at)
+    stored.activate(connection, stored.LAW, digest, content, at=at, who=who, reason=reason)
+    return "The law common to all arrangements: activated."
 
 
 def rehearsed(connection: Connection, digest: str) -> bool:
@@ -73,10 +85,16 @@ def _state(connection: Connection, iso: str) -> str | None:
     return next((state for known, state, _ in stored.in_force(connection) if known == iso), None)
 
 
-def _proposed(connection: Connection, bundle: Bundle) -> list[dict[str, Any]]:
-    """Who proposed this data since the partner last changed: an older proposal was used up, or overtaken, by that change."""
-    changed = select(func.max(entry.c.id)).where(entry.c.kind == "partner", entry.c.subject == bundle.iso)
-    return _noted(connection, "proposal", bundle.digest, after=connection.execute(changed).scalar() or 0)
+def _propose(connection: Connection, iso: str, digest: str, *, who: str, reason: str, at: datetime) -> str:
+    journal.append(connection, "proposal", digest, {"who": who, "reason": reason}, at=at, partner=iso)
+    return f"Proposed by {who}. It comes in force when a second person activates the very same data."
+
+
+def _agreed(connection: Connection, iso: str, digest: str, who: str) -> bool:
+    """Whether somebody else proposed this data since the last change: an older proposal was used up, or overtaken, by that change."""
+    changed = select(func.max(entry.c.id)).where(entry.c.kind == "partner", entry.c.subject == iso)
+    proposed = _noted(connection, "proposal", digest, after=connection.execute(changed).scalar() or 0)
+    return any(one["who"] != who for one in proposed)
 
 
 def _noted(connection: Connection, kind: str, digest: str, *, after: int = 0) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ class Database:
         if self.sqlite:
             file = make_url(url).database or ""
             Path(file).parent.mkdir(parents=True, exist_ok=True)
+            if file and file != ":memory:":
+                Path(file).touch(mode=0o600)  # what partners say is for nobody else on this machine; -wal and -shm follow it
             self.write = _sqlite_engine(url, "BEGIN IMMEDIATE", cache=64)
             self.read = _sqlite_engine(url, "BEGIN", cache=8)  # each of its connections fills one of its own
         else:

@@ -117,3 +117,22 @@ def test_what_is_retired_comes_back_by_activation_only(connection: Connection, b
         with pytest.raises(Refusal, match="SG is retired"):
             stored.set_state(connection, "SG", state, at=datetime.now(UTC), who="a", reason="a test")
     assert activate(connection, bundle, settings()).startswith("Activated SG")
+
+
+def test_two_people_for_the_law_too_but_for_the_first(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
+    database.migrate()
+    chosen = settings(two_people="true")
+
+    def put(digest: str, who: str) -> str:
+        return activation.put_law_in_force(opened, digest * 64, b"{}", chosen, who=who, reason="-", at=AT)
+
+    with database.write.begin() as opened:
+        assert put("0", "a").endswith("activated.")
+        assert put("0", "a").endswith("nothing changed.")
+        assert "second person" in put("1", "a")
+        assert "second person" in put("1", "a")
+        assert stored.in_force_now(opened, stored.LAW) == "0" * 64
+        assert put("1", "b").endswith("activated.")
+        assert "second person" in put("0", "b")
+    database.close()

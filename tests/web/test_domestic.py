@@ -110,7 +110,8 @@ def test_how_an_enterprise_stands(world: World, feeder: dict[str, str]) -> None:
         ("active", "2026-04-01"),
         ("rectifying", "2026-06-10"),
     ]
-    assert world.client.get(f"{URL}/9900000001", headers=feeder).json() == shown
+    for code in ("9900000001", "AEOCN9900000001", "CN9900000001"):
+        assert world.client.get(f"{URL}/{code}", headers=feeder).json() == shown
     assert world.client.get(f"{URL}/9900000001/told", headers=feeder).json() == {"uscc": made_uscc(1), "told": []}
 
 
