@@ -236,6 +236,8 @@ Everything here can be checked with xmlsec1, openssl and sha256sum, in this fold
 
 {verify_message}
 
+   It says OK. Before that it may say that it cannot verify the certificate itself: whose that is comes last, under 7.
+
 2. Its digest is the one that the receipt names: these two must be the same.
 
     sha256sum message-signed-content.xml
