@@ -18,8 +18,8 @@ from gateway.core.history import Timeline, unpack
 class Index:
     """Timelines by code, as the store had them at a position of the journal.
 
-    ``bound`` is how long a node may answer without a sign of life from whoever numbers the journal: a revocation is never served
-    later than that (and the time of one poll) after its transaction.
+    ``bound`` is how long a node may answer without knowing that all that was committed is here: a revocation is never served later
+    than that (and the time of one poll) after its transaction.
     """
 
     def __init__(self, bound: timedelta) -> None:

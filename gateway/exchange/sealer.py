@@ -32,7 +32,8 @@ def held_for(settings: Settings) -> timedelta:
 
 
 async def run(node: Node) -> None:
-    """Seals every poll until cancelled, while this process holds the lease; also beats the heart that readiness looks at."""
+    """Seals every poll until cancelled, while this process holds the lease; its lease says when it last did, should
+    more wait for it than a follower looks at."""
     while True:
         try:
             while await node.write(partial(seal, node=node)) == journal.PAGE:
