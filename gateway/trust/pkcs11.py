@@ -2,11 +2,15 @@
 
 One logged-in session per token and process. Sessions do not survive a fork and are not for two threads at once: workers are
 spawned and open their own, and a lock guards each. A session that the token dropped (restart, network) is opened again once.
+
+A token that keeps its state in files (SoftHSM2) writes them at every login, and who looks at that moment sees no token or a
+broken one: opening tries again for half a second, so that nodes and workers may start together.
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +24,7 @@ from asn1crypto.core import OctetString
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import MGF, Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import NoSuchKey, NoSuchToken, PinIncorrect, PKCS11Error, UserAlreadyLoggedIn
+from pkcs11.exceptions import GeneralError, NoSuchKey, NoSuchToken, PinIncorrect, PKCS11Error, UserAlreadyLoggedIn
 from pkcs11.util.ec import encode_ec_public_key
 from pkcs11.util.rsa import encode_rsa_public_key
 
@@ -41,6 +45,10 @@ _MECHANISMS: dict[str, tuple[Mechanism, Any]] = {
     "ecdsa-p384-sha384": (Mechanism.ECDSA, None),
     "ed25519": (Mechanism.EDDSA, None),
 }
+#: Seconds between the tries to open a token that is not there, or not whole, at this moment.
+_PAUSES = (0.05, 0.1, 0.15, 0.2)
+#: Modules through which this process has opened a session.
+_OPENED: set[str] = set()
 _DIGESTS = {"ecdsa-p256-sha256": hashlib.sha256, "ecdsa-p384-sha384": hashlib.sha384}
 
 
@@ -93,14 +101,28 @@ class _Session:
         self._open = self._login()
 
     def _login(self) -> pkcs11.Session:
-        try:
-            return pkcs11.lib(self._module).get_token(token_label=self._label).open(user_pin=self._pin)
-        except NoSuchToken:
-            problem = f"The module {self._module} has no token labelled {self._label}."
-        except (PinIncorrect, UserAlreadyLoggedIn):
-            problem = f"The PIN does not open the token {self._label}."
-        except (PKCS11Error, RuntimeError) as error:
-            problem = f"The token {self._label} cannot be opened through {self._module}: {type(error).__name__}."
+        for pause in (*_PAUSES, None):
+            try:
+                session = pkcs11.lib(self._module).get_token(token_label=self._label).open(user_pin=self._pin)
+            except (PinIncorrect, UserAlreadyLoggedIn):
+                # Never again with the same PIN: three wrong ones lock a token.
+                problem = f"The PIN does not open the token {self._label}."
+                break
+            except NoSuchToken:
+                problem, passing = f"The module {self._module} has no token labelled {self._label}.", True
+            except (PKCS11Error, RuntimeError) as error:
+                problem = f"The token {self._label} cannot be opened through {self._module}: {type(error).__name__}."
+                passing = isinstance(error, GeneralError)
+            else:
+                _OPENED.add(self._module)
+                return session
+            if pause is None or not passing:
+                break
+            time.sleep(pause)
+            # The module lists its tokens when it is loaded. Once a session is open, loading it anew would end that one and
+            # let its handles name another token's keys.
+            if self._module not in _OPENED:
+                pkcs11.lib(self._module).reinitialize()
         raise Refusal(Code.DATA_INVALID, problem)
 
     def use(self, kind: ObjectClass, label: str, act: Callable[[Any], T]) -> T:
