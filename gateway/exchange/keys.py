@@ -23,6 +23,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.exchange.node import Node
 from gateway.store import journal
 from gateway.store.live import Live
+from gateway.store.prepared import Prepared
 from gateway.store.tables import announced, withdrawn
 from gateway.trust.allowed import Rules
 from gateway.trust.certificates import ROLES, Pin, Role, Trust, TrustStore
@@ -33,8 +34,10 @@ from gateway.wire.envelope import Announced, Envelope
 #: Announced certificates of one partner and use that may be good at once: each costs time whenever this partner's trust is judged.
 MOST = 8
 
-_WITHDRAWN = select(withdrawn.c.voiding).where(
-    withdrawn.c.partner == bindparam("partner"), withdrawn.c.fingerprint == bindparam("fingerprint")
+_WITHDRAWN = Prepared(
+    select(withdrawn.c.voiding).where(
+        withdrawn.c.partner == bindparam("partner"), withdrawn.c.fingerprint == bindparam("fingerprint")
+    )
 )
 
 
@@ -121,7 +124,7 @@ class Gone:
 
 def withdrawn_now(connection: Connection, partner: str, fingerprint: str) -> bool:
     """Whether this very certificate is withdrawn, asked of the database: a node's memory may be a poll behind."""
-    return connection.execute(_WITHDRAWN, {"partner": partner, "fingerprint": fingerprint}).first() is not None
+    return _WITHDRAWN.row(connection, partner=partner, fingerprint=fingerprint) is not None
 
 
 def held(connection: Connection, live: Live) -> list[tuple[Role, bytes, datetime | None]]:

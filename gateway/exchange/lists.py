@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, update
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
@@ -19,14 +19,19 @@ from gateway.exchange import threshold
 from gateway.exchange.judge import Said
 from gateway.store import journal, messages, packing, partners, statements
 from gateway.store.live import Live, folding
+from gateway.store.prepared import Prepared
 from gateway.store.tables import listing, listing_part
 
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-_LATER = (
+_LATER = Prepared(
     select(listing.c.id, listing.c.scope, listing.c.as_of)
-    .where(listing.c.partner == bindparam("iso"), listing.c.state.in_(threshold.APPLIED), listing.c.as_of > bindparam("moment"))
+    .where(
+        listing.c.partner == bindparam("iso"),
+        or_(*(listing.c.state == state for state in threshold.APPLIED)),
+        listing.c.as_of > bindparam("moment"),
+    )
     .order_by(listing.c.as_of)
 )
 
@@ -183,14 +188,13 @@ def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequen
     if not told:
         return []
     iso, earliest = arrangement.iso, min(one.issued for one in told)
-    later = connection.execute(_LATER, {"iso": iso, "moment": earliest}).all()
     late: list[Told] = []
-    for row in later:
-        carried = _messages(connection, row.id)
-        before = [one for one in told if one.issued < row.as_of and threshold.covers(row.scope, arrangement, one.statement.tin)]
+    for listed, scope, as_of in _LATER.rows(connection, iso=iso, moment=earliest):
+        carried = _messages(connection, listed)
+        before = [one for one in told if one.issued < as_of and threshold.covers(scope, arrangement, one.statement.tin)]
         named = statements.named_in(connection, iso, carried, {one.statement.tin for one in before})
         late += [
-            delisted(one.statement.tin, row.as_of, carried[-1], one.digest, one.received)
+            delisted(one.statement.tin, as_of, carried[-1], one.digest, one.received)
             for one in before
             if one.statement.tin not in named and not one.derived
         ]

@@ -6,13 +6,14 @@ many jobs a transaction, so that thirty concurrent messages cost one flush to di
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -21,6 +22,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
+
+from gateway.store.prepared import run
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -120,7 +123,16 @@ def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
 
 class _Job(NamedTuple):
     work: Callable[[Connection], Any]
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def begins(self) -> bool:
+        """False where whoever waited gave up before; from then on nobody can cancel."""
+        return self.future.set_running_or_notify_cancel() if isinstance(self.future, Future) else not self.future.cancelled()
+
+
+#: A job, what it gave, and how it failed.
+_Outcome = tuple[_Job, Any, BaseException | None]
 
 
 class _NotBegun(Exception):
@@ -153,6 +165,13 @@ class Writer:
         """Submits and waits."""
         return self.submit(job).result()
 
+    def awaited(self, job: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """The same for a coroutine: the event loop hears once of all that it has in one transaction."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(job, future, loop))
+        return future
+
     def close(self) -> None:
         """Finishes what was submitted, then ends."""
         self._jobs.put(None)
@@ -170,8 +189,7 @@ class Writer:
                     last = True
                     break
                 batch.append(following)
-            # From here on nobody can cancel: a future that was cancelled before takes no answer, and its job is not begun.
-            self._write([job for job in batch if job.future.set_running_or_notify_cancel()])
+            self._write([job for job in batch if job.begins()])
             if last:
                 return
 
@@ -202,16 +220,15 @@ class Writer:
                     self._fail([job], error)
                 break
 
-    def _together(self, batch: list[_Job]) -> list[tuple[_Job, Any, Exception | None]]:
+    def _together(self, batch: list[_Job]) -> list[_Outcome]:
         """Runs and commits them; raises where the database fails, and then nothing of them remains."""
-        outcomes: list[tuple[_Job, Any, Exception | None]] = []
+        outcomes: list[_Outcome] = []
         begun = False
         try:
             with self._database.write.begin() as connection:
                 begun = True
-                run = connection.exec_driver_sql
                 for job in batch:
-                    run("SAVEPOINT job")  # ``begin_nested`` does the same for three times the cost, and every message pays it twice
+                    run(connection, "SAVEPOINT job")
                     try:
                         outcomes.append((job, job.work(connection), None))
                     except DBAPIError:
@@ -219,9 +236,9 @@ class Writer:
                         # and what would follow could be committed in part, or twice.
                         raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
-                        run("ROLLBACK TO SAVEPOINT job")
+                        run(connection, "ROLLBACK TO SAVEPOINT job")
                         outcomes.append((job, None, error))
-                    run("RELEASE SAVEPOINT job")
+                    run(connection, "RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.
                 connection.execute(text("SELECT 1"))
         except DBAPIError as error:
@@ -230,18 +247,29 @@ class Writer:
             raise
         return outcomes
 
-    @staticmethod
-    def _settle(outcomes: list[tuple[_Job, Any, Exception | None]]) -> None:
-        for job, result, failure in outcomes:
-            if failure is None:
-                job.future.set_result(result)
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        loops: dict[asyncio.AbstractEventLoop | None, list[_Outcome]] = {}
+        for outcome in outcomes:
+            loops.setdefault(outcome[0].loop, []).append(outcome)
+        for loop, of_loop in loops.items():
+            if loop is None:
+                _resolve(of_loop)
             else:
-                job.future.set_exception(failure)
+                with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                    loop.call_soon_threadsafe(_resolve, of_loop)
 
-    @staticmethod
-    def _fail(batch: list[_Job], error: BaseException | None) -> None:
-        for job in batch:
-            job.future.set_exception(error or RuntimeError("the writer failed"))
+    def _fail(self, batch: list[_Job], error: BaseException | None) -> None:
+        self._settle([(job, None, error or RuntimeError("the writer failed")) for job in batch])
+
+
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for job, result, failure in outcomes:
+        if job.future.cancelled():
+            continue
+        if failure is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(failure)
 
 
 def _in_the_way(error: DBAPIError) -> bool:

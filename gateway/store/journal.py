@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from gateway.core.merkle import Frontier, leaf_hash
+from gateway.store.prepared import Prepared
 from gateway.store.tables import checkpoint, entry
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -16,7 +17,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 #: How many entries a reader takes at a time.
 PAGE = 5_000
 
-_APPEND = insert(entry).returning(entry.c.id)
+_APPEND = Prepared(insert(entry).returning(entry.c.id))
 _NUMBER = update(entry).where(entry.c.id == bindparam("i")).values(position=bindparam("p"), leaf=bindparam("h"))
 
 
@@ -25,7 +26,8 @@ def append(
 ) -> int:
     """Adds one entry and returns its id. The body is canonical JSON: its bytes are the leaf, so they are never rewritten."""
     said = {"kind": kind, "at": at, "partner": partner, "subject": subject}
-    return int(connection.execute(_APPEND, said | {"body": _encode(said | body)}).scalar_one())
+    ((appended,),) = _APPEND.rows(connection, body=_encode(said | body), **said)
+    return int(appended)
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -12,19 +12,20 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Header
+from gateway.store.prepared import Prepared
 from gateway.store.statements import chunks
 from gateway.store.tables import intake, message, outbox, transcription
 
 _header = msgspec.msgpack.Decoder(Header).decode
 
-# What every message runs is built once: building a statement costs several times what running it does.
-_KEEP = insert(intake).returning(intake.c.id)
-_CLOSE = update(intake).where(intake.c.id == bindparam("kept"), intake.c.outcome == "pending")
-_CLAIM = insert(message)
-_CLAIMED = select(message.c.digest, message.c.answer).where(
-    message.c.partner == bindparam("partner"), message.c.message_id == bindparam("message_id")
+_KEEP = Prepared(insert(intake).returning(intake.c.id))
+_CLOSE = Prepared(update(intake).where(intake.c.id == bindparam("kept"), intake.c.outcome == "pending"))
+_CLAIM = Prepared(insert(message))
+_CLAIMED = Prepared(
+    select(message.c.digest, message.c.answer).where(
+        message.c.partner == bindparam("partner"), message.c.message_id == bindparam("message_id")
+    )
 )
-
 
 #: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
 _REFUSED = re.compile(r"intake-([0-9]{1,18})")
@@ -45,7 +46,8 @@ class Kept(msgspec.Struct, frozen=True):
 def keep(connection: Connection, body: bytes, *, remote: str, identity: str | None, received: datetime) -> int:
     """Keeps the bytes before they are judged; returns the intake id."""
     values = {"received": received, "remote": remote, "identity": identity, "tries": 1, "size": len(body), "body": body}
-    return int(connection.execute(_KEEP, values | {"outcome": "pending"}).scalar_one())
+    ((given,),) = _KEEP.rows(connection, outcome="pending", **values)
+    return int(given)
 
 
 def close(
@@ -66,7 +68,7 @@ def close(
         values |= {"body": b"", "answer": None}
     if refusal is not None:
         values |= {"code": str(refusal.code), "detail": refusal.detail, "facts": json.dumps(refusal.facts, ensure_ascii=False)}
-    return connection.execute(_CLOSE, values | {"kept": kept}).rowcount == 1
+    return _CLOSE.count(connection, kept=kept, **values) == 1
 
 
 def crowd_out(connection: Connection, most_bytes: int, most_rows: int) -> None:
@@ -115,8 +117,8 @@ def kept(connection: Connection, intake_id: int) -> Kept:
 
 def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str, bytes] | None:
     """(digest, stored answer) of a message already claimed."""
-    row = connection.execute(_CLAIMED, {"partner": partner, "message_id": message_id}).first()
-    return None if row is None else (row.digest, row.answer)
+    row = _CLAIMED.row(connection, partner=partner, message_id=message_id)
+    return None if row is None else (row[0], row[1])
 
 
 def claim(
@@ -132,22 +134,22 @@ def claim(
     answer: bytes,
 ) -> None:
     """Claims the id of a received message."""
-    values = {
-        "partner": header.sender,
-        "message_id": header.id,
-        "kind": header.kind.value,
-        "digest": digest,
-        "fingerprint": fingerprint,
-        "bundle": bundle,
-        "refers_to": header.refers_to,
-        "created": header.created,
-        "received": received,
-        "sequence": header.sequence,
-        "statements": statements,
-        "body": body,
-        "answer": answer,
-    }
-    connection.execute(_CLAIM, values)
+    _CLAIM.count(
+        connection,
+        partner=header.sender,
+        message_id=header.id,
+        kind=header.kind.value,
+        digest=digest,
+        fingerprint=fingerprint,
+        bundle=bundle,
+        refers_to=header.refers_to,
+        created=header.created,
+        received=received,
+        sequence=header.sequence,
+        statements=statements,
+        body=body,
+        answer=answer,
+    )
 
 
 def answered_with(connection: Connection, partner: str, message_id: str) -> str | None:

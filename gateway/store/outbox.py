@@ -16,6 +16,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
+from gateway.store.prepared import Prepared
 from gateway.store.tables import line, message, outbox, sequence
 from gateway.store.tables import partner as partner_row
 
@@ -34,9 +35,9 @@ TOLERATED, REST, LONGEST_REST = 3, timedelta(seconds=5), timedelta(minutes=5)
 COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 
 
-_ENQUEUE = insert(outbox).returning(outbox.c.id)
+_ENQUEUE = Prepared(insert(outbox).returning(outbox.c.id))
 _SEQUENCE = and_(
-    sequence.c.partner == bindparam("of"), sequence.c.direction == bindparam("way"), sequence.c.priority == bindparam("class")
+    sequence.c.partner == bindparam("of"), sequence.c.direction == bindparam("way"), sequence.c.priority == bindparam("urgency")
 )
 _OF: BindParameter[str] = bindparam("of")
 _MINE: BindParameter[int] = bindparam("row")
@@ -80,7 +81,7 @@ _WAITING = (
     )
     .order_by(partner_row.c.iso)
 )
-_LAST_SEEN, _SAW = select(sequence.c.last).where(_SEQUENCE), update(sequence).where(_SEQUENCE)
+_LAST_SEEN, _SAW = Prepared(select(sequence.c.last).where(_SEQUENCE)), Prepared(update(sequence).where(_SEQUENCE))
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -144,7 +145,8 @@ def enqueue(
         "expires": at + retry_for,
         "bundle": bundle,
     }
-    return int(connection.execute(_ENQUEUE, values).scalar_one())
+    ((queued,),) = _ENQUEUE.rows(connection, **values)
+    return int(queued)
 
 
 def note_mailed(
@@ -203,15 +205,16 @@ def _next_number(connection: Connection, partner: str, priority: Priority) -> in
 
 def saw_number(connection: Connection, partner: str, priority: Priority, number: int) -> tuple[int, int] | None:
     """Notes an incoming number; returns the closed range that is missing before it, when this number opens a new gap."""
-    where = {"of": partner, "way": "in", "class": priority.value}
-    last = connection.execute(_LAST_SEEN, where).scalar_one_or_none()
-    if last is None:
+    where = {"of": partner, "way": "in", "urgency": priority.value}
+    seen = _LAST_SEEN.row(connection, **where)
+    last = seen[0] if seen else 0
+    if seen is None:
         connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=number))
     elif number <= last:
         return None
     else:
-        connection.execute(_SAW, where | {"last": number})
-    first = (last or 0) + 1
+        _SAW.count(connection, last=number, **where)
+    first = last + 1
     return (first, number - 1) if number > first else None
 
 

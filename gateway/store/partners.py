@@ -8,12 +8,13 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
+from gateway.store.prepared import Prepared
 from gateway.store.tables import activation, bundle, partner
 
 #: The row under which the law common to all arrangements is kept and activated like a partner.
 LAW = "**"
 
-_LOCK = select(partner.c.state).where(partner.c.iso == bindparam("iso")).with_for_update()
+_LOCK = Prepared(select(partner.c.state).where(partner.c.iso == bindparam("iso")).with_for_update())
 
 
 def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: str, reason: str) -> bool:
@@ -84,7 +85,7 @@ def content(connection: Connection, digest: str) -> bytes:
 
 def lock(connection: Connection, iso: str) -> str:
     """Takes the partner's row for this transaction and returns its state: whatever touches one partner queues here."""
-    state = connection.execute(_LOCK, {"iso": iso}).scalar_one_or_none()
-    if state is None:
+    locked = _LOCK.row(connection, iso=iso)
+    if locked is None:
         raise Refusal(Code.PARTNER_UNKNOWN)
-    return str(state)
+    return str(locked[0])

@@ -9,11 +9,12 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
 from gateway.store import bulk, packing
+from gateway.store.prepared import Prepared
 from gateway.store.tables import operator, statement
 
 T = TypeVar("T")
@@ -43,31 +44,48 @@ def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
         (partner, one.statement.tin, one.message_id, one.received, one.held, one.derived, one.voided, packing.pack(one))
         for one in told
     ]
-    bulk.put(connection, statement, columns, rows)
+    if len(rows) == 1:
+        _RECORD_ONE.count(connection, **dict(zip(columns, rows[0], strict=True)))
+    else:
+        bulk.put(connection, statement, columns, rows)
 
 
-def _open(row: Any) -> Told:
-    one = packing.told(row.body)
-    held = row.held and row.released is None
-    if held != one.held or row.voided is not None:
-        one = msgspec.structs.replace(one, held=held, voided=row.voided)
+def _open(row: Sequence[Any]) -> Told:
+    _, held, released, voided, body = row
+    one = packing.told(body)
+    held = held and released is None
+    if held != one.held or voided is not None:
+        one = msgspec.structs.replace(one, held=held, voided=voided)
     return one
 
 
 _columns = (statement.c.tin, statement.c.held, statement.c.released, statement.c.voided, statement.c.body)
 _SAID = select(*_columns).where(statement.c.partner == bindparam("of")).order_by(statement.c.id)
 _SAID_OF = _SAID.where(statement.c.tin.in_(bindparam("tins", expanding=True)))
+_SAID_OF_ONE = Prepared(_SAID.where(statement.c.tin == bindparam("one")))
+_RECORD_ONE = Prepared(insert(statement))
+_REFOLD_ONE = Prepared(update(operator).where(operator.c.tin == bindparam("one")))
+_FIRST_OF_ONE = Prepared(insert(operator))
 _KNOWN = select(operator.c.tin).where(operator.c.tin.in_(bindparam("tins", expanding=True)))
 
 
 def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[Told]]:
     """Everything recorded of these operators (of all, when ``tins`` is None), in the order of recording."""
     found: dict[str, list[Told]] = defaultdict(list)
-    asked = ((_SAID, {}),) if tins is None else ((_SAID_OF, {"tins": batch}) for batch in chunks(tins))
-    for query, which in asked:
-        for row in connection.execute(query, {"of": partner, **which}):
-            found[row.tin].append(_open(row))
+    for row in _rows_of(connection, partner, tins):
+        found[row[0]].append(_open(row))
     return found
+
+
+def _rows_of(connection: Connection, partner: str, tins: Iterable[str] | None) -> Iterator[Sequence[Any]]:
+    if tins is None:
+        yield from connection.execute(_SAID, {"of": partner})
+        return
+    for batch in chunks(tins):
+        if len(batch) == 1:
+            yield from _SAID_OF_ONE.rows(connection, of=partner, one=batch[0])
+        else:
+            yield from connection.execute(_SAID_OF, {"of": partner, "tins": batch})
 
 
 def said_by(connection: Connection, partner: str, tins: Iterable[str], moment: datetime) -> dict[str, list[Told]]:
@@ -146,6 +164,11 @@ def _void(connection: Connection, chosen: ColumnElement[bool], at: datetime) -> 
 def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fold: Fold, entry: int) -> dict[str, bytes]:
     """Writes the timelines of these operators anew and returns them packed, as the index holds them."""
     timelines = {tin: pack(fold(tin, told)) for tin, told in said.items()}
+    if len(timelines) == 1:
+        ((tin, packed),) = timelines.items()
+        if not _REFOLD_ONE.count(connection, one=tin, timeline=packed, entry=entry):
+            _FIRST_OF_ONE.count(connection, tin=tin, partner=partner, timeline=packed, entry=entry)
+        return timelines
     known: set[str] = set()
     for batch in chunks(timelines):
         known.update(connection.execute(_KNOWN, {"tins": batch}).scalars())
