@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -110,4 +109,4 @@ class Node:
 
     async def write(self, job: Callable[[Connection], T]) -> T:
         """Has the writer run ``job``; when this returns, what it did is durable."""
-        return await asyncio.wrap_future(self.writer.submit(job))
+        return await self.writer.awaited(job)

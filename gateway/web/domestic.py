@@ -79,7 +79,7 @@ async def feed(request: Request, service: Served, caller: Feeder) -> Response:
     report = Report()
     for batch in chunks(rows, tell.AT_ONCE):
         job = partial(tell.take, node=node, rows=batch, who=caller.name, at=node.clock())
-        report.add(await asyncio.wrap_future(node.writer.submit(job)))
+        report.add(await node.write(job))
     return Response(encode(report), 207 if report.refused else 200, NO_STORE, JSON)
 
 
@@ -118,7 +118,7 @@ async def confirm(number: int, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told."""
     node = service.node
     job = partial(tell.let_through, node=node, record_id=number, who=caller.name, at=node.clock())
-    return Response(encode(await asyncio.wrap_future(node.writer.submit(job))), headers=NO_STORE, media_type=JSON)
+    return Response(encode(await node.write(job)), headers=NO_STORE, media_type=JSON)
 
 
 async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:

@@ -113,7 +113,7 @@ async def _lifted(service: Service, number: int, among: Sequence[What], who: str
 
 async def _written(service: Service, job: Callable[[Connection], T]) -> T:
     """Commits, and lets this node's very next answer know; the others follow the journal."""
-    done = await asyncio.wrap_future(service.node.writer.submit(job))
+    done = await service.node.write(job)
     await asyncio.to_thread(service.refresh)
     return done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -120,6 +121,35 @@ def test_a_job_that_is_begun_cannot_be_cancelled(writer: Writer) -> None:
     assert not future.cancel()
     gate.set()
     assert future.result(10) == "done"
+
+
+def test_coroutines_hear_each_of_its_own_job(writer: Writer, database: Database) -> None:
+    async def waiting() -> list[Any]:
+        gate = threading.Event()
+        first = writer.awaited(lambda _: gate.wait(10))
+        await asyncio.sleep(0.05)
+        jobs: list[Callable[[Connection], Any]] = [partial(put, n=1), lambda _: 1 // 0, partial(put, n=2), partial(put, n=3)]
+        futures = [writer.awaited(job) for job in jobs]
+        futures[2].cancel()
+        gate.set()
+        return await asyncio.gather(first, *futures, return_exceptions=True)
+
+    gave = asyncio.run(waiting())
+    assert [one if isinstance(one, int) else type(one) for one in gave] == [True, 1, ZeroDivisionError, asyncio.CancelledError, 3]
+    assert there(database) == [1, 3]
+
+
+def test_a_loop_that_is_gone_ends_nothing(writer: Writer, database: Database) -> None:
+    gate = threading.Event()
+
+    async def gone() -> None:
+        writer.awaited(lambda _: gate.wait(10) and None)
+        writer.awaited(partial(put, n=1))
+
+    asyncio.run(gone())
+    gate.set()
+    assert writer.do(partial(put, n=2)) == 2
+    assert there(database) == [1, 2]
 
 
 def test_an_error_of_python_hurts_nobody_else(writer: Writer) -> None:
