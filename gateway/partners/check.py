@@ -83,7 +83,7 @@ def _fields(file: PartnerFile, dialect: Dialect) -> Iterator[Finding]:
     """What we write: every field shared has a place, and whatever must be filled is shared or set."""
     spoken = f"{dialect.name} {dialect.version}"
     faces = [face for kind in (Kind.LIST, Kind.UPDATE, Kind.NOTICE) if kind in dialect.kinds for face in dialect.faces(kind)]
-    needed = {hole.partition("#")[0] for face in faces for hole in face.sample.record.must} & set(OPTIONAL_FIELDS)
+    needed = {hole.partition("#")[0] for face in faces for hole in face.sample.must} & set(OPTIONAL_FIELDS)
     if not any(step.value for step in file.terms.chinese_code):
         needed = set()  # nothing is told yet
     for at, step in enumerate(file.terms.shared):

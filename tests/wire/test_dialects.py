@@ -26,6 +26,7 @@ from gateway.wire.sample import Dialect, Reading, load_dialect
 from gateway.wire.sample.check import place_of, record_of
 from gateway.wire.sample.face import Face, Said
 from gateway.wire.sample.language import Hole
+from gateway.wire.sample.nodes import said_by
 from gateway.wire.schema import Allowed
 from gateway.wire.xml import parse
 
@@ -188,16 +189,17 @@ def readings(draw: st.DrawFn, dialect: Dialect, face: Face) -> Reading:
     query = {key.removeprefix("query."): value for key, value in top.items() if key.startswith("query.")}
     records = []
     for _ in range(draw(st.integers(1, 4)) if sample.outer else 0):
-        row = draw(st.sampled_from([node for node, _ in sample.rows])) if sample.rows else None
-        standing = draw(st.sampled_from(sorted(sample.standings))) if sample.standings else None
+        track = draw(st.sampled_from(sample.tracks))
+        said = said_by(track).get("standing")
+        standing = said or (draw(st.sampled_from(sorted(sample.standings))) if sample.standings else None)
         keys = {key for key in strategies if "." not in key}
         found = draws(
             iter(keys),
-            keys if draw(st.booleans()) else set(sample.record.must) | {key for _, holes in sample.rows for key in holes.must},
+            keys if draw(st.booleans()) else {key for _, holes in track for key in holes.must},
         )
         if any("#" in key for key in found):
             found |= {key: draw(strategies[key]) for key in keys if "#" in key}
-        records.append(record_of(face, row, Standing(standing) if standing else None, found | top))
+        records.append(record_of(face, track, Standing(standing) if standing else None, found | top))
     if face.shown:
         return Reading(message, (), query, tuple(records))
     return Reading(message, tuple(Statement(**record) for record in records), query)

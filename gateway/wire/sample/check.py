@@ -13,7 +13,7 @@ from gateway.core.model import Kind, Standing, Statement
 from gateway.wire.sample.face import Face, Reading
 from gateway.wire.sample.faults import Fault
 from gateway.wire.sample.language import FIELDS, Hole, Ill, Template
-from gateway.wire.sample.nodes import Node, holes_of
+from gateway.wire.sample.nodes import Node, Track, holes_of, said_by
 from gateway.wire.sample.values import LONGEST_TIN
 from gateway.wire.schema import Allowed, Schema
 
@@ -176,35 +176,31 @@ def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[s
         if sample.outer is None:
             yield left, Reading(message, (), query)
             continue
-        rows: list[Node | None] = [node for node, _ in sample.rows]
-        for row in rows or [None]:
-            for standing in _standings(face, row):
-                record = record_of(face, row, standing, values, bare)
+        for track in sample.tracks:
+            for standing in _standings(face, track):
+                record = record_of(face, track, standing, values, bare)
                 if face.shown:
                     yield left, Reading(message, (), query, (record,))
                 else:
                     yield f"{standing}, {left}", Reading(message, (Statement(**record),), query)
 
 
-def _standings(face: Face, row: Node | None) -> list[Standing | None]:
-    if row is not None and row.each and row.each.only and row.each.only[0] == "standing":
-        return [Standing(row.each.only[1])]
+def _standings(face: Face, track: Track) -> list[Standing | None]:
+    if "standing" in (said := said_by(track)):
+        return [Standing(said["standing"])]
     words = face.sample.standings
     return [standing for standing in Standing if standing in words] or [None]
 
 
-def record_of(
-    face: Face, row: Node | None, standing: Standing | None, values: Mapping[str, Any], bare: bool = False
-) -> dict[str, Any]:
+def record_of(face: Face, track: Track, standing: Standing | None, values: Mapping[str, Any], bare: bool = False) -> dict[str, Any]:
     """A record from values by the names of their holes: those that have a place where ``standing`` is said; ``bare``: those that must."""
     chosen = {"standing": standing} if standing else {}
-    scopes = [holes_of(node, chosen) for node in (face.sample.outer, row) if node is not None]
+    scopes = [holes_of(node, chosen) for node, _ in track]
     keys = {key for holes in scopes for key in (holes.must if bare else holes.all)}
     record = {key: values[key] for key in keys if key in values and key.partition("#")[0] in FIELDS}
     if standing:
         record["standing"] = standing
-    if row is not None and row.each and row.each.only:
-        record[row.each.only[0]] = row.each.only[1]
+    record |= said_by(track)
     for form in face.forms:
         form.join(record)
     return record | {name: values[f"query.{name}"] for name in face.from_query}

@@ -16,7 +16,7 @@ from gateway.core.model import Standing, Statement
 from gateway.wire.sample import refuse
 from gateway.wire.sample.forms import Form
 from gateway.wire.sample.language import COUNT, FIELDS
-from gateway.wire.sample.nodes import Sample, holes_of
+from gateway.wire.sample.nodes import Sample, holes_of, said_by
 from gateway.wire.sample.read import GROUPS, Record, element_reader, merged, reader
 from gateway.wire.sample.vocabulary import Vocabulary
 from gateway.wire.sample.write import drained, element_writer, splitter, writer
@@ -69,18 +69,14 @@ class Face:
         spaces = "".join(f' xmlns{":" + prefix if prefix else ""}="{escape(uri)}"' for prefix, uri in sample.namespaces.items())
         self._read = (element_reader if self._alone else reader)(sample.root, self._finish)
         self._write = (element_writer if self._alone else writer)(sample.root, spaces)
-        self._split = splitter(sample.outer) if sample.outer else None
+        self._split = splitter(sample.root)
 
     def fields_for(self, standing: Standing) -> tuple[frozenset[str], frozenset[str]]:
         """The fields of one record where ``standing`` is said: those that must be filled, and all that have a place."""
         if standing not in self._fields_for:
-            chosen = {"standing": standing}
-            rows = [
-                node
-                for node, _ in self.sample.rows
-                if not (node.each and node.each.only) or node.each.only == ("standing", standing)
-            ]
-            scopes = [holes_of(node, chosen) for node in (self.sample.outer, *rows) if node is not None]
+            chosen = {"standing": self._instead.get(standing, standing)}
+            fitting = [track for track in self.sample.tracks if {**chosen, **said_by(track)}["standing"] == chosen["standing"]]
+            scopes = [holes_of(node, chosen) for track in fitting for node, _ in track]
             must, every = (
                 {key.partition("#")[0] for key in keys} & FIELDS
                 for keys in (chain.from_iterable(one.must for one in scopes), chain.from_iterable(one.all for one in scopes))
@@ -149,16 +145,17 @@ class Face:
             raise Refusal(Code.FIELD_UNEXPECTED, "This document has no place for records of operators.", field="statements")
         drained({key: value for key, value in top.items() if key.startswith("query.") and key not in self._query})
         out: list[str] = []
+        top[COUNT] = int(self._alone)
         if self._alone:
             self._write_alone(out, top, rows)
             return "".join(out)
-        if COUNT in self.sample.top.all and self._split:
-            top[COUNT] = len(self._split([dict(row) for row in rows])) if self.sample.rows else len(rows)
         self._write(out, top, rows)
+        for row in rows:
+            if row:
+                drained(row)  # it goes into none of the repetitions
         return "".join(out)
 
     def _write_alone(self, out: list[str], top: Record, rows: list[Record]) -> None:
-        assert self._split is not None
         groups = self._split(rows)
         if len(groups) != 1:
             raise Refusal(Code.FIELD_REPEATED, f"This document speaks of exactly one operator, not of {len(groups)}.", field="tin")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.wire.sample.language import COUNT, Hole, Template
 from gateway.wire.sample.values import TEXT
 
 ABOUT_A_DOCUMENT = ("message.", "query.", "signatory.", COUNT)
+#: ``gw:if="statements"``: there if one of the repetitions inside holds something.
+HELD = ("statements",)
 
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """A repetition. ``by``: fields that hold a group together (``statements by tin``). ``inner``: one row of such a group.
-    ``only``: those with one word in one field, which being there says."""
+    """A repetition. ``by``: fields that hold a group together (``statements by tin``). ``inner``: one row of such a group, or a
+    group inside it (``. by tin``). ``only``: those with one word in one field, which being there says."""
 
     by: tuple[str, ...] = ()
     inner: bool = False
@@ -36,6 +38,7 @@ class Node:
     given: tuple[str, ...] = ()
     any: bool = False
     group: bool = False
+    counts: bool = False  # {@count} stands in it and says how many it lists
 
     @property
     def required(self) -> bool:
@@ -71,7 +74,7 @@ def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
     for field_name, branches in _branches(node.children):
         if field_name and chosen and field_name in chosen:
             branches = [branch for branch in branches if branch.when == (field_name, chosen[field_name])]
-        parts = [holes_of(branch, chosen) for branch in branches]
+        parts = [_outside(branch, holes_of(branch, chosen)) for branch in branches]
         for part in parts:
             found.all |= part.all
         for key in {key for part in parts for key in part.most}:
@@ -84,6 +87,15 @@ def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
             found.most[field_name] = 1
             found.must.add(field_name)
     return found
+
+
+def _outside(node: Node, holes: Holes) -> Holes:
+    """What the holes of ``node`` mean to the element around it: how many ``node`` lists is its own affair."""
+    if node.counts:
+        holes.all.pop(COUNT)
+        holes.most.pop(COUNT)
+        holes.must.discard(COUNT)
+    return holes
 
 
 def _branches(children: tuple[Node, ...]) -> list[tuple[str | None, list[Node]]]:
@@ -122,32 +134,78 @@ def walk(node: Node) -> list[Node]:
     return [node] + [inner for child in node.children for inner in walk(child)]
 
 
+def repetitions(node: Node) -> list[Node]:
+    """The nearest repetitions inside ``node``: what its scope hands its records to."""
+    return [one for child in node.children for one in ([child] if child.each else repetitions(child))]
+
+
+def holds_operators(node: Node) -> bool:
+    """Whether what is repeated inside the repetition ``node`` are operators, each to be counted, and not the statements about one."""
+    inside = [template for one in repetitions(node) for part in walk(one) for template in part.templates()]
+    return any(key.partition("#")[0] == "tin" for template in inside for key in template.keys)
+
+
+#: The repetitions a record goes through, from the outermost to the one that holds nothing but it, each with the holes of its scope.
+Track = tuple[tuple[Node, Holes], ...]
+
+
+def tracks(node: Node) -> Iterator[Track]:
+    """Every way from the repetition ``node`` to one record."""
+    here = (node, holes_of(node))
+    inside = repetitions(node)
+    yield from ((here, *further) for one in inside for further in tracks(one)) if inside else [(here,)]
+
+
+def said_by(track: Track) -> dict[str, str]:
+    """What a record says by being there."""
+    return dict([node.each.only for node, _ in track if node.each and node.each.only])
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One face of one message kind. ``outer`` is the repeated node, if any; ``rows`` are its inner repetitions."""
+    """One face of one message kind. A record of it goes along exactly one of the ``tracks``; there is none where it holds no records."""
 
     file: str
     root: Node
     namespaces: dict[str | None, str]
     top: Holes
-    outer: Node | None
-    record: Holes
-    rows: tuple[tuple[Node, Holes], ...]
+    tracks: tuple[Track, ...]
+
+    @property
+    def outer(self) -> Node | None:
+        """The repetition that the first operator stands in, if any."""
+        return self.tracks[0][0][0] if self.tracks else None
+
+    @property
+    def rows(self) -> tuple[tuple[Node, Holes], ...]:
+        """The innermost repetitions, where they stand inside others."""
+        return tuple(track[-1] for track in self.tracks if len(track) > 1)
+
+    @property
+    def scopes(self) -> tuple[tuple[Node, Holes], ...]:
+        """Every repetition once."""
+        found = {id(node): (node, holes) for track in self.tracks for node, holes in track}
+        return tuple(found.values())
+
+    @property
+    def must(self) -> frozenset[str]:
+        """What no record along some track can be without, but for what only some standings have a place for."""
+        outers = {id(track[0][0]) for track in self.tracks}
+        always = [holes for node, holes in self.scopes if id(node) in outers or not (node.each and node.each.only)]
+        return frozenset(key for holes in always for key in holes.must)
 
     @property
     def fields(self) -> frozenset[str]:
         """Fields a record of this sample can carry, as they are named in the sample (parts for composed ones)."""
-        found = set(self.record.all)
-        for _, holes in self.rows:
-            found |= set(holes.all)
-        found |= {node.each.only[0] for node in walk(self.root) if node.each and node.each.only}
+        found = {key for _, holes in self.scopes for key in holes.all}
+        found |= {field for track in self.tracks for field in said_by(track)}
         return frozenset(key for key in found if not key.startswith(ABOUT_A_DOCUMENT))
 
     @property
     def standings(self) -> frozenset[str]:
         """The standings it has words for."""
         chosen = [choice for node in walk(self.root) for choice in (node.when, node.each and node.each.only) if choice]
-        holes = [holes.all["standing"] for holes in (self.record, *(holes for _, holes in self.rows)) if "standing" in holes.all]
+        holes = [holes.all["standing"] for _, holes in self.scopes if "standing" in holes.all]
         return frozenset(
             [word for field, word in chosen if field == "standing"] + [word for hole in holes for word in hole.value.words]
         )

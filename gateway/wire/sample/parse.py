@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from lxml import etree
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Standing
 from gateway.wire.sample.faults import Fault
-from gateway.wire.sample.language import DAYS, FIELDS, Ill, Template
-from gateway.wire.sample.nodes import Each, Holes, Node, Sample, holes_of, walk
+from gateway.wire.sample.language import COUNT, DAYS, FIELDS, Ill, Template
+from gateway.wire.sample.nodes import Each, Node, Sample, holes_of, repetitions, tracks
 from gateway.wire.sample.sound import problems
 from gateway.wire.sample.vocabulary import Vocabulary
 from gateway.wire.xml import Limits, parse
@@ -18,7 +19,7 @@ from gateway.wire.xml import Limits, parse
 SAMPLE = "urn:aeo-gateway:sample"
 _GW = f"{{{SAMPLE}}}"
 _LIMITS = Limits(bytes=256 * 1024)
-_EACH = re.compile(r"(?:statements(?: by ([a-z_]+(?: [a-z_]+)*))?|\.)(?:\[([a-z_]+)=([^\]]+)\])?")
+_EACH = re.compile(r"(?:statements|\.)(?: by ([a-z_]+(?: [a-z_]+)*))?(?:\[([a-z_]+)=([^\]]+)\])?")
 _WHEN = re.compile(r"([a-z_]+)=(.+)")
 
 
@@ -41,15 +42,8 @@ class Reader:
             self.fault(refusal.line or 1, refusal.detail, refusal.remedy)
             return None
         root = self._node(element)
-        top, record = holes_of(root), Holes()
-        outers = [node for node in walk(root) if node.each and not node.each.inner]
-        outer = outers[0] if outers else None
-        for extra in outers[1:]:
-            self.fault(extra.line, "The statements are repeated in a second place.", "Keep one; split blocks by gw:each inside it.")
-        if outer:
-            record = top if outer is root else holes_of(outer)
-        rows = [node for node in walk(root) if node.each and node.each.inner]
-        sample = Sample(self.file, root, self.namespaces, top, outer, record, tuple((row, holes_of(row)) for row in rows))
+        outers = [root] if root.each else repetitions(root)
+        sample = Sample(self.file, root, self.namespaces, holes_of(root), tuple(track for one in outers for track in tracks(one)))
         for node, problem, remedy in problems(sample, self.vocabulary.bare):
             self.fault(node.line, problem, remedy)
         return None if self.faults else sample
@@ -67,7 +61,7 @@ class Reader:
         when = _WHEN.fullmatch(verbs["when"]) if "when" in verbs else None
         if "when" in verbs and (when is None or when[1] not in FIELDS):
             self.fault(line, f"gw:when={verbs['when']!r} names no field and word.", 'Write gw:when="standing=revoked".')
-        return Node(
+        node = Node(
             tag=str(element.tag),
             written=self._written(element.tag),
             line=line,
@@ -80,6 +74,7 @@ class Reader:
             any="any" in verbs,
             group=element.tag == f"{_GW}group",
         )
+        return replace(node, counts=COUNT in holes_of(node).all and bool(repetitions(node)))
 
     def _contents(
         self, element: etree._Element, children: tuple[Node, ...], line: int
@@ -112,7 +107,7 @@ class Reader:
             self.fault(
                 line,
                 f"gw:each={value!r} is not understood.",
-                'Write "statements", "statements by tin", "." or any of them with [standing=suspended] after it.',
+                'Write "statements" or ".", either with " by tin" after it, and any of them with [standing=suspended] after it.',
             )
             return Each()
         only = self._word(found[2], found[3], line) if found[2] else None

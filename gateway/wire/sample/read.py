@@ -12,8 +12,8 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.sample import refuse
-from gateway.wire.sample.language import Template
-from gateway.wire.sample.nodes import Node, discriminator, guards, holes_of
+from gateway.wire.sample.language import COUNT, Template
+from gateway.wire.sample.nodes import HELD, Node, discriminator, guards, holds_operators, holes_of, repetitions
 from gateway.wire.sample.values import as_is
 
 Record = dict[str, Any]
@@ -23,7 +23,7 @@ Finish = Callable[[Record], Any]
 Attributes = dict[str, tuple[Callable[[str, Record], None], Template]]
 Element = etree._Element
 
-#: How many groups a scope held; compared with what the document announces by ``{@count}``.
+#: How many a scope lists; compared with what the document announces by ``{@count}``.
 GROUPS = "@groups"
 
 
@@ -41,11 +41,33 @@ def reader(node: Node, finish: Finish) -> Read:
     read = element_reader(node, finish)
     if node.each:
         return _row(node, read) if node.each.inner else _group(node, read, finish)
-    return _given(node, read) if node.given else read
+    return _given(node, read) if node.given and node.given != HELD else read
 
 
 def element_reader(node: Node, finish: Finish) -> Read:
     """Compiles ``node`` without its own repetition."""
+    read = _content_reader(node, finish)
+    return _counting(read) if node.counts else read
+
+
+def _counting(read: Read) -> Read:
+    """Compares what an element lists with what it announces."""
+
+    def counting(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
+        before, around = record.get(GROUPS, 0), record.pop(COUNT, None)
+        read(element, record, rows, items)
+        listed = record.get(GROUPS, 0) - before
+        announced = record.pop(COUNT, listed)
+        if announced != listed:
+            detail = f"{listed} are listed where {announced} are announced."
+            raise Refusal(Code.COUNT_MISMATCH, detail, field="count", value=str(announced), line=element.sourceline)
+        if around is not None:
+            record[COUNT] = around
+
+    return counting
+
+
+def _content_reader(node: Node, finish: Finish) -> Read:
     if node.any:
         return lambda _element, _record, _rows, _items=None: None
     attributes = {name: (template.reader(), template) for name, _, template in node.attributes}
@@ -249,24 +271,36 @@ def _said(node: Node) -> Record:
 
 def _row(node: Node, read: Read) -> Read:
     said = _said(node)
+    many = holds_operators(node)
 
-    def row(element: Element, _record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
+    def row(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
         mine: Record = dict(said)
         read(element, mine, rows, items)
+        record[GROUPS] = record.get(GROUPS, 0) + 1
         rows.append(mine)
 
-    return row
+    def of_rows(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
+        mine: Record = dict(said)
+        inner: list[Record] = []
+        read(element, mine, inner, items)
+        listed = mine.pop(GROUPS, 0)
+        record[GROUPS] = record.get(GROUPS, 0) + (listed if many else 1)
+        rows.extend(merged(element, mine, inner))
+
+    return of_rows if repetitions(node) else row
 
 
 def _group(node: Node, read: Read, finish: Finish) -> Read:
-    has_rows = any(child.each for child in _below(node))
+    has_rows = bool(repetitions(node))
     said = _said(node)
+    many = holds_operators(node)
 
     def group(element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None) -> None:
         mine: Record = dict(said)
         inner: list[Record] = []
         read(element, mine, inner, items)
-        record[GROUPS] = record.get(GROUPS, 0) + 1
+        listed = mine.pop(GROUPS, 1)
+        record[GROUPS] = record.get(GROUPS, 0) + (listed if many else 1)
         try:
             for found in merged(element, mine, inner) if has_rows else (mine,):
                 rows.append(finish(found))
@@ -298,7 +332,3 @@ def _given(node: Node, read: Read) -> Read:
         refuse.empty(element, node.given[0], refuse.local(element.tag))
 
     return given
-
-
-def _below(node: Node) -> list[Node]:
-    return [inner for child in node.children for inner in [child, *_below(child)]]

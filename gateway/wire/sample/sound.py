@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gateway.wire.sample.nodes import ABOUT_A_DOCUMENT, Holes, Node, Sample, discriminator, holes_of, walk
+from gateway.wire.sample.nodes import (
+    ABOUT_A_DOCUMENT,
+    HELD,
+    Node,
+    Sample,
+    Track,
+    discriminator,
+    holes_of,
+    repetitions,
+    said_by,
+    walk,
+)
 
 #: Where, what is wrong, what to do.
 Problem = tuple[Node, str, str]
@@ -20,8 +32,8 @@ def problems(sample: Sample, bare: bool) -> Iterator[Problem]:
         yield from _choices(node)
     yield from _rows(sample)
     yield from _scopes(sample)
-    if sample.outer is not None:
-        yield from _records(sample, sample.outer, bare)
+    for track in sample.tracks:
+        yield from _record(sample, track, bare)
 
 
 def _root(root: Node) -> Iterator[Problem]:
@@ -38,7 +50,9 @@ def _verbs(node: Node) -> Iterator[Problem]:
         yield node, "gw:group needs gw:each, and a first element that is always there.", "It begins where its first element stands."
     inside = {key.partition("#")[0] for key in holes_of(node).all}
     for name in node.given:
-        if name not in inside:
+        if node.given == HELD and not repetitions(node):
+            yield node, "gw:if names statements, and none are repeated inside.", "Name the fields that the element holds."
+        elif node.given != HELD and name not in inside:
             yield node, f"gw:if names {name}, which is no hole inside.", "Name fields that the element holds."
 
 
@@ -63,22 +77,24 @@ def _choices(node: Node) -> Iterator[Problem]:
 
 
 def _rows(sample: Sample) -> Iterator[Problem]:
-    inside = walk(sample.outer) if sample.outer and sample.outer.each and sample.outer.each.by else []
-    only = []
-    for node, _ in sample.rows:
-        if not any(node is other for other in inside):
-            yield node, 'gw:each="." stands outside a group.', 'Put it inside gw:each="statements by ...".'
-        only.append(node.each.only if node.each else None)
-    if len(only) > 1 and (None in only or len({chosen[0] for chosen in only if chosen}) > 1 or len(set(only)) < len(only)):
-        remedy = "Filter all of them on one field, each with another word."
-        yield sample.rows[0][0], "A statement could be written by two repetitions.", remedy
+    top = [track[0][0] for track in sample.tracks]
+    for track in sample.tracks:
+        for depth, (node, _) in enumerate(track):
+            around = track[depth - 1][0].each if depth else None
+            if node.each and node.each.inner and not (around and around.by):
+                yield node, 'gw:each="." stands outside a group.', 'Put it inside gw:each="statements by ..." or ". by ...".'
+            if node.each and not node.each.inner and depth:
+                yield node, "The statements are repeated inside a repetition.", 'Inside one, write gw:each=".".'
+    for beside in (list({id(node): node for node in top}.values()), *(repetitions(node) for node, _ in sample.scopes)):
+        only = [node.each.only for node in beside if node.each]
+        if len(only) > 1 and (None in only or len({chosen[0] for chosen in only if chosen}) > 1 or len(set(only)) < len(only)):
+            remedy = "Filter all of them on one field, each with another word."
+            yield beside[-1], "A statement could be written by two repetitions.", remedy
 
 
 def _scopes(sample: Sample) -> Iterator[Problem]:
-    scopes: list[tuple[Node, Holes]] = [(sample.root, sample.top), *sample.rows]
-    if sample.outer is not None and sample.outer is not sample.root:
-        scopes.append((sample.outer, sample.record))
-    for node, holes in scopes:
+    scopes = [(node, holes) for node, holes in sample.scopes if node is not sample.root]
+    for node, holes in ((sample.root, sample.top), *scopes):
         for key, times in holes.most.items():
             about_a_document = key.startswith(ABOUT_A_DOCUMENT)
             if times > 1:
@@ -90,16 +106,24 @@ def _scopes(sample: Sample) -> Iterator[Problem]:
                 yield node, f"{{{key}}} is about a statement and stands outside every repetition.", remedy
 
 
-def _records(sample: Sample, outer: Node, bare: bool) -> Iterator[Problem]:
-    shared = {key.partition("#")[0] for key in sample.record.must}
-    for node, holes in sample.rows or ((outer, Holes()),):
-        for key in sorted(set(holes.all) & set(sample.record.all)):
-            yield node, f"{{{key}}} stands in the group and in its rows.", "Each value has one place."
-        said = shared | {key.partition("#")[0] for key in holes.must} | {key.removeprefix("query.") for key in sample.top.must}
-        said |= {each.only[0] for each in (node.each, outer.each) if each and each.only}
-        for name in () if bare else ("tin", "standing"):
-            if name not in said:
-                yield node, f"Nothing says the {name} of a statement.", f"Give it a required hole, or {{query.{name}}} outside."
-    for name in outer.each.by if outer.each else ():
-        if name not in shared:
-            yield outer, f"{name} holds the group together and is not always there.", "Give it a required hole in the group."
+def _record(sample: Sample, track: Track, bare: bool) -> Iterator[Problem]:
+    innermost = track[-1][0]
+    given = said_by(track)
+    filters = [node.each.only[0] for node, _ in track if node.each and node.each.only]
+    times = Counter([key for _, holes in track for key in holes.all] + filters)
+    for key in sorted(key for key, often in times.items() if often > 1 and not key.startswith(ABOUT_A_DOCUMENT)):
+        yield innermost, f"{{{key}}} stands in the group and in its rows.", "Each value has one place."
+    said = {key.partition("#")[0] for _, holes in track for key in holes.must} | given.keys()
+    said |= {key.removeprefix("query.") for key in sample.top.must}
+    for name in () if bare else ("tin", "standing"):
+        if name not in said:
+            yield innermost, f"Nothing says the {name} of a statement.", f"Give it a required hole, or {{query.{name}}} outside."
+    for node, holes in track:
+        places = {key.partition("#")[0] for key in holes.all}
+        for name in node.each.by if node.each else ():
+            if name not in places:
+                yield (
+                    node,
+                    f"{name} holds the group together and does not stand in it.",
+                    "Give it a hole in the group, outside its rows.",
+                )

@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 from gateway.core.errors import Code, Refusal
-from gateway.wire.sample.language import Missing, Template
-from gateway.wire.sample.nodes import Each, Node, holes_of
+from gateway.wire.sample.language import COUNT, Missing, Template
+from gateway.wire.sample.nodes import HELD, Each, Node, holds_operators, holes_of, repetitions
 from gateway.wire.sample.values import Value, as_is
 from gateway.wire.xml import escape
 
@@ -25,15 +25,32 @@ Text = Callable[[Record], str | None]
 def writer(node: Node, declarations: str = "") -> Write:
     """Compiles ``node``. ``declarations`` are the namespaces, on the root. The result raises ``Refusal`` and nothing else."""
     write = element_writer(node, declarations)
-    if node.each and node.each.inner:
-        return _rows(node.each, write)
     if node.each:
-        return _groups(node, write)
+        return _groups(node, node.each, write) if repetitions(node) or not node.each.inner else _rows(node.each, write)
+    if node.given == HELD:
+        return _held(node, write)
     return _given(node, write) if node.given else write
 
 
 def element_writer(node: Node, declarations: str) -> Write:
     """Compiles ``node`` without its own repetition."""
+    write = _content_writer(node, declarations)
+    if not node.counts:
+        return write
+    count = _counter(node)
+
+    def counting(out: list[str], record: Record, rows: list[Record]) -> None:
+        around = record.get(COUNT)
+        record[COUNT] = count(rows)
+        write(out, record, rows)
+        record.pop(COUNT, None)
+        if around is not None:
+            record[COUNT] = around
+
+    return counting
+
+
+def _content_writer(node: Node, declarations: str) -> Write:
     if node.any:
         return lambda _out, _record, _rows: None
     start, close = f"<{node.written}{declarations}", f"</{node.written}>"
@@ -161,27 +178,18 @@ def _refuse(key: str, value: object, error: Exception) -> NoReturn:
 
 
 def _rows(each: Each, write: Write) -> Write:
-    only = each.only
-
     def write_rows(out: list[str], _record: Record, rows: list[Record]) -> None:
-        for row in rows:
-            if only is None:
-                write(out, row, [])
-            elif row.get(only[0]) == only[1]:
-                del row[only[0]]
-                write(out, row, [])
+        for row in _taken(each, rows):
+            write(out, row, [])
 
     return write_rows
 
 
-def _groups(node: Node, write: Write) -> Write:
+def _groups(node: Node, each: Each, write: Write) -> Write:
     split = splitter(node)
-    only = node.each.only if node.each else None
 
     def write_groups(out: list[str], _record: Record, rows: list[Record]) -> None:
-        if only is not None:
-            _take_out(only, rows)
-        for shared, inner in split(rows):
+        for shared, inner in split(_taken(each, rows)):
             write(out, shared, inner)
             if shared:
                 drained(shared)
@@ -192,16 +200,55 @@ def _groups(node: Node, write: Write) -> Write:
     return write_groups
 
 
-def _take_out(only: tuple[str, str], rows: list[Record]) -> None:
-    """What every record says by being here."""
-    for row in rows:
-        if row.pop(only[0], None) != only[1]:
-            raise Refusal(Code.CODE_UNKNOWN, f"Only {only[1]} can be said here.", field=only[0])
+def _mine(each: Each, rows: list[Record]) -> list[Record]:
+    """The records that a repetition is for."""
+    if each.only is None:
+        return rows
+    field, word = each.only
+    return [row for row in rows if row.get(field) == word]
+
+
+def _taken(each: Each, rows: list[Record]) -> list[Record]:
+    """The same, without what they say by being there."""
+    mine = _mine(each, rows)
+    if each.only is not None:
+        for row in mine:
+            del row[each.only[0]]
+    return mine
+
+
+def _held(node: Node, write: Write) -> Write:
+    """An element that is there if one of the repetitions inside it holds something."""
+    inside = [one.each for one in repetitions(node) if one.each]
+
+    def held(out: list[str], record: Record, rows: list[Record]) -> None:
+        if any(_mine(each, rows) for each in inside):
+            write(out, record, rows)
+
+    return held
+
+
+def _counter(node: Node) -> Callable[[list[Record]], int]:
+    """How many ``node`` lists of some records, which are left as they are."""
+    inside = [_lister(one, one.each) for one in repetitions(node) if one.each]
+    return lambda rows: sum(listed(rows) for listed in inside)
+
+
+def _lister(node: Node, each: Each) -> Callable[[list[Record]], int]:
+    if not repetitions(node):
+        return lambda rows: len(_mine(each, rows))
+    split, deeper = splitter(node), _counter(node) if holds_operators(node) else None
+
+    def listed(rows: list[Record]) -> int:
+        groups = split([dict(row) for row in _mine(each, rows)])
+        return sum(deeper(inner) for _, inner in groups) if deeper else len(groups)
+
+    return listed
 
 
 def splitter(node: Node) -> Callable[[list[Record]], list[tuple[Record, list[Record]]]]:
     """Records into groups: what a group's rows share, taken out of them. Only neighbours are grouped, so order is kept."""
-    if not _has_rows(node):
+    if not repetitions(node):
         return lambda rows: [(row, []) for row in rows]
     keys = tuple(holes_of(node).all)
 
@@ -216,13 +263,9 @@ def splitter(node: Node) -> Callable[[list[Record]], list[tuple[Record, list[Rec
     return split
 
 
-def _has_rows(node: Node) -> bool:
-    return any((child.each and child.each.inner) or _has_rows(child) for child in node.children)
-
-
 def drained(record: Record) -> None:
     """Refuses what is left over: this dialect has no place for it."""
-    for key, value in record.items():
+    for key, value in sorted(record.items(), key=lambda said: said[0] != "standing"):  # the most telling first
         code = Code.CODE_UNKNOWN if key == "standing" else Code.FIELD_UNEXPECTED
         raise Refusal(code, f"{key} {value!s} cannot be said here.", field=key, value=str(value))
 
