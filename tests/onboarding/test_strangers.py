@@ -27,6 +27,8 @@ SHAPES = [
     ("choice", "QE", "oea.xsd", 2),
     ("fields", "QG", "records.xsd", 4),
     ("leaf", "QD", "envio.xsd", 10),
+    ("groups", "QH", "registre.xsd", 2),
+    ("levels", "QJ", "offices.xsd", 4),
 ]
 
 
@@ -66,6 +68,36 @@ def test_the_operator_itself_stays_when_nobody_knows_what_its_text_means(tmp_pat
     scaffold.new(who, tmp_path / "partners")
     made = drafted(tmp_path, who, STRANGERS / "leaf" / "envio.xsd", list=message("leaf"))
     assert b'gw:each="statements"' in made.samples["list"]
+
+
+def test_groups_that_nobody_understands_are_a_question_that_an_answer_settles(tmp_path: Path) -> None:
+    who, called = profile("QH", "groups"), ((b"Actifs", b"ListeA"), (b"Suspendus", b"ListeB"))
+    xsd, message = (STRANGERS / "groups" / "registre.xsd").read_bytes(), (STRANGERS / "groups" / "list.xml").read_bytes()
+    for name, other in called:
+        xsd, message = xsd.replace(name, other), message.replace(name, other)
+    (tmp_path / "registre.xsd").write_bytes(xsd)
+    scaffold.new(who, tmp_path / "partners")
+    asked = {
+        one.at: one.why
+        for one in drafted(tmp_path, who, tmp_path / "registre.xsd", list=message).proposals
+        if one.sure is Sure.QUESTION
+    }
+    assert set(asked) == {"RegistreOEA/ListeA/Operateur", "RegistreOEA/ListeB/Operateur"}
+    assert all("what it means to stand in this one" in why for why in asked.values())
+    answers = "".join(
+        f'''[[place]]\nat = "{at}"\nhole = 'gw:each="statements[standing={said}]"'\nsure = "answered"\n'''
+        for at, said in zip(sorted(asked), ("valid", "suspended"), strict=True)
+    )
+    folder = tmp_path / "schemas" / "groups" / "1"
+    (folder / "draft.toml").write_text(answers, "utf-8")
+    made = drafted(tmp_path, who, tmp_path / "registre.xsd", list=message)
+    assert [one for one in made.proposals if one.sure is Sure.QUESTION] == []
+    (read,) = examples.keep(folder, made.messages)
+    assert [(one.tin, one.standing) for one in read.statements] == [
+        ("QH00100200", "valid"),
+        ("QH00100300", "valid"),
+        ("QH00100400", "suspended"),
+    ]
 
 
 @pytest.mark.parametrize("broken", [False, True])

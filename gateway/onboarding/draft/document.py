@@ -47,8 +47,11 @@ class Document:
         self._told_apart = _told_apart(self.root, prefixes)
         self.values: dict[str, list[str]] = defaultdict(list)
         self.several: set[str] = set()
+        #: How often each place is there.
+        self.times: Counter[str] = Counter()
         for element in self.root.iter("*"):
             at = self.at(element)
+            self.times[at] += 1
             for attribute, value in element.attrib.items():
                 self.values[self.at(element, str(attribute))].append(str(value))
             if not len(element) and (element.text or "").strip():
@@ -75,6 +78,12 @@ class Document:
 
     def twins(self, element: etree._Element) -> list[etree._Element]:
         return [one for one in element.itersiblings() if self._same(one) == self._same(element)]
+
+    def adopt(self, other: str, mine: str) -> None:
+        """What was seen below the place ``other`` was seen below ``mine``, too."""
+        for at in [at for at in self.values if at == other or at.startswith(f"{other}/")]:
+            self.values[mine + at[len(other) :]] += self.values[at]
+        self.several |= {mine + at[len(other) :] for at in self.several if at == other or at.startswith(f"{other}/")}
 
     def fold(self, element: etree._Element) -> None:
         """Lays everything that repeats below ``element`` over its first appearance, so that each place is there once."""

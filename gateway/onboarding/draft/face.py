@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 
 from lxml import etree
 
 from gateway.core.model import Kind
 from gateway.onboarding import glossary
-from gateway.onboarding.draft import absent, codes, parts
+from gateway.onboarding.draft import absent, codes, groups, parts
 from gateway.onboarding.draft.declared import Declared, children
 from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.groups import Group
 from gateway.onboarding.draft.guess import Guess, Guesser, Where
 from gateway.onboarding.draft.model import Answers, Draft, Proposal, Sure
 from gateway.onboarding.draft.structure import Shape, shape_of
@@ -60,10 +62,13 @@ class FaceDrafter:
         )
         self.shape: Shape = shape_of(document, declared, name, prefixes)
         asks = name.partition(".")[0] in (Kind.QUERY, Kind.RESPONSE)
-        self.guesser = Guesser(prefixes, levels, self.shape.named, asks)
+        self.guesser = Guesser(prefixes, levels, asks)
         self.guesser.learn(document.values.values())
         self.alone = self.shape.outer is document.root
-        self.taken: dict[etree._Element | None, set[str]] = {None: set()}
+        #: By the status block or the group they stand in: what has a place already.
+        self.taken: dict[etree._Element | None, set[str]] = {
+            None: {"standing"} if any(one.standing for one in self.shape.groups) else set()
+        }
         self.blocks: dict[etree._Element, str] = {}
         self.said: list[Proposal] = []
 
@@ -86,17 +91,30 @@ class FaceDrafter:
     def _set_aside(self, element: etree._Element) -> None:
         """Answers about whole elements, and elements that no hole can stand for."""
         for child in list(element):
+            if self._elsewhere(child):
+                continue
             at = self.document.at(child)
-            verb = _VERB.fullmatch(self.answers.at(at, self.name) or "")
+            verb = None if self._grouped(child) else self.verb(at)
             if verb:
-                self._propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
+                self.propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
                 child.set(f"{_GW}{verb[1]}", verb[2] or "")
             if verb and verb[1] == "any":
                 self._empty(child)
-            elif (why := self._unsayable(child, at)) and not verb and child not in self.shape:
+            elif (why := self._unsayable(child, at)) and not verb and child not in self.shape.repeated:
                 self._ask_about(child, at, why)
             else:
                 self._set_aside(child)
+
+    def verb(self, at: str) -> re.Match[str] | None:
+        """What a person said of the element at ``at`` as a whole."""
+        return _VERB.fullmatch(self.answers.at(at, self.name) or "")
+
+    def _grouped(self, element: etree._Element) -> bool:
+        return any(element is group.operator for group in self.shape.groups)
+
+    def _elsewhere(self, element: etree._Element) -> bool:
+        """Whether it is the operator of a further group, which is drafted in the first."""
+        return element is not self.shape.outer and self._grouped(element)
 
     def _unsayable(self, element: etree._Element, at: str) -> str | None:
         if len(element) and any((text or "").strip() for text in (element.text, *(child.tail for child in element))):
@@ -110,7 +128,7 @@ class FaceDrafter:
     def _ask_about(self, element: etree._Element, at: str, why: str) -> None:
         optional = self.declared.optional(element) or self.declared.child(element) is None
         until = "until then it is refused" if optional else "until then only this very text is accepted"
-        self._propose(at, (element.text or "").strip(), "", Sure.QUESTION, f"{why}; gw:any reads past it, {until}")
+        self.propose(at, (element.text or "").strip(), "", Sure.QUESTION, f"{why}; gw:any reads past it, {until}")
         parent = element.getparent()
         if optional and parent is not None:
             parent.remove(element)
@@ -146,7 +164,7 @@ class FaceDrafter:
                     absent.skeleton(found, one.declaration)
                 if f"{_GW}when" not in found.attrib and f"{_GW}any" not in found.attrib:
                     found.set(f"{_GW}when", f"standing={meant}")
-                    self._propose(
+                    self.propose(
                         self.document.at(found),
                         "",
                         f'gw:when="standing={meant}"',
@@ -172,10 +190,24 @@ class FaceDrafter:
         return outer is not None and (element is outer or outer in element.iterancestors())
 
     def _block(self, element: etree._Element) -> etree._Element | None:
-        return next((one for one in (element, *element.iterancestors()) if one in self.blocks), None)
+        block = next((one for one in (element, *element.iterancestors()) if one in self.blocks), None)
+        group = None if self._in_statement(element) else self._group(element)
+        return block if block is not None or group is None else group.element
+
+    def _group(self, element: etree._Element) -> Group | None:
+        around = {element, *element.iterancestors()}
+        return next((group for group in self.shape.groups if group.element in around), None)
+
+    def _listed(self, element: etree._Element) -> int:
+        """How many operators the message names in the group that ``element`` stands in, or in all."""
+        outer, group = self.shape.outer, self._group(element)
+        places = [one.at for one in ((group,) if group else self.shape.groups)] or (
+            [] if outer is None else [self.document.at(outer)]
+        )
+        return sum(self.document.times[at + self.shape.below] for at in places)
 
     def _spots(self, element: etree._Element) -> list[Spot]:
-        if f"{_GW}any" in element.attrib:
+        if f"{_GW}any" in element.attrib or self._elsewhere(element):
             return []
         names: list[str | None] = [str(name) for name in element.attrib if not str(name).startswith(_GW)]
         if not len(element) and (self.declared.allows(element) is not None or (element.text or "").strip()):
@@ -187,11 +219,16 @@ class FaceDrafter:
         required = not self.declared.optional(element, attribute) and not any(
             self.declared.optional(one)
             for one in (element, *element.iterancestors())
-            if self._in_statement(one) and one not in self.shape
+            if self._in_statement(one) and one not in self.shape.repeated
         )
         values = self.document.values.get(at, [])
         where = Where(
-            self._names(element, attribute), values, self.declared.allows(element, attribute), self._in_statement(element), required
+            self._names(element, attribute),
+            values,
+            self.declared.allows(element, attribute),
+            self._in_statement(element),
+            required,
+            self._listed(element),
         )
         return Spot(element, attribute, where, self._guess(at, element, attribute, where), self._block(element))
 
@@ -231,7 +268,8 @@ class FaceDrafter:
         at = self.document.at(element, attribute)
         key = key_of(hole)
         taken = self.taken.setdefault(block, set()) if block is not None else self.taken[None]
-        if key and sure is not Sure.ANSWERED and key in taken | self.taken[None]:
+        around = set() if key == "@count" else self.taken[None]
+        if key and sure is not Sure.ANSWERED and key in taken | around:
             hole, sure, why, key = "", Sure.QUESTION, f"{key} has a place already", ""
         taken |= {key} - {""}
         seen = where.values[0] if where.values else ""
@@ -245,19 +283,17 @@ class FaceDrafter:
         if not hole and len(set(where.values)) > 1 and sure is Sure.QUESTION:
             why += "; its values differ"
         if not hole and sure is Sure.QUESTION and element is not self.document.root and self._may_go(element, attribute):
-            self._propose(
-                at, seen, hole, sure, f"{why}; until somebody says it is left out, and a message that holds it is refused"
-            )
+            self.propose(at, seen, hole, sure, f"{why}; until somebody says it is left out, and a message that holds it is refused")
             self._take_out(element, attribute)
             return
-        self._propose(at, seen, hole, sure, why)
+        self.propose(at, seen, hole, sure, why)
         if attribute:
             element.set(attribute, hole or seen)
         else:
             element.text = hole or seen
 
     def _may_go(self, element: etree._Element, attribute: str | None) -> bool:
-        if not attribute and (len(element) or element in self.shape):
+        if not attribute and (len(element) or element in self.shape.repeated):
             return False
         return self.declared.optional(element, attribute) and element not in self.blocks
 
@@ -281,7 +317,7 @@ class FaceDrafter:
 
     def _complete(self) -> None:
         for element in list(self.document.root.iter("*")):
-            if f"{_GW}any" not in element.attrib:
+            if f"{_GW}any" not in element.attrib and not self._elsewhere(element):
                 self._complete_one(element, 0)
 
     def _complete_one(self, element: etree._Element, depth: int) -> bool:
@@ -294,6 +330,8 @@ class FaceDrafter:
             if name is not None and name not in element.attrib and attribute.use != "prohibited":
                 added |= self._add(element, str(name))
         for one in absent.missing(element, declaration):
+            if any(group.child == one for group in self.shape.groups):
+                continue
             child = absent.add(element, declaration, one)
             if self._answer_whole(child):
                 added = True
@@ -309,10 +347,10 @@ class FaceDrafter:
 
     def _answer_whole(self, child: etree._Element) -> bool:
         at = self.document.at(child)
-        verb = _VERB.fullmatch(self.answers.at(at, self.name) or "")
+        verb = self.verb(at)
         if verb is None:
             return False
-        self._propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
+        self.propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
         child.set(f"{_GW}{verb[1]}", verb[2] or "")
         return True
 
@@ -353,24 +391,31 @@ class FaceDrafter:
     ) -> None:
         at = f"{self.document.at(parent)}/{name}"
         if self.answers.at(at, self.name) is None:
-            self._propose(at, "", "", sure, why)
+            self.propose(at, "", "", sure, why)
 
     # -- the sample as a whole -----------------------------------------------------------------------------------------------
 
     def _verbs(self) -> None:
-        outer, inner = self.shape.outer, self.shape.inner
-        if outer is not None and f"{_GW}each" not in outer.attrib:
-            outer.set(f"{_GW}each", f"statements by {' '.join(self._holding(outer, inner))}" if inner is not None else "statements")
-        if inner is not None and f"{_GW}each" not in inner.attrib:
-            inner.set(f"{_GW}each", ".")
+        levels = self.shape.repeated
+        for level, inner in zip_longest(levels, levels[1:]):
+            whole = "statements" if level is levels[0] else "."
+            if f"{_GW}each" not in level.attrib:
+                level.set(f"{_GW}each", f"{whole} by {' '.join(self._holding(level, inner))}" if inner is not None else whole)
         for element in self.document.root.iter("*"):
-            if element not in self.shape and not {f"{_GW}if", f"{_GW}any"} & {*map(str, element.attrib)}:
+            if element not in levels and not {f"{_GW}if", f"{_GW}any"} & {*map(str, element.attrib)}:
                 self._condition(element)
+        for operator in (self.shape.outer, *(group.operator for group in self.shape.groups)):
+            for around in [] if operator is None else operator.iterancestors():
+                if self.declared.optional(around) and not any(str(name).startswith(_GW) for name in around.attrib):
+                    around.set(f"{_GW}if", "statements")
+        if self.shape.groups:
+            groups.say(self)
 
     def _holding(self, outer: etree._Element, inner: etree._Element) -> list[str]:
         """The fields that hold a group together: the operator's code, or what is said once for several operators."""
         around = [one for one in outer.iter("*") if one is not inner and inner not in one.iterancestors()]
         keys = [key for one in around for key, always in _keys(one) if always]
+        keys = keys or [key for one in around for key, _ in _keys(one)]
         return ["tin"] if "tin" in keys else list(dict.fromkeys(keys)) or ["tin"]
 
     def _condition(self, element: etree._Element) -> None:
@@ -402,13 +447,13 @@ class FaceDrafter:
         at = self.document.at(outer)
         whole = {key.removeprefix("query.") for one in self.document.root.iter("*") for key, _ in _keys(one)}
         if not {"tin"} & (keys | whole):
-            self._propose(
+            self.propose(
                 at, "", "", Sure.QUESTION, "nothing in it is understood as the operator's code: put {tin} at one of its places"
             )
-        if "standing" not in keys and not self.blocks and "[" not in outer.get(f"{_GW}each", ""):
+        if "standing" not in keys and not self.blocks and not self.shape.groups and "[" not in outer.get(f"{_GW}each", ""):
             whole_each = outer.get(f"{_GW}each", "")
             why = f'nothing in it says how the operator stands; where being named means that it is valid, say gw:each="{whole_each}[standing=valid]"'
-            self._propose(at, "", "", Sure.QUESTION, why)
+            self.propose(at, "", "", Sure.QUESTION, why)
 
     def _put_in_order(self) -> None:
         """Everything said, in the order of the document; what is left out last."""
@@ -427,7 +472,7 @@ class FaceDrafter:
             yield self.document.at(element)
             yield from (self.document.at(element, str(name)) for name in element.attrib)
 
-    def _propose(self, at: str, seen: str, hole: str, sure: Sure, why: str) -> None:
+    def propose(self, at: str, seen: str, hole: str, sure: Sure, why: str) -> None:
         self.said.append(Proposal(at, seen, hole, sure, why, (self.name,)))
 
 

@@ -30,22 +30,23 @@ class Guess(NamedTuple):
 
 
 class Where(NamedTuple):
-    """One place: its names, the nearest first; all its values; whether it stands in a statement, and whether it must be there."""
+    """One place: its names, the nearest first; all its values; whether it stands in a statement, and whether it must be there;
+    how many operators are listed around it."""
 
     names: Sequence[str]
     values: Sequence[str]
     allowed: Allowed | None
     in_statement: bool
     required: bool
+    listed: int
 
 
 @dataclass(slots=True)
 class Guesser:
-    """``count`` is how many operators the message names; ``asks`` whether its kind names an operator outside a statement."""
+    """``asks``: whether this kind of message names an operator outside a statement."""
 
     prefixes: tuple[str, ...]
     levels: tuple[str, ...]
-    count: int
     asks: bool
     days: str = ""
 
@@ -94,15 +95,15 @@ class Guesser:
         return like_a_code(text, self.prefixes)
 
     def _counted(self, place: Where, named: str | None) -> Guess | None:
-        alike = place.values == [str(self.count)]
-        if self.asks or not (named == "@count" or (named is None and alike and self.count > 1)):
+        alike = place.values == [str(place.listed)]
+        if self.asks or not (named == "@count" or (named is None and alike and place.listed > 1)):
             return None
         if place.values and not alike:
             return Guess(
-                "", Sure.QUESTION, f"its name says how many there are, and {place.values[0]} stands where {self.count} are listed"
+                "", Sure.QUESTION, f"its name says how many there are, and {place.values[0]} stands where {place.listed} are listed"
             )
         agree = named == "@count" and alike
-        return Guess("{@count}", Sure.SURE if agree else Sure.LIKELY, f"{self.count} are listed")
+        return Guess("{@count}", Sure.SURE if agree else Sure.LIKELY, f"{place.listed} are listed")
 
     def _bare_code(self, place: Where) -> Guess:
         if not all(value[:1].isdigit() and value.isascii() and value.isalnum() for value in place.values):

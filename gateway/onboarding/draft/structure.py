@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -12,34 +12,68 @@ from gateway.core.model import Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft.declared import Declared
 from gateway.onboarding.draft.document import Document, like_a_code
+from gateway.onboarding.draft.groups import Group, groups_of
 
 #: What tells an authorisation from a telephone number, the most telling first.
 _TELLING = ("standing", "level", "number", "granted", "expires")
 
 
-class Shape(NamedTuple):
-    """``outer`` is what repeats, None where a message names no operator; ``inner`` what repeats inside it and holds a statement;
-    ``named`` is how many operators there are."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``outer`` is what repeats, None where a message names no operator; ``rows`` what repeats inside it, each inside the one before:
+    operators of a group, statements of an operator. ``groups`` are those that say a standing, if any; ``below`` is the place of an
+    operator, seen from that of ``outer``."""
 
     outer: etree._Element | None
-    inner: etree._Element | None
-    named: int
+    rows: tuple[etree._Element, ...]
+    groups: tuple[Group, ...]
+    below: str
+
+    @property
+    def repeated(self) -> tuple[etree._Element, ...]:
+        return () if self.outer is None else (self.outer, *self.rows)
 
 
 def shape_of(document: Document, declared: Declared, sample: str, prefixes: tuple[str, ...]) -> Shape:
     """Finds both, and lays every other operator over the first. Raises ``Refusal`` where nothing looks like an operator."""
     kind, _, face = sample.partition(".")
     outer = None if kind == Kind.QUERY else _outer(document, declared, prefixes, Kind(kind), bool(face))
-    count = 0
-    if outer is not None:
-        twins = document.twins(outer)
-        count = 1 + len(twins)
-        for other in twins:
+    if outer is None:
+        document.fold(document.root)
+        return Shape(None, (), (), "")
+    groups = () if outer is document.root else groups_of(document, declared, outer)
+    for first in [outer, *(group.operator for group in groups if group.operator is not None and group.operator is not outer)]:
+        for other in document.twins(first):
             document.overlay(outer, other)
             other.getparent().remove(other)  # type: ignore[union-attr] # a sibling has a parent
-    inner = None if outer is None else _inner(document, declared, outer, prefixes)
+        if first is not outer:
+            document.overlay(outer, first)
+            document.adopt(document.at(first), document.at(outer))
+            for part in list(first):
+                first.remove(part)
     document.fold(document.root)
-    return Shape(outer, inner, count)
+    rows = _rows(document, declared, outer, prefixes)
+    grouped = rows and names_operator(rows[0], prefixes) and not _beside(outer, rows[0], prefixes)
+    below = document.at(rows[0])[len(document.at(outer)) :] if grouped else ""
+    return Shape(outer, rows, groups, below)
+
+
+def _rows(document: Document, declared: Declared, outer: etree._Element, prefixes: tuple[str, ...]) -> tuple[etree._Element, ...]:
+    """What repeats inside ``outer``; inside that only what an operator, and no longer a group of them, holds."""
+    first = _inner(document, declared, outer, prefixes)
+    if first is None or _beside(outer, first, prefixes):
+        return () if first is None else (first,)
+    second = _inner(document, declared, first, prefixes)
+    return (first,) if second is None or not _beside(first, second, prefixes) else (first, second)
+
+
+def _beside(level: etree._Element, inner: etree._Element, prefixes: tuple[str, ...]) -> bool:
+    """Whether ``level`` names an operator outside ``inner``."""
+    inside = set(inner.iter("*"))
+    around = [one for one in level.iter("*") if one not in inside]
+    if any(_holds_code(one, prefixes) for one in level.iter("*")):
+        return any(_holds_code(one, prefixes) for one in around)
+    return any(set(_meanings_of(one)) == {"tin"} for one in around)
 
 
 def _outer(
@@ -88,11 +122,18 @@ def _about_an_operator(element: etree._Element, prefixes: tuple[str, ...]) -> bo
 
 def names_operator(element: etree._Element, prefixes: tuple[str, ...]) -> bool:
     """Whether something in it reads like an operator's code, or is called one."""
-    texts = [value for one in element.iter("*") for value in (one.text or "", *one.attrib.values())]
-    return any(like_a_code(str(text).strip(), prefixes) for text in texts) or "tin" in set(_meanings(element))
+    return any(_holds_code(one, prefixes) for one in element.iter("*")) or "tin" in set(_meanings(element))
+
+
+def _holds_code(one: etree._Element, prefixes: tuple[str, ...]) -> bool:
+    return any(like_a_code(str(text).strip(), prefixes) for text in (one.text or "", *one.attrib.values()))
 
 
 def _meanings(element: etree._Element) -> Iterator[str]:
     for one in element.iter("*"):
-        for name in (*([] if len(one) else [one.tag]), *one.attrib):
-            yield from glossary.meanings(etree.QName(str(name)).localname, "statement")
+        yield from _meanings_of(one)
+
+
+def _meanings_of(one: etree._Element) -> Iterator[str]:
+    for name in (*([] if len(one) else [one.tag]), *one.attrib):
+        yield from glossary.meanings(etree.QName(str(name)).localname, "statement")
