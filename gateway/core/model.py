@@ -136,7 +136,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement placed in time: who carried it, when it was issued, and from when on it holds. What history folds.
+    """A statement placed in time: who carried it, when it was issued, and from when on it holds. What ``fold`` folds.
 
     ``issued`` orders statements (a list's or response's ``as_of``, otherwise the message's creation).
     ``takes_effect`` is resolved from ``Statement.effective`` in the issuer's time zone. ``pictured`` marks what came

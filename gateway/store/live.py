@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from gateway.core.arrangement import Arrangement, Law
 from gateway.core.errors import Code, Refusal
-from gateway.core.history import Timeline, fold
+from gateway.core.fold import fold
+from gateway.core.history import Timeline
 from gateway.core.model import Told
 from gateway.partners import Bundle, Registry, open_bundle, open_law
 from gateway.store import partners as stored

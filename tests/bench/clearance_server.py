@@ -32,6 +32,7 @@ from gateway.clearance.answer import Asked, answer_from
 from gateway.clearance.wording import Language
 from gateway.core import history
 from gateway.core.arrangement import Arrangement, Direction, Law
+from gateway.core.fold import fold
 from gateway.core.history import Timeline
 from gateway.core.model import Standing, Statement, Told
 from gateway.core.question import Currency, Stop, Switches
@@ -75,7 +76,7 @@ def timelines(count: int, as_of: datetime, arrangement: Arrangement) -> Iterator
             digest="9f" * 32,
             received=as_of,
         )
-        yield tin, history.pack(history.fold([told], arrangement.zone))
+        yield tin, history.pack(fold([told], arrangement.zone))
 
 
 def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:

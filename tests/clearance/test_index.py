@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
 from gateway.clearance.index import Index
-from gateway.core.history import Timeline, fold, pack
+from gateway.core.fold import fold
+from gateway.core.history import Timeline, pack
 from gateway.core.model import Standing, Statement, Told
 from gateway.store.tables import operator
 

@@ -18,10 +18,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.core import history
 from gateway.core.arrangement import Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Provenance, Role, Term, Tier
 from gateway.core.declared import resolve
 from gateway.core.eligibility import decide
+from gateway.core.fold import fold
+from gateway.core.history import pack, unpack
 from gateway.core.model import Environment, Header, Kind, Picture, Standing, Statement, Told
 from gateway.core.place import place
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
@@ -160,12 +161,12 @@ def ask(given: Given) -> Answer:
     told = [_told(line, given.tin, ours, at) for at, line in enumerate((*given.told, *given.then), start=1)]
     if given.known_at:
         told = [_as_known(one, given.known_at) for one in told if one.received <= given.known_at]
-    timeline = history.fold(told, ours.zone_of(given.tin)) if told and declared.code == given.tin else None
+    timeline = fold(told, ours.zone_of(given.tin)) if told and declared.code == given.tin else None
     return decide(
         question,
         declared,
         arrangement=declared.arrangement,
-        timeline=timeline and history.unpack(history.pack(timeline)),
+        timeline=timeline and unpack(pack(timeline)),
         currency=Currency(None if given.as_of == "never" else given.as_of),
         switches=_switches(given),
         law=rules,

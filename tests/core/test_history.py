@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.history import Timeline, fold, midnight, pack, unpack
+from gateway.core.fold import fold
+from gateway.core.history import Timeline, midnight, pack, unpack
 from gateway.core.model import Standing, Statement, Told
 
 ZONE = ZoneInfo("Asia/Singapore")

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from gateway.core.history import fold, pack
+from gateway.core.fold import fold
+from gateway.core.history import pack
 from gateway.exchange import audit
 from gateway.sandbox.box import Box
 from gateway.store import packing

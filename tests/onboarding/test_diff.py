@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.core.arrangement import HOME_ZONE
-from gateway.core.history import fold, pack
+from gateway.core.fold import fold
+from gateway.core.history import pack
 from gateway.core.model import Told
 from gateway.onboarding.diff import affected, differences
 from gateway.partners import Bundle, load_one, open_bundle

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gateway.clearance.answer import Asked, Reach
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import Direction, Mode, Role
-from gateway.core.history import fold, pack
+from gateway.core.fold import fold
+from gateway.core.history import pack
 from gateway.core.model import Standing, Statement, Told
 from gateway.core.question import Disruption, Stop, Switches, Verdict
 from gateway.store.tokens import Scope
