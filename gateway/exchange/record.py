@@ -20,7 +20,7 @@ from gateway.exchange import acknowledge, facts, keys, lists, tell
 from gateway.exchange.judge import Judged, Said
 from gateway.exchange.node import Node, new_id
 from gateway.exchange.resend import resend
-from gateway.store import journal, messages, outbox, partners, statements
+from gateway.store import journal, messages, outbox, partners, sequences, statements
 from gateway.store.live import folding
 from gateway.wire import envelope
 from gateway.wire.envelope import RecordResult, Resend
@@ -176,7 +176,7 @@ def _notice_gap(connection: Connection, node: Node, judged: Judged, received: da
     header = judged.proven.header
     if not header.sequence:
         return
-    missing = outbox.saw_number(connection, header.sender, priority_of(header.kind), header.sequence)
+    missing = sequences.saw(connection, header.sender, priority_of(header.kind), header.sequence)
     if missing is not None:
         send(connection, node, judged, Kind.RESEND, envelope.write_resend(Resend(priority_of(header.kind), *missing)), received)
 

@@ -25,7 +25,7 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Told
 from gateway.exchange import keys, lists, people
-from gateway.store import journal, outbox, partners, statements
+from gateway.store import journal, partners, sequences, statements
 from gateway.store.live import Live, Partners, folding
 from gateway.store.statements import chunks
 from gateway.store.tables import announced, listing, listing_part, message, numbered, voiding, withdrawn
@@ -135,7 +135,7 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
     people.second(who, one.proposed_by)
     gone = reach(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
-    outbox.recount(connection, iso)  # 4
+    sequences.recount(connection, iso)  # 4
     _withdraw(connection, live, one, gone.certificates, at)  # 5
     body: dict[str, object] = {"decision": "void", "what": one.what, "of": one.subject, "since": one.since, "reason": one.reason}
     body |= {"who": [one.proposed_by, who], "messages": gone.messages, "certificates": gone.certificates, "operators": len(said)}

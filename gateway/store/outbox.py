@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
+from gateway.store import sequences
 from gateway.store.prepared import Prepared
-from gateway.store.tables import line, message, outbox, sequence
+from gateway.store.tables import line, outbox
 from gateway.store.tables import partner as partner_row
 
 _RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
@@ -36,9 +37,6 @@ COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 
 
 _ENQUEUE = Prepared(insert(outbox).returning(outbox.c.id))
-_SEQUENCE = and_(
-    sequence.c.partner == bindparam("of"), sequence.c.direction == bindparam("way"), sequence.c.priority == bindparam("urgency")
-)
 _OF: BindParameter[str] = bindparam("of")
 _MINE: BindParameter[int] = bindparam("row")
 _FLYING = select(outbox).where(outbox.c.partner == _OF, outbox.c.state == "sending", outbox.c.due > bindparam("now")).limit(1)
@@ -81,7 +79,6 @@ _WAITING = (
     )
     .order_by(partner_row.c.iso)
 )
-_LAST_SEEN, _SAW = Prepared(select(sequence.c.last).where(_SEQUENCE)), Prepared(update(sequence).where(_SEQUENCE))
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -192,46 +189,6 @@ def note_mailed(
     return int(row.scalar_one())
 
 
-def _next_number(connection: Connection, partner: str, priority: Priority) -> int:
-    where = and_(sequence.c.partner == partner, sequence.c.direction == "out", sequence.c.priority == priority.value)
-    moved = connection.execute(
-        update(sequence).where(where).values(last=sequence.c.last + 1).returning(sequence.c.last)
-    ).scalar_one_or_none()
-    if moved is None:
-        connection.execute(insert(sequence).values(partner=partner, direction="out", priority=priority.value, last=1))
-        return 1
-    return int(moved)
-
-
-def saw_number(connection: Connection, partner: str, priority: Priority, number: int) -> tuple[int, int] | None:
-    """Notes an incoming number; returns the closed range that is missing before it, when this number opens a new gap."""
-    where = {"of": partner, "way": "in", "urgency": priority.value}
-    seen = _LAST_SEEN.row(connection, **where)
-    last = seen[0] if seen else 0
-    if seen is None:
-        connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=number))
-    elif number <= last:
-        return None
-    else:
-        _SAW.count(connection, last=number, **where)
-    first = last + 1
-    return (first, number - 1) if number > first else None
-
-
-def recount(connection: Connection, partner: str) -> None:
-    """Has incoming numbers go on from the highest that still stands. What is annulled took none: a thief who counted to a million must
-    not make everything his victim says afterwards look old, and what the victim truly said under those numbers is missing with us."""
-    standing = (message.c.partner == partner) & message.c.voided.is_(None) & (message.c.sequence > 0)
-    query = select(message.c.kind, func.max(message.c.sequence)).where(standing).group_by(message.c.kind)
-    highest: dict[Priority, int] = {}
-    for kind, number in connection.execute(query):
-        priority = priority_of(Kind(kind))
-        highest[priority] = max(number, highest.get(priority, 0))
-    connection.execute(delete(sequence).where(sequence.c.partner == partner, sequence.c.direction == "in"))
-    for priority, last in highest.items():
-        connection.execute(insert(sequence).values(partner=partner, direction="in", priority=priority.value, last=last))
-
-
 def lease(connection: Connection, partner: str, *, now: datetime, until: datetime, again: bool = False) -> Leased | None:
     """Takes the most urgent due message of one partner, or None: nothing is due, one is in flight, the line is left alone, or
     another node is just taking one. ``again``: the one in flight is given once more, to a partner that comes for it itself.
@@ -306,7 +263,7 @@ def number(connection: Connection, leased: Leased) -> Header:
     header = leased.header
     if header.kind not in COUNTED or header.sequence:
         return header
-    header = msgspec.structs.replace(header, sequence=_next_number(connection, leased.partner, priority_of(header.kind)))
+    header = msgspec.structs.replace(header, sequence=sequences.take_next(connection, leased.partner, priority_of(header.kind)))
     connection.execute(update(outbox).where(_fence(leased)).values(header=_pack(header), sequence=header.sequence))
     return header
 
