@@ -233,7 +233,10 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
             return later
         if standing.grants:
             return None
-        return later if _GRAVITY[later.what] > _GRAVITY[standing] else said._replace(since=later.since)
+        if _GRAVITY[later.what] > _GRAVITY[standing]:
+            return later
+        # It stands where an announced loss stood, and is no easier lifted.
+        return said._replace(since=later.since, told=msgspec.structs.replace(one, takes_effect=later.told.takes_effect))
 
     return _overlay(track, said, left)
 

@@ -111,6 +111,27 @@ def test_another_loss_never_grants(history: list[Told], other: Told, standing: S
     assert valid(fold([*history, loss], ZONE), seconds(at)) <= valid(fold(history, ZONE), seconds(at))
 
 
+def test_a_graver_loss_in_an_announced_one_s_place_is_no_easier_lifted() -> None:
+    """Suspended from one o'clock, announced; revoked at once besides; at one o'clock a list still names the operator."""
+
+    def said(standing: Standing, *, issued: int, effect: int, pictured: bool = False) -> Told:
+        return Told(
+            statement=Statement(tin="SG123456789012", standing=standing),
+            issued=hour(issued),
+            takes_effect=hour(effect),
+            pictured=pictured,
+            message_id=f"{standing}-{issued}",
+            digest="00",
+            received=hour(issued),
+        )
+
+    suspended = said(Standing.SUSPENDED, issued=0, effect=1)
+    revoked = said(Standing.REVOKED, issued=0, effect=0)
+    listed = said(Standing.VALID, issued=1, effect=1, pictured=True)
+    assert not valid(fold([suspended, listed], ZONE), seconds(2))
+    assert not valid(fold([suspended, revoked, listed], ZONE), seconds(2))
+
+
 @given(histories, told())
 def test_a_late_older_statement_overrules_nothing_issued_after_it(history: list[Told], later: Told) -> None:
     """Whatever came before: from its effect on, the statement issued last stands, until what was announced before it comes."""
