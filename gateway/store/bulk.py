@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from gateway.store.prepared import copy_in
 from gateway.store.tables import Moment
 
 _moment = Moment().process_bind_param
@@ -23,10 +24,7 @@ def put(connection: Connection, table: Table, columns: Sequence[str], rows: Sequ
         plain = [tuple([_moment(one, dialect) if place in moments else one for place, one in enumerate(row)]) for row in rows]
     named = ", ".join(f'"{column}"' for column in columns)
     if dialect.name == "postgresql":
-        cursor = connection.connection.cursor()
-        with cursor.copy(f'COPY "{table.name}" ({named}) FROM STDIN') as copy:
-            for row in plain:
-                copy.write_row(row)
+        copy_in(connection, f'COPY "{table.name}" ({named}) FROM STDIN', plain)
         return
     marks = ", ".join("?" * len(columns))
     connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({named}) VALUES ({marks})', plain)  # noqa: S608 - names of our tables

@@ -139,6 +139,10 @@ class _NotBegun(Exception):
     """The database cannot be had at all: whoever waits learns it at once, and not each after a wait of his own."""
 
 
+class _Unsure(Exception):
+    """The connection was lost in the very commit: another try could do everything twice."""
+
+
 class Writer:
     """Runs jobs one after another in shared transactions.
 
@@ -196,10 +200,10 @@ class Writer:
     def _write(self, batch: list[_Job]) -> None:
         try:
             self._settle(self._together(batch))
-        except _NotBegun as down:
-            self._fail(batch, down.__cause__)
+        except (_NotBegun, _Unsure) as failed:
+            self._fail(batch, failed.__cause__)
         except DBAPIError as error:
-            if error.connection_invalidated or (len(batch) == 1 and not _in_the_way(error)):
+            if len(batch) == 1 and not _passing(error):
                 self._fail(batch, error)
             else:
                 log.info("a transaction of %d was taken back and is tried one by one: %s", len(batch), error.orig)
@@ -214,8 +218,10 @@ class Writer:
                     self._settle(self._together([job]))
                 except _NotBegun as down:
                     return self._fail(batch[place:], down.__cause__)
-                except DBAPIError as error:
-                    if not last and _in_the_way(error):
+                except _Unsure as unsure:
+                    self._fail([job], unsure.__cause__)
+                except Exception as error:  # noqa: BLE001 - as above
+                    if not last and isinstance(error, DBAPIError) and _passing(error):
                         continue
                     self._fail([job], error)
                 break
@@ -223,7 +229,7 @@ class Writer:
     def _together(self, batch: list[_Job]) -> list[_Outcome]:
         """Runs and commits them; raises where the database fails, and then nothing of them remains."""
         outcomes: list[_Outcome] = []
-        begun = False
+        begun = done = False
         try:
             with self._database.write.begin() as connection:
                 begun = True
@@ -241,9 +247,12 @@ class Writer:
                     run(connection, "RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.
                 connection.execute(text("SELECT 1"))
+                done = True
         except DBAPIError as error:
             if not begun:
                 raise _NotBegun from error
+            if done and error.connection_invalidated:
+                raise _Unsure from error
             raise
         return outcomes
 
@@ -268,9 +277,12 @@ def _resolve(outcomes: list[_Outcome]) -> None:
             continue
         if failure is None:
             job.future.set_result(result)
+        elif isinstance(failure, StopIteration):  # no future of a loop can carry it, and those after it would wait for ever
+            job.future.set_exception(RuntimeError("a job ran out of what it iterates over"))
         else:
             job.future.set_exception(failure)
 
 
-def _in_the_way(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) in _IN_THE_WAY
+def _passing(error: DBAPIError) -> bool:
+    """Another try may well do: the connection went, or two were in each other's way."""
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _IN_THE_WAY

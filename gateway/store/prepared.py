@@ -6,7 +6,8 @@ what the database does, and a message runs some fifteen of them. Errors, lost co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
@@ -19,19 +20,39 @@ def run(connection: Connection, sql: str, values: Sequence[Any] | Mapping[str, A
     """(rows, how many rows changed) of a statement in the driver's own dialect. Raises what SQLAlchemy raises."""
     if not connection.in_transaction():
         connection.begin()  # as its first statement does otherwise
-    raw, dialect = connection.connection, connection.dialect
-    driver: Any = dialect.loaded_dbapi
-    cursor = raw.cursor()
+    raw, driver = connection.connection, _driver(connection)
     try:
-        cursor.execute(sql, values)
-        return (list(cursor.fetchall()) if cursor.description else []), cursor.rowcount
+        with closing(raw.cursor()) as cursor:
+            cursor.execute(sql, values)
+            return (list(cursor.fetchall()) if cursor.description else []), cursor.rowcount
     except driver.Error as error:
-        lost = dialect.is_disconnect(error, raw.dbapi_connection, cursor)
-        if lost:
-            connection.invalidate(error)
-        raise DBAPIError.instance(sql, values, error, driver.Error, connection_invalidated=lost, dialect=dialect) from error
-    finally:
-        cursor.close()
+        raise _failure(connection, error, sql, values) from error
+
+
+def copy_in(connection: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    """PostgreSQL's ``COPY ... FROM STDIN``. Raises what SQLAlchemy raises."""
+    if not connection.in_transaction():
+        connection.begin()
+    raw, driver = connection.connection, _driver(connection)
+    try:
+        with closing(raw.cursor()) as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except driver.Error as error:
+        raise _failure(connection, error, sql, ()) from error
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.dialect.loaded_dbapi
+
+
+def _failure(connection: Connection, error: Any, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> Any:
+    raw, dialect = connection.connection, connection.dialect
+    lost = dialect.is_disconnect(error, raw.dbapi_connection, None)
+    if lost:
+        connection.invalidate(error)
+    base = _driver(connection).Error
+    return DBAPIError.instance(sql, values, error, base, connection_invalidated=lost, dialect=dialect)
 
 
 class _Ready(NamedTuple):

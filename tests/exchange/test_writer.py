@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from gateway.core.errors import Code, Refusal
+from gateway.store import bulk
 from gateway.store.database import Database, Writer
 
 numbers = sa.Table("numbers", sa.MetaData(), sa.Column("n", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
@@ -152,6 +153,20 @@ def test_a_loop_that_is_gone_ends_nothing(writer: Writer, database: Database) ->
     assert there(database) == [1, 2]
 
 
+def test_what_no_future_can_carry_keeps_nobody_else_waiting(writer: Writer) -> None:
+    async def waiting() -> list[Any]:
+        gate = threading.Event()
+        first = writer.awaited(lambda _: gate.wait(10))
+        await asyncio.sleep(0.05)
+        futures = [writer.awaited(lambda _: next(iter([]))), writer.awaited(partial(put, n=1))]
+        gate.set()
+        async with asyncio.timeout(10):
+            return await asyncio.gather(first, *futures, return_exceptions=True)
+
+    gave = asyncio.run(waiting())
+    assert [one if isinstance(one, int) else type(one) for one in gave] == [True, RuntimeError, 1]
+
+
 def test_an_error_of_python_hurts_nobody_else(writer: Writer) -> None:
     futures = together(writer, lambda _: 1 // 0, partial(put, n=1))
     assert [outcome(one) for one in futures] == [ZeroDivisionError, 1]
@@ -216,10 +231,54 @@ def test_two_in_each_other_s_way_both_get_through(database: Database) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_lost_connection_fails_its_jobs_and_no_later_one(writer: Writer, database: Database) -> None:
     def lost(connection: Connection) -> None:
-        mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        with database.read.connect() as other:
-            other.exec_driver_sql(f"SELECT pg_terminate_backend({mine})")
+        end(connection, database)
         connection.exec_driver_sql("SELECT 1")
 
     assert issubclass(outcome(writer.submit(lost)), DBAPIError)
     assert writer.do(partial(put, n=1)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("company", [False, True])
+def test_what_a_lost_connection_took_with_it_is_done_once_on_another(writer: Writer, database: Database, company: bool) -> None:
+    runs: list[int] = []
+
+    def loses_it_once(connection: Connection) -> int:
+        runs.append(1)
+        if len(runs) == 1:
+            end(connection, database)
+        bulk.put(connection, numbers, ("n", "text"), [(2, ""), (3, "")])
+        return 2
+
+    before = [partial(put, n=1)] if company else []
+    futures = together(writer, *before, loses_it_once)
+    assert [outcome(one) for one in futures] == [1, 2][-len(futures) :]
+    assert there(database) == [1, 2, 3][-len(futures) - 1 :]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_job_that_loses_every_connection_fails_alone(writer: Writer, database: Database) -> None:
+    def loses_it(connection: Connection) -> None:
+        end(connection, database)
+        bulk.put(connection, numbers, ("n", "text"), [(2, ""), (3, "")])
+
+    futures = together(writer, partial(put, n=1), loses_it, partial(put, n=4))
+    assert [outcome(one) for one in futures] == [1, OperationalError, 4]
+    assert there(database) == [1, 4]
+
+
+def test_what_a_driver_cannot_take_fails_alone(writer: Writer, database: Database) -> None:
+    texts: list[Any] = [{"no": "text"}, "\udcff", "\x00"]
+    for text in texts if not database.sqlite else texts[:2]:
+        odd = partial(bulk.put, table=numbers, columns=("n", "text"), rows=[(8, text), (9, "")])
+        futures = together(writer, partial(put, n=1), odd, partial(put, n=2))
+        assert [issubclass(outcome(one), Exception) if one is futures[1] else outcome(one) for one in futures] == [1, True, 2]
+        assert there(database) == [1, 2]
+        writer.do(lambda connection: connection.execute(sa.delete(numbers)) and None)
+
+
+def end(connection: Connection, database: Database) -> None:
+    """Ends a connection's process, as a database that is stopped does."""
+    mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    with database.read.connect() as other:
+        other.exec_driver_sql(f"SELECT pg_terminate_backend({mine}, 5000)")
