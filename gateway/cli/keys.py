@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -10,10 +10,13 @@ from rich import box
 from rich.table import Table
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, print_json, settings
+from gateway.cli.common import Json, changing, console, moment, print_json, settings
 from gateway.cli.show import known
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import announce
+from gateway.exchange.say import connected
+from gateway.store.live import Partners
+from gateway.trust import rollover
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, create_token_key
 from gateway.trust.pkcs11 import Token
 from gateway.trust.selfsigned import Subject
@@ -96,9 +99,7 @@ def show(identity: Identity = "gateway", as_json: Json = False) -> None:
         return
     for name, value in row.items():
         console.print(f"{name.replace('_', ' '):<14}{value}", highlight=False, soft_wrap=True)
-    for one in told:
-        acknowledged = f"acknowledged {one.finished:%Y-%m-%d %H:%M} UTC" if one.state == "delivered" else one.state
-        console.print(f"announced to {one.partner}: {acknowledged}", highlight=False)
+    _heard(told)
 
 
 @app.command()
@@ -124,6 +125,50 @@ def rotate(
     )
 
 
+@app.command()
+def hasten(
+    name: Name = "gateway",
+    at: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="MOMENT", help="When it takes over (UTC where no zone is named); default at once."),
+    ] = None,
+) -> None:
+    """Bring the announced switch forward, because the key that signs now was stolen. Whoever has not acknowledged the next certificate
+    is told of it again until then. Where nodes keep keys of their own, run it on each with one --at."""
+    chosen, now = settings(), utc_now()
+    ring, secret = KeyRing(chosen.keys), chosen.key_passphrase.get_secret_value()
+    with changing() as connection:
+        key = rollover.bring_forward(ring, name, secret, signs_from=at or now, now=now)
+        announce.again(connection, key.fingerprint)
+        told, partners = announce.heard(connection, key.fingerprint), Partners()
+        partners.refresh(connection)
+    console.print(f"{key.id} signs from {key.record.signs_from:%Y-%m-%d %H:%M:%S} UTC on.", highlight=False)
+    understood = {one.partner for one in told if one.state == "delivered"}
+    deaf = sorted(iso for iso, live in partners.all().items() if connected(live) and iso not in understood)
+    if deaf:
+        console.print(
+            f"Not acknowledged by {', '.join(deaf)}: from then on they do not understand us, until they pin it by hand:\n"
+            f"aeo-gateway key export-certificate {key.id}",
+            highlight=False,
+        )
+    console.print("Tell every partner by telephone to remove the stolen certificate.", highlight=False)
+
+
+@app.command()
+def drop(name: Name = "gateway") -> None:
+    """Drop the next key before it takes over, because it was stolen; `key rotate` then makes and announces another. Where nodes keep
+    keys of their own, run it on each."""
+    chosen, now = settings(), utc_now()
+    with changing() as connection:
+        key = rollover.drop(KeyRing(chosen.keys), name, now=now)
+        announce.take_back(connection, key.fingerprint, now)
+        told = [one for one in announce.heard(connection, key.fingerprint) if one.state != "superseded"]
+    console.print(f"{key.id} never signs. Make another: aeo-gateway key rotate {name}", highlight=False)
+    _heard(told)
+    if told:
+        console.print("They accept it until they remove it: tell them by telephone.", highlight=False)
+
+
 @app.command("export-certificate")
 def export_certificate(identity: Identity = "gateway") -> None:
     """Print the certificate (PEM) that partners pin."""
@@ -138,6 +183,12 @@ def _key(identity: str) -> Key:
         if key.id == wanted:
             return key
     raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
+
+
+def _heard(told: list[announce.Heard]) -> None:
+    for one in told:
+        acknowledged = f"acknowledged {one.finished:%Y-%m-%d %H:%M} UTC" if one.state == "delivered" else one.state
+        console.print(f"announced to {one.partner}: {acknowledged}", highlight=False)
 
 
 def _row(key: Key) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 It may be accepted from the moment it was made, so nobody's clock matters: from then on a partner takes both keys, and the new one
 signs from its own moment on. An announcement that no receipt came for is made again as long as the switch lies ahead; one that was
-refused is left to a person, like every refused message.
+refused is left to a person, like every refused message, until the switch is brought forward.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Kind
@@ -106,6 +106,19 @@ def heard(connection: Connection, fingerprint: str) -> list[Heard]:
         .order_by(announcement.c.partner)
     )
     return [Heard(row.partner, row.state, row.message_id, row.finished) for row in rows]
+
+
+def again(connection: Connection, fingerprint: str) -> None:
+    """Whoever has not acknowledged a certificate is told of it once more, whatever became of the first announcement."""
+    ended = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state.in_(("expired", "dead")))
+    connection.execute(delete(announcement).where(announcement.c.fingerprint == fingerprint, announcement.c.message_id.in_(ended)))
+
+
+def take_back(connection: Connection, fingerprint: str, at: datetime) -> None:
+    """Announcements of a certificate that will never be used stay at home, unless they are on their way."""
+    ours = select(announcement.c.message_id).where(announcement.c.fingerprint == fingerprint)
+    waiting = update(sent).where(sent.c.message_id.in_(ours), sent.c.state == "queued")
+    connection.execute(waiting.values(state="superseded", finished=at))
 
 
 def unheard(connection: Connection, house: House, keys: Sequence[Key]) -> Iterator[Ending]:

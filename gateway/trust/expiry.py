@@ -70,8 +70,8 @@ def news(endings: Iterable[Ending], since: datetime, moment: datetime) -> tuple[
 
 
 def of_keys(keys: Iterable[Key]) -> Iterator[Ending]:
-    """Our own keys."""
-    every = list(keys)
+    """Our own keys, but for those that never sign."""
+    every = [key for key in keys if key.record.dropped is None]
     for key in every:
         ends = key.x509.not_valid_after_utc
         later = any(other.record.name == key.record.name and other.x509.not_valid_after_utc > ends for other in every)

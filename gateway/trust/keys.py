@@ -1,7 +1,7 @@
 """Our own keys: one directory for each, rolled over at a moment that is known beforehand.
 
-A key is *next* until its moment ``signs_from``, then *current* until the moment of the key after it, then *retired*. The state is
-computed for the moment asked about and never stored: every node of an installation switches at the same instant without being
+A key is *next* until its moment ``signs_from``, then *current* until the moment of the key after it, then *retired*; one that was to
+take over and never will is *dropped*. The state is computed for the moment asked about and never stored: every node of an installation switches at the same instant without being
 told, and partners, to whom the next certificate was announced, accept both while they overlap.
 
     <keys>/gateway-1/key.json          what this key is; no secret
@@ -52,10 +52,12 @@ class State(StrEnum):
     NEXT = "next"
     CURRENT = "current"
     RETIRED = "retired"
+    DROPPED = "dropped"
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``key.json`` holds. ``algorithm`` is a short name of the signature profile; moments are aware UTC."""
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What ``key.json`` holds. ``algorithm`` is a short name of the signature profile; moments are aware UTC. ``dropped``: it was to
+    take over and never will (``rollover``)."""
 
     name: str
     subject: Subject
@@ -64,6 +66,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created: datetime
     signs_from: datetime
     token: pkcs11.Token | None = None
+    dropped: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,18 @@ class KeyRing:
 
     def states(self, name: str, moment: datetime) -> dict[str, State]:
         """What each generation of ``name`` is at ``moment``, by key id."""
-        keys = self.all(name)
+        keys = self._signing(name)
         begun = [key for key in keys if key.record.signs_from <= moment]
-        return {key.id: State.NEXT if key not in begun else State.CURRENT if key == begun[-1] else State.RETIRED for key in keys}
+        states = {key.id: State.NEXT if key not in begun else State.CURRENT if key == begun[-1] else State.RETIRED for key in keys}
+        return {key.id: states.get(key.id, State.DROPPED) for key in self.all(name)}
+
+    def _signing(self, name: str) -> list[Key]:
+        """Every generation of one name that signs, did or will."""
+        return [key for key in self.all(name) if key.record.dropped is None]
 
     def current(self, name: str, moment: datetime, *, production: bool) -> Key:
         """The key that signs at ``moment``."""
-        begun = [key for key in self.all(name) if key.record.signs_from <= moment]
+        begun = [key for key in self._signing(name) if key.record.signs_from <= moment]
         create = f"aeo-gateway key create {name} --purpose {Purpose.PRODUCTION if production else Purpose.DEMO}"
         if not begun:
             raise Refusal(Code.DATA_INVALID, f"There is no key named {name} in {self.directory}.", remedy=create)
@@ -160,7 +168,7 @@ class KeyRing:
         Its certificate is announced under the key before it, which must therefore outlive the switch. One switch at a time, or
         partners could not tell which announcement holds.
         """
-        keys = self.all(name)
+        keys = self._signing(name)
         if not keys:
             raise Refusal(
                 Code.DATA_INVALID, f"There is no key named {name} in {self.directory}.", remedy=f"aeo-gateway key create {name}"
@@ -170,7 +178,7 @@ class KeyRing:
             raise Refusal(
                 Code.DATA_INVALID,
                 f"{last.id} is already to take over at {old.signs_from.isoformat()}.",
-                remedy="Rotate again once it has: aeo-gateway key list",
+                remedy=f"Rotate again once it has. If a key is stolen: aeo-gateway key hasten {name}, or aeo-gateway key drop {name}",
             )
         ends = last.x509.not_valid_after_utc
         if not now < signs_from <= ends:

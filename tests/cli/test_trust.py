@@ -181,6 +181,25 @@ def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(t
     assert (warning["owner"], warning["name"]) == ("gateway", "gateway-2 is not acknowledged by SG")
 
 
+def test_a_key_stolen_during_a_rollover(terminal: Terminal) -> None:
+    terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
+    terminal.run("key", "create")
+    assert "aeo-gateway key rotate gateway" in terminal.run("key", "hasten", expect=2)
+    terminal.run("key", "rotate")
+    refused = terminal.run("key", "rotate", expect=2)
+    assert "key hasten gateway" in refused
+    assert "key drop gateway" in refused
+    assert "gateway-2 never signs" in terminal.run("key", "drop")
+    terminal.run("key", "rotate")
+    assert "The switch is brought forward" in terminal.run("key", "hasten", "--at", "2020-01-01", expect=2)
+    assert "is no moment" in terminal.run("key", "hasten", "--at", "soon", expect=2)
+    said = " ".join(terminal.run("key", "hasten").split())
+    assert "Not acknowledged by SG" in said
+    assert "aeo-gateway key export-certificate gateway-3" in said
+    states = [(row["id"], row["state"]) for row in terminal.json("key", "list")]
+    assert states == [("gateway-1", "retired"), ("gateway-3", "current"), ("gateway-2", "dropped")]
+
+
 def test_a_void_from_a_terminal_needs_something_to_annul(terminal: Terminal) -> None:
     terminal.partner("SG", "")
     assert "Nothing was ever annulled" in terminal.run("void", "list")

@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.exchange import announce, watch
 from gateway.exchange.node import Node
-from gateway.store import outbox
-from gateway.trust import expiry
+from gateway.store import outbox, tables
+from gateway.trust import expiry, rollover
 from gateway.trust.keys import Key, KeyRing
 from tests.exchange.house import House, down
 
@@ -100,6 +101,50 @@ def test_what_expired_unheard_is_announced_again_while_the_switch_lies_ahead(hou
     assert ("SG", "delivered") in told(house, fresh)
     house.now += SWITCH
     assert look(house) == 0
+
+
+def test_a_switch_brought_forward_changes_nothing_for_who_acknowledged_it(house: House) -> None:
+    fresh = rotate(house)
+    look(house)
+    house.deliver()
+    house.later(days=1)
+    rollover.bring_forward(KeyRing(house.keys), "gateway", "", signs_from=house.now, now=house.now)
+    house.do(lambda connection: announce.again(connection, fresh.fingerprint))
+    house.later(seconds=2)
+    house.ask("SG123456789012")
+    house.deliver()
+    assert signed_with(house) == fresh.fingerprint
+    assert {state for _, state in house.queue()} == {"delivered"}
+
+
+def test_whoever_refused_the_next_certificate_is_told_again_before_an_earlier_switch(house: House) -> None:
+    fresh = rotate(house)
+    look(house)
+    house.do(lambda connection: connection.execute(update(tables.outbox).values(state="dead", finished=house.now)))
+    assert look(house) == 0, "what was refused is left to a person"
+    rollover.bring_forward(KeyRing(house.keys), "gateway", "", signs_from=house.now + timedelta(hours=1), now=house.now)
+    house.do(lambda connection: announce.again(connection, fresh.fingerprint))
+    assert look(house) == 2
+    house.deliver()
+    house.deliver("HK")
+    assert told(house, fresh) == [("HK", "delivered"), ("SG", "delivered")]
+    house.do(lambda connection: announce.again(connection, fresh.fingerprint))
+    assert look(house) == 0, "who acknowledged it has nothing more to hear"
+
+
+def test_a_dropped_key_is_announced_no_further_and_another_one_is(house: House) -> None:
+    stolen = rotate(house)
+    look(house)
+    house.deliver()
+    rollover.drop(KeyRing(house.keys), "gateway", now=house.now)
+    house.do(lambda connection: announce.take_back(connection, stolen.fingerprint, house.now))
+    assert told(house, stolen) == [("HK", "superseded"), ("SG", "delivered")]
+    another = rotate(house)
+    assert look(house) == 2
+    house.deliver()
+    house.deliver("HK")
+    assert told(house, another) == [("HK", "delivered"), ("SG", "delivered")]
+    assert stolen.fingerprint not in [key.fingerprint for key in house.boxes["HK"].gateway_keys]
 
 
 def test_what_nobody_acknowledged_is_warned_of_before_the_switch(house: House) -> None:

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import Code, Refusal
+from gateway.trust import rollover
 from gateway.trust.allowed import Rules
+from gateway.trust.expiry import of_keys
 from gateway.trust.judge import judge
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, open_key, read_secret
 from gateway.trust.selfsigned import DEMO_MARK, Subject
@@ -201,6 +203,54 @@ def test_a_switch_in_the_past_or_after_the_end_is_refused(tmp_path: Path, signs_
     make(tmp_path)
     with refused("The switch lies after now"):
         KeyRing(tmp_path).rotate("gateway", "a passphrase", 365, signs_from=signs_from, now=NOW)
+
+
+def test_an_announced_switch_is_brought_forward(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+    old = make(tmp_path)
+    with refused("No key is to take over from gateway"):
+        rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=NOW, now=NOW)
+    new = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + 30 * DAY, now=NOW)
+    later = NOW + DAY
+    for moment in (later - DAY, NOW + 30 * DAY, NOW + 31 * DAY):
+        with refused("The switch is brought forward"):
+            rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=moment, now=later)
+    with refused("passphrase does not open"):
+        rollover.bring_forward(ring, "gateway", "another", signs_from=later, now=later)
+    assert ring.current("gateway", later, production=True) == old, "nothing changed"
+    done = rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=later, now=later)
+    assert (done.id, done.fingerprint, done.record.signs_from) == (new.id, new.fingerprint, later)
+    assert ring.states("gateway", later) == {"gateway-1": State.RETIRED, "gateway-2": State.CURRENT}
+    assert {path.name for path in done.folder.iterdir()} == {"key.json", "certificate.pem", "key.pem"}
+    assert ring.rotate("gateway", "a passphrase", 365, signs_from=later + DAY, now=later).id == "gateway-3"
+
+
+def test_a_dropped_key_never_signs_and_makes_room_for_another(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path)
+    old = make(tmp_path)
+    with refused("No key is to take over from gateway"):
+        rollover.drop(ring, "gateway", now=NOW)
+    with refused("no key named gateway-1"):
+        rollover.drop(ring, "gateway-1", now=NOW)
+    stolen = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + DAY, now=NOW)
+    assert rollover.drop(ring, "gateway", now=NOW).fingerprint == stolen.fingerprint
+    with refused("No key is to take over from gateway"):
+        rollover.drop(ring, "gateway", now=NOW)
+    assert ring.current("gateway", NOW + 2 * DAY, production=True) == old
+    another = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + 3 * DAY, now=NOW)
+    assert another.id == "gateway-3", "an id is never given again"
+    assert [*ring.states("gateway", NOW + 3 * DAY).values()] == [State.RETIRED, State.DROPPED, State.CURRENT]
+    warned = {ending.name: ending.succeeded for ending in of_keys(ring.all())}
+    assert warned == {"gateway-1": True, "gateway-3": False}
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_key_as_it_was(tmp_path: Path) -> None:
+    make(tmp_path)
+    new = KeyRing(tmp_path).rotate("gateway", "a passphrase", 365, signs_from=NOW + DAY, now=NOW)
+    (new.folder / "key.json.new").mkdir()
+    with refused("cannot be written"):
+        rollover.drop(KeyRing(tmp_path), "gateway", now=NOW)
+    assert open_key(new.folder) == new
 
 
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=4), st.integers(0, 1500))
