@@ -8,7 +8,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
@@ -36,8 +38,11 @@ def kit(
 ) -> bytes:
     """The ZIP. ``certificates`` are ours, PEM by name; ``endpoint`` is where we listen, empty where that is not settled.
 
-    The sample messages are test messages about made-up operators, signed with ``signer``.
+    The sample messages are test messages about made-up operators, signed with ``signer``. Raises ``Refusal`` for an endpoint that no
+    partner could call.
     """
+    if endpoint:
+        _callable(endpoint)
     files: dict[str, str | bytes] = {
         "profile.md": _profile(bundle, administration, endpoint),
         "refusals.md": _refusals(),
@@ -54,6 +59,31 @@ def kit(
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(f"aeo-kit-{bundle.iso.lower()}/{name}", _DATE), files[name], zipfile.ZIP_DEFLATED)
     return out.getvalue()
+
+
+def _callable(endpoint: str) -> None:
+    """Raises ``Refusal`` unless ``endpoint`` is an https address; plain http is for trying on one machine."""
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname, parts.port  # both are judged when they are asked for
+    except ValueError:
+        host = None
+    sound = host and not parts.username and not parts.query and not parts.fragment and endpoint.isascii() and endpoint.isprintable()
+    if not sound or " " in endpoint or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host or ""))):
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"{endpoint!r} is no address that a partner can call.",
+            field="endpoint",
+            value=endpoint,
+            remedy="Give it as https://HOST/exchange; http is for this machine alone, as http://127.0.0.1:8100/exchange.",
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _messages(we: Box) -> Iterator[tuple[str, bytes]]:

@@ -10,13 +10,15 @@ from email.utils import parsedate_to_datetime
 from cryptography import x509
 
 from gateway.exchange.keys import der_of
-from gateway.net import Guard, Unreachable, get
+from gateway.net import Guard, Reason, Unreachable, get
 from gateway.onboarding.point import Mark, Point
 from gateway.partners import Bundle
 from gateway.trust import expiry
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.selfsigned import is_demo
 
+#: HTTP statuses that say that the address leads nowhere.
+NOTHING_THERE = (404, 410)
 #: How far two clocks may stand apart.
 APART = timedelta(minutes=2)
 
@@ -28,7 +30,7 @@ def certificates(bundle: Bundle, now: datetime, *, production: bool) -> Iterator
         yield Point(
             Mark.WARN,
             "no certificate is pinned: nothing of this partner can be verified.",
-            "Put signing-*.pem into its site folder, certs/.",
+            f"Put the certificate it signs with at site/{bundle.iso.lower()}/certs/signing-1.pem in AEO_HOME.",
         )
     pins = tuple(Pin.of(use, der_of(pem)) for role, pem in bundle.certificates for use in ("signing", "tls") if use == role)
     roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
@@ -61,7 +63,11 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Point]:
     binding = bundle.arrangement.binding
     if binding.endpoint is None:
         if not binding.pull:
-            yield Point(Mark.WARN, "not connected: no endpoint, and it does not pull.", "Set binding.endpoint in its site.toml.")
+            yield Point(
+                Mark.WARN,
+                "not connected: no endpoint, and it does not pull.",
+                f"Set binding.endpoint in site/{bundle.iso.lower()}/site.toml in AEO_HOME.",
+            )
         return
     if not online:
         yield Point(Mark.WARN, f"{binding.endpoint} was not asked.", "Say --online to try it.")
@@ -71,11 +77,29 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Point]:
     try:
         answer = asyncio.run(get(binding.endpoint, guard=guard))
     except Unreachable as problem:
-        yield Point(Mark.BAD, f"{binding.endpoint}: {problem}", "Check address, network and certificate with the partner.")
+        yield Point(Mark.BAD, f"{binding.endpoint}: {problem}", what_helps(problem))
         return
     pinned = "TLS is as pinned" if pins else "no TLS certificate is pinned, so public authorities decided"
-    yield Point(Mark.OK, f"{binding.endpoint} answers (HTTP {answer.status}); {pinned}")
+    how = pinned if binding.endpoint.startswith("https:") else "plain http, so nothing proves who answers"
+    said = f"{binding.endpoint} answers (HTTP {answer.status}); {how}"
+    if answer.status in NOTHING_THERE or answer.status >= 500:
+        yield Point(Mark.WARN, said, "Ask the partner for the whole address of its exchange, path included, and whether it is up.")
+    else:
+        yield Point(Mark.OK, said)
     yield _clock(answer.headers.get("date", ""))
+
+
+def what_helps(problem: Unreachable) -> str:
+    """What an administrator can do where an address that was entered gives no answer."""
+    return {
+        Reason.ADDRESS: "Correct the address; or, where the partner is meant to be at a private one, set private_addresses = true under [binding] in its site.toml.",
+        Reason.URL: "Give an address like https://host/exchange; http is for private addresses alone.",
+        Reason.UNRESOLVED: "Correct the host's name, or have it entered in the name service of this machine.",
+        Reason.CONNECTION: "Nothing listens there, or the way to it is closed: ask the partner whether it is up, and the network for the way.",
+        Reason.TLS: "Check with the partner that it speaks TLS at this port and which certificate it presents; pin that as tls-*.pem in its site folder, certs/.",
+        Reason.TIMEOUT: "Ask the partner whether it is up, and the network whether the way is open.",
+        Reason.REDIRECT: "Enter the address that it leads to, if the partner confirms it.",
+    }.get(problem.reason, "What answers is no AEO gateway: check the address with the partner.")
 
 
 def _clock(text: str) -> Point:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -96,13 +98,32 @@ Encoding = Literal[
     "big5",
     "shift_jis",
     "euc-kr",
-    "windows-874",
+    "cp874",
     "windows-1250",
     "windows-1251",
     "windows-1252",
     "windows-1256",
     "windows-1258",
 ]
+_ENCODINGS: dict[str, str] = {codecs.lookup(name).name: name for name in get_args(Encoding)}
+#: What GBK and GB 2312 can say, GB 18030 says with the same bytes.
+_ENCODINGS |= {"gbk": "gb18030", "gb2312": "gb18030", "utf-8-sig": "utf-8"}
+
+
+def _encoding(said: object) -> object:
+    """The encoding of that name, by any name that Python or a person has for it: ``GBK``, ``GB 2312``, ``windows-874``."""
+    text = str(said).lower()
+    for name in (text, re.sub(r"[\s_-]", "", text), text.replace("windows-", "cp")):
+        with suppress(LookupError, ValueError):
+            if found := _ENCODINGS.get(codecs.lookup(name).name):
+                return found
+    raise wrong(
+        f"{said!r} is no encoding that is read",
+        f"Name one of {', '.join(get_args(Encoding))}. What Chinese Windows calls GBK, GB2312 or ANSI is gb18030.",
+    )
+
+
+EncodingName = Annotated[Encoding, BeforeValidator(_encoding)]
 
 # What a step may say. The names are those of the editors' schemas.
 Code = TypeAliasType("Code", Annotated[CodeForm, AfterValidator(_code_form)])
@@ -272,7 +293,7 @@ class SheetShape(Shape):
     )
     always: dict[Text, Text] = Field({}, description="What holds of every row though no column says it: standing = 'valid'.")
     worksheet: Text | None = Field(None, description="Which sheet of a workbook; left out: the only one in sight.")
-    encoding: Encoding = "utf-8"
+    encoding: EncodingName = "utf-8"
     separator: Literal[",", ";", "\t", "|"] | None = Field(None, description="Of a CSV file; left out: as its first line shows.")
     end: Text | None = Field(None, description="What the first row below the list begins with, such as 'Total'.")
 

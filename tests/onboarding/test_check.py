@@ -94,6 +94,14 @@ def test_online(tmp_path: Path) -> None:
     assert "connection" in marked(look("SG", site, online=True), Mark.BAD)
 
 
+def test_an_address_that_leads_nowhere_gets_no_tick(tmp_path: Path) -> None:
+    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    box = Box(bundle, make("SG", bundle.arrangement.binding, NOW).current, "CN", (), lambda: datetime.now(UTC))
+    with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
+        site = with_certificates(tmp_path, endpoint=f'"{url}/elsewhere"', private_addresses="true")
+        assert "answers (HTTP 404)" in marked(look("SG", site, online=True), Mark.WARN)
+
+
 def test_a_private_address_is_not_asked(tmp_path: Path) -> None:
     site = with_certificates(tmp_path, endpoint='"https://127.0.0.1/exchange"')
     assert "address-not-allowed" in marked(look("SG", site, online=True), Mark.BAD)

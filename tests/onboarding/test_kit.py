@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.errors import Code
+from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.onboarding.kit import kit
 from gateway.onboarding.rehearsal.keys import der, make, pem
@@ -99,3 +99,34 @@ def test_the_verifier_says_what_is_no_message(broken: bytes) -> None:
 def test_the_verifier_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "certificate.pem" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "exchange",
+        "http://aeo.example/exchange",
+        "ftp://aeo.example/",
+        "https://",
+        "https://[",
+        "https://u:p@aeo.example/",
+        "https://a b/",
+    ],
+)
+def test_an_address_that_no_partner_could_call_is_refused(endpoint: str) -> None:
+    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    key = make("CN", bundle.arrangement.binding, NOW).current
+    with pytest.raises(Refusal, match="no address that a partner can call") as caught:
+        kit(bundle, administration="CN", signer=key, certificates={}, endpoint=endpoint, clock=lambda: NOW)
+    assert "https://HOST/exchange" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://aeo.example/exchange", "http://127.0.0.1:8100/exchange", "http://[::1]:8100/exchange"]
+)
+def test_an_address_that_a_partner_can_call_stands_in_the_profile(endpoint: str) -> None:
+    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    key = make("CN", bundle.arrangement.binding, NOW).current
+    made = kit(bundle, administration="CN", signer=key, certificates={}, endpoint=endpoint, clock=lambda: NOW)
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        assert f"Our endpoint: {endpoint}." in archive.read("aeo-kit-sg/profile.md").decode()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from lxml import etree
 
+from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.exchange.keys import der_of
 from gateway.onboarding.rehearsal import Rehearsal, Step, Venue, rehearse, rehearse_against, report, run, stage
@@ -115,6 +116,30 @@ def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:
         )
     assert not any(step.passed for step in rehearsal.steps)
     assert "signature-invalid" in told(rehearsal)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "url", "code", "said", "remedy"),
+    [
+        (
+            False,
+            "http://127.0.0.1:1/exchange",
+            Code.CERTIFICATE_UNKNOWN,
+            "No certificate of SG is pinned",
+            "site/sg/certs/signing-1.pem",
+        ),
+        (True, "http://127.0.0.1:1/exchange", Code.DATA_INVALID, "gives no answer: connection-failed", "Nothing listens there"),
+        (True, "example", Code.DATA_INVALID, "gives no answer: url-not-allowed", "https://host/exchange"),
+    ],
+)
+def test_nobody_to_rehearse_with(pinned: bool, url: str, code: Code, said: str, remedy: str) -> None:
+    plain, now = shipped("sg"), datetime.now(UTC)
+    keys = make(plain.iso, plain.arrangement.binding, now)
+    bundle = run.under_test(plain, "http://127.0.0.1:1/exchange", keys) if pinned else plain
+    with pytest.raises(Refusal, match=said) as caught:
+        rehearse_against(bundle, url, administration="CN", signer=keys.current, clock=lambda: datetime.now(UTC))
+    assert caught.value.code is code
+    assert remedy in caught.value.remedy
 
 
 def test_rehearsed_data_is_the_same_but_for_keys_and_address() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import openpyxl
 import pytest
@@ -17,6 +18,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement
+from gateway.partners.shape import Encoding, SheetShape
 from gateway.wire.sheet import Columns, Sheet, SheetReading, book
 from gateway.wire.sheet.columns import PLAIN, STANDINGS
 from gateway.wire.sheet.sheet import defused
@@ -478,6 +480,26 @@ def test_columns_with_no_place_for_a_code_of_ours() -> None:
     )
     with pytest.raises(Refusal, match="no place for a code"):
         made.write(Statement(tin="AEOCN1234567890", standing=Standing.VALID))
+
+
+@pytest.mark.parametrize("name", get_args(Encoding))
+def test_every_encoding_on_offer_is_one(name: str) -> None:
+    assert codecs.lookup(name)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("GBK", "gb18030"),
+        ("gb2312", "gb18030"),
+        ("GB 18030", "gb18030"),
+        ("cp936", "gb18030"),
+        ("UTF8", "utf-8"),
+        ("windows-874", "cp874"),
+    ],
+)
+def test_an_encoding_by_its_other_names(said: str, read: str) -> None:
+    assert SheetShape.model_validate({"columns": ({"heading": "a"},), "encoding": said}).encoding == read
 
 
 def test_a_text_that_an_encoding_cannot_hold() -> None:

@@ -14,7 +14,8 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Environment, Kind, Picture, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
 from gateway.exchange.keys import der_of
-from gateway.net import Guard, Response, post
+from gateway.net import Guard, Response, Unreachable, get, post
+from gateway.onboarding.reach import what_helps
 from gateway.onboarding.rehearsal import spoil
 from gateway.onboarding.rehearsal.found import Exchanged, Point, Rehearsal, among, same, walk
 from gateway.onboarding.rehearsal.keys import make
@@ -23,7 +24,7 @@ from gateway.partners import Bundle
 from gateway.sandbox.box import Box
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.wire import envelope
-from gateway.wire.algorithms import Signer
+from gateway.wire.algorithms import Signer, VerifyKey
 
 
 @dataclass(slots=True)
@@ -47,7 +48,12 @@ class Outside:
         return same(what, "receipt", said(self.send(body)))
 
     def _proven(self, came: Response) -> Answer:
-        answered = self.we.check(came.body)
+        try:
+            answered = self.we.check(came.body)
+        except Refusal as refused:
+            kind = came.headers.get("content-type", "no media type")
+            detail = f"What came back (HTTP {came.status}, {kind}) is no answer that a pinned key signed: {refused.detail}"
+            raise Refusal(refused.code, detail, field=refused.field, value=refused.value, line=refused.line) from None
         code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
         return Answer(came.status, answered.header.kind.value, code, came.body)
 
@@ -148,18 +154,39 @@ STEPS: tuple[Callable[[Outside], Iterator[Point]], ...] = (
 )
 
 
+def _keys(iso: str, trust: Trust, now: datetime) -> tuple[VerifyKey, ...]:
+    try:
+        return TrustStore({iso: trust}).keys_for(iso, "signing", now)
+    except Refusal as refused:
+        if trust.pins:
+            detail = f"No certificate pinned for {iso} can be relied on now: {refused.detail}"
+            remedy = f"aeo-gateway partner check {iso} says of each what is against it."
+        else:
+            detail = f"No certificate of {iso} is pinned, so nothing that it answers could be proven."
+            remedy = f"Put the certificate it signs with at site/{iso.lower()}/certs/signing-1.pem in AEO_HOME."
+        raise Refusal(refused.code, detail, remedy=remedy) from None
+
+
 def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: Signer, clock: Callable[[], datetime]) -> Rehearsal:
     """Walks every step that can be walked from outside, with our own ``signer``; test messages only.
 
-    The partner's certificates are those of ``bundle``. Raises ``Refusal`` where none of them can be relied on now.
+    The partner's certificates are those of ``bundle``. Raises ``Refusal`` where none of them can be relied on now, and where nobody
+    is there: then there is nothing to report on.
     """
     now, binding = clock(), bundle.arrangement.binding
     pins = tuple(Pin.of("signing", der_of(pem)) for role, pem in bundle.certificates if role == "signing")
     roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
-    keys = TrustStore({bundle.iso: Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)}).keys_for(bundle.iso, "signing", now)
+    trust = Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)
+    keys = _keys(bundle.iso, trust, now)
     we = Box(bundle, signer, bundle.iso, keys, clock, speaks_as=administration)
     tls = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
     guard = Guard(private_addresses=binding.private_addresses, pins=tls)
+    try:
+        asyncio.run(get(url, guard=guard))
+    except Unreachable as problem:
+        raise Refusal(
+            Code.DATA_INVALID, f"{url} gives no answer: {problem}.", field="against", value=url, remedy=what_helps(problem)
+        ) from None
     stage = Outside(url, guard, we, make(bundle.iso, binding, now).stranger)
     steps = tuple(walk(step, stage, stage.messages) for step in STEPS)
     dialect = we.dialect
