@@ -24,11 +24,13 @@ from gateway.web.documents import describe
 from gateway.web.guard import Clearance, Served
 from gateway.web.limiter import LARGEST
 from gateway.web.questions import (
+    SUGGESTED,
     TURN,
     Answered,
     Batch,
     Common,
     Single,
+    Suggesting,
     answer_many,
     answer_one,
     encode,
@@ -102,14 +104,15 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     asked = questions(batch)
     service.limiter.take(caller.id, len(asked))
     language = batch.lang or service.language
-    parts = [said async for turn in answer_many(service, asked, batch.as_known_at, language) for said in turn]
+    near = Suggesting(service, caller, SUGGESTED)
+    parts = [said async for turn in answer_many(service, asked, batch.as_known_at, language, near) for said in turn]
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
 
 @router.post("/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=AnswerSaid, media=(NDJSON, NDJSON)))
 async def eligibility_stream(request: Request, service: Served, caller: Clearance) -> Response:
     """For reconciliation: a code, or an object with one, on each line; an answer, or a problem that names the line, on each line of the
-    reply. Up to 4 MiB of lines; a stream is slowed down to the client's rate and never refused for it."""
+    reply. Up to 4 MiB of lines; a stream is slowed down to the client's rate and never refused for it. Nothing is suggested in it."""
     shared = understand(parse_query(request.scope["query_string"]), Shared, strict=False)
     async with body.whole(request, BATCH_LIMIT, service.room) as data:
         lines = BytesIO(data)
@@ -155,7 +158,8 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
     service.limiter.take(caller.id, len(declaration.parties))
     language = shared.lang or service.language
     asked = _asked(declaration, shared)
-    said = [one async for turn in answer_many(service, asked, None, language) for one in turn]
+    near = Suggesting(service, caller, SUGGESTED)
+    said = [one async for turn in answer_many(service, asked, None, language, near) for one in turn]
     answered = DeclarationAnswered(
         reference=declaration.reference,
         direction=declaration.direction,

@@ -38,6 +38,8 @@ encode = msgspec.json.Encoder().encode
 TURN = 25
 #: Looking for near misses costs as much as this many answers, and is charged so.
 SUGGESTING = 50
+#: Near misses are for a person to look at: so many unknown codes of one request get them (choice).
+SUGGESTED = 20
 _SUGGEST = (Reason.OPERATOR_UNKNOWN, Reason.CODE_MALFORMED, Reason.NO_ARRANGEMENT)
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -61,7 +63,8 @@ class Single(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Batch(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of ``POST /v1/eligibility``: 1 to 3,000 codes, each a text or an object that overrides what is common."""
+    """The body of ``POST /v1/eligibility``: 1 to 3,000 codes, each a text or an object that overrides what is common. Near misses are
+    suggested for the first 20 that nobody knows now, as long as the client's rate allows it."""
 
     codes: tuple[str | Asked, ...]
     as_known_at: Moment | None = None
@@ -164,23 +167,35 @@ async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
     asked = understand(parse_query(query), Single, strict=False)
     language = asked.lang or service.language
     if asked.as_known_at is not None or asked.parties:
-        ((said,),) = [turn async for turn in answer_many(service, [asked], asked.as_known_at, language)]
+        near = Suggesting(service, caller, 1)
+        ((said,),) = [turn async for turn in answer_many(service, [asked], asked.as_known_at, language, near)]
         return said
     answer = service.answers.answer(asked)
     service.metrics.answers[answer.verdict] += 1
-    near = _suggestions(service, caller, answer) if answer.reasons and answer.reasons[0].code in _SUGGEST else ()
-    rendered = render(answer, service.answers.law, language, near)
+    rendered = render(answer, service.answers.law, language, await Suggesting(service, caller, 1).of(answer))
     if code_first:
         service.alike.learn(way, asked, answer, rendered)
     return encode(rendered)
 
 
-def _suggestions(service: Service, caller: Caller, answer: Answer) -> list[str]:
-    text = answer.code or answer.declared
-    # The near misses of a text grow with the square of its length, and no code is longer.
-    if len(text) > LONGEST or service.limiter.wait(caller.id, SUGGESTING):
-        return []
-    return service.answers.near(text)
+class Suggesting:
+    """Near misses for at most so many codes of a request; each is charged to its caller, and none is looked for past the rate."""
+
+    def __init__(self, service: Service, caller: Caller, most: int) -> None:
+        self._service, self._caller, self.left = service, caller, most
+
+    async def of(self, answer: Answer) -> list[str]:
+        """Known codes one slip away, where nobody knows the code asked about; others then get their turn."""
+        if not self.left or not answer.reasons or answer.reasons[0].code not in _SUGGEST:
+            return []
+        text = answer.code or answer.declared
+        # The near misses of a text grow with the square of its length, and no code is longer.
+        if len(text) > LONGEST or self._service.limiter.wait(self._caller.id, SUGGESTING):
+            return []
+        self.left -= 1
+        found = self._service.answers.near(text)
+        await asyncio.sleep(0)
+        return found
 
 
 def questions(batch: Batch) -> list[Asked]:
@@ -206,10 +221,10 @@ def with_common(one: str | Asked, common: Common) -> Asked:
 
 
 async def answer_many(
-    service: Service, asked: Sequence[Asked], known_at: datetime | None, language: Language
+    service: Service, asked: Sequence[Asked], known_at: datetime | None, language: Language, near: Suggesting | None = None
 ) -> AsyncIterator[list[bytes]]:
     """Answers as JSON in the order of the questions, so many at a time; between them others get their turn, so that a client who asks
-    for thousands holds nobody up."""
+    for thousands holds nobody up. ``near`` suggests among what is known now, and not for a past moment."""
     if known_at is not None:
         async with service.past:
             said = await asyncio.to_thread(_then, service, asked, known_at, language)
@@ -219,20 +234,20 @@ async def answer_many(
     parties = await _parties(service, asked)
     for start in range(0, len(asked), TURN):
         yield [
-            _answer(service, one, parties[one.parties, one.on] if one.parties else (), language)
+            await _answer(service, one, parties[one.parties, one.on] if one.parties else (), language, near)
             for one in asked[start : start + TURN]
         ]
         await asyncio.sleep(0)
 
 
-def _answer(service: Service, asked: Asked, parties: tuple[Party, ...], language: Language) -> bytes:
+async def _answer(service: Service, asked: Asked, parties: tuple[Party, ...], language: Language, near: Suggesting | None) -> bytes:
     way = (asked.direction, asked.mode, asked.role, asked.on, language)
     if usual(asked) and (known := service.alike.answer(way, asked.code, service.answers.now())):
         service.metrics.answers[Verdict.ELIGIBLE] += 1
         return known
     answer = service.answers.answer(asked, parties)
     service.metrics.answers[answer.verdict] += 1
-    rendered = render(answer, service.answers.law, language)
+    rendered = render(answer, service.answers.law, language, await near.of(answer) if near else ())
     service.alike.learn(way, asked, answer, rendered)
     return encode(rendered)
 

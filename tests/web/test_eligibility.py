@@ -86,6 +86,19 @@ def test_what_people_type_is_read_and_a_near_miss_is_only_suggested(
     assert ask(world, headers, code="9" * 20_000)["suggestions"] == []
 
 
+def test_many_codes_and_declarations_get_near_misses_too(world: World, codes: list[str], headers: dict[str, str]) -> None:
+    missed = codes[0] + "0"
+    batch = {"codes": [codes[1], missed, *[missed] * 25]}
+    said = world.client.post(PATH, json=batch, headers=headers).json()["answers"]
+    assert [one["suggestions"] for one in said] == [[], *[[codes[0]]] * 20, *[[]] * 6]
+    assert [one["grant"] for one in said[1:]] == [False] * 26
+    xml = (REPO / "gateway/sandbox/declaration.xml").read_bytes().replace(b"SG123456789012", missed.encode())
+    parties = world.client.post("/v1/declarations/eligibility", content=xml, headers=headers).json()["answers"]
+    assert [codes[0]] in [party["suggestions"] for party in parties]
+    lines = world.client.post(f"{PATH}/stream", content=f'"{missed}"'.encode(), headers=headers).text
+    assert json.loads(lines)["suggestions"] == []
+
+
 def test_suggestions_stop_where_the_rate_is_spent(world: World, codes: list[str], headers: dict[str, str]) -> None:
     world.service.limiter._rate = 1
     world.service.limiter._capacity = 60
