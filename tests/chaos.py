@@ -37,6 +37,7 @@ from tests.exchange.desk import row
 from tests.exchange.disk import Quota, Small, here, small
 from tests.exchange.installation import Installation, Served
 from tests.exchange.ledger import Ledger
+from tests.wire.bounds import grown, resident
 
 #: Steps at which a process dies while it receives, and while it delivers.
 RECEIVING = ("kept", "claimed", "proven", "translated", "judged", "recording", "recorded", "told", "answering")
@@ -61,12 +62,14 @@ class Scene:
         self.ledger = Ledger()
         self.environment = {"AEO_LEASE": "2"} | environment
         self.recovery: list[float] = []
+        self.largest, self.resting = 0, 0.0
         self.served: Served
         self.start()
 
     def start(self, *crash: str, courier: bool = True) -> None:
         self.begin(*crash, courier=courier)
         self.recovery.append(self.served.ready())
+        self.resting = resident("VmRSS", self.served.process.pid)
 
     def begin(self, *crash: str, courier: bool = True) -> None:
         """A process that may die before it is ready."""
@@ -90,6 +93,7 @@ class Scene:
 
     def attempt(self, body: bytes) -> bool:
         """One try; whether it brought a receipt. A refusal for good is a fault of the scenario."""
+        self.largest = max(self.largest, len(body))
         try:
             answer = self.served.post(body, timeout=40)
         except httpx.TransportError:
@@ -148,9 +152,10 @@ class Scene:
         return here(self.installation.settings.home, pid, *_workers(pid))
 
     def account(self) -> None:
-        """Everything adds up."""
+        """Everything adds up, and the process that lives now has kept within the bound of a hostile input since it was ready."""
         self.rest()
         assert self.served.process.poll() is None, "the gateway has ended"
+        grown(self.resting, self.largest, self.served.process.pid)
         faults = self.ledger.faults(self.installation)
         assert not faults, "\n".join(faults)
 

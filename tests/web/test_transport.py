@@ -38,7 +38,7 @@ from gateway.web import body
 from gateway.wire import envelope
 from gateway.wire.certificate import from_der
 from tests.web.world import World
-from tests.wire.bounds import answer
+from tests.wire.bounds import answer, memory
 from tests.wire.vectors import load
 
 XML = [["Content-Type", "application/xml"]]
@@ -172,7 +172,7 @@ def test_connection(vector: dict[str, Any], world: World, served: tuple[str, int
     whole = ping(world)
     parts = {"message": whole.decode(), "half": whole[: len(whole) // 2].decode(), "size": str(len(whole))}
     before, spent, start = standings(world), time.process_time(), time.monotonic()
-    with socket.create_connection(served, timeout=5) as line:
+    with memory(len(whole)), socket.create_connection(served, timeout=5) as line:
         for number, piece in enumerate(vector["send"]):
             time.sleep(vector.get("pause", 0.0) if number else 0.0)
             for name, text in parts.items():

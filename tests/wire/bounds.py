@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,6 +52,22 @@ def _seconds(size: int) -> float:
 
 def _mebibytes(size: int) -> float:
     return 64 + 15 * size / _MIB
+
+
+@contextmanager
+def memory(size: int) -> Iterator[None]:
+    """What goes on inside, whatever the thread, keeps within the bound of this process for ``size`` bytes."""
+    gc.collect()
+    _forget_peak()
+    before = resident("VmRSS")
+    yield
+    grown(before, size)
+
+
+def grown(before: float, size: int, pid: int | str = "self") -> None:
+    """A process that had ``before`` MiB kept within the bound for ``size`` bytes, at its peak."""
+    more = resident("VmHWM", pid) - before
+    assert more < _mebibytes(size), f"{more:.0f} MiB for {size} bytes"
 
 
 def _forget_peak() -> None:
