@@ -68,14 +68,15 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     trust = TrustStore({}, revocation, Rules(production=real))
     node = Node(settings, database, Writer(database), Partners(), trust, signing, clock, revocation=revocation)
     answers = Answers(node.partners, index, clock)
-    follower = Follower(node, index, answers.refresh)
+    service = Service(node=node, answers=answers, index=index)
+    follower = Follower(node, index, service.refresh)
     follower.load()
 
     def changed(timelines: Mapping[str, bytes]) -> None:
         index.apply(timelines.items())
 
     node.changed = changed
-    return Gateway(node, index, answers, follower, Service(node=node, answers=answers, index=index))
+    return Gateway(node, index, answers, follower, service)
 
 
 @asynccontextmanager

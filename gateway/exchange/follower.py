@@ -41,9 +41,10 @@ class _Seen:
 
 
 class Follower:
-    """Keeps a node's memory (index, partners, trust, checkpoint) as the database has it. ``also`` refreshes whatever else a node keeps."""
+    """Keeps a node's memory (index, partners, trust, checkpoint) as the database has it. ``also`` has whatever else a node keeps
+    follow what was committed: it reads for itself, for others have it read too, and who read earlier must not speak last."""
 
-    def __init__(self, node: Node, index: Index, also: Callable[[Connection], None]) -> None:
+    def __init__(self, node: Node, index: Index, also: Callable[[], None]) -> None:
         self._node, self._index, self._also = node, index, also
         self._whole = NEVER
 
@@ -58,6 +59,7 @@ class Follower:
             self._index.load(rows, position)
             self._hear(began)
             self._node.checkpoint = sealer.checkpoint_of(sealed)
+        self._also()
 
     async def run(self) -> None:
         """Follows until cancelled. While the database cannot be read the node grows old and stops answering: that is meant."""
@@ -103,11 +105,11 @@ class Follower:
             kinds = {kind for _, kind in waiting} | {kind for _, _, kind, _ in fresh}
             if kinds.intersection(_ABOUT_PARTNERS):
                 self._refresh(connection)
-            elif kinds:
-                self._also(connection)
             position = fresh[-1][0] + 1 if fresh else None
             checkpoint = sealer.checkpoint_of(journal.latest(connection)) if fresh else None
-            return _Seen(rows, position, checkpoint, whole, len(fresh) == journal.PAGE)
+        if kinds:
+            self._also()
+        return _Seen(rows, position, checkpoint, whole, len(fresh) == journal.PAGE)
 
     def _numbered(self, connection: Connection, now: float) -> float:
         """The latest moment of which it is known that all that was committed by then had its position: when the sealer's heart beat, by
@@ -133,4 +135,3 @@ class Follower:
                     node.trust.put(iso, trust)
 
         node.partners.refresh(connection, pin)
-        self._also(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
@@ -36,6 +37,7 @@ class Service:
     language: Language = field(init=False)
     past: asyncio.Semaphore = field(init=False)
     alike: Alike = field(init=False)
+    _turn: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         node = self.node
@@ -48,8 +50,9 @@ class Service:
         self.room = Room(AT_ONCE * node.settings.body_limit)
 
     def refresh(self) -> None:
-        """Has the answers follow what was committed. It reads the database: for a thread."""
-        with self.node.database.reading() as connection:
+        """Has the answers follow what was committed. It reads the database: for a thread. One after another, or one that read before a
+        stop was ordered could overwrite what the next has read of it."""
+        with self._turn, self.node.database.reading() as connection:
             self.answers.refresh(connection)
 
     def admit(self, authorization: str, scope: Scope) -> Awaitable[Caller]:

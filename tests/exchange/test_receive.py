@@ -269,7 +269,7 @@ def test_the_follower_never_takes_back_what_this_node_committed(house: House) ->
     index.load((), house.seal())
     (tin, *_) = house.listed()
     house.seal()
-    follower = Follower(house.node, index, lambda _: None)
+    follower = Follower(house.node, index, lambda: None)
     look = follower._look
 
     def late() -> object:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from gateway.store import switches
+from gateway.exchange.follower import Follower
+from gateway.store import journal, switches
 from gateway.store.tokens import Scope
 from tests.web.world import World
 
@@ -49,6 +51,25 @@ def test_a_stop_holds_from_the_next_answer_until_it_is_lifted(
     assert post(world, headers, f"/v1/stops/{stopped['id']}/lift", 404)["code"] == "not-found"
     listed = world.client.get("/v1/stops", headers=headers).json()["switches"]
     assert [one["id"] for one in listed] == [stopped["id"]]
+
+
+def test_a_stop_is_not_taken_back_by_who_read_before_it(
+    world: World, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The follower may be looking at the journal just then, on a thread of its own."""
+    code, *_ = world.listed()
+    follower, since = Follower(world.node, world.index, world.service.refresh), journal.since
+
+    def meanwhile(connection: Connection, position: int) -> Any:
+        found = since(connection, position)
+        if connection.engine is world.node.database.read:  # and not another node's of this process
+            post(world, headers, "/v1/stops", 201, {"what": "operator", "subject": code, "reason": "found on inspection"})
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "since", meanwhile)
+        follower._look()
+    assert reasons(world, headers, code) == ["stopped-by-us"]
 
 
 def test_a_stop_may_end_by_itself(world: World, headers: dict[str, str]) -> None:
