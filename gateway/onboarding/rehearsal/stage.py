@@ -14,6 +14,7 @@ from lxml import etree
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Kind, Standing, Statement
+from gateway.core.question import Reason
 from gateway.exchange.node import Node
 from gateway.onboarding.rehearsal.found import Exchanged, Point, same
 from gateway.onboarding.rehearsal.keys import Keys
@@ -108,8 +109,12 @@ class Stage:
         directions, modes = terms.directions.on(today).value, terms.modes.on(today).value
         asked: dict[str, str] = {"direction": min(directions)} if directions else {}
         asked |= {"mode": min(modes)} if modes else {}
-        decision: dict[str, Any] = self.ask("/v1/eligibility", code=code, **asked).raise_for_status().json()
-        return decision
+
+        def decided() -> dict[str, Any] | None:
+            decision: dict[str, Any] = self.ask("/v1/eligibility", code=code, **asked).raise_for_status().json()
+            return None if any(one["code"] == Reason.NOT_CURRENT for one in decision["reasons"]) else decision
+
+        return self.until("a current answer", decided)  # no partner is to fail because this machine is busy
 
     def entitles(self, standing: Standing = Standing.VALID) -> str:
         """What an operator of this partner gets by the arrangement's own terms: nothing unless it is in force and its terms are known."""
