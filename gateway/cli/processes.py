@@ -102,9 +102,15 @@ def _lives(pid: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free for a minute: a connection has just ended on it, so the system gives it to nobody who asks for any port, and
+    yet to whoever names it and may reuse an address, as servers do."""
+    with socket.socket() as listener, socket.socket() as caller:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        caller.connect(listener.getsockname())
+        listener.accept()[0].close()
+        return int(listener.getsockname()[1])
 
 
 def _start(arguments: list[str], settings: Settings, log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:

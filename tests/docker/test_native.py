@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import ssl
 import statistics
 import subprocess
@@ -25,6 +24,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.app import utc_now
+from gateway.cli.processes import free_port
 from gateway.core.model import Kind, Standing
 from gateway.partners import load_one
 from gateway.partners.bundle import read_law
@@ -102,7 +102,7 @@ def place(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             address = stack.enter_context(listening(create_app(boxes[iso], "http://127.0.0.1:9/exchange")))
             _connect(home / "site" / iso.lower(), address, signing, lines[iso])
         token = _activate(database, home / "site")
-        ports = _free_ports(4)
+        ports = [free_port() for _ in range(4)]
         nodes = [f"http://127.0.0.1:{port}" for port in ports[:2]]
         processes = {}
         for name, command in (
@@ -166,14 +166,6 @@ def _activate(database: Database, site: Path) -> str:
             bundle = load_one(REPO / "partners" / iso.lower(), REPO / "schemas", site)
             stored.activate(connection, iso, bundle.digest, bundle.content, at=at, who="a test", reason="a test")
         return tokens.create(connection, "a test", Scope, at=at, expires=at + timedelta(days=1), by="a test")[1]
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as open_:
-        sockets = [open_.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _start(command: list[str], own: dict[str, str], log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from gateway.cli.processes import free_port as free_port
 from gateway.partners import Bundle, load_one
 from gateway.partners.bundle import read_law
 from gateway.sandbox.box import Box
@@ -164,9 +164,3 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """``kill -9`` of one process that we started."""
     process.kill()
     process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
