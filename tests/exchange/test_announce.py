@@ -194,7 +194,7 @@ def while_running(house: House, run: Callable[[Node], Coroutine[Any, Any, None]]
 
     async def story() -> None:
         task = asyncio.create_task(run(house.node))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not ready():
                 await asyncio.sleep(0.01)
         task.cancel()

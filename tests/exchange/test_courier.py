@@ -238,10 +238,9 @@ def test_a_slow_partner_delays_no_other(house: House, monkeypatch: pytest.Monkey
     async def story() -> None:
         working = Courier(house.node)
         await working.look()
-        for _ in range(500):
-            if order:
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not order:
+                await asyncio.sleep(0.01)
         assert order == ["HK"]
         waits.set()
         await working.idle()

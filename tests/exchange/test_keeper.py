@@ -199,7 +199,7 @@ def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.
     _look = keeper.look
     monkeypatch.setattr(keeper, "look", look)
     monkeypatch.setattr(keeper, "EVERY", timedelta(milliseconds=10))
-    house.run(asyncio.wait_for(keep(), 10))
+    house.run(asyncio.wait_for(keep(), 60))
     house.do(lambda connection: None)
     house.deliver()
     assert house.heard("SG", Kind.LIST)[-1].created == house.now

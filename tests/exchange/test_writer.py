@@ -42,12 +42,23 @@ def there(database: Database) -> list[int]:
 
 def together(writer: Writer, *jobs: Callable[[Connection], Any]) -> list[Future[Any]]:
     """Has the jobs share one transaction: they wait behind one that lets go when all are there."""
-    gate = threading.Event()
-    writer.submit(lambda _: gate.wait(10) and None)
-    time.sleep(0.05)
+    gate = held(writer)
     futures = [writer.submit(job) for job in jobs]
     gate.set()
     return futures
+
+
+def held(writer: Writer) -> threading.Event:
+    """The writer is at work on a job that ends when what is returned is set."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        gate.wait(60)
+
+    writer.submit(hold)
+    assert begun.wait(60)
+    return gate
 
 
 def outcome(future: Future[Any]) -> Any:
@@ -99,13 +110,11 @@ def test_a_commit_that_fails_fails_everybody_and_leaves_nothing(
 
 
 def test_a_job_nobody_waits_for_any_more_is_not_begun_and_ends_nothing(writer: Writer, database: Database) -> None:
-    gate = threading.Event()
-    writer.submit(lambda _: gate.wait(10) and None)
-    time.sleep(0.05)
+    gate = held(writer)
     unwanted, wanted = writer.submit(partial(put, n=1)), writer.submit(partial(put, n=2))
     assert unwanted.cancel()
     gate.set()
-    assert wanted.result(10) == 2
+    assert wanted.result(60) == 2
     assert there(database) == [2]
 
 
@@ -114,14 +123,14 @@ def test_a_job_that_is_begun_cannot_be_cancelled(writer: Writer) -> None:
 
     def slow(_: Connection) -> str:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         return "done"
 
     future = writer.submit(slow)
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert not future.cancel()
     gate.set()
-    assert future.result(10) == "done"
+    assert future.result(60) == "done"
 
 
 def test_coroutines_hear_each_of_its_own_job(writer: Writer, database: Database) -> None:
@@ -197,7 +206,7 @@ def test_a_locked_database_is_waited_for(writer: Writer, database: Database) -> 
         future = writer.submit(partial(put, n=2))
         time.sleep(0.3)
         assert not future.done()
-    assert future.result(10) == 2
+    assert future.result(60) == 2
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -71,6 +71,6 @@ def test_refused(pattern: str, why: str) -> None:
 def test_the_worst_pattern_matches_at_once() -> None:
     worst = "^[0-9A-Z]{1,17}[0-9A-Z]{1,17}0$"
     width_of(worst)
-    began = perf_counter()
+    began = thread_time()
     assert not re.fullmatch(worst, "0" * 34 + "1")
-    assert perf_counter() - began < 0.01
+    assert thread_time() - began < 0.01  # some microseconds, and compiling it

@@ -66,7 +66,7 @@ def test_it_goes_on_until_cancelled(caplog: pytest.LogCaptureFixture) -> None:
         with suppress(asyncio.CancelledError):
             await task
 
-    asyncio.run(asyncio.wait_for(story(), 10))
+    asyncio.run(asyncio.wait_for(story(), 60))
     assert store.keys_for("XA", "signing", MOMENT)
     assert set(store.trusts()) == {"XA"}
 

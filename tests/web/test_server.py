@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,22 +16,27 @@ from gateway.web.server import Server
 
 Scope = MutableMapping[str, Any]
 BIG = b"x" * 5_000_000
+PATIENCE = 60
+#: Set by a client that has the first part.
+ARRIVED = threading.Event()
 
 
 async def application(scope: Scope, receive: Callable[[], Awaitable[Scope]], send: Callable[[Scope], Awaitable[None]]) -> None:
-    async def answer(body: bytes, *more: bytes, length: bool = True, pause: float = 0) -> None:
+    async def answer(body: bytes, *more: bytes, length: bool = True, pause: Callable[[], Awaitable[object]] | None = None) -> None:
         headers = [(b"content-length", b"%d" % sum(map(len, (body, *more))))] if length else []
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for number, part in enumerate((body, *more)):
-            if pause:
-                await asyncio.sleep(pause)
+            if pause and number:
+                await pause()
             await send({"type": "http.response.body", "body": part, "more_body": number < len(more)})
 
     match scope["path"]:
         case "/big":
             await answer(BIG)
         case "/slow":
-            await answer(b"first,", b"second", length=False, pause=0.3)
+            await answer(b"first,", b"second", length=False, pause=partial(asyncio.sleep, 0.1))
+        case "/waits":
+            await answer(b"first,", b"second", length=False, pause=partial(asyncio.to_thread, ARRIVED.wait, PATIENCE))
         case "/many":
             await answer(*[BIG[:100_000]] * 50, length=False)
         case _:
@@ -49,13 +55,13 @@ def port() -> Iterator[int]:
             time.sleep(0.01)
         yield listener.getsockname()[1]
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
 def ask(port: int, *paths: str, method: str = "GET", close: bool = True) -> socket.socket:
     """Sends every request at once."""
-    connection = socket.create_connection(("127.0.0.1", port), 5)
+    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
     end = ["close" if close and path == paths[-1] else "keep-alive" for path in paths]
     requests = [f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: {how}\r\n\r\n" for path, how in zip(paths, end, strict=True)]
     connection.sendall("".join(requests).encode())
@@ -91,11 +97,12 @@ def test_a_head_without_a_body_arrives(port: int) -> None:
 
 
 def test_a_stream_arrives_as_it_comes(port: int) -> None:
-    with ask(port, "/slow") as connection:
+    with ask(port, "/waits") as connection:
         got = b""
         while b"first" not in got:
             got += connection.recv(65_536)
         assert b"second" not in got
+        ARRIVED.set()
         got += rest(connection)
     assert got.endswith(b"6\r\nfirst,\r\n6\r\nsecond\r\n0\r\n\r\n")
 
