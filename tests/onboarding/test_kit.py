@@ -81,7 +81,7 @@ def test_the_verifier_knows_every_algorithm(algorithm: str) -> None:
     def signer() -> KeySigner:
         private = selfsigned.generate(algorithm)
         made = selfsigned.builder(
-            private.public_key(), selfsigned.Subject("test"), demo=True, begins=NOW, ends=NOW.replace(year=2100)
+            private.public_key(), selfsigned.Subject("test"), demo=True, begins=NOW, ends=datetime(2100, 1, 1, tzinfo=UTC)
         )
         return KeySigner(private, selfsigned.sign(made, private), algorithm)
 
