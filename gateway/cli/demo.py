@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.padding import Padding
 
 from gateway.cli.common import escape
 from gateway.cli.processes import Ready, set_up
@@ -55,7 +56,7 @@ class Stage:
         return self.http.request(method, f"{self.gateway.url}{path}", headers=headers, **given)
 
     def tell(self, text: str) -> None:
-        self.console.print(f"   {text}", highlight=False)
+        self.console.print(Padding(text, (0, 0, 0, 3), expand=False), highlight=False)
 
 
 def expect(condition: object, said: str) -> None:
@@ -212,7 +213,7 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
             gateway, token, boxes = set_up(settings, story["boxes"], stack, console)
             stage = Stage(console, gateway, token, boxes, story, stack.enter_context(httpx.Client(timeout=60)), {})
             for number, step in enumerate(STEPS, 1):
-                console.print(f"\n[bold]{number}. {step.__doc__}[/]", highlight=False)
+                console.print(f"\n[bold]{number}. {' '.join((step.__doc__ or '').split())}[/]", highlight=False)
                 try:
                     step(stage)
                 except (StepFailed, httpx.HTTPError, LookupError, ValueError) as problem:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, errors, escape, print_json, settings
+from gateway.cli.tables import Table
 from gateway.core.model import Environment
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange import known, tell
@@ -108,7 +107,7 @@ def _print_report(done: Report, refused: Path) -> None:
         highlight=False,
     )
     if done.refused:
-        table = _table("line", "field", "value", "reason")
+        table = Table("line", "field", "value", "reason")
         for one in done.refused[:SHOWN]:
             table.add_row(str(one.line), one.field or "-", escape(one.value or "-"), escape(f"{one.detail} {one.remedy}"))
         console.print(table)
@@ -137,7 +136,7 @@ def show(identity: Identity, as_json: Json = False) -> None:
     console.print(
         f"on {found.day}: {found.tier or 'no tier stated'}, measures {found.measures or 'not stated'}{listed}", highlight=False
     )
-    table = _table("since", "what", "is", "ground")
+    table = Table("since", "what", "is", "ground")
     steps = [("tier", step) for step in one.tiers] + [("measures", step) for step in one.measures]
     for what, step in sorted(steps, key=lambda pair: (pair[1].since, pair[0])):
         table.add_row(str(step.since), what, str(step.value), str(step.ground or "-"))
@@ -158,7 +157,10 @@ def deadlines(
     if as_json:
         print_json(found)
         return
-    table = _table("by", "days left", "what", "USCC", "name", "why")
+    if not found:
+        console.print(f"Nothing falls due within {within} days.", highlight=False)
+        return
+    table = Table("by", "days left", "what", "USCC", "name", "why")
     for one in found:
         left = f"[red]{one.days_left}[/]" if one.days_left < 0 else str(one.days_left)
         table.add_row(str(one.day), left, str(one.due), one.uscc, escape(one.name_zh), escape(one.why))
@@ -173,7 +175,10 @@ def held(as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = _table("no.", "since (UTC)", "USCC", "name", "says", "why it waits")
+    if not found:
+        console.print("No record waits for a person.")
+        return
+    table = Table("no.", "since (UTC)", "USCC", "name", "says", "why it waits")
     for one in found:
         record = one.record
         says = f"{record.tier} since {record.tier_since}, measures {record.measure_status} since {record.measure_since}"
@@ -197,21 +202,18 @@ def told(identity: Identity, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = _table("partner", "code told", "standing", "since (UTC)", "in message", "receipt", "accepted by")
-    for one in found.told:
-        receipt = f"{one.received:%Y-%m-%d %H:%M}" if one.received else f"- ({one.state})"
-        result = f"{one.outcome}: {one.outcome_message}" if one.outcome else "-"
-        statement = one.statement
-        table.add_row(
-            one.partner, statement["tin"], statement["standing"], f"{one.since:%Y-%m-%d %H:%M}", one.message_id, receipt, result
-        )
-    console.print(table)
     if not found.told:
         console.print("No partner was told of it.")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
+        return
+    table = Table("partner, code told", "standing", "since (UTC)", "what proves it")
+    for one in found.told:
+        receipt = f"{one.received:%Y-%m-%d %H:%M}" if one.received else f"- ({one.state})"
+        result = f"{one.outcome}: {one.outcome_message}" if one.outcome else "no result yet"
+        statement = one.statement
+        table.add_row(
+            f"{one.partner} {statement['tin']}",
+            statement["standing"],
+            f"{one.since:%Y-%m-%d %H:%M}",
+            f"message {one.message_id}\nreceipt {receipt}\n{result}",
+        )
+    console.print(table)

@@ -12,7 +12,9 @@ from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.exchange import evidence, proof
 from gateway.store.database import Database
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, help="The proof of one message in one file, for somebody who trusts neither us nor our database."
+)
 _MARKS = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "[yellow]open[/]"}
 
 

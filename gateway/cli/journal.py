@@ -8,18 +8,17 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 from sqlalchemy import select
 
 from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import audit
 from gateway.store.database import Database
 from gateway.store.tables import entry
 from gateway.trust.keys import KeyRing
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="Is the record of what happened still what was sealed, and what does it say.")
 
 
 @app.command()
@@ -85,9 +84,7 @@ def show(
     if json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("position", "at", "kind", "partner", "subject", "says"):
-        table.add_column(heading, overflow="fold")
+    table = Table("position", "at", "kind", "partner", "subject", "says")
     for row in rows:
         said = {name: value for name, value in row.items() if name not in ("position", "at", "kind", "partner", "subject")}
         position = "not sealed" if row["position"] is None else str(row["position"])

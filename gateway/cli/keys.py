@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, moment, print_json, settings
 from gateway.cli.show import known
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import announce
 from gateway.exchange.say import connected
@@ -78,9 +77,7 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("key", "state", "purpose", "algorithm", "signs from (UTC)", "certificate until"):
-        table.add_column(heading, overflow="fold")
+    table = Table("key", "state", "purpose", "algorithm", "signs from (UTC)", "certificate until")
     for row in rows:
         moments = (row[name][:16].replace("T", " ") for name in ("signs_from", "not_after"))
         table.add_row(row["id"], row["state"], row["purpose"], row["algorithm"], *moments)

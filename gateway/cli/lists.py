@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, print_json
 from gateway.cli.domestic import opened
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import lists, say
 
@@ -33,9 +32,7 @@ def held(as_json: Json = False) -> None:
     if not rows:
         console.print("No list waits for a person.")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("no.", "partner", "scope", "as of (UTC)", "would grant", "would omit"):
-        table.add_column(heading)
+    table = Table("no.", "partner", "scope", "as of (UTC)", "would grant", "would omit")
     for row in rows:
         table.add_row(str(row.id), row.partner, row.scope, f"{row.as_of:%Y-%m-%d %H:%M:%S}", str(row.granting), str(row.omitting))
     console.print(table)

@@ -6,20 +6,19 @@ import getpass
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from sqlalchemy import select
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.domestic import opened
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import resend as sending
 from gateway.store import outbox
 from gateway.store.database import Database
 from gateway.store.tables import outbox as table
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="What is on its way to partners, what failed, and sending it again.")
 
 #: What a person has to look at.
 FAILED = ("dead", "expired")
@@ -49,9 +48,7 @@ def listed(
         resting = [{"partner": iso, "failures": one[0], "until": one[1], "problem": one[2]} for iso, one in lines.items()]
         print_json({"messages": rows, "lines": resting})
         return
-    shown = Table(box=box.SIMPLE_HEAD)
-    for heading in ("id", "to", "kind", "state", "tries", "made", "expires", "problem"):
-        shown.add_column(heading, overflow="fold")
+    shown = Table("id", "to", "kind", "state", "tries", "made", "expires", "problem")
     for row in rows:
         colour = "red" if row["state"] in FAILED else "yellow"
         made, ends = (f"{row[name]:%Y-%m-%d %H:%M}" for name in ("created", "expires"))
@@ -59,7 +56,7 @@ def listed(
         shown.add_row(
             row["message_id"], row["partner"], row["kind"], f"[{colour}]{row['state']}[/]", str(row["attempt"]), made, ends, problem
         )
-    console.print(shown)
+    console.print(shown if rows else "There is no such message: what was to go out has arrived.")
     for iso, (failures, until, problem) in lines.items():
         console.print(
             f"{iso}: {failures} tries failed in a row; left alone until {until:%H:%M:%S} UTC: {escape(problem or '')}",

@@ -6,14 +6,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
 from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.tables import Table
 from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import last_complete
@@ -25,6 +24,8 @@ from gateway.store.live import Live, Partners
 
 app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
 
+#: Columns from which on a row of the list of partners holds everything.
+_WIDE = 110
 _COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
 
 
@@ -79,22 +80,19 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
+    wide = console.width >= _WIDE
     table = Table(
-        box=box.SIMPLE_HEAD,
-        caption=f"{len(rows)} arrangements, {sum(row['members'] for row in rows)} members. [yellow]?[/] is unknown: nobody has told us.",
-    )
-    for heading in (
         "",
         "country or region",
         "in force since",
-        "levels recognised",
+        "levels",
         "measures",
         "directions",
-        "dialect",
-        "link",
+        *(("dialect", "link") if wide else ()),
         "health",
-    ):
-        table.add_column(heading, overflow="fold")
+        caption=f"{len(rows)} arrangements, {sum(row['members'] for row in rows)} members. [yellow]?[/] is unknown: nobody has told us."
+        + ("" if wide else f"\nDialect and link have room from {_WIDE} columns on; --json has everything."),
+    )
     for row in rows:
         since = row["in_force_since"] or ("[yellow]?[/]" if row["in_force"] is None else "not in force")
         table.add_row(
@@ -102,8 +100,7 @@ def list_(as_json: Json = False) -> None:
             row["economy"]["en"] + (f" ({row['members']})" if row["members"] > 1 else ""),
             since,
             *(_shown(row[name]) for name in ("levels", "measures", "directions")),
-            _shown(row["dialect"]),
-            row["link"],
+            *((_shown(row["dialect"]), row["link"]) if wide else ()),
             escape(row["health"]),
         )
     console.print(table)
@@ -162,9 +159,7 @@ def show(iso: str, as_json: Json = False) -> None:
     console.print(
         f"health: {escape(health.get(arrangement.iso, 'not activated'))}; data {arrangement.digest[:16]}", highlight=False
     )
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("term", "from", "value", "how we know"):
-        table.add_column(heading, overflow="fold")
+    table = Table("term", "from", "value", "how we know")
     for name, label in TERMS.items():
         for number, step in enumerate(terms[name]):
             colour = _COLOURS[str(step["kind"])]

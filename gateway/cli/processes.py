@@ -85,7 +85,8 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         log = home / "gateway.log"
         process = _start(["serve", "--port", str(port)], settings, log, stack)
         _await_gateway(url, process, log)
-    console.print(f"   gateway: {url}   data: {home}   {len(activated)} partners activated", highlight=False)
+    console.print(f"   gateway: {url}   {len(activated)} partners activated", highlight=False)
+    console.print(f"   data: {home}", highlight=False, soft_wrap=True)
     for iso, box in ready.items():
         console.print(f"   {iso} in a box: {box.url}", highlight=False)
     return Ready(url, certificate, log), token, ready

@@ -6,12 +6,11 @@ import getpass
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import growth
 from gateway.exchange import retention as putting_away
@@ -36,18 +35,17 @@ def show(as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    console.print(_kept(found), _growing(found))
-    console.print(_summary(found), highlight=False, soft_wrap=True)
+    console.print(_kept(found), "", _growing(found), "", sep="\n")
+    console.print(_summary(found), highlight=False)
     names = ", ".join(shelf.name for shelf in shelves.SHELVES if shelf.asked)
     console.print(
         f"Of {names} nothing goes within {asked.days} days: a partner may still send, or ask, again. What is open never goes.",
         highlight=False,
-        soft_wrap=True,
     )
 
 
 def _kept(found: Overview) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="What is kept", title_justify="left")
+    table = Table(title="What is kept")
     for heading in ("shelf", "rows", "size", "oldest", "would go now", "kept"):
         table.add_column(heading, justify="right" if heading in ("rows", "size") else "left")
     for line in found.lines:
@@ -69,7 +67,7 @@ def _why(line: Line) -> str:
 
 
 def _growing(found: Overview) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="How it grows, by the last days, and what it comes to", title_justify="left")
+    table = Table(title="How it grows, by the last days, and what it comes to")
     table.add_column("shelf", no_wrap=True)
     for window in growth.WINDOWS:
         table.add_column(f"a day ({window})", justify="right")

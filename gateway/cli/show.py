@@ -10,8 +10,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
@@ -21,6 +19,7 @@ from gateway.clearance.then import Then
 from gateway.clearance.wording import Language, say, word
 from gateway.cli.answer import show, suggestions
 from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
+from gateway.cli.tables import Table
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.store import messages as stored
@@ -158,19 +157,18 @@ def list_(
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("when (UTC)", "", "partner", "kind", "state", "id", ""):
-        table.add_column(heading, overflow="fold")
+    if not rows:
+        console.print("No message has come or gone yet.")
+        return
+    table = Table("when (UTC)", "partner", "kind", "state", "id, and what is wrong")
     for row in rows:
         colour = _STATES.get(row["state"], "red")
         table.add_row(
-            f"{row['at']:%m-%d %H:%M:%S}",
-            "→" if row["direction"] == "out" else "←",
-            row["partner"] or "-",
+            f"{row['at']:%m-%d %H:%M}",
+            f"{'→' if row['direction'] == 'out' else '←'} {row['partner'] or '-'}",
             row["kind"] or "-",
             f"[{colour}]{row['state']}[/]",
-            row["id"],
-            escape(row.get("problem") or ""),
+            f"{row['id']} {escape(row.get('problem') or '')}".rstrip(),
         )
     console.print(table)
 
@@ -211,9 +209,9 @@ def show_operator(code: str, lang: Lang = None, as_json: Json = False) -> None:
     if as_json:
         print_json(told)
         return
-    table = Table(box=box.SIMPLE_HEAD, title=escape(f"{code}  {told[-1].statement.name or ''}"), title_justify="left")
-    for heading in ("issued", "takes effect", "standing", "level", "period", "message"):
-        table.add_column(heading, overflow="fold")
+    table = Table(
+        "issued", "takes effect", "standing", "level", "period", "message", title=escape(f"{code}  {told[-1].statement.name or ''}")
+    )
     for one in told:
         said = one.statement
         marks = [

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import known
+from gateway.cli.tables import Table
 from gateway.store import switches
 from gateway.store.switches import What
 
@@ -30,8 +29,9 @@ def stop(
     reason: Reason,
     until: Until = None,
 ) -> None:
-    """Stop one operator's or one arrangement's benefits at once. It wins over everything. No partner is told: a person tells its liaison
-    officer, if anybody is to."""
+    """Stop one operator's or one arrangement's benefits at once. It wins over everything.
+
+    No partner is told: a person tells its liaison officer, if anybody is to."""
     if len(subject) == 2:
         _turn("arrangement", subject.upper(), reason, until)
     else:
@@ -50,9 +50,10 @@ def stops(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("no.", "what of", "from, until (UTC)", "by", "reason"):
-        table.add_column(heading, overflow="fold")
+    if not rows:
+        console.print("Nothing was ever stopped, and no disruption declared.")
+        return
+    table = Table("no.", "what of", "from, until (UTC)", "by", "reason")
     for row in rows:
         until = (
             f"lifted {row.lifted:%Y-%m-%d %H:%M}" if row.lifted else f"{row.until:%Y-%m-%d %H:%M}" if row.until else "until lifted"

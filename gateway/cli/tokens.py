@@ -7,12 +7,11 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import known
+from gateway.cli.tables import Table
 from gateway.store import tokens
 from gateway.store.tokens import Scope
 
@@ -47,14 +46,15 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("id", "holder", "scopes", "expires", "last used", "state"):
-        table.add_column(heading, overflow="fold")
+    if not rows:
+        console.print("No token was ever given out: aeo-gateway token create")
+        return
+    table = Table("id", "holder", "scopes", "expires", "last used", "state")
     now = utc_now()
     for row in rows:
         state = "[red]revoked[/]" if row.revoked else "[red]expired[/]" if row.expires <= now else "[green]good[/]"
         used = f"{row.last_used:%Y-%m-%d %H:%M}" if row.last_used else "never"
-        table.add_row(row.id, escape(row.name), ", ".join(row.scopes), f"{row.expires:%Y-%m-%d}", used, state)
+        table.add_row(row.id, escape(row.name), "\n".join(row.scopes), f"{row.expires:%Y-%m-%d}", used, state)
     console.print(table)
 
 

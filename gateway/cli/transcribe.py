@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import SHOWN, Desk, opened
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.domestic.readfile import write_report
@@ -94,7 +93,7 @@ def transcribed(
     if not rows:
         console.print("No spreadsheet was ever transcribed.")
         return
-    table = _table("no.", "partner", "file", "as of (UTC)", "rows", "state", "proposed by", "decided by")
+    table = Table("no.", "partner", "file", "as of (UTC)", "rows", "state", "proposed by", "decided by")
     for row in rows:
         table.add_row(
             str(row.id),
@@ -228,7 +227,7 @@ def _tell_draft(desk: Desk, live: Live, unmapped: Unmapped, *, quiet: bool) -> N
 
 
 def _tell_refused(refused: Sequence[Refusal], listed: Path) -> None:
-    table = _table("row", "column", "value", "why, and what to do")
+    table = Table("row", "column", "value", "why, and what to do")
     for one in refused[:SHOWN]:
         cells = (str(one.line), one.field or "-", _visible(one.value), f"{one.detail} {one.remedy}")
         table.add_row(*map(escape, cells))
@@ -285,10 +284,3 @@ def _as_json(done: Proposal) -> dict[str, Any]:
 
 def _person(name: str | None) -> str:
     return (name or "").strip() or getpass.getuser()
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "state")
-    return table

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import known
+from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Reach
@@ -82,9 +81,7 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("no.", "partner", "what", "since (UTC)", "proposed by", "confirmed by", "operators", "reason"):
-        table.add_column(heading, overflow="fold")
+    table = Table("no.", "partner", "what", "since (UTC)", "proposed by", "confirmed by", "operators", "reason")
     for row in rows:
         table.add_row(
             str(row.id),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from rich import box
-from rich.table import Table
-
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
+from gateway.cli.tables import Table
 from gateway.exchange import watch
 from gateway.trust import expiry
 
@@ -22,9 +20,7 @@ def warnings(as_json: Json = False) -> None:
     if as_json:
         print_json([_said(one) for one in found])
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("left", "what", "of", "which", "ends (UTC)"):
-        table.add_column(heading, overflow="fold")
+    table = Table("left", "what", "of", "which", "ends (UTC)")
     for one in found:
         ending = one.ending
         colour = "dim" if ending.succeeded else "red" if one.left < timedelta(days=7) else "yellow"
