@@ -63,7 +63,7 @@ def test_a_fault_of_ours_is_no_verdict(fault: Exception, world: World, monkeypat
     def fails(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(world.node.writer, "submit", fails)
+    monkeypatch.setattr(world.node.writer, "awaited", fails)
     answer = world.client.post("/exchange", content=ping(world), headers=XML)
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (500, "internal", "30")
     assert "secret" not in answer.text
