@@ -87,7 +87,7 @@ def show(
     table = Table("position", "at", "kind", "partner", "subject", "says")
     for row in rows:
         said = {name: value for name, value in row.items() if name not in ("position", "at", "kind", "partner", "subject")}
-        position = "not sealed" if row["position"] is None else str(row["position"])
+        position = "unsealed" if row["position"] is None else str(row["position"])
         table.add_row(
             position,
             row["at"][:19],

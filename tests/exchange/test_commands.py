@@ -68,7 +68,7 @@ def test_the_journal_is_shown(house: House) -> None:
     house.listed()
     rows = json.loads(run(journal.app, "show", "--kind", "message", "--partner", "SG", "--json").stdout)
     assert [row["message"] for row in rows] == ["list"]
-    assert "not sealed" in run(journal.app, "show").stdout
+    assert "unsealed" in run(journal.app, "show").stdout
     with pytest.raises(Refusal):
         run(journal.app, "show", "--subject", "unknown")
 
