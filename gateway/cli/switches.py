@@ -16,6 +16,7 @@ from gateway.store import switches
 from gateway.store.switches import What
 
 Reason = Annotated[str, typer.Option(help="Why; every answer concerned says it, and the journal keeps it.")]
+Lifting = Annotated[str, typer.Option("--reason", help="Why it ends; `aeo-gateway stops` shows it, and the journal keeps it.")]
 Until = Annotated[
     datetime | None,
     typer.Option(
@@ -38,9 +39,11 @@ def stop(
         _turn("operator", subject, reason, until)
 
 
-def lift(identity: Annotated[int, typer.Argument(help="The stop's number, as `aeo-gateway stops` shows it.")]) -> None:
+def lift(
+    identity: Annotated[int, typer.Argument(help="The stop's number, as `aeo-gateway stops` shows it.")], reason: Lifting
+) -> None:
     """Lift a stop."""
-    _end(identity, ("operator", "arrangement"))
+    _end(identity, ("operator", "arrangement"), reason)
 
 
 def stops(as_json: Json = False) -> None:
@@ -64,7 +67,7 @@ def stops(as_json: Json = False) -> None:
             f"{row.what}\n{escape(row.subject)}",
             f"{row.since:%Y-%m-%d %H:%M}\n{until}",
             escape(by),
-            escape(row.reason),
+            escape(f"{row.reason}\nlifted: {row.lifted_because}" if row.lifted_because else row.reason),
         )
     console.print(table)
 
@@ -83,9 +86,11 @@ def declare(
 
 
 @disruption.command("end")
-def end(identity: Annotated[int, typer.Argument(help="The disruption's number, as `aeo-gateway stops` shows it.")]) -> None:
+def end(
+    identity: Annotated[int, typer.Argument(help="The disruption's number, as `aeo-gateway stops` shows it.")], reason: Lifting
+) -> None:
     """Declare the end of a disruption."""
-    _end(identity, ("disruption",))
+    _end(identity, ("disruption",), reason)
 
 
 def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None:
@@ -104,7 +109,7 @@ def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None
     console.print(f"In force: number {done.id}. Every node follows within a second.", highlight=False)
 
 
-def _end(identity: int, among: tuple[What, ...]) -> None:
+def _end(identity: int, among: tuple[What, ...], reason: str) -> None:
     with changing() as connection:
-        switches.lift(connection, identity, among, who=getpass.getuser(), at=utc_now())
+        switches.lift(connection, identity, among, reason=reason, who=getpass.getuser(), at=utc_now())
     console.print(f"Number {identity} is ended. Every node follows within a second.", highlight=False)

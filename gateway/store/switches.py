@@ -25,7 +25,8 @@ _LAYOUT = str.maketrans("", "", "\n\t")
 class Switch:
     """One switch as recorded. It holds from ``since`` until before ``until`` (None: no end was said) or ``lifted``, whichever is first.
 
-    ``subject`` is an operator's code or an arrangement's; ``*``, for a disruption, every arrangement.
+    ``subject`` is an operator's code or an arrangement's; ``*``, for a disruption, every arrangement. ``lifted_because`` is None also of
+    what was lifted before a reason was asked for.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Switch:
     recorded: datetime
     lifted: datetime | None
     lifted_by: str | None
+    lifted_because: str | None
 
     @property
     def ends(self) -> datetime | None:
@@ -58,10 +60,7 @@ def turn(
     """Records a switch; every node follows it by the journal. Moments are kept in whole seconds, as everything that ``decide`` goes by.
     Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
     _there_is(connection, what, subject)
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
-    if not reason.translate(_LAYOUT).isprintable():
-        raise Refusal(Code.DATA_INVALID, "The reason holds a control character.", field="reason")
+    _is_a_reason(reason)
     since, until = since.replace(microsecond=0), until and until.replace(microsecond=0)
     if until is not None and until <= max(since, at):
         raise Refusal(Code.DATA_INVALID, "It would end before it begins.", field="until", value=until.isoformat())
@@ -73,6 +72,13 @@ def turn(
     said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who, "reason": reason}
     journal.append(connection, "switch", subject, said, at=at)
     return _read(row)
+
+
+def _is_a_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    if not reason.translate(_LAYOUT).isprintable():
+        raise Refusal(Code.DATA_INVALID, "The reason holds a control character.", field="reason")
 
 
 def _there_is(connection: Connection, what: What, subject: str) -> None:
@@ -89,18 +95,20 @@ def _there_is(connection: Connection, what: What, subject: str) -> None:
         raise Refusal(Code.NOT_FOUND, "There is no arrangement of this code.", value=subject, remedy="aeo-gateway partner list")
 
 
-def lift(connection: Connection, identity: int, among: Iterable[What], *, who: str, at: datetime) -> Switch:
-    """Ends a switch now, or one still to come before it begins. Raises ``Refusal`` NOT_FOUND where there is nothing left to end."""
+def lift(connection: Connection, identity: int, among: Iterable[What], *, reason: str, who: str, at: datetime) -> Switch:
+    """Ends a switch now, or one still to come before it begins. Raises ``Refusal``: NOT_FOUND where there is nothing left to end,
+    DATA_INVALID."""
+    _is_a_reason(reason)
     open_ = switch.c.lifted.is_(None) & or_(switch.c.until.is_(None), switch.c.until > at)
     row = connection.execute(
         update(switch)
         .where(numbered(switch, identity), switch.c.what.in_(tuple(among)), open_)
-        .values(lifted=at, lifted_by=who)
+        .values(lifted=at, lifted_by=who, lifted_because=reason)
         .returning(*switch.c)
     ).one_or_none()
     if row is None:
         raise Refusal(Code.NOT_FOUND, "Nothing with this number is in force or to come.", field="id", value=str(identity))
-    journal.append(connection, "switch", row.subject, {"switch": identity, "lifted": True, "who": who}, at=at)
+    journal.append(connection, "switch", row.subject, {"switch": identity, "lifted": True, "who": who, "reason": reason}, at=at)
     return _read(row)
 
 

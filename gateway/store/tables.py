@@ -314,6 +314,7 @@ switch = Table(
     Column("lifted_by", Text),
     Column("recorded", Moment, nullable=False),
     Column("lifted", Moment),
+    Column("lifted_because", Text),
 )
 
 #: Callers. Only a hash of the token is kept.

@@ -44,6 +44,12 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     until: Moment | None = None
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a stop is lifted, or a disruption over."""
+
+    reason: str
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """Every switch there was, the newest first."""
 
@@ -65,10 +71,10 @@ async def stop(request: Request, service: Served, caller: Stopper) -> Response:
     return await _turned(service, asked.what, asked.subject, asked.since, asked.until, asked.reason, caller.name)
 
 
-@router.post("/v1/stops/{number}/lift", openapi_extra=describe(gives=Switch))
-async def lift(number: int, service: Served, caller: Stopper) -> Response:
+@router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=Ending, gives=Switch))
+async def lift(number: int, request: Request, service: Served, caller: Stopper) -> Response:
     """Lifts a stop."""
-    return await _lifted(service, number, STOPS, caller.name)
+    return await _lifted(request, service, number, STOPS, caller.name)
 
 
 @router.get("/v1/disruptions", openapi_extra=describe(gives=Listed))
@@ -85,10 +91,10 @@ async def disrupt(request: Request, service: Served, caller: Stopper) -> Respons
     return await _turned(service, "disruption", asked.where, asked.since, asked.until, asked.what, caller.name)
 
 
-@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(gives=Switch))
-async def end(number: int, service: Served, caller: Stopper) -> Response:
+@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=Ending, gives=Switch))
+async def end(number: int, request: Request, service: Served, caller: Stopper) -> Response:
     """Ends a disruption."""
-    return await _lifted(service, number, DISRUPTIONS, caller.name)
+    return await _lifted(request, service, number, DISRUPTIONS, caller.name)
 
 
 async def _turned(
@@ -102,11 +108,13 @@ async def _turned(
     return Response(encode(await _written(service, job)), 201, media_type="application/json")
 
 
-async def _lifted(service: Service, number: int, among: Sequence[What], who: str) -> Response:
+async def _lifted(request: Request, service: Service, number: int, among: Sequence[What], who: str) -> Response:
+    async with body.whole(request, LIMIT, service.room) as data:
+        reason = understand(data, Ending).reason
     at = service.node.clock()
 
     def job(connection: Connection) -> Switch:
-        return switches.lift(connection, number, among, who=who, at=at)
+        return switches.lift(connection, number, among, reason=reason, who=who, at=at)
 
     return Response(encode(await _written(service, job)), media_type="application/json")
 

@@ -201,7 +201,7 @@ def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
     "path", ["/v1/stops/{}/lift", "/v1/disruptions/{}/end", "/v1/voids/{}/confirm", "/v1/domestic/held/{}/confirm"]
 )
 def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, world: World) -> None:
-    answer = world.client.post(path.format(number), headers=world.token(*Scope))
+    answer = world.client.post(path.format(number), json={"reason": "r"}, headers=world.token(*Scope))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 

@@ -13,6 +13,8 @@ from gateway.store import journal, switches
 from gateway.store.tokens import Scope
 from tests.web.world import World
 
+REASON = {"reason": "found in order"}
+
 
 @pytest.fixture
 def headers(world: World) -> dict[str, str]:
@@ -43,12 +45,12 @@ def test_a_stop_holds_from_the_next_answer_until_it_is_lifted(
     assert reasons(world, headers, code) == [reason]
     assert reasons(world, headers, other) == ([] if what == "operator" else [reason])
     world.pass_time(minutes=1)
-    lifted = post(world, headers, f"/v1/stops/{stopped['id']}/lift", 200)
-    assert lifted["lifted_by"] == "a test"
+    lifted = post(world, headers, f"/v1/stops/{stopped['id']}/lift", 200, REASON)
+    assert (lifted["lifted_by"], lifted["lifted_because"]) == ("a test", "found in order")
     world.pass_time(minutes=1)
     assert reasons(world, headers, code) == []
     assert reasons(world, headers, code, as_known_at=during.isoformat()) == [reason]
-    assert post(world, headers, f"/v1/stops/{stopped['id']}/lift", 404)["code"] == "not-found"
+    assert post(world, headers, f"/v1/stops/{stopped['id']}/lift", 404, REASON)["code"] == "not-found"
     listed = world.client.get("/v1/stops", headers=headers).json()["switches"]
     assert [one["id"] for one in listed] == [stopped["id"]]
 
@@ -70,6 +72,17 @@ def test_a_stop_is_not_taken_back_by_who_read_before_it(
         patched.setattr(journal, "since", meanwhile)
         follower._look()
     assert reasons(world, headers, code) == ["stopped-by-us"]
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": None}, {"reason": "\x1b[2J"}, {"reason": "r", "who": "me"}, None])
+def test_nothing_is_lifted_without_a_reason(body: dict[str, Any] | None, world: World, headers: dict[str, str]) -> None:
+    stopped = post(world, headers, "/v1/stops", 201, {"what": "arrangement", "subject": "SG", "reason": "r"})
+    declared = post(world, headers, "/v1/disruptions", 201, {"where": "*", "what": "a typhoon"})
+    for path in (f"/v1/stops/{stopped['id']}/lift", f"/v1/disruptions/{declared['id']}/end"):
+        assert post(world, headers, path, 422, body)["code"] in ("question-invalid", "data-invalid")
+    with world.node.database.reading() as connection:
+        every = switches.recorded(connection, (*switches.STOPS, *switches.DISRUPTIONS))
+    assert [one.lifted for one in every] == [None, None]
 
 
 def test_a_stop_may_end_by_itself(world: World, headers: dict[str, str]) -> None:
@@ -105,9 +118,9 @@ def test_a_disruption_is_declared_and_ended_and_is_no_stop(world: World, headers
     with world.node.database.reading() as connection:
         assert [one.what for one in switches.switches(connection).disruptions["*"]] == ["a typhoon"]
     assert world.answers.switches.disruptions["*"][0].by == "a test"
-    post(world, headers, f"/v1/stops/{declared['id']}/lift", 404)
-    post(world, headers, f"/v1/disruptions/{declared['id']}/end", 200)
+    post(world, headers, f"/v1/stops/{declared['id']}/lift", 404, REASON)
+    post(world, headers, f"/v1/disruptions/{declared['id']}/end", 200, REASON)
     (listed,) = world.client.get("/v1/disruptions", headers=headers).json()["switches"]
     assert listed["lifted"] is not None
     assert post(world, headers, "/v1/disruptions", 404, {"where": "TW", "what": "x"})["code"] == "not-found"
-    assert post(world, headers, "/v1/disruptions/first/end", 422)["code"] == "question-invalid"
+    assert post(world, headers, "/v1/disruptions/first/end", 422, REASON)["code"] == "question-invalid"
