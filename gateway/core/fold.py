@@ -222,7 +222,7 @@ def _dated(one: Told, zone: ZoneInfo) -> _Segment[_Dates] | None:
 def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing]]:
     """What one statement does to the standing. A loss that an update or notice announced is not lifted by a picture taken no later
     than it comes; nor by another loss, which takes its place only where it is as grave (choice: suspended now does not undo
-    revoked from June on)."""
+    revoked from June on), and is then no easier lifted."""
     effect, said = _seconds(one.takes_effect), _stated(one)
     standing = said.what
 
@@ -235,7 +235,6 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
             return None
         if _GRAVITY[later.what] > _GRAVITY[standing]:
             return later
-        # It stands where an announced loss stood, and is no easier lifted.
         return said._replace(since=later.since, told=msgspec.structs.replace(one, takes_effect=later.told.takes_effect))
 
     return _overlay(track, said, left)

@@ -183,6 +183,8 @@ def standing(told: Iterable[Said], at: datetime) -> Said | None:
                 continue  # a list or response never lifts it
             if one.standing != "valid" and GRAVITY.index(word.standing) > GRAVITY.index(one.standing):
                 continue  # nor does a lesser loss (choice)
+            if one.standing != "valid":
+                one = one._replace(effect=word.effect)  # one that takes its place is no easier lifted
         word = one
     return word
 
