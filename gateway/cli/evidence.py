@@ -27,6 +27,7 @@ def export(
     """Write the evidence of one message: message, receipt, certificates, revocation facts, journal proof, and a README."""
     chosen = settings()
     database = Database(chosen.database_url)
+    database.migrate()
     try:
         with database.reading() as connection:
             packed = evidence.export(connection, chosen, message_id, partner)

@@ -17,6 +17,7 @@ from gateway.exchange import audit
 from gateway.store.database import Database
 from gateway.store.tables import entry
 from gateway.trust.keys import KeyRing
+from gateway.wire.envelope import Checkpoint
 
 app = typer.Typer(no_args_is_help=True, help="Is the record of what happened still what was sealed, and what does it say.")
 
@@ -24,15 +25,19 @@ app = typer.Typer(no_args_is_help=True, help="Is the record of what happened sti
 @app.command()
 def verify(
     witness: Annotated[
-        list[Path] | None, typer.Option(help="A receipt of ours that a partner kept (XML): the journal must agree with it.")
+        list[Path] | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A receipt of ours that a partner kept (XML): the journal must agree with it."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Read the whole journal again. Names the first batch that was changed, cut or added to; exit 1 where there is one."""
     chosen = settings()
     ours = {key.fingerprint: key.certificate for key in KeyRing(chosen.keys).all()}
-    witnesses = [point for path in witness or () if (point := audit.checkpoint_in(path.read_bytes()))]
+    witnesses = [_witness(path) for path in witness or ()]
     database = Database(chosen.database_url)
+    database.migrate()
     try:
         with database.reading() as connection:
             found = audit.verify(connection, ours, chosen.administration, witnesses)
@@ -58,6 +63,17 @@ def verify(
     sys.exit(1)
 
 
+def _witness(path: Path) -> Checkpoint:
+    found = audit.checkpoint_in(path.read_bytes())
+    if found is None:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"{path} carries no checkpoint: it is no receipt of ours, or one given before anything was sealed.",
+            remedy="Give a later receipt, as the partner got it.",
+        )
+    return found
+
+
 @app.command()
 def show(
     kind: Annotated[
@@ -74,6 +90,7 @@ def show(
         if wanted is not None:
             query = query.where(column == wanted)
     database = Database(settings().database_url)
+    database.migrate()
     try:
         with database.reading() as connection:
             rows = [{"position": row.position, **msgspec.json.decode(row.body)} for row in connection.execute(query)]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from gateway import __version__
 from gateway.cli import (
@@ -44,6 +45,19 @@ class _Command(typer.Typer):
         except (Refusal, PartnerFaults, SettingsFault) as refused:
             complain(refused)
             sys.exit(2)
+        except DBAPIError as failed:
+            complain(_database(failed))
+            sys.exit(2)
+
+
+def _database(failed: DBAPIError) -> Refusal:
+    """What is wrong with a database that cannot be had, in its driver's own words."""
+    said = " ".join(str(failed.orig).split())
+    return Refusal(
+        Code.INTERNAL,
+        f"The database failed: {said}.",
+        remedy="Check AEO_HOME and AEO_DATABASE, that the database runs, and that its disk has room; a file that is cut or broken comes back from a backup.",
+    )
 
 
 app = _Command(

@@ -37,6 +37,7 @@ def listed(
     if partner is not None:
         query = query.where(table.c.partner == partner)
     database = Database(settings().database_url)
+    database.migrate()
     try:
         with database.reading() as connection:
             columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")

@@ -7,19 +7,42 @@ What was cut off together with its checkpoints shows only against a witness: a c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from cryptography import x509
 from lxml import etree
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BigInteger, Connection, LargeBinary, Row, cast, func, or_, select, type_coerce
 
+from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import Frontier, leaf_hash
 from gateway.store import journal
 from gateway.store.journal import Sealed
 from gateway.store.tables import checkpoint, entry, message
 from gateway.wire.algorithms import BY_NAME, PublicKey
 from gateway.wire.envelope import NAMESPACE, Checkpoint, read_moment
+
+# As bytes whatever they are: SQLite keeps the type of what was written, and its text functions make text of bytes.
+_ENTRIES = select(
+    entry.c.position,
+    entry.c.kind,
+    entry.c.partner,
+    entry.c.subject,
+    type_coerce(entry.c.at, BigInteger).label("at"),
+    cast(entry.c.body, LargeBinary).label("body"),
+    cast(entry.c.leaf, LargeBinary).label("leaf"),
+)
+_CHECKPOINTS = select(
+    checkpoint.c.size,
+    checkpoint.c.root,
+    type_coerce(checkpoint.c.sealed, BigInteger).label("sealed"),
+    cast(checkpoint.c.frontier, LargeBinary).label("frontier"),
+    cast(checkpoint.c.signed, LargeBinary).label("signed"),
+).order_by(checkpoint.c.size)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_sealed = msgspec.msgpack.Decoder(Sealed).decode
 
 #: How many of our latest receipts are asked what journal they bear witness to.
 RECEIPTS = 200
@@ -33,6 +56,18 @@ class Fault(msgspec.Struct, frozen=True):
     last: int
     detail: str
     entry: int | None = None
+
+
+class _Said(msgspec.Struct):
+    """What an entry says of itself, and its columns say again."""
+
+    kind: str
+    at: datetime
+    subject: str
+    partner: str | None = None
+
+
+_said = msgspec.json.Decoder(_Said).decode
 
 
 class Audited(msgspec.Struct, frozen=True):
@@ -53,31 +88,33 @@ def verify(
     told = {(one.size, one.root) for one in (*witnesses, *_given(connection))}
     tree, known, agreed = Frontier(), 0, 0
     fault: Fault | None = None
-    for row in connection.execute(select(checkpoint).order_by(checkpoint.c.size)):
-        sealed = msgspec.msgpack.decode(row.signed, type=Sealed)
-        found = _batch(connection, tree, row.size)
-        if isinstance(found, Fault):
-            fault = found
-        else:
-            grown, changed = found
-            fault = _fault(row, sealed, tree, grown, changed, certificates, administration)
-            contradicted = [root for size, root in told if size == row.size and root != grown.root.hex()]
-            if fault is None and contradicted:
-                detail = f"A receipt bears witness to the root {contradicted[0]} here."
-                fault = Fault("changed", tree.size, row.size - 1, detail)
+    for row in connection.execute(_CHECKPOINTS):
+        read = _batch(connection, tree, row.size)
+        if isinstance(read, Fault):
+            fault = read
+            break
+        fault = _fault(row, tree, read, certificates, administration) or _against(told, row.size, tree, read.grown)
         if fault is not None:
             break
-        tree, known = grown, known + 1
+        tree, known = read.grown, known + 1
         agreed += sum(size == row.size for size, _ in told)
     return Audited(tree.size, known, agreed, _unsealed(connection), fault or _after(connection, tree, told))
 
 
-def _batch(connection: Connection, tree: Frontier, size: int) -> tuple[Frontier, int | None] | Fault:
-    """The tree grown by the entries of one batch, and the first of them whose kept hash is of something else."""
-    grown, changed = tree, None
+class _Batch(NamedTuple):
+    """The tree grown by the entries of one batch; the first of them whose kept hash is of something else; the first whose columns say
+    something else than what was sealed."""
+
+    grown: Frontier
+    changed: int | None
+    beside: int | None
+
+
+def _batch(connection: Connection, tree: Frontier, size: int) -> _Batch | Fault:
+    grown, changed, beside = tree, None, None
     while grown.size < size:
         here = entry.c.position.between(grown.size, min(size, grown.size + journal.PAGE) - 1)
-        rows = connection.execute(select(entry.c.position, entry.c.body, entry.c.leaf).where(here).order_by(entry.c.position)).all()
+        rows = connection.execute(_ENTRIES.where(here).order_by(entry.c.position)).all()
         leaves: list[bytes] = []
         for row in rows:
             expected = grown.size + len(leaves)
@@ -86,24 +123,37 @@ def _batch(connection: Connection, tree: Frontier, size: int) -> tuple[Frontier,
             leaves.append(leaf_hash(row.body))
             if changed is None and row.leaf != leaves[-1]:
                 changed = row.position
+            if beside is None and not _as_sealed(row):
+                beside = row.position
         if not leaves:
             return Fault("cut", tree.size, size - 1, f"The entry at position {grown.size} is missing.", grown.size)
         grown = grown.extend(leaves)
-    return grown, changed
+    return _Batch(grown, changed, beside)
 
 
-def _fault(
-    row: Row[Any],
-    sealed: Sealed,
-    tree: Frontier,
-    grown: Frontier,
-    changed: int | None,
-    certificates: Mapping[str, bytes],
-    administration: str,
-) -> Fault | None:
-    first, last = tree.size, row.size - 1
-    if changed is not None:
-        return Fault("changed", first, last, f"The entry at position {changed} is not what was sealed there.", changed)
+def _as_sealed(row: Row[Any]) -> bool:
+    """Whether an entry is found, shown and followed by what its sealed body says."""
+    try:
+        said = _said(row.body)
+    except msgspec.DecodeError:
+        return False
+    # Once a proposal's kind was that of the message it proposed.
+    kind = row.kind if row.kind == "proposal" else said.kind
+    return (kind, said.partner, said.subject, _moment(said.at)) == (row.kind, row.partner, row.subject, row.at)
+
+
+def _moment(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _fault(row: Row[Any], tree: Frontier, read: _Batch, certificates: Mapping[str, bytes], administration: str) -> Fault | None:
+    first, last, grown = tree.size, row.size - 1, read.grown
+    if read.changed is not None:
+        return Fault("changed", first, last, f"The entry at position {read.changed} is not what was sealed there.", read.changed)
+    try:
+        sealed = _sealed(row.signed)
+    except msgspec.DecodeError:
+        return Fault("checkpoint", first, last, "The checkpoint cannot be read.")
     certificate = certificates.get(sealed.fingerprint)
     note = journal.note(administration, row.size, sealed.root, sealed.sealed)
     if certificate is None:
@@ -112,15 +162,31 @@ def _fault(
         return Fault("checkpoint", first, last, "The signature of the checkpoint is not of what it says.")
     if sealed.root != grown.root.hex():
         return Fault("changed", first, last, f"The entries have the root {grown.root.hex()}; sealed was {sealed.root}.")
-    if (row.root, row.frontier) != (sealed.root, grown.pack()):
+    if (row.root, row.frontier, row.sealed) != (sealed.root, grown.pack(), _moment(sealed.sealed)):
         return Fault("checkpoint", first, last, "What is kept beside the checkpoint is not what was signed.")
+    if read.beside is not None:
+        detail = f"The kind, partner, subject or moment beside the entry at position {read.beside} is not what the entry says."
+        return Fault("changed", first, last, detail, read.beside)
+    return None
+
+
+def _against(told: Iterable[tuple[int, str]], size: int, tree: Frontier, grown: Frontier) -> Fault | None:
+    """What witnesses say against a batch that fits by itself."""
+    for witnessed, root in sorted(told):
+        if witnessed == size and root != grown.root.hex():
+            return Fault("changed", tree.size, size - 1, f"A receipt bears witness to the root {root} here.")
+        if tree.size < witnessed < size:
+            detail = f"A receipt carries the checkpoint of {witnessed} entries, which is no longer here."
+            return Fault("checkpoint", tree.size, size - 1, detail)
     return None
 
 
 def _after(connection: Connection, tree: Frontier, told: Iterable[tuple[int, str]]) -> Fault | None:
     """What stands after the last checkpoint, or no longer stands there."""
     beyond = connection.execute(
-        select(func.min(entry.c.position), func.max(entry.c.position)).where(entry.c.position >= tree.size)
+        select(func.min(entry.c.position), func.max(entry.c.position)).where(
+            or_(entry.c.position >= tree.size, entry.c.position < 0)
+        )
     ).one()
     if beyond[0] is not None:
         return Fault("added", beyond[0], beyond[1], "Entries have a position that no checkpoint covers.", beyond[0])
@@ -137,20 +203,30 @@ def _unsealed(connection: Connection) -> int:
 
 def _given(connection: Connection) -> Iterator[Checkpoint]:
     """The checkpoints in our latest receipts."""
-    latest = select(message.c.answer).where(func.length(message.c.answer) > 0).order_by(message.c.id.desc()).limit(RECEIPTS)
+    latest = (
+        select(cast(message.c.answer, LargeBinary))
+        .where(func.length(message.c.answer) > 0)
+        .order_by(message.c.id.desc())
+        .limit(RECEIPTS)
+    )
     for answer in connection.execute(latest).scalars():
-        if found := checkpoint_in(answer):
-            yield found
+        with suppress(Refusal):  # what is no receipt any more bears no witness
+            if found := checkpoint_in(answer):
+                yield found
 
 
 def checkpoint_in(receipt: bytes) -> Checkpoint | None:
-    """The checkpoint that a receipt carries; None where it carries none. Its signature is not looked at."""
-    point = etree.fromstring(receipt, etree.XMLParser(resolve_entities=False, no_network=True)).find(
-        f".//{{{NAMESPACE}}}Checkpoint"
-    )
-    if point is None:
-        return None
-    return Checkpoint(int(point.get("size", "0")), point.get("root", ""), read_moment(point.get("sealed", "")))
+    """The checkpoint that a receipt carries; None where it carries none. Its signature is not looked at. Raises ``Refusal`` for what is
+    no receipt."""
+    try:
+        point = etree.fromstring(receipt, etree.XMLParser(resolve_entities=False, no_network=True)).find(
+            f".//{{{NAMESPACE}}}Checkpoint"
+        )
+        if point is None:
+            return None
+        return Checkpoint(int(point.get("size", "0")), point.get("root", ""), read_moment(point.get("sealed", "")))
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Refusal(Code.XML_MALFORMED, f"This is no receipt: {error}.") from None
 
 
 def signed_by(certificate: bytes, algorithm: str, signature: bytes, data: bytes) -> bool:

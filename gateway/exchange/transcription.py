@@ -150,9 +150,9 @@ def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, r
     row = connection.execute(insert(transcription).values(**values, body=mailed.body).returning(transcription)).one()
     made = _opened(row)
     body: dict[str, object] = {
-        name: values[name] for name in ("message_id", "kind", "scope", "as_of", "file", "digest", "bundle", "statements", "refused")
+        name: values[name] for name in ("message_id", "scope", "as_of", "file", "digest", "bundle", "statements", "refused")
     }
-    body |= {"who": who, "reason": reason}
+    body |= {"message": made.kind, "who": who, "reason": reason}
     journal.append(connection, "proposal", f"transcription-{made.id}", body, at=at, partner=made.partner)
     return Proposal(made, read, would)
 

@@ -26,7 +26,7 @@ def append(
 ) -> int:
     """Adds one entry and returns its id. The body is canonical JSON: its bytes are the leaf, so they are never rewritten."""
     said = {"kind": kind, "at": at, "partner": partner, "subject": subject}
-    ((appended,),) = _APPEND.rows(connection, body=_encode(said | body), **said)
+    ((appended,),) = _APPEND.rows(connection, body=_encode(body | said), **said)
     return int(appended)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, text, update
 
 from gateway.core.merkle import leaf_hash
 from gateway.core.model import Kind
@@ -74,6 +74,70 @@ def test_where_the_hash_was_changed_with_it_the_batch_is_named(sealed: House) ->
     fault = audited(sealed).fault
     assert fault is not None
     assert (fault.what, fault.first, fault.last, fault.entry) == ("changed", *batch_of(sealed, 9), None)
+
+
+@pytest.mark.parametrize("position", [0, 9, 19])
+def test_an_entry_changed_by_hand_is_named_whatever_type_the_hand_left(sealed: House, position: int) -> None:
+    """SQLite's text functions make text of bytes, and it keeps any type in any column."""
+    if not sealed.database.sqlite:
+        pytest.skip("PostgreSQL keeps the types of its columns")
+    for value in ("replace(body, 'test', 'tess')", "body || ' '", "7", "x'ff'", "cast(x'ff' as text)"):
+        assert _changed(sealed, f"body = {value}", position) == ("changed", position), value
+    for value in ("'x'", "7", "NULL", "cast(x'ff' as text)"):
+        assert _changed(sealed, f"leaf = {value}", position) == ("changed", position), value
+    assert audited(sealed).fault is None
+
+
+@pytest.mark.parametrize("column", ["kind = 'decision'", "partner = 'SG'", "subject = 'another'", "at = 0", "at = at + 1"])
+def test_what_an_entry_is_found_by_is_what_was_sealed(sealed: House, column: str) -> None:
+    assert _changed(sealed, column, 9) == ("changed", 9)
+
+
+def _changed(house: House, assignment: str, position: int) -> tuple[str, int | None]:
+    """What is found where one row was changed so; then it is as before."""
+    (before,) = [row for row in house.rows(entry) if row.position == position]
+    change(house, text(f"UPDATE entry SET {assignment} WHERE position = {position}"))
+    fault = audited(house).fault
+    assert fault is not None
+    assert (fault.first, fault.last) == batch_of(house, position)
+    change(house, update(entry).where(entry.c.id == before.id).values(before._asdict()))
+    return fault.what, fault.entry
+
+
+def test_an_entry_before_the_first_shows(sealed: House) -> None:
+    change(sealed, insert(entry).values(position=-1, leaf=b"", at=sealed.now, kind="test", subject="x", body=b"{}"))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.entry) == ("added", -1)
+
+
+@pytest.mark.parametrize("column", ["signed", "frontier"])
+def test_a_checkpoint_of_rubbish_shows(sealed: House, column: str) -> None:
+    first = sizes(sealed)[0]
+    change(sealed, update(checkpoint).where(checkpoint.c.size == first).values({column: b"\0\0"}))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.first, fault.last) == ("checkpoint", 0, first - 1)
+
+
+def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed: House) -> None:
+    with sealed.database.reading() as connection:
+        sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
+    sealed.send(sealed.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    sealed.seal()
+    carried, last = sizes(sealed)[-2:]
+    change(sealed, delete(checkpoint).where(checkpoint.c.size == carried))
+    fault = audited(sealed).fault
+    assert fault is not None
+    assert (fault.what, fault.last) == ("checkpoint", last - 1)
+    assert f"{carried} entries" in fault.detail
+
+
+def test_a_receipt_of_rubbish_bears_no_witness(sealed: House) -> None:
+    sealed.send(sealed.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    for rubbish in (b"\0", b"<a", b'<x:Checkpoint xmlns:x="%s" size="many"/>' % envelope.NAMESPACE.encode()):
+        change(sealed, update(message).values(answer=rubbish))
+        assert audited(sealed).witnesses == 0
 
 
 def test_a_missing_entry_is_named(sealed: House) -> None:
@@ -143,7 +207,8 @@ def test_a_journal_written_anew_shows_against_a_witness(sealed: House) -> None:
     assert witness is not None
     change(sealed, delete(checkpoint))
     change(sealed, update(entry).values(position=None, leaf=None))
-    change(sealed, update(entry).where(entry.c.subject == "(2, 2)").values(body=b"{}"))
+    (row,) = [row for row in sealed.rows(entry) if row.subject == "(2, 2)"]
+    change(sealed, update(entry).where(entry.c.id == row.id).values(body=row.body.replace(b'"n":2', b'"n":7')))
     sealed.seal()
     assert audited(sealed).fault is None
     fault = audited(sealed, witness).fault

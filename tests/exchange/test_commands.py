@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from typer.testing import CliRunner, Result
 
 from gateway.cli import evidence, journal, outbox, retention
+from gateway.cli.main import app
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind
+from gateway.exchange.sealer import checkpoint_of
 from gateway.store.database import Database
-from gateway.store.tables import entry
+from gateway.store.journal import latest
+from gateway.store.tables import checkpoint, entry, message
 from gateway.wire import envelope
 from tests.exchange.house import House, down, through_lines
 from tests.exchange.test_evidence import activate_box
@@ -56,12 +59,50 @@ def test_the_journal_is_verified_and_what_changed_is_named(house: House) -> None
     assert "changed" in run(journal.app, "verify").stdout
 
 
+def test_what_is_no_receipt_of_ours_is_no_witness(house: House, tmp_path: Path) -> None:
+    for content, says in ((b"\x00 rubbish", "no receipt"), (b"<a/>", "no checkpoint")):
+        (tmp_path / "witness.xml").write_bytes(content)
+        with pytest.raises(Refusal, match=says):
+            run(journal.app, "verify", "--witness", "witness.xml")
+    assert run(journal.app, "verify", "--witness", "nowhere.xml").exit_code == 2
+
+
+@pytest.mark.parametrize("words", ["journal verify", "journal show", "outbox list", "evidence export nothing", "message list"])
+@pytest.mark.parametrize("left", [None, 0, 50, 5_000, 100_000])
+def test_a_home_without_a_whole_database_is_said_and_no_traceback(
+    sqlite_template: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    left: int | None,
+) -> None:
+    if left is not None:
+        (tmp_path / "gateway.db").write_bytes(sqlite_template.read_bytes()[:left])
+    monkeypatch.setenv("AEO_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        app(words.split())
+    said = "".join(capsys.readouterr())
+    cut = bool(left)
+    assert ended.value.code == (2 if cut or "export" in words else 0)
+    assert ("The database failed" in said, "comes back from a backup" in " ".join(said.split())) == (cut, cut)
+
+
 def test_a_witness_is_a_receipt_that_a_partner_kept(house: House, tmp_path: Path) -> None:
     house.listed()
+    house.seal()
+    with house.database.reading() as connection:
+        house.node.checkpoint = checkpoint_of(latest(connection))
     kept = tmp_path / "receipt.xml"
     answer = house.receive(house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
     kept.write_bytes(answer.signed or b"")
+    house.seal()
     assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 0
+    house.do(lambda connection: connection.execute(delete(entry)).rowcount)
+    house.do(lambda connection: connection.execute(delete(checkpoint)).rowcount)
+    house.do(lambda connection: connection.execute(delete(message)).rowcount)
+    assert run(journal.app, "verify").exit_code == 0, "by itself it cannot show"
+    assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 1
 
 
 def test_the_journal_is_shown(house: House) -> None:
