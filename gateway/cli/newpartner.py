@@ -168,7 +168,9 @@ def _tell_draft(made: Draft, folder: Path) -> None:
             )
     for name, codes in made.open_codes.items():
         for code in codes:
-            console.print(f"[red]question [/] what does the code {escape(code)} of {name} mean?", highlight=False)
+            says = made.documented.get(name, {}).get(code, "")
+            text = f" [dim](the XSD says: {escape(says)})[/]" if says else ""
+            console.print(f"[red]question [/] what does the code {escape(code)} of {name} mean?{text}", highlight=False)
     left = [one.at for one in made.proposals if one.sure is Sure.LEFT_OUT]
     for note in [
         *made.notes,
@@ -179,7 +181,8 @@ def _tell_draft(made: Draft, folder: Path) -> None:
         ),
     ]:
         console.print(f"[dim]note      {escape(note)}[/]", highlight=False)
-    console.print(f"{made.questions} questions; answer them in {folder / 'draft.toml'}.", highlight=False, soft_wrap=True)
+    asked = f"{made.questions} questions; answer them in" if made.questions else "No question is left; what was said stands in"
+    console.print(f"{asked} {folder / 'draft.toml'}.", highlight=False, soft_wrap=True)
 
 
 def _tell_understood(one: examples.Understood) -> None:

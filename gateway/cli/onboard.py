@@ -157,7 +157,7 @@ def activate(
             except Refusal as refused:
                 against.append(refused.detail)
         if against:  # raised within the transaction: nothing of it is done
-            raise Refusal(Code.DATA_INVALID, "\n".join(against), remedy="aeo-gateway partner check, aeo-gateway partner rehearse")
+            raise Refusal(Code.DATA_INVALID, "\n".join(against), remedy="Do what each sentence says, and activate again.")
     for sentence in said:
         console.print(sentence, highlight=False)
 

@@ -77,7 +77,7 @@ def _against(connection: Connection, bundle: Bundle, checked: Checked, settings:
     if settings.mode == "production" and not rehearsed(connection, bundle.digest):
         said.append(f"This very data has passed no rehearsal: aeo-gateway partner rehearse {bundle.iso}.")
     if stored.in_force_now(connection, stored.LAW) is None:
-        said.append("The law common to all arrangements is not in force yet: aeo-gateway partner activate --all.")
+        said.append("The law common to all arrangements is not in force yet: aeo-gateway partner activate --law.")
     return said
 
 

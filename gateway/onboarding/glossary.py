@@ -11,6 +11,32 @@ from pathlib import Path
 
 Phrases = Mapping[str, tuple[tuple[str, ...], ...]]
 _CJK = re.compile(r"[\u4e00-\u9fff]+")
+#: Words that turn a standing into another one, or into a past one.
+_DENYING = frozenset(
+    [
+        "not",
+        "no",
+        "non",
+        "un",
+        "never",
+        "ex",
+        "former",
+        "formerly",
+        "previously",
+        "pas",
+        "plus",
+        "ne",
+        "jamais",
+        "ya",
+        "nao",
+        "sem",
+        "nunca",
+        "не",
+        "нет",
+        "бывш",
+    ]
+)
+_DENYING_CJK = frozenset("不未非曾")
 #: Words that join others and tell nothing.
 _JOINING = frozenset(["of", "the", "de", "del", "la", "le", "du", "da", "do", "des"])
 
@@ -34,11 +60,23 @@ def phrases(table: str) -> Phrases:
 
 
 def meanings(name: str, table: str) -> tuple[str, ...]:
-    """Everything that ``name`` may stand for, by the longest phrase that is in it; several where phrases of one length disagree."""
+    """Everything that ``name`` may stand for, by the longest phrase that is in it; several where phrases of one length disagree.
+
+    Of a standing that is denied (``NotActive``, ``non valide``) nothing is known: it must never be taken for what it denies.
+    """
     spoken = words(name)
+    if table == "standing" and (_DENYING & set(spoken) or _DENYING_CJK & set(name)):
+        return ()
     found = {meaning: max((_strength(spoken, phrase) for phrase in said), default=0) for meaning, said in phrases(table).items()}
     best = max(found.values(), default=0)
     return tuple(meaning for meaning, strength in found.items() if best and strength == best)
+
+
+def stated(text: str, table: str) -> str:
+    """What a text in the partner's words stands for, where it is one of the phrases and says nothing else; empty: it cannot be told."""
+    spoken = words(text)
+    found = [meaning for meaning, said in phrases(table).items() if spoken in said]
+    return found[0] if len(found) == 1 else ""
 
 
 def _strength(spoken: tuple[str, ...], phrase: tuple[str, ...]) -> int:

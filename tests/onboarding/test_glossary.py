@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.onboarding.glossary import meanings, one, words
+from gateway.onboarding.glossary import meanings, one, stated, words
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,28 @@ def test_statement(name: str, meant: str | None) -> None:
 @pytest.mark.parametrize(("code", "meant"), [("SUSPENDU", "suspended"), ("ATIVO", "valid"), ("暂停", "suspended"), ("K4", None)])
 def test_standing(code: str, meant: str | None) -> None:
     assert (meanings(code, "standing") or (None,))[0] == meant
+
+
+@pytest.mark.parametrize(
+    "name", ["NOT_ACTIVE", "NonActifs", "no vigente", "não ativo", "не действует", "未有效", "FormerlyValid", "PlusEnVigueur"]
+)
+def test_a_standing_that_is_denied_is_no_standing(name: str) -> None:
+    assert meanings(name, "standing") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("En vigueur", "valid"),
+        ("Retiré", "revoked"),
+        ("Действует", "valid"),
+        ("Valid until revoked", ""),
+        ("Suspendu par décision", ""),
+        ("", ""),
+    ],
+)
+def test_a_text_is_taken_only_where_it_is_nothing_but_a_phrase(text: str, meant: str) -> None:
+    assert stated(text, "standing") == meant
 
 
 def test_words() -> None:

@@ -29,11 +29,12 @@ SHAPES = [
     ("leaf", "QD", "envio.xsd", 10),
     ("groups", "QH", "registre.xsd", 2),
     ("levels", "QJ", "offices.xsd", 4),
+    ("attributes", "QL", "agrement.xsd", 10),
 ]
 
 
 def profile(iso: str, name: str) -> Profile:
-    levels = ("AEOC", "AEOS", "AEOF") if name == "nested" else ()
+    levels = {"nested": ("AEOC", "AEOS", "AEOF"), "attributes": ("OEA-S", "OEA-F")}.get(name, ())
     return Profile(iso, "Made-up Country", "虚构国", "Customs", "AEO", "2026-01", "UTC", levels, (name, "1"))
 
 
@@ -98,6 +99,18 @@ def test_groups_that_nobody_understands_are_a_question_that_an_answer_settles(tm
         ("QH00100300", "valid"),
         ("QH00100400", "suspended"),
     ]
+
+
+def test_what_the_xsd_says_of_a_code_is_taken_where_it_is_one_word_and_shown_where_it_is_more(tmp_path: Path) -> None:
+    shape, who = STRANGERS / "attributes", profile("QL", "attributes")
+    xsd = (shape / "agrement.xsd").read_text("utf-8").replace("Autre cas", "N'est plus\n   en vigueur")
+    (tmp_path / "agrement.xsd").write_text(xsd, "utf-8")
+    scaffold.new(who, tmp_path / "partners")
+    made = drafted(tmp_path, who, tmp_path / "agrement.xsd", list=(shape / "list.xml").read_bytes())
+    assert made.codes["standing"] == {"1": "valid", "3": "revoked", "4": "reinstated"}
+    assert made.open_codes["standing"] == ["2", "9"], "a denial is never taken for what it denies"
+    said = (tmp_path / "schemas" / "attributes" / "1" / "draft.toml").read_text("utf-8")
+    assert 'the XSD says of "9": N\'est plus en vigueur\n' in said
 
 
 @pytest.mark.parametrize("broken", [False, True])

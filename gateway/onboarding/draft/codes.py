@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gateway.onboarding import glossary
 from gateway.onboarding.draft.model import Answers, Draft
@@ -13,8 +13,13 @@ LISTS = ("standing", "level", "role")
 _LIST = re.compile(r"\{([a-z_.#]+)\|([a-z_]+)")
 
 
-def collect(draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ...], answers: Answers) -> None:
-    """Adds ``codes`` to the list that ``hole`` names, each with its meaning; what has none is a question."""
+def collect(
+    draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ...], answers: Answers, said: Mapping[str, str]
+) -> None:
+    """Adds ``codes`` to the list that ``hole`` names, each with its meaning; what has none is a question.
+
+    ``said`` is what the XSD's documentation says of a code, in the partner's words.
+    """
     found = _LIST.match(hole)
     if found is None or found[2] in ("date", "datetime", "moment", "int", "pad", "bare", "none"):
         return
@@ -22,7 +27,9 @@ def collect(draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ..
     words = draft.codes.setdefault(name, dict(answers.codes.get(name, {})))
     asked = draft.open_codes.setdefault(name, [])
     for code in sorted(set(codes) - words.keys() - set(asked)):
-        if meant := _meant(found[1], code, levels):
+        if code in said:
+            draft.documented.setdefault(name, {})[code] = said[code]
+        if meant := _meant(found[1], code, levels, said.get(code, "")):
             words[code] = meant
         else:
             asked.append(code)
@@ -30,10 +37,15 @@ def collect(draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ..
         del draft.open_codes[name]
 
 
-def _meant(field: str, code: str, levels: tuple[str, ...]) -> str | None:
+def _meant(field: str, code: str, levels: tuple[str, ...], said: str) -> str | None:
     if field == "standing":
         meant = glossary.meanings(code, "standing")
-        return meant[0] if len(meant) == 1 else None
+        by_code = meant[0] if len(meant) == 1 else ""
+        by_text = glossary.stated(said, "standing")
+        if said and by_code != by_text:
+            # Where code and text disagree, or the text says more than a word, a person reads it.
+            return None if by_code else by_text or None
+        return by_code or None
     if field.startswith("message."):
         return code  # who speaks is called as it is written
     return code if field == "level" and code in levels else None

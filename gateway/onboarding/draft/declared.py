@@ -10,6 +10,9 @@ from lxml import etree
 
 from gateway.wire.schema import Allowed, Schema
 
+_XSD = "{http://www.w3.org/2001/XMLSchema}"
+_ENUMERATION, _DOCUMENTATION = f"{_XSD}enumeration", f"{_XSD}documentation"
+
 
 class Child(NamedTuple):
     """A child that an element may have. ``least`` and ``most`` (None: no bound) count the groups around it; ``choice`` names the
@@ -87,6 +90,17 @@ class Declared:
     def holds_elements(self, element: etree._Element) -> bool:
         declaration = self.of(element)
         return declaration is not None and bool(children(declaration))
+
+
+def documented(allowed: Allowed | None) -> dict[str, str]:
+    """What the XSD's documentation says of each code of an enumeration, if it says anything."""
+    facet = None if allowed is None else allowed.type.get_facet(_ENUMERATION)
+    found = {}
+    for element in [] if facet is None else facet:
+        texts = [str(text) for one in element.iter(_DOCUMENTATION) for text in one.itertext()]
+        if said := " ".join(" ".join(texts).split()):  # on one line: it becomes a comment
+            found[str(element.get("value"))] = said
+    return found
 
 
 def built_in(allowed: Allowed | None) -> str:

@@ -12,7 +12,7 @@ from lxml import etree
 from gateway.core.model import Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft import absent, codes, groups, parts
-from gateway.onboarding.draft.declared import Declared, children
+from gateway.onboarding.draft.declared import Declared, children, documented
 from gateway.onboarding.draft.document import Document
 from gateway.onboarding.draft.groups import Group
 from gateway.onboarding.draft.guess import Guess, Guesser, Where
@@ -275,7 +275,7 @@ class FaceDrafter:
         seen = where.values[0] if where.values else ""
         listed = where.allowed.enumeration if where.allowed is not None else None
         meant = "{level|level}" if key.endswith("#level") else hole
-        codes.collect(self.made, meant, listed or where.values, self.levels, self.answers)
+        codes.collect(self.made, meant, listed or where.values, self.levels, self.answers, documented(where.allowed))
         if key:
             self._specimen(key, hole, seen, where.allowed)
         if key and self.declared.optional(element, attribute) and key not in _ALWAYS:

@@ -32,6 +32,7 @@ def as_toml(draft: Draft) -> str:
             f"{_text(code)} = {_text(word)}" for code, word in codes.items()
         ]
         lines += [f"# {_text(code)} = ?" for code in draft.open_codes.get(name, ())]
+        lines += [f"#   the XSD says of {_text(code)}: {text}" for code, text in draft.documented.get(name, {}).items()]
     for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
         lines += _table(name, table)
     return "\n".join(lines) + "\n"

@@ -75,7 +75,7 @@ class Guesser:
                 listed("level", place.allowed), Sure.SURE if named == "level" else Sure.LIKELY, "the value is one of its levels"
             )
         if named is None:
-            return Guess("", Sure.QUESTION, f"no word for {'/'.join(place.names)}")
+            return Guess("", Sure.QUESTION, f"{place.names[0]!r} is a name that the glossary does not know")
         if named in DAYS or MESSAGE.get(named.removeprefix("message."), ("",))[0] in ("date", "datetime"):
             return self._day(named, place)
         if days.forms(place.values):

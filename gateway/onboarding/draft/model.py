@@ -55,7 +55,7 @@ class Served:
 @dataclass(slots=True)
 class Draft:
     """``samples`` are the annotated samples by name (``response.not-found``), ``messages`` those they were made of; ``codes`` the lists they need, our words by the
-    partner's codes; ``notes`` what a person should know and need not answer."""
+    partner's codes; ``documented`` what the XSD says of a code; ``notes`` what a person should know and need not answer."""
 
     samples: dict[str, bytes] = field(default_factory=dict)
     messages: dict[str, bytes] = field(default_factory=dict)
@@ -63,6 +63,7 @@ class Draft:
     proposals: list[Proposal] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     open_codes: dict[str, list[str]] = field(default_factory=dict)
+    documented: dict[str, dict[str, str]] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     specimens: dict[str, str] = field(default_factory=dict)
     instead: dict[str, str] = field(default_factory=dict)

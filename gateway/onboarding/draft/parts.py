@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from gateway.onboarding.draft.face import FaceDrafter
 
 
+#: What a piece of a code may be called, beside the code itself.
+_PARTS = ("tin", "number", "level", "member", "office", "role")
+
+
 def of(face: FaceDrafter, element: etree._Element) -> Guess | None:
     """What ``element`` is of its parent's code, where all of the parent's children are parts of one."""
     parent = element.getparent()
@@ -22,6 +26,8 @@ def of(face: FaceDrafter, element: etree._Element) -> Guess | None:
     field = glossary.one([etree.QName(parent).localname], "statement")
     if field not in ("tin", "number") or not face._in_statement(parent):
         return None
+    if any(glossary.one([etree.QName(child).localname], "statement") not in (None, field, *_PARTS) for child in parent):
+        return None  # it holds the days or the standing of what is numbered, not pieces of its number
     names = [part_name(child, at) for at, child in enumerate(parent)]
     own = [face.document.values.get(face.document.at(child), [""]) for child in parent]
     if len(set(names)) < len(names) or any(values and all(face.guesser.is_code(one) for one in values) for values in own):
