@@ -81,6 +81,9 @@ def resend(
         if failed:
             query = select(table.c.message_id).where(table.c.state.in_(FAILED))
             chosen += connection.execute(query if partner is None else query.where(table.c.partner == partner)).scalars()
+        if failed and not chosen:
+            console.print("Nothing was refused, and nothing has expired.")
+            return
         done = sending.by_hand(connection, desk, chosen, who=who or getpass.getuser(), reason=reason, at=utc_now())
     if missing := [one for one in chosen if one not in done]:
         console.print(f"Not sent again, because they are unknown or have not ended: {', '.join(missing)}", highlight=False)

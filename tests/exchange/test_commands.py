@@ -143,6 +143,8 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> Non
     done = run(outbox.app, "resend", "--failed", "--reason", "the line is back", "--who", "a person")
     assert (done.exit_code, done.stdout.startswith("2 messages")) == (0, True)
     assert house.journal("decision") == [first, second]
+    nothing = run(outbox.app, "resend", "--failed", "--reason", "once more")
+    assert (nothing.exit_code, nothing.stdout) == (0, "Nothing was refused, and nothing has expired.\n")
 
 
 def test_how_long_what_is_kept_is_kept(house: House) -> None:
