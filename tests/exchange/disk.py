@@ -46,6 +46,10 @@ class Small:
     def free(self) -> None:
         self._file.unlink(missing_ok=True)
 
+    def full(self) -> bool:
+        """Whether anybody has filled it, and nobody freed it since."""
+        return self._file.exists()
+
 
 class Quota:
     """What these processes may write: up to where their database's log is now, and so many bytes more."""
@@ -61,6 +65,10 @@ class Quota:
     def free(self) -> None:
         for pid in self._pids:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def full(self) -> bool:
+        """Whether any of these processes is bounded."""
+        return any(resource.prlimit(pid, resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY for pid in self._pids)
 
 
 def here(folder: Path, *pids: int) -> Small | Quota:
