@@ -24,7 +24,7 @@ from gateway.core.day import home_day
 from gateway.core.declared import Registry, near, resolve
 from gateway.core.eligibility import decide
 from gateway.core.history import Timeline
-from gateway.core.question import Answer, Currency, Party, Question, Switches
+from gateway.core.question import Answer, Currency, Party, Question, Reason, Switches
 from gateway.exchange.lists import last_complete
 from gateway.store import switches
 from gateway.store.live import Partners
@@ -111,6 +111,16 @@ class Index(Protocol):
     def known(self, code: str) -> bool: ...
 
     def current(self, now: datetime) -> bool: ...
+
+
+#: Why nobody is known by a code, where a slip of a key may be all there is to it.
+_UNRECOGNISED = (Reason.OPERATOR_UNKNOWN, Reason.CODE_MALFORMED, Reason.NO_ARRANGEMENT)
+
+
+def unrecognised(answer: Answer) -> str | None:
+    """The code as it was read, where nobody is known by it and near misses may help a person; None: somebody is."""
+    lead = answer.reasons[0].code if answer.reasons else None
+    return (answer.code or answer.declared) if lead in _UNRECOGNISED else None
 
 
 class Ground(NamedTuple):

@@ -10,13 +10,13 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 
+from gateway.clearance.answer import unrecognised
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language, say, span, when, word
 from gateway.cli.common import console, escape
-from gateway.core.question import Answer, Decision, Granted, Reason, Verdict, Why
+from gateway.core.question import Answer, Decision, Granted, Verdict, Why
 
 _COLOURS = {Verdict.ELIGIBLE: "green", Verdict.NOT_ELIGIBLE: "red", Verdict.UNDETERMINED: "yellow"}
-_NEAR = (Reason.OPERATOR_UNKNOWN, Reason.CODE_MALFORMED, Reason.NO_ARRANGEMENT)
 #: More of what was declared is not repeated above the answer; the reason names what is wrong with it.
 _TITLE = 40
 
@@ -67,8 +67,8 @@ _LABELS = {
 
 def suggestions(answer: Answer, then: Then) -> list[str]:
     """Near misses, where nobody is known by the code as it was read."""
-    wanted = answer.reasons and answer.reasons[0].code in _NEAR
-    return then.near(answer.code or answer.declared) if wanted else []
+    text = unrecognised(answer)
+    return then.near(text) if text else []
 
 
 def show(answer: Answer, then: Then, language: Language) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,11 @@ def day(text: str) -> date:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+def acting(name: str | None) -> str:
+    """Who decides: the person named, or whoever is logged in."""
+    return (name or "").strip() or getpass.getuser()
 
 
 def escape(text: str) -> str:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import app
@@ -27,6 +26,7 @@ from gateway.web import logs
 from gateway.web.api import create_app, settle
 from gateway.web.server import Server
 from gateway.wire.algorithms import VerifyKey
+from gateway.wire.certificate import from_pem
 
 
 def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
@@ -70,7 +70,7 @@ async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> N
 def _certificate(file: Path) -> bytes:
     """DER of the PEM in ``file``. Raises ``Refusal``."""
     try:
-        return x509.load_pem_x509_certificate(file.read_bytes()).public_bytes(Encoding.DER)
+        return from_pem(file.read_bytes()).public_bytes(Encoding.DER)
     except (OSError, ValueError):
         raise Refusal(
             Code.DATA_INVALID,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +10,12 @@ import msgspec
 import typer
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, escape, print_json
+from gateway.cli.common import Json, acting, console, escape, print_json
 from gateway.cli.domestic import SHOWN, Desk, opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
+from gateway.core.text import visible
 from gateway.domestic.readfile import write_report
 from gateway.exchange import transcript as ours
 from gateway.exchange import transcription
@@ -63,7 +63,7 @@ def transcribe(
             _tell_draft(desk, live, unmapped, quiet=as_json)
             raise
         with desk.database.write.begin() as connection:
-            done = transcription.propose(connection, live, mailed, read, reason=reason, who=_person(person), at=utc_now())
+            done = transcription.propose(connection, live, mailed, read, reason=reason, who=acting(person), at=utc_now())
     refused = done.read.refused
     listed = report or file.with_name(f"{file.stem}.refused.csv")
     if refused:
@@ -120,7 +120,7 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
         with desk.database.reading() as connection:  # a large file takes a while to read, and nobody is to wait for that
             read = transcription.again(connection, desk, transcription.waiting(connection, number))
         with desk.database.write.begin() as connection:
-            done = transcription.confirm(connection, number, read, who=_person(person), at=utc_now())
+            done = transcription.confirm(connection, number, read, who=acting(person), at=utc_now())
     one = done.transcription
     if as_json:
         print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.timelines)})
@@ -135,7 +135,7 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
 def discard(number: Number, reason: Reason, person: As = None) -> None:
     """Set a proposed spreadsheet aside: it never counts. (What was confirmed is annulled by `aeo-gateway void`.)"""
     with opened() as desk, desk.database.write.begin() as connection:
-        transcription.discard(connection, number, reason=reason, who=_person(person), at=utc_now())
+        transcription.discard(connection, number, reason=reason, who=acting(person), at=utc_now())
     console.print(f"Number {number} is set aside.", highlight=False)
 
 
@@ -152,7 +152,7 @@ def transcript(
     with opened() as desk:
         live = _live(desk, iso)
         with desk.database.write.begin() as connection:
-            done = ours.write(connection, desk, live, to.name, who=_person(person), at=utc_now())
+            done = ours.write(connection, desk, live, to.name, who=acting(person), at=utc_now())
             _put(to, done.body)  # within the transaction: what cannot be written was not told
     if as_json:
         print_json({name: value for name, value in msgspec.structs.asdict(done).items() if name != "body"})
@@ -229,15 +229,10 @@ def _tell_draft(desk: Desk, live: Live, unmapped: Unmapped, *, quiet: bool) -> N
 def _tell_refused(refused: Sequence[Refusal], listed: Path) -> None:
     table = Table("row", "column", "value", "why, and what to do")
     for one in refused[:SHOWN]:
-        cells = (str(one.line), one.field or "-", _visible(one.value), f"{one.detail} {one.remedy}")
+        cells = (str(one.line), one.field or "-", visible(one.value or "-"), f"{one.detail} {one.remedy}")
         table.add_row(*map(escape, cells))
     console.print(table)
     console.print(f"All {len(refused)} faults: {escape(str(listed))}", highlight=False, soft_wrap=True)
-
-
-def _visible(text: str | None) -> str:
-    """What a terminal would act upon is shown as what it is."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text or "-")
 
 
 def _tell_would(would: Would) -> None:
@@ -280,7 +275,3 @@ def _as_json(done: Proposal) -> dict[str, Any]:
         "refused": refused,
         "notes": done.read.notes,
     }
-
-
-def _person(name: str | None) -> str:
-    return (name or "").strip() or getpass.getuser()

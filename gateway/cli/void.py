@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, escape, print_json
+from gateway.cli.common import Json, acting, changing, console, escape, print_json
 from gateway.cli.show import known
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
@@ -39,7 +38,7 @@ def propose(
     """The first person: say what is to be annulled, and see what would go with it. Nothing changes yet."""
     if (message is None) == (certificate is None) or (certificate is None) != (since is None):
         raise Refusal(Code.DATA_INVALID, "Give either --message, or --certificate and --since.")
-    who, at, owner = _person(person), utc_now(), partner.upper() if partner else None
+    who, at, owner = acting(person), utc_now(), partner.upper() if partner else None
     with changing() as connection:
         partners = _partners(connection)
         if certificate is not None and since is not None:
@@ -62,7 +61,7 @@ def confirm(
 ) -> None:
     """The second person: it is done, at once and on every node."""
     with changing() as connection:
-        done = void.confirm(connection, _partners(connection), identity, who=_person(person), at=utc_now())
+        done = void.confirm(connection, _partners(connection), identity, who=acting(person), at=utc_now())
     if as_json:
         print_json({"void": done.voiding, "reach": done.reach})
         return
@@ -94,10 +93,6 @@ def list_(as_json: Json = False) -> None:
             escape(row.reason),
         )
     console.print(table if rows else "Nothing was ever annulled.")
-
-
-def _person(name: str | None) -> str:
-    return (name or "").strip() or getpass.getuser()
 
 
 def _partners(connection: Connection) -> Partners:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Stage(str, Enum):
@@ -164,6 +164,11 @@ class Refusal(Exception):
         self.remedy = remedy or code.row.remedy
         self.facts = facts or {}
         super().__init__(f"{code}: {self.detail}")
+
+    def but(self, **parts: Any) -> Refusal:
+        """The same refusal where more is known of it: of ``detail``, ``field``, ``value``, ``line`` and ``remedy`` those given are others."""
+        mine = {"detail": self.detail, "field": self.field, "value": self.value, "line": self.line, "remedy": self.remedy}
+        return Refusal(self.code, **(mine | parts), facts=self.facts)
 
     def __reduce__(self) -> tuple[partial[Refusal], tuple[Code, str]]:
         """A refusal pickles: it may have been a worker process that refused."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import Frontier, leaf_hash
 from gateway.store import journal
 from gateway.store.journal import Sealed
-from gateway.store.tables import checkpoint, entry, message
+from gateway.store.tables import checkpoint, entry, message, microseconds
 from gateway.wire.algorithms import BY_NAME, PublicKey
 from gateway.wire.envelope import NAMESPACE, Checkpoint, read_moment
 
@@ -41,7 +41,6 @@ _CHECKPOINTS = select(
     cast(checkpoint.c.frontier, LargeBinary).label("frontier"),
     cast(checkpoint.c.signed, LargeBinary).label("signed"),
 ).order_by(checkpoint.c.size)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _sealed = msgspec.msgpack.Decoder(Sealed).decode
 
 #: How many of our latest receipts are asked what journal they bear witness to.
@@ -139,11 +138,7 @@ def _as_sealed(row: Row[Any]) -> bool:
         return False
     # Once a proposal's kind was that of the message it proposed.
     kind = row.kind if row.kind == "proposal" else said.kind
-    return (kind, said.partner, said.subject, _moment(said.at)) == (row.kind, row.partner, row.subject, row.at)
-
-
-def _moment(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (kind, said.partner, said.subject, microseconds(said.at)) == (row.kind, row.partner, row.subject, row.at)
 
 
 def _fault(row: Row[Any], tree: Frontier, read: _Batch, certificates: Mapping[str, bytes], administration: str) -> Fault | None:
@@ -162,7 +157,7 @@ def _fault(row: Row[Any], tree: Frontier, read: _Batch, certificates: Mapping[st
         return Fault("checkpoint", first, last, "The signature of the checkpoint is not of what it says.")
     if sealed.root != grown.root.hex():
         return Fault("changed", first, last, f"The entries have the root {grown.root.hex()}; sealed was {sealed.root}.")
-    if (row.root, row.frontier, row.sealed) != (sealed.root, grown.pack(), _moment(sealed.sealed)):
+    if (row.root, row.frontier, row.sealed) != (sealed.root, grown.pack(), microseconds(sealed.sealed)):
         return Fault("checkpoint", first, last, "What is kept beside the checkpoint is not what was signed.")
     if read.beside is not None:
         detail = f"The kind, partner, subject or moment beside the entry at position {read.beside} is not what the entry says."

@@ -24,6 +24,7 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Environment, Header, Kind, Picture, Told
 from gateway.core.place import midnight, place
+from gateway.core.text import a_reason
 from gateway.exchange import lists, people
 from gateway.exchange.judge import Authority, Said, complete
 from gateway.exchange.node import new_id
@@ -125,8 +126,7 @@ def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, r
     """The first person proposes what was read. Nothing is kept of what is not proposed. Raises ``Refusal``: DATA_INVALID,
     LIST_INCOMPLETE."""
     partners.lock(connection, live.bundle.iso)
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    a_reason(reason)
     would = _would(connection, read.said, at)
     if not read.said.told or (read.refused and mailed.kind is Kind.LIST):
         return Proposal(None, read, would)
@@ -319,8 +319,7 @@ def _read(environment: Environment, ours: str, live: Live, mailed: Mailed, messa
 
 
 def _located(refusal: Refusal, live: Live, row: int) -> Refusal:
-    heading = live.bundle.sheet.columns.heading_of(refusal.field or "tin")
-    return Refusal(refusal.code, refusal.detail, field=heading, value=refusal.value, line=row, remedy=refusal.remedy)
+    return refusal.but(field=live.bundle.sheet.columns.heading_of(refusal.field or "tin"), line=row)
 
 
 def _would(connection: Connection, said: Said, at: datetime) -> Would:

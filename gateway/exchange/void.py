@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Told
+from gateway.core.text import a_reason
 from gateway.exchange import keys, lists, people
 from gateway.store import journal, partners, sequences, statements
 from gateway.store.live import Live, Partners, folding
@@ -115,8 +116,7 @@ def _propose(
         raise Refusal(Code.NOT_FOUND, f"No partner is known to this gateway by such a {what}.", field=what, value=subject)
     if len(found) > 1:
         raise Refusal(Code.DATA_INVALID, f"It can be of {' or '.join(found)}: say which.", field="partner")
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    a_reason(reason)
     values = {"what": what, "partner": found[0], "subject": subject, "since": since, "reason": reason}
     row = connection.execute(insert(voiding).values(**values, proposed_by=who, proposed=at).returning(voiding)).one()
     said = {"void": row.id, "what": what, "of": subject, "since": since, "who": who, "reason": reason}

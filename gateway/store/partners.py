@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.text import a_reason
 from gateway.store import journal
 from gateway.store.prepared import Prepared
 from gateway.store.tables import activation, bundle, partner
@@ -30,8 +31,7 @@ def activate(connection: Connection, iso: str, digest: str, content: bytes, *, a
 
 def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who: str, reason: str) -> None:
     """Suspends, resumes or retires a partner that has been activated before. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    a_reason(reason)
     row = connection.execute(select(partner.c.digest, partner.c.state).where(partner.c.iso == iso)).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"No partner {iso} has been activated.", remedy="aeo-gateway partner activate")

@@ -224,6 +224,6 @@ KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {
     "statements": ("answers as they were known then", statement, statement.c.received, _length(statement.c.body)),
     "feed": ("answers as they were known then", enterprise_record, enterprise_record.c.recorded, _length(enterprise_record.c.body)),
     "certificates": ("without them nothing is proven", announced, announced.c.since, _length(announced.c.certificate)),
-    "list-parts": ("their lists are not whole yet", listing_part, None, _length(listing_part.c.statements)),
+    "list-parts": ("which messages each list came in", listing_part, None, _length(listing_part.c.statements)),
     "timelines": ("today's answers", operator, None, _length(operator.c.timeline)),
 }

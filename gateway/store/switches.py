@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 from gateway.core.declared import speakable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
+from gateway.core.text import a_reason
 from gateway.store import journal, partners
 from gateway.store.tables import numbered, operator, switch
 
@@ -75,8 +76,7 @@ def turn(
 
 
 def _is_a_reason(reason: str) -> None:
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="reason")
+    a_reason(reason)
     if not reason.translate(_LAYOUT).isprintable():
         raise Refusal(Code.DATA_INVALID, "The reason holds a control character.", field="reason")
 

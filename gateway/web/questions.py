@@ -17,14 +17,14 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from gateway.clearance.answer import Asked
+from gateway.clearance.answer import Asked, unrecognised
 from gateway.clearance.parties import domestic
 from gateway.clearance.then import Then
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
 from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
-from gateway.core.question import Answer, Party, Reason, Verdict
+from gateway.core.question import Answer, Party, Verdict
 from gateway.store.tokens import Caller
 from gateway.web.alike import usual
 from gateway.web.limiter import LARGEST
@@ -40,7 +40,6 @@ TURN = 25
 SUGGESTING = 50
 #: Near misses are for a person to look at: so many unknown codes of one request get them (choice).
 SUGGESTED = 20
-_SUGGEST = (Reason.OPERATOR_UNKNOWN, Reason.CODE_MALFORMED, Reason.NO_ARRANGEMENT)
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -186,11 +185,9 @@ class Suggesting:
 
     async def of(self, answer: Answer) -> list[str]:
         """Known codes one slip away, where nobody knows the code asked about; others then get their turn."""
-        if not self.left or not answer.reasons or answer.reasons[0].code not in _SUGGEST:
-            return []
-        text = answer.code or answer.declared
+        text = unrecognised(answer) if self.left else None
         # The near misses of a text grow with the square of its length, and no code is longer.
-        if len(text) > LONGEST or self._service.limiter.wait(self._caller.id, SUGGESTING):
+        if not text or len(text) > LONGEST or self._service.limiter.wait(self._caller.id, SUGGESTING):
             return []
         self.left -= 1
         found = self._service.answers.near(text)

@@ -39,8 +39,7 @@ def collect(
 
 def _meant(field: str, code: str, levels: tuple[str, ...], said: str) -> str | None:
     if field == "standing":
-        meant = glossary.meanings(code, "standing")
-        by_code = meant[0] if len(meant) == 1 else ""
+        by_code = glossary.one([code], "standing") or ""
         by_text = glossary.stated(said, "standing")
         if said and by_code != by_text:
             # Where code and text disagree, or the text says more than a word, a person reads it.

@@ -32,14 +32,7 @@ class Document:
                 if not str(refusal.code).startswith("schema")
                 else "Ask for a message that its XSD accepts, or for the XSD that goes with it."
             )
-            raise Refusal(
-                refusal.code,
-                f"The {name} message cannot be used: {refusal.detail}",
-                field=refusal.field,
-                value=refusal.value,
-                line=refusal.line,
-                remedy=remedy,
-            ) from None
+            raise refusal.but(detail=f"The {name} message cannot be used: {refusal.detail}", remedy=remedy) from None
         self.notes = list(_instance(original))
         self.root = _clean(original)
         #: The message as it may be exchanged: without comments and xsi attributes.

@@ -94,10 +94,7 @@ class FaceDrafter:
             if self._elsewhere(child):
                 continue
             at = self.document.at(child)
-            verb = None if self._grouped(child) else self.verb(at)
-            if verb:
-                self.propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
-                child.set(f"{_GW}{verb[1]}", verb[2] or "")
+            verb = None if self._grouped(child) else self._answered(child)
             if verb and verb[1] == "any":
                 self._empty(child)
             elif (why := self._unsayable(child, at)) and not verb and child not in self.shape.repeated:
@@ -108,6 +105,14 @@ class FaceDrafter:
     def verb(self, at: str) -> re.Match[str] | None:
         """What a person said of the element at ``at`` as a whole."""
         return _VERB.fullmatch(self.answers.at(at, self.name) or "")
+
+    def _answered(self, element: etree._Element) -> re.Match[str] | None:
+        """Does what a person said of the element as a whole."""
+        at = self.document.at(element)
+        if verb := self.verb(at):
+            self.propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
+            element.set(f"{_GW}{verb[1]}", verb[2] or "")
+        return verb
 
     def _grouped(self, element: etree._Element) -> bool:
         return any(element is group.operator for group in self.shape.groups)
@@ -333,7 +338,7 @@ class FaceDrafter:
             if any(group.child == one for group in self.shape.groups):
                 continue
             child = absent.add(element, declaration, one)
-            if self._answer_whole(child):
+            if self._answered(child):
                 added = True
             elif not self._opened(child, one.declaration, depth):
                 element.remove(child)
@@ -344,15 +349,6 @@ class FaceDrafter:
             if not _said_by(one.declaration.local_name):
                 self._left(element, one.declaration.local_name)
         return added
-
-    def _answer_whole(self, child: etree._Element) -> bool:
-        at = self.document.at(child)
-        verb = self.verb(at)
-        if verb is None:
-            return False
-        self.propose(at, "", verb[0], Sure.ANSWERED, "a person said so")
-        child.set(f"{_GW}{verb[1]}", verb[2] or "")
-        return True
 
     def _opened(self, child: etree._Element, declaration: object, depth: int) -> bool:
         """Whether the element, or something in it, is understood."""
@@ -497,5 +493,4 @@ def _keys(element: etree._Element) -> list[tuple[str, bool]]:
 
 def _said_by(name: str) -> str:
     """The standing an element's name says, if it says one and nothing else."""
-    meant = glossary.meanings(name, "standing")
-    return meant[0] if len(meant) == 1 and not glossary.meanings(name, "statement") else ""
+    return "" if glossary.meanings(name, "statement") else glossary.one([name], "standing") or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gateway.onboarding.draft.model import Draft, Sure
 
@@ -28,14 +28,10 @@ def as_toml(draft: Draft) -> str:
         lines += ["", "[[place]]"] + [f"{name} = {_text(getattr(one, name))}" for name in ("at", "seen", "hole", "sure", "why")]
         lines.append(f"samples = {json.dumps(one.samples)}")
     for name, codes in draft.codes.items():
-        lines += ["", f"[codes.{_text(name) if '.' in name else name}]"] + [
-            f"{_text(code)} = {_text(word)}" for code, word in codes.items()
-        ]
+        lines += _codes(name, codes)
         lines += [f"# {_text(code)} = ?" for code in draft.open_codes.get(name, ())]
         lines += [f"#   the XSD says of {_text(code)}: {text}" for code, text in draft.documented.get(name, {}).items()]
-    for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
-        lines += _table(name, table)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + _tables(draft)) + "\n"
 
 
 def unanswered(text: str) -> int:
@@ -48,16 +44,22 @@ def dialect_toml(draft: Draft, summary: str) -> str:
     """``dialect.toml`` with the code lists that are known."""
     lines = [f"summary = {_text(summary)}"]
     for name, codes in draft.codes.items():
-        lines += ["", f"[codes.{_text(name) if '.' in name else name}]"] + [
-            f"{_text(code)} = {_text(word)}" for code, word in codes.items()
-        ]
-    for name, table in (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens)):
-        lines += _table(name, table)
-    return "\n".join(lines) + "\n"
+        lines += _codes(name, codes)
+    return "\n".join(lines + _tables(draft)) + "\n"
 
 
-def _table(name: str, table: Mapping[str, str]) -> list[str]:
-    return ["", f"[{name}]", *(f"{_text(key)} = {_text(value)}" for key, value in table.items())] if table else []
+def _codes(name: str, codes: Mapping[str, str]) -> list[str]:
+    return ["", f"[codes.{_text(name) if '.' in name else name}]", *_pairs(codes)]
+
+
+def _tables(draft: Draft) -> list[str]:
+    """What both files hold besides, where it holds anything."""
+    tables = (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens))
+    return [line for name, table in tables if table for line in ("", f"[{name}]", *_pairs(table))]
+
+
+def _pairs(table: Mapping[str, str]) -> Iterator[str]:
+    return (f"{_text(key)} = {_text(value)}" for key, value in table.items())
 
 
 def _text(value: str) -> str:

@@ -60,8 +60,7 @@ def said_by(group: etree._Element | None) -> str:
 def _standing(name: str) -> str:
     """``Suspended`` and ``Suspendus`` alike: a group is often called by its plural."""
     singular = " ".join(word.removesuffix("s") for word in glossary.words(name))
-    meant = glossary.meanings(name, "standing") or glossary.meanings(singular, "standing")
-    return meant[0] if len(meant) == 1 else ""
+    return glossary.one([name, singular], "standing") or ""
 
 
 def _above(operators: list[etree._Element]) -> list[etree._Element | None]:

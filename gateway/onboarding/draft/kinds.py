@@ -59,7 +59,7 @@ def propose(
         if kind not in made.samples:
             _serve(kind, made, said, tuple(messages), _called(kind, schema, made))
     if Kind.RESPONSE in made.samples and NOT_FOUND not in made.samples:
-        _not_found(made, said, schema)
+        _not_found(made, said, declared)
     made.served.sort(key=lambda one: _order(one.kind))
     made.proposals = _merged(made.proposals)
     made.specimens = made.specimens | dict(said.specimens)
@@ -107,7 +107,7 @@ def _called(kind: Kind, schema: Schema, made: Draft) -> str:
     return f", though the XSD's {' or '.join(alike)} may be one" if alike else ""
 
 
-def _not_found(made: Draft, said: Answers, schema: Schema) -> None:
+def _not_found(made: Draft, said: Answers, declared: Declared) -> None:
     """Whether a response can say that there is no such operator: with no record in it, where the XSD lets it be so."""
     if said.kinds.get(NOT_FOUND) is not None:
         made.served.append(Served(NOT_FOUND, said.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
@@ -115,7 +115,7 @@ def _not_found(made: Draft, said: Answers, schema: Schema) -> None:
     root = etree.fromstring(made.samples[Kind.RESPONSE])
     record = next((one for one in root.iter() if _EACH in one.attrib), root)
     why = f"no message shows it: how is said that a code belongs to nobody (--sample {NOT_FOUND}=FILE)?"
-    if record is not root and _may_lack(root, record, schema):
+    if record is not root and declared.optional(record):
         made.served.append(
             Served(
                 NOT_FOUND, str(Kind.RESPONSE), Sure.LIKELY, "the XSD lets a response hold no operator, and that is how it is said"
@@ -123,11 +123,6 @@ def _not_found(made: Draft, said: Answers, schema: Schema) -> None:
         )
     else:
         made.served.append(Served(NOT_FOUND, "", Sure.QUESTION, why))
-
-
-def _may_lack(root: etree._Element, record: etree._Element, schema: Schema) -> bool:
-    declared = Declared(schema)
-    return declared.optional(record)
 
 
 def _order(name: str) -> tuple[int, str]:

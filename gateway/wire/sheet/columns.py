@@ -227,12 +227,12 @@ class Columns:
             if "tin" not in record or "standing" not in record:
                 raise Refusal(Code.FIELD_MISSING, f"The {'standing' if 'tin' in record else 'code'} is missing.")
         except Refusal as refusal:
-            return (_at(refusal, refusal.field, refusal.value, line),)
+            return (refusal.but(line=line),)
         return Statement(**record)
 
     def _refused(self, error: Exception, heading: str, cell: object, line: int) -> Refusal:
         if isinstance(error, Refusal):
-            return _at(error, heading, cell, line)
+            return error.but(field=heading, value=None if cell is None else str(cell), line=line)
         if isinstance(error, LookupError):
             known = ", ".join(self._by_heading[plain(heading)].codes)
             return Refusal(
@@ -283,17 +283,6 @@ class Columns:
             key = template.keys[0]
             code = Code.CODE_UNKNOWN if isinstance(error, LookupError) else Code.FIELD_INVALID
             raise Refusal(code, f"The column {column.heading!r} cannot say it.", field=key, value=str(said.get(key))) from None
-
-
-def _at(refusal: Refusal, field: str | None, value: object, line: int) -> Refusal:
-    return Refusal(
-        refusal.code,
-        refusal.detail,
-        field=field,
-        value=None if value is None else str(value),
-        line=line,
-        remedy=refusal.remedy,
-    )
 
 
 _REQUIRED = {"tin": "{tin}", "standing": "{standing|standing}"}
