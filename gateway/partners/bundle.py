@@ -199,7 +199,8 @@ def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
     unread = {_place(fault.key) for fault in faults}
     whole = {place.partition(".")[0] for place in unread}
     terms = raw["terms"] if isinstance(raw.get("terms"), dict) else {}
-    read = {key: value for key, value in terms.items() if f"terms.{key}" not in unread}
-    mended = _STAND_INS | {key: value for key, value in raw.items() if key not in whole}
+    # Only keys that there are: a fault about one with a dot in it reads like a fault below another.
+    read = {key: value for key, value in terms.items() if key in Terms.model_fields and f"terms.{key}" not in unread}
+    mended = _STAND_INS | {key: value for key, value in raw.items() if key in PartnerFile.model_fields and key not in whole}
     mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | read
     return PartnerFile.model_validate_json(canonical(mended))

@@ -92,6 +92,15 @@ def test_what_is_no_bundle(content: bytes) -> None:
         open_bundle(content)
 
 
+@pytest.mark.parametrize("where", [(), ("terms",)])
+def test_a_key_with_a_dot_is_a_fault_like_any_other(where: tuple[str, ...]) -> None:
+    raw = copy.deepcopy(RAW)
+    (raw["terms"] if where else raw)["x.y"] = None
+    with pytest.raises(PartnerFaults) as caught:
+        _bundle(raw)
+    assert [fault.key for fault in caught.value.faults] == [".".join((*where, "x.y"))]
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.dates() | st.text(max_size=5) | st.just("2024-06-01") | st.just("^A+$"),
     lambda inner: (
