@@ -12,22 +12,28 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.exchange import announce, keeper, production, receive, retention, sealer, watch
-from gateway.exchange.courier import Courier
-from gateway.exchange.follower import Follower
-from gateway.exchange.node import Node, Signing
+from gateway.exchange.certificates import announce
+from gateway.exchange.deliver.courier import Courier
+from gateway.exchange.receive import receive
+from gateway.exchange.receive.worker import Large
+from gateway.journal import sealer
 from gateway.net import Guard
+from gateway.node.node import Node
+from gateway.node.signing import Signing
+from gateway.operate import expiry, preflight, retention
 from gateway.partners import load_all
+from gateway.running import calendar
+from gateway.running.follower import Follower
 from gateway.settings import Settings
 from gateway.store import partners as stored
+from gateway.store.active import Partners
 from gateway.store.database import Database, Writer
-from gateway.store.live import Partners
 from gateway.trust.allowed import Rules
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 from gateway.trust.refresh import keep_fresh
 from gateway.trust.revocation import Revocation, guarded_fetch
-from gateway.web.api import Service
+from gateway.web.site import Service
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +66,11 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     database = Database(settings.database_url)
     database.migrate()
     if real:
-        production.check(database, settings, clock())
+        preflight.check(database, settings, clock())
     signing = Signing(KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=real)
     index = Index(settings.current_within)
     guard = Guard(private_addresses=settings.private_addresses)
-    revocation = Revocation(watch.shelf(settings), guarded_fetch(guard))
+    revocation = Revocation(expiry.shelf(settings), guarded_fetch(guard))
     trust = TrustStore({}, revocation, Rules(production=real))
     node = Node(settings, database, Writer(database), Partners(), trust, signing, clock, revocation=revocation)
     answers = Answers(node.partners, index, clock)
@@ -83,10 +89,12 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
 async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[None]:
     """Everything that goes on in the background while a node serves; it ends in order when the block does."""
     node = gateway.node
+    if node.large is None:
+        node.large = Large(node.settings)
     resumed = await receive.resume(node)
     if resumed:
         log.info("%d messages whose intake was interrupted were judged again", resumed)
-    work = [sealer.run(node), gateway.follower.run(), keeper.run(node), announce.run(node), watch.run(node), retention.run(node)]
+    work = [sealer.run(node), gateway.follower.run(), calendar.run(node), announce.run(node), expiry.run(node), retention.run(node)]
     if node.revocation is not None:
         work.append(keep_fresh(node.revocation, node.trust, node.clock))
     if courier:

@@ -25,9 +25,9 @@ from gateway.core.declared import Registry, near, resolve
 from gateway.core.eligibility import decide
 from gateway.core.history import Timeline
 from gateway.core.question import Answer, Currency, Party, Question, Reason, Switches
-from gateway.exchange.lists import last_complete
 from gateway.store import switches
-from gateway.store.live import Partners
+from gateway.store.active import Partners
+from gateway.store.listings import last_complete
 
 NEVER = Currency()
 

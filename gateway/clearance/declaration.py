@@ -30,9 +30,10 @@ from typing import NamedTuple
 import msgspec
 from lxml import etree
 
-from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
+from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.declared import spellings
 from gateway.core.errors import Code, Refusal
+from gateway.core.home import HOME_ZONE
 from gateway.wire.xml import Limits, parse
 
 #: Far above any real one: the largest of 867 published samples holds 54 KB.

@@ -15,8 +15,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Code
+from gateway.core.home import HOME_ZONE
 
 MISSING = "…"
 

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from gateway.clearance.answer import unrecognised
-from gateway.clearance.then import Then
+from gateway.clearance.as_known import Then
 from gateway.clearance.wording import Language, say, span, when, word
 from gateway.cli.common import console, escape
 from gateway.core.question import Answer, Decision, Granted, Verdict, Why

@@ -17,7 +17,7 @@ from rich.padding import Padding
 
 from gateway.cli.common import escape
 from gateway.cli.processes import Ready, set_up
-from gateway.core.arrangement import HOME_ZONE
+from gateway.core.home import HOME_ZONE
 from gateway.settings import ROOT, Settings
 
 SANDBOX = ROOT / "gateway" / "sandbox"

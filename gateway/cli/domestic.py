@@ -18,13 +18,14 @@ from gateway.cli.common import Json, console, errors, escape, print_json, settin
 from gateway.cli.tables import Table
 from gateway.core.model import Environment
 from gateway.domestic.readfile import Row, read, write_report
-from gateway.exchange import known, tell
-from gateway.exchange.say import day_of
-from gateway.exchange.tell import Report
+from gateway.exchange.tell import feed
+from gateway.exchange.tell.feed import Report
+from gateway.node.context import day_of
 from gateway.settings import Settings
+from gateway.store.active import Partners
+from gateway.store.bulk import chunks
 from gateway.store.database import Database
-from gateway.store.live import Partners
-from gateway.store.statements import chunks
+from gateway.views import enterprises
 
 app = typer.Typer(
     no_args_is_help=True, help="Chinese enterprises: the feed of the credit management system, and what follows from it."
@@ -92,9 +93,9 @@ def _take(rows: list[Row], *, quiet: bool) -> Report:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with opened() as desk, Progress(*columns, console=errors, disable=quiet) as progress:
         task = progress.add_task("taking rows in", total=len(rows))
-        for batch in chunks(rows, tell.AT_ONCE):
+        for batch in chunks(rows, feed.AT_ONCE):
             with desk.database.write.begin() as connection:
-                done.add(tell.take(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
+                done.add(feed.take(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
             progress.advance(task, len(batch))
     return done
 
@@ -125,7 +126,7 @@ def _print_report(done: Report, refused: Path) -> None:
 def show(identity: Identity, as_json: Json = False) -> None:
     """How an enterprise stands today, and every dated step of its tier, measures and consent."""
     with opened() as desk, desk.database.reading() as connection:
-        found = known.stands(connection, identity, day_of(utc_now()))
+        found = enterprises.stands(connection, identity, day_of(utc_now()))
     if as_json:
         print_json(found)
         return
@@ -153,7 +154,7 @@ def deadlines(
 ) -> None:
     """Rectifications that run out, re-certifications that are due; what is overdue first."""
     with opened() as desk, desk.database.reading() as connection:
-        found = known.deadlines(connection, day_of(utc_now()), timedelta(days=within))
+        found = enterprises.deadlines(connection, day_of(utc_now()), timedelta(days=within))
     if as_json:
         print_json(found)
         return
@@ -171,7 +172,7 @@ def deadlines(
 def held(as_json: Json = False) -> None:
     """Records that no rule foresaw and whose gains wait for a person."""
     with opened() as desk, desk.database.reading() as connection:
-        found = tell.waiting(connection)
+        found = feed.waiting(connection)
     if as_json:
         print_json(found)
         return
@@ -190,7 +191,7 @@ def held(as_json: Json = False) -> None:
 def confirm(number: Annotated[int, typer.Argument(help="The record's number, as `aeo-gateway domestic held` shows it.")]) -> None:
     """Let a held record's gains through: they hold from now on, and are told."""
     with opened() as desk, desk.database.write.begin() as connection:
-        done = tell.let_through(connection, desk, number, who=getpass.getuser(), at=utc_now())
+        done = feed.let_through(connection, desk, number, who=getpass.getuser(), at=utc_now())
     partners = ", ".join(sorted(done.queued)) or "nobody"
     console.print(f"{done.uscc}: its gains hold. News queued for {partners}.", highlight=False)
 
@@ -198,7 +199,7 @@ def confirm(number: Annotated[int, typer.Argument(help="The record's number, as 
 def told(identity: Identity, as_json: Json = False) -> None:
     """What each partner was last told of a Chinese enterprise: since when, proven by which receipt, accepted by which result."""
     with opened() as desk, desk.database.reading() as connection:
-        found = known.told(connection, identity)
+        found = enterprises.told(connection, identity)
     if as_json:
         print_json(found)
         return

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import Json, console, escape, print_json, settings
-from gateway.exchange import evidence, proof
+from gateway.journal import evidence, proof
 from gateway.store.database import Database
 
 app = typer.Typer(

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
-from gateway.exchange import audit
+from gateway.journal import audit
 from gateway.store.database import Database
 from gateway.store.tables import entry
 from gateway.trust.keys import KeyRing

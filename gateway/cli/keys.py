@@ -12,9 +12,9 @@ from gateway.cli.common import Json, changing, console, moment, print_json, sett
 from gateway.cli.show import known
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
-from gateway.exchange import announce
-from gateway.exchange.say import connected
-from gateway.store.live import Partners
+from gateway.exchange.certificates import announce
+from gateway.node.context import connected
+from gateway.store.active import Partners
 from gateway.trust import rollover
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, create_token_key
 from gateway.trust.pkcs11 import Token

@@ -13,7 +13,10 @@ from gateway.cli.common import Json, console, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
-from gateway.exchange import lists, say
+from gateway.exchange.lists import review
+from gateway.exchange.tell import compose
+from gateway.node import context
+from gateway.store import listings
 
 app = typer.Typer(no_args_is_help=True, help="Partners' lists that would change too much at once, and so wait for a person.")
 
@@ -25,7 +28,7 @@ Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 def held(as_json: Json = False) -> None:
     """Every list that waits: what it would grant and omit. The losses it states hold already."""
     with opened() as desk, desk.database.reading() as connection:
-        rows = lists.held(connection)
+        rows = listings.held(connection)
     if as_json:
         print_json(rows)
         return
@@ -41,20 +44,20 @@ def held(as_json: Json = False) -> None:
 @app.command()
 def release(number: Number, reason: Reason) -> None:
     """Let a held list count: its grants grant, and whom it omits is delisted."""
-    _decide(lists.release, number, reason)
+    _decide(review.release, number, reason)
     console.print(f"List {number} counts. Every node follows within a second.", highlight=False)
 
 
 @app.command()
 def drop(number: Number, reason: Reason) -> None:
     """Set a held list aside: what it would grant or omit never counts; the losses it states stay."""
-    _decide(lists.drop, number, reason)
+    _decide(review.drop, number, reason)
     console.print(f"List {number} is set aside.", highlight=False)
 
 
 def _decide(decide: Callable[..., Any], number: int, reason: str) -> None:
     with opened() as desk, desk.database.write.begin() as connection:
-        partner = next((one.partner for one in lists.held(connection) if one.id == number), None)
+        partner = next((one.partner for one in listings.held(connection) if one.id == number), None)
         if partner is None:
             raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
         decide(connection, desk.partners.get(partner), number, who=getpass.getuser(), reason=reason, at=utc_now())
@@ -67,11 +70,11 @@ def ask(code: Annotated[str, typer.Argument(help="A partner's code, as issued.")
         if arrangement is None:
             raise Refusal(Code.NOT_FOUND, f"No partner has codes like {code}.", remedy="aeo-gateway partner list")
         live = desk.partners.get(arrangement.iso)
-        if not say.connected(live):
+        if not context.connected(live):
             remedy = f"aeo-gateway partner check {arrangement.iso}"
             raise Refusal(Code.DATA_INVALID, f"{arrangement.iso} is not connected, so nothing can be asked.", remedy=remedy)
         with desk.database.write.begin() as connection:
-            message_id = say.ask(connection, desk, live, code, utc_now())
+            message_id = compose.ask(connection, desk, live, code, utc_now())
     if as_json:
         print_json({"message": message_id, "partner": arrangement.iso})
         return

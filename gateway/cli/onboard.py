@@ -16,7 +16,7 @@ from gateway.onboarding import activation
 from gateway.onboarding import diff as words
 from gateway.onboarding import kit as kits
 from gateway.onboarding.check import check as look
-from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal import Rehearsal, rehearse_against, report
 from gateway.onboarding.rehearsal import rehearse as walk
 from gateway.partners import Bundle, load_all, load_one, open_bundle, open_law

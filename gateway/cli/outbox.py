@@ -13,8 +13,8 @@ from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
-from gateway.exchange import resend as sending
-from gateway.store import outbox
+from gateway.exchange.deliver import resend as sending
+from gateway.store import circuits, outbox
 from gateway.store.database import Database
 from gateway.store.tables import outbox as table
 
@@ -42,7 +42,7 @@ def listed(
         with database.reading() as connection:
             columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")
             rows = [{name: getattr(row, name) for name in columns} for row in connection.execute(query)]
-            lines = outbox.lines(connection)
+            lines = circuits.broken(connection)
     finally:
         database.close()
     if json:

@@ -13,14 +13,15 @@ from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.tables import Table
-from gateway.core.arrangement import HOME_ZONE, Dated
 from gateway.core.errors import Code, Refusal
-from gateway.exchange.lists import last_complete
-from gateway.onboarding.words import TERMS, steps
+from gateway.core.home import HOME_ZONE
+from gateway.core.terms import Dated
+from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import load_all
-from gateway.store import outbox
+from gateway.store import sent
+from gateway.store.active import Live, Partners
 from gateway.store.database import Database
-from gateway.store.live import Live, Partners
+from gateway.store.listings import last_complete
 
 app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
 
@@ -48,7 +49,7 @@ def _live() -> tuple[dict[str, Live], dict[str, str]]:
 
 
 def _health(connection: Connection, partners: Partners) -> dict[str, str]:
-    depth = outbox.depth(connection)
+    depth = sent.depth(connection)
     lists = last_complete(connection)
     now = wiring.utc_now()
     said = {}

@@ -12,17 +12,17 @@ from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
-from gateway.exchange import growth
-from gateway.exchange import retention as putting_away
-from gateway.exchange.growth import Line, Overview
-from gateway.store import retention, shelves
+from gateway.operate import growth
+from gateway.operate import retention as putting_away
+from gateway.operate.growth import Line, Overview
+from gateway.store import retention, retention_classes
 
 app = typer.Typer(
     no_args_is_help=True,
     help="How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
 )
 
-Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(shelves.BY_NAME)}.")]
+Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(retention_classes.BY_NAME)}.")]
 Because = Annotated[str, typer.Option(help="The rule or decision that says so; the journal keeps it.")]
 
 
@@ -37,7 +37,7 @@ def show(as_json: Json = False) -> None:
         return
     console.print(_kept(found), "", _growing(found), "", sep="\n")
     console.print(_summary(found), highlight=False)
-    names = ", ".join(shelf.name for shelf in shelves.SHELVES if shelf.asked)
+    names = ", ".join(shelf.name for shelf in retention_classes.SHELVES if shelf.asked)
     console.print(
         f"Of {names} nothing goes within {asked.days} days: a partner may still send, or ask, again. What is open never goes.",
         highlight=False,
@@ -63,7 +63,7 @@ def _kept(found: Overview) -> Table:
 def _why(line: Line) -> str:
     if line.rule is not None:
         return escape(f"{line.rule.days} days: {line.rule.because}")
-    return f"always: {line.purpose}" if line.shelf in shelves.KEPT else "no rule, so kept"
+    return f"always: {line.purpose}" if line.shelf in retention_classes.KEPT else "no rule, so kept"
 
 
 def _growing(found: Overview) -> Table:
@@ -132,7 +132,7 @@ def run(
             rules = retention.rules(connection)
         if shelf is not None and retention.shelf_of(shelf).name not in rules:
             raise Refusal(Code.NOT_FOUND, f"The shelf {shelf!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
-        for one in shelves.SHELVES:
+        for one in retention_classes.SHELVES:
             rule = rules.get(one.name)
             if rule is None or shelf not in (None, one.name):
                 continue

@@ -22,9 +22,9 @@ from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.web import logs
-from gateway.web.api import create_app, settle
-from gateway.web.server import Server
+from gateway.web.http import logs
+from gateway.web.http.server import Server
+from gateway.web.site import create_app, settle
 from gateway.wire.algorithms import VerifyKey
 from gateway.wire.certificate import from_pem
 

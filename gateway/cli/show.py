@@ -14,19 +14,20 @@ from sqlalchemy import Connection
 
 from gateway.app import utc_now
 from gateway.clearance.answer import Asked
+from gateway.clearance.as_known import Then
 from gateway.clearance.declaration import read_declaration
-from gateway.clearance.then import Then
+from gateway.clearance.render import render
 from gateway.clearance.wording import Language, say, word
 from gateway.cli.answer import show, suggestions
 from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
 from gateway.cli.tables import Table
-from gateway.core.arrangement import HOME_ZONE, Direction, Mode, Role
+from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
-from gateway.store import messages as stored
+from gateway.core.home import HOME_ZONE
 from gateway.store import statements
+from gateway.store.active import Partners
 from gateway.store.database import Database
-from gateway.store.live import Partners
-from gateway.web.render import render
+from gateway.views.messages import listed, shown
 
 messages = typer.Typer(no_args_is_help=True, help="What came and what was sent.")
 operators = typer.Typer(no_args_is_help=True, help="What partners said of an operator.")
@@ -153,7 +154,7 @@ def list_(
 ) -> None:
     """The latest messages both ways, newest first; refused ones are among them."""
     with known() as (connection, _):
-        rows = stored.listed(connection, partner=partner.upper() if partner else None, most=most)
+        rows = listed(connection, partner=partner.upper() if partner else None, most=most)
     if as_json:
         print_json(rows)
         return
@@ -177,7 +178,7 @@ def list_(
 def show_message(message_id: str, as_json: Json = False) -> None:
     """One message whole: what is known of it, its XML, and the answer that stands for it."""
     with known() as (connection, _):
-        found = stored.shown(connection, message_id)
+        found = shown(connection, message_id)
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"There is no message {message_id}.", remedy="aeo-gateway message list")
     if as_json:

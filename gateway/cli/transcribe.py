@@ -17,11 +17,12 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.core.text import visible
 from gateway.domestic.readfile import write_report
-from gateway.exchange import transcript as ours
-from gateway.exchange import transcription
-from gateway.exchange.transcription import Mailed, Proposal, Transcription, Would
+from gateway.exchange.offline import inbound
+from gateway.exchange.offline import outbound as ours
+from gateway.exchange.offline.inbound import Proposal, Transcription, Would
+from gateway.exchange.offline.read import Mailed, moment, read
 from gateway.onboarding.columns import draft
-from gateway.store.live import Live
+from gateway.store.active import Live
 from gateway.wire.sheet import Unmapped
 
 As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
@@ -54,16 +55,16 @@ def transcribe(
             file=file.name,
             body=file.read_bytes(),
             kind=Kind.UPDATE if update else Kind.LIST,
-            as_of=transcription.moment(as_of, live.arrangement, scope),
+            as_of=moment(as_of, live.arrangement, scope),
             scope=scope,
         )
         try:
-            read = transcription.read(desk, live, mailed, utc_now())
+            found = read(desk, live, mailed, utc_now())
         except Unmapped as unmapped:
             _tell_draft(desk, live, unmapped, quiet=as_json)
             raise
         with desk.database.write.begin() as connection:
-            done = transcription.propose(connection, live, mailed, read, reason=reason, who=acting(person), at=utc_now())
+            done = inbound.propose(connection, live, mailed, found, reason=reason, who=acting(person), at=utc_now())
     refused = done.read.refused
     listed = report or file.with_name(f"{file.stem}.refused.csv")
     if refused:
@@ -82,11 +83,11 @@ def transcribed(
 ) -> None:
     """Every spreadsheet transcribed, or proposed to be, the newest first; with a number, what confirming it would do."""
     with opened() as desk, desk.database.reading() as connection:
-        rows = transcription.recorded(connection) if number is None else [transcription.find(connection, number)]
+        rows = inbound.recorded(connection) if number is None else [inbound.find(connection, number)]
         waits = number is not None and rows[0].state == "proposed"
-        would = transcription.would(connection, desk, rows[0], utc_now()) if waits else None
+        would = inbound.would(connection, desk, rows[0], utc_now()) if waits else None
         if number is not None and to is not None:
-            _put(to, transcription.kept(connection, rows[0]))
+            _put(to, inbound.kept(connection, rows[0]))
     if as_json:
         print_json(rows if number is None else {"transcription": rows[0], "would": would})
         return
@@ -118,9 +119,9 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
     """The second person: the spreadsheet counts from now on, and every answer that rests on it says that it was transcribed."""
     with opened() as desk:
         with desk.database.reading() as connection:  # a large file takes a while to read, and nobody is to wait for that
-            read = transcription.again(connection, desk, transcription.waiting(connection, number))
+            read = inbound.again(connection, desk, inbound.waiting(connection, number))
         with desk.database.write.begin() as connection:
-            done = transcription.confirm(connection, number, read, who=acting(person), at=utc_now())
+            done = inbound.confirm(connection, number, read, who=acting(person), at=utc_now())
     one = done.transcription
     if as_json:
         print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.timelines)})
@@ -135,7 +136,7 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
 def discard(number: Number, reason: Reason, person: As = None) -> None:
     """Set a proposed spreadsheet aside: it never counts. (What was confirmed is annulled by `aeo-gateway void`.)"""
     with opened() as desk, desk.database.write.begin() as connection:
-        transcription.discard(connection, number, reason=reason, who=acting(person), at=utc_now())
+        inbound.discard(connection, number, reason=reason, who=acting(person), at=utc_now())
     console.print(f"Number {number} is set aside.", highlight=False)
 
 

@@ -22,7 +22,7 @@ from gateway.store import tokens
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.web.api import create_app
+from gateway.web.site import create_app
 
 WHO = "a rehearsal"
 #: Long enough that nobody is warned of its end.

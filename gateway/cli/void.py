@@ -15,7 +15,7 @@ from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Reach
-from gateway.store.live import Partners
+from gateway.store.active import Partners
 
 app = typer.Typer(
     no_args_is_help=True,

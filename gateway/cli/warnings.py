@@ -8,15 +8,15 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
-from gateway.exchange import watch
-from gateway.trust import expiry
+from gateway.operate import expiry
+from gateway.trust import endings
 
 
 def warnings(as_json: Json = False) -> None:
     """Certificates of ours and of partners, authorities, revocation lists and announcements that end within 60 days, soonest first."""
     now = utc_now()
     with opened() as desk, desk.database.reading() as connection:
-        found = expiry.alerts(watch.endings(connection, desk, watch.shelf(desk.settings).all(), now), now)
+        found = endings.alerts(expiry.watched(connection, desk, expiry.shelf(desk.settings).all(), now), now)
     if as_json:
         print_json([_said(one) for one in found])
         return
@@ -32,7 +32,7 @@ def warnings(as_json: Json = False) -> None:
     console.print(table if found else "Nothing ends within 60 days.")
 
 
-def _said(alert: expiry.Alert) -> dict[str, object]:
+def _said(alert: endings.Alert) -> dict[str, object]:
     one = alert.ending
     return {
         "kind": one.kind,

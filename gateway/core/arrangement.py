@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from importlib import import_module
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-T = TypeVar("T")
-
-#: Declared days are days in China (SEMANTICS: The question).
-HOME_ZONE = ZoneInfo("Asia/Shanghai")
+from gateway.core.home import Tier
+from gateway.core.terms import Term, Words
 
 
 class Direction(StrEnum):
@@ -71,66 +69,6 @@ class Measure(StrEnum):
         if self is Measure.R:
             return Scope.EVENT
         return Scope.OPERATOR if self in (Measure.L, Measure.S) else Scope.DECLARATION
-
-
-class Tier(StrEnum):
-    """China's own credit tiers: three under Order 251 (2021-11-01), five under Order 282 (2026-04-01)."""
-
-    ADVANCED = "advanced-certified"
-    CERTIFIED = "certified"
-    GENERAL = "general-compliance"
-    REGULAR = "regular"
-    DISCREDITED = "discredited"
-    SERIOUSLY_DISCREDITED = "seriously-discredited"
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """How we know. ``source`` is present for a fact, and only there. ``note`` is for people."""
-
-    kind: Literal["fact", "unknown", "setting"]
-    source: str | None = None
-    note: str | None = None
-
-
-UNSTATED = Provenance("unknown", note="nothing is stated for this date")
-
-
-@dataclass(frozen=True, slots=True)
-class Dated(Generic[T]):
-    """A value from ``since`` on (that day included, in China's calendar) until the next step. ``None`` as value: unknown."""
-
-    since: date
-    value: T | None
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class Term(Generic[T]):
-    """A value over time; steps ascend by ``since`` without repeats (the loader checks)."""
-
-    steps: tuple[Dated[T], ...] = ()
-
-    def on(self, day: date) -> Dated[T]:
-        """The step in force on ``day``; before the first step nothing is known, which is not the same as no."""
-        found: Dated[T] = Dated(date.min, None, UNSTATED)
-        for step in self.steps:
-            if step.since > day:
-                break
-            found = step
-        return found
-
-    def changes_after(self, day: date) -> date | None:
-        """The first day after ``day`` on which this term steps, or None."""
-        return next((step.since for step in self.steps if step.since > day), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One phrase for people, in English and Simplified Chinese."""
-
-    en: str
-    zh: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
-from gateway.core.arrangement import Direction, Mode, Provenance, Role, Tier
+from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.day import Day
 from gateway.core.declared import Declared
 from gateway.core.history import ALWAYS, Authorisation, Timeline
+from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Currency, Disruption, Party, Reason, Stop, Why
+from gateway.core.terms import Provenance
 
 EVERY_MODE = frozenset(Mode)
 _NATURAL = {Direction.IMPORT: Role.CONSIGNOR, Direction.EXPORT: Role.CONSIGNEE}

@@ -9,9 +9,11 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gateway.core.arrangement import HOME_ZONE, Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Scope, Term, Tier
+from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, Mode, Scope
 from gateway.core.history import midnight
+from gateway.core.home import HOME_ZONE, Tier
 from gateway.core.question import Granted
+from gateway.core.terms import Dated, Term
 
 T = TypeVar("T")
 

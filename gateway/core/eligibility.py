@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from gateway.core import checks
-from gateway.core.arrangement import HOME_ZONE, Arrangement, Direction, Law, Role
+from gateway.core.arrangement import Arrangement, Direction, Law, Role
 from gateway.core.day import Day, home_day, terms_of
 from gateway.core.declared import Declared, spellings
 from gateway.core.history import Authorisation, Timeline, midnight
+from gateway.core.home import HOME_ZONE
 from gateway.core.question import (
     Answer,
     Caution,

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.core.arrangement import Direction, Measure, Mode, Role, Scope, Tier
+from gateway.core.arrangement import Direction, Measure, Mode, Role, Scope
+from gateway.core.home import Tier
 
 
 class Verdict(StrEnum):

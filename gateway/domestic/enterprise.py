@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from gateway.core.arrangement import Tier
+from gateway.core.home import Tier
 from gateway.domestic.rules import Ground, MeasureStatus, order_on
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.arrangement import Arrangement, Tier
+from gateway.core.arrangement import Arrangement
+from gateway.core.home import Tier
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.rules import FIRST_DAY, RULES, MeasureStatus

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from stdnum.cn import uscc as stdnum_uscc
 
-from gateway.core.arrangement import Tier
 from gateway.core.errors import Code, Refusal
+from gateway.core.home import Tier
 from gateway.domestic.enterprise import EVERY_PARTNER
 from gateway.domestic.rules import FIRST_DAY, Ground, MeasureStatus, order_on
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.core.arrangement import Tier
 from gateway.core.errors import Code, Refusal
+from gateway.core.home import Tier
 
 
 class MeasureStatus(StrEnum):

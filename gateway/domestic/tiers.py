@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.arrangement import Tier
+from gateway.core.home import Tier
 from gateway.domestic.enterprise import Enterprise, Step, at, last_step
 from gateway.domestic.record import Record
 from gateway.domestic.rules import RULES, Ground, MeasureStatus, Transition, order_on, years_after

@@ -21,14 +21,16 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from gateway.core import four_eyes
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Told
 from gateway.core.text import a_reason
-from gateway.exchange import keys, lists, people
+from gateway.exchange.certificates import partner as keys
+from gateway.exchange.lists import weigh
 from gateway.store import journal, partners, sequences, statements
-from gateway.store.live import Live, Partners, folding
-from gateway.store.statements import chunks
+from gateway.store.active import Live, Partners, folding
+from gateway.store.bulk import chunks
 from gateway.store.tables import announced, listing, listing_part, message, numbered, voiding, withdrawn
 
 What = Literal["message", "certificate"]
@@ -132,7 +134,7 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
     one = _found(connection, identity)  # as it is now that nobody else can confirm it
     if one.confirmed is not None:
         raise Refusal(Code.DATA_INVALID, f"Number {identity} was confirmed by {one.confirmed_by} already.")
-    people.second(who, one.proposed_by)
+    four_eyes.second(who, one.proposed_by)
     gone = reach(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
     sequences.recount(connection, iso)  # 4
@@ -191,7 +193,7 @@ def _annul(connection: Connection, arrangement: Arrangement, messages: Iterable[
     there = {(one.statement.tin, one.message_id) for one in standing if one.derived}
     late = {
         (one.statement.tin, one.message_id): msgspec.structs.replace(one, received=at)  # known from now on, and not before
-        for one in lists.omitted_since(connection, arrangement, standing)
+        for one in weigh.omitted_since(connection, arrangement, standing)
     }
     missed = [one for place, one in late.items() if place not in there]
     statements.record(connection, iso, missed)

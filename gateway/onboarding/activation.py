@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from gateway.core.errors import Code, Refusal
-from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal import Rehearsal
 from gateway.partners import Bundle
 from gateway.settings import Settings

@@ -8,20 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Refusal
+from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
-from gateway.onboarding import examples, reach
+from gateway.onboarding import connectivity, examples
 from gateway.onboarding.draft.files import unanswered
-from gateway.onboarding.point import Checked, Mark, Point
-from gateway.onboarding.words import TERMS
+from gateway.onboarding.finding import Checked, Mark, Point
+from gateway.onboarding.terms import TERMS
 from gateway.partners import Bundle, PartnerFaults, load_one
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
 from gateway.sandbox.box import SIGNATORY
-from gateway.sandbox.speech import STATING, Speech
-from gateway.wire.sample import Dialect, Reading
+from gateway.sandbox.messages import STATING, Speech
+from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.schema import survives
 from gateway.wire.xml import parse
 
@@ -42,8 +42,8 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
     points += _terms(bundle, now)
     for spoken in sorted(bundle.dialects):
         points += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
-    points += reach.certificates(bundle, now, production=production)
-    points += reach.endpoint(bundle, online=online)
+    points += connectivity.certificates(bundle, now, production=production)
+    points += connectivity.endpoint(bundle, online=online)
     return Checked(bundle.iso, bundle.digest, tuple(points))
 
 

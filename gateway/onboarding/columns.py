@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from gateway.onboarding import glossary
-from gateway.wire.sample.language import DAYS
+from gateway.wire.dialect.template import DAYS
 
 
 def draft(headings: Iterable[str], levels: Iterable[str]) -> str:

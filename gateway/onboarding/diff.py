@@ -13,7 +13,7 @@ from gateway.core.declared import Declared
 from gateway.core.eligibility import decide
 from gateway.core.history import unpack
 from gateway.core.question import Currency, Question, Switches
-from gateway.onboarding.words import TERMS, Said, steps
+from gateway.onboarding.terms import TERMS, Said, steps
 from gateway.partners import Bundle
 
 _NOBODY = Switches()

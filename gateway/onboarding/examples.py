@@ -12,8 +12,8 @@ import msgspec
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Statement
-from gateway.onboarding.point import Mark, Point
-from gateway.wire.sample import Dialect, DialectFaults, Reading, load_dialect
+from gateway.onboarding.finding import Mark, Point
+from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_dialect
 from gateway.wire.xml import parse
 
 

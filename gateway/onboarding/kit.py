@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
 from gateway.domestic.projection import code_prefix
-from gateway.onboarding.words import TERMS, steps
+from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import Bundle
 from gateway.sandbox.box import Box
 from gateway.settings import ROOT

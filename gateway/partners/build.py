@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.core.arrangement import Arrangement, Binding, Dated, Law, MeasureWords, Member, Provenance, Term, Words
+from gateway.core.arrangement import Arrangement, Binding, Law, MeasureWords, Member
+from gateway.core.terms import Dated, Provenance, Term, Words
 from gateway.partners.shape import LawFile, MemberShape, PartnerFile, SiteFile, Step, Terms, WordsShape
 
 Sources = Mapping[str, str]

@@ -16,12 +16,13 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
-from gateway.partners import build, check, sheets, speech
+from gateway.partners import build, check, sheets
+from gateway.partners import dialects as speech
 from gateway.partners.canonical import canonical
+from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
 from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, Terms
-from gateway.partners.speech import Files
-from gateway.wire.sample import Dialect
+from gateway.wire.dialect import Dialect
 from gateway.wire.sheet import Sheet
 
 Raw = dict[str, Any]

@@ -12,7 +12,7 @@ from gateway.core.model import OPTIONAL_FIELDS, Kind
 from gateway.partners.pattern import width_of
 from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteTerms, Step
 from gateway.wire.algorithms import ALGORITHMS
-from gateway.wire.sample import Dialect
+from gateway.wire.dialect import Dialect
 
 Steps = tuple[Step[Any], ...]
 

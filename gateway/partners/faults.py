@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gateway.wire.sample.faults import Fault
+from gateway.wire.dialect.faults import Fault
 
 __all__ = ["Fault", "PartnerFaults", "dotted", "from_validation", "wrong"]
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Law
 from gateway.partners.bundle import Bundle, Draft, read_law
+from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults
-from gateway.partners.speech import Files
 from gateway.wire.certificate import from_pem
 
 #: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.

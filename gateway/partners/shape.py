@@ -23,7 +23,8 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, Mode, Scope, Tier
+from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, Mode, Scope
+from gateway.core.home import Tier
 from gateway.core.model import OPTIONAL_FIELDS
 from gateway.partners.faults import wrong
 from gateway.partners.pattern import width_of

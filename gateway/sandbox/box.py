@@ -15,15 +15,15 @@ from uuid import uuid4
 
 import msgspec
 
-from gateway.core.arrangement import HOME_ZONE
 from gateway.core.errors import Code, Refusal
+from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Priority, Standing, Statement, priority_of
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
-from gateway.sandbox.speech import STATING, Speech
+from gateway.sandbox.messages import STATING, Speech
 from gateway.wire import envelope, signature
+from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.envelope import Envelope, Receipt, RecordResult, Resend
-from gateway.wire.sample import Dialect, Reading
 from gateway.wire.signature import Policy, Signer, VerifyKey
 from gateway.wire.xml import parse
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Standing, Statement
-from gateway.sandbox.speech import Speech
+from gateway.sandbox.messages import Speech
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
 
@@ -37,3 +37,22 @@ def change(connection: Connection, table: Table, columns: Sequence[str], key: st
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     values = ", ".join(f'"{column}" = {mark}' for column in columns)
     connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE "{key}" = {mark}', list(rows))  # noqa: S608 - names of our tables
+
+
+T = TypeVar("T")
+
+
+# SQLite takes at most 32,766 bound values in one statement.
+_CHUNK = 10_000
+
+
+def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
+    """Lists of at most ``size``."""
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Connection, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.domestic.enterprise import Enterprise
 from gateway.store import leases
-from gateway.store.statements import chunks
+from gateway.store.bulk import chunks
 from gateway.store.tables import enterprise, enterprise_record
 
 
@@ -123,3 +124,6 @@ def let_through(connection: Connection, record_id: int) -> None:
 def any_known(connection: Connection) -> bool:
     """Whether the feed has ever spoken."""
     return connection.execute(select(literal(1)).select_from(enterprise).limit(1)).first() is not None
+
+
+unpack = msgspec.msgpack.Decoder(Enterprise).decode

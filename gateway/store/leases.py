@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
@@ -38,3 +40,7 @@ def first(connection: Connection, name: str, mark: str, now: datetime) -> bool:
 def ends(connection: Connection, name: str) -> datetime | None:
     """When the lease ends; None where nobody ever held it."""
     return connection.execute(select(lease.c.until).where(lease.c.name == name)).scalar_one_or_none()
+
+
+#: This process, as a lease names its holder.
+HOLDER = f"{socket.gethostname()}:{os.getpid()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +11,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Header
+from gateway.store.bulk import chunks
 from gateway.store.prepared import Prepared
-from gateway.store.statements import chunks
-from gateway.store.tables import intake, message, outbox, transcription
-
-_header = msgspec.msgpack.Decoder(Header).decode
+from gateway.store.tables import intake, message
 
 _KEEP = Prepared(insert(intake).returning(intake.c.id))
 _CLOSE = Prepared(update(intake).where(intake.c.id == bindparam("kept"), intake.c.outcome == "pending"))
@@ -27,8 +24,6 @@ _CLAIMED = Prepared(
     )
 )
 
-#: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
-_REFUSED = re.compile(r"intake-([0-9]{1,18})")
 #: Stands for a certificate where nobody signed: two people transcribed what came by mail.
 NOBODY = ""
 
@@ -164,151 +159,3 @@ def answer_with(connection: Connection, partner: str, message_id: str, given: st
     connection.execute(
         update(message).where(message.c.partner == partner, message.c.message_id == message_id).values(refers_to=given)
     )
-
-
-def listed(connection: Connection, *, partner: str | None = None, most: int = 50) -> list[dict[str, Any]]:
-    """The latest messages both ways, newest first, with what became of each. Refused intakes are among them."""
-    came = select(message).order_by(message.c.received.desc()).limit(most)
-    went = select(outbox).order_by(outbox.c.id.desc()).limit(most)
-    refused = select(intake).where(intake.c.outcome.not_in(("accepted", "duplicate"))).order_by(intake.c.id.desc()).limit(most)
-    mailed = select(transcription).where(transcription.c.state != "confirmed").order_by(transcription.c.id.desc()).limit(most)
-    if partner is not None:
-        came, went, refused, mailed = (
-            came.where(message.c.partner == partner),
-            went.where(outbox.c.partner == partner),
-            refused.where(intake.c.partner == partner),
-            mailed.where(transcription.c.partner == partner),
-        )
-    rows = [
-        {
-            "direction": "in",
-            "at": row.received,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": _state(row),
-            "statements": row.statements,
-        }
-        for row in connection.execute(came)
-    ]
-    rows += [
-        {
-            "direction": "out",
-            "at": row.created,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": row.state,
-            "problem": row.problem,
-        }
-        for row in connection.execute(went)
-    ]
-    rows += [
-        {
-            "direction": "in",
-            "at": row.received,
-            "partner": row.partner,
-            "kind": None,
-            "id": f"intake-{row.id}",
-            "state": row.outcome,
-            "problem": row.code,
-        }
-        for row in connection.execute(refused)
-    ]
-    rows += [
-        {
-            "direction": "in",
-            "at": row.proposed,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": row.state,
-            "problem": None if row.decided else f"waits for a second person: {row.id}",
-        }
-        for row in connection.execute(mailed)
-    ]
-    rows.sort(key=lambda row: row["at"], reverse=True)
-    return rows[:most]
-
-
-def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
-    """One message whole: as received, as sent, or as refused (``intake-N``)."""
-    if refused := _REFUSED.fullmatch(message_id):
-        row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
-        if row is None:
-            return None
-        return {
-            "direction": "in",
-            "id": message_id,
-            "partner": row.partner,
-            "state": row.outcome,
-            "received": row.received,
-            "remote": row.remote,
-            "code": row.code,
-            "detail": row.detail,
-            "facts": json.loads(row.facts) if row.facts else {},
-            "pruned": row.pruned,
-            "body": row.body.decode("utf-8", "backslashreplace"),
-            "answer": (row.answer or b"").decode(),
-        }
-    row = connection.execute(select(message).where(message.c.message_id == message_id)).first()
-    if row is not None:
-        return {
-            "direction": "in",
-            "id": row.message_id,
-            "partner": row.partner,
-            "kind": row.kind,
-            "state": _state(row),
-            "created": row.created,
-            "received": row.received,
-            "voided": row.voided,
-            "digest": row.digest,
-            "certificate": row.fingerprint,
-            "partner_data": row.bundle,
-            "refers_to": row.refers_to,
-            "statements": row.statements,
-            "pruned": row.pruned,
-            **_mailed(connection, row),
-            "body": _text(row.body),
-            "answer": row.answer.decode(),
-        }
-    row = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
-    if row is None:
-        return None
-    header = _header(row.header)
-    return {
-        "direction": "out",
-        "id": row.message_id,
-        "partner": row.partner,
-        "kind": row.kind,
-        "state": row.state,
-        "created": row.created,
-        "finished": row.finished,
-        "attempts": row.attempt,
-        "sequence": header.sequence,
-        "digest": row.digest,
-        "partner_data": row.bundle,
-        "refers_to": header.refers_to,
-        "problem": row.problem,
-        "pruned": row.pruned,
-        "body": _text(row.body or row.payload.encode()),
-        "answer": (row.answer or b"").decode(),
-    }
-
-
-def _state(row: Any) -> str:
-    return "voided" if row.voided else "transcribed" if row.fingerprint == NOBODY else "accepted"
-
-
-def _mailed(connection: Connection, row: Any) -> dict[str, Any]:
-    """Of a message that was transcribed: from which file, and who did it."""
-    if row.fingerprint != NOBODY:
-        return {}
-    one = connection.execute(select(transcription).where(transcription.c.message_id == row.message_id)).one()
-    return {"file": one.file, "proposed_by": one.proposed_by, "confirmed_by": one.decided_by, "reason": one.reason}
-
-
-def _text(body: bytes | None) -> str:
-    """A body as a person reads it; none of a workbook, which is no text."""
-    body = body or b""
-    return "" if body.startswith(b"PK") else body.decode("utf-8", "backslashreplace")

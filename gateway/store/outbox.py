@@ -2,39 +2,34 @@
 
 A courier leases the head of a queue by moving its ``due`` into the future and counting the attempt up; only the holder of that
 attempt may put it back or give it up. A dead courier's message falls due again when the lease ends: that is the only way to a second
-send. Due times, leases and rests are of the clock that the nodes share.
+send. Due times and leases are of the clock that the nodes share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Environment, Header, Kind, Picture, Priority, priority_of
-from gateway.store import sequences
+from gateway.store import circuits, sequences
 from gateway.store.prepared import Prepared
 from gateway.store.tables import line, outbox
 from gateway.store.tables import partner as partner_row
 
-_RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
+RANK = {Priority.URGENT: 0, Priority.NORMAL: 1, Priority.BULK: 2}
 _pack = msgspec.msgpack.Encoder().encode
-_header = msgspec.msgpack.Decoder(Header).decode
+read_header = msgspec.msgpack.Decoder(Header).decode
 
 #: States in which a message still goes its way.
 OPEN = ("queued", "sending")
 #: Due whenever anybody looks: no clock of ours can delay a message.
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
-#: From this many failed tries in a row on, a partner's whole line rests: first so long, at most so long.
-TOLERATED, REST, LONGEST_REST = 3, timedelta(seconds=5), timedelta(minutes=5)
-
 #: Kinds that take a sequence number: those whose loss must be noticed.
 COUNTED = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
-
 
 _ENQUEUE = Prepared(insert(outbox).returning(outbox.c.id))
 _OF: BindParameter[str] = bindparam("of")
@@ -51,8 +46,6 @@ _HEAD = {
 }
 _TAKE = update(outbox).where(outbox.c.id == _MINE).values(state="sending", attempt=outbox.c.attempt + 1)
 _SIGNED = update(outbox).where(outbox.c.id == _MINE, outbox.c.attempt == bindparam("try"), outbox.c.state == "sending")
-_ARRIVED = update(outbox).where(outbox.c.id == _MINE, outbox.c.state.in_((*OPEN, "expired", "dead")), outbox.c.digest.is_not(None))
-_GIVEN_UP = update(outbox).where(outbox.c.id == _MINE, outbox.c.state.in_(OPEN), outbox.c.digest.is_not(None))
 _EXPIRE = (
     update(outbox)
     .where(
@@ -61,9 +54,6 @@ _EXPIRE = (
     .values(state="expired", finished=bindparam("now"), problem=func.coalesce(outbox.c.problem, "no receipt before it expired"))
     .returning(outbox.c.message_id)
 )
-_LINE = select(line.c.until).where(line.c.partner == _OF)
-_LOCK_LINE = _LINE.with_for_update(skip_locked=True)
-_WORKS = update(line).where(line.c.partner == _OF, line.c.failures > 0).values(failures=0, until=AT_ONCE, problem=None)
 _WAITING = (
     select(partner_row.c.iso)
     .where(
@@ -131,7 +121,7 @@ def enqueue(
         "partner": partner,
         "message_id": message_id,
         "kind": kind.value,
-        "rank": _RANK[priority_of(kind)],
+        "rank": RANK[priority_of(kind)],
         "sequence": 0,
         "header": _pack(header),
         "payload": payload,
@@ -170,7 +160,7 @@ def note_mailed(
             partner=partner,
             message_id=message_id,
             kind=Kind.LIST.value,
-            rank=_RANK[Priority.BULK],
+            rank=RANK[Priority.BULK],
             sequence=0,
             header=_pack(header),
             payload=file,
@@ -193,7 +183,7 @@ def lease(connection: Connection, partner: str, *, now: datetime, until: datetim
     """Takes the most urgent due message of one partner, or None: nothing is due, one is in flight, the line is left alone, or
     another node is just taking one. ``again``: the one in flight is given once more, to a partner that comes for it itself.
     """
-    if not _take_line(connection, partner, now):
+    if not circuits.take(connection, partner, now):
         return None
     queue = {"of": partner, "now": now}
     flying = connection.execute(_FLYING, queue).first()
@@ -212,7 +202,7 @@ def _leased(row: Any, attempt: int) -> Leased:
         row.id,
         row.partner,
         attempt,
-        _header(row.header),
+        read_header(row.header),
         row.payload,
         row.body,
         row.digest,
@@ -221,41 +211,6 @@ def _leased(row: Any, attempt: int) -> Leased:
         row.good_until,
         row.bundle,
     )
-
-
-def _take_line(connection: Connection, partner: str, now: datetime) -> bool:
-    """Locks the partner's line for this transaction. Without it, two couriers could each take one message of one partner."""
-    until = connection.execute(_LINE, {"of": partner}).scalar_one_or_none()
-    if until is None:
-        insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        connection.execute(insert_for(line).values(partner=partner, failures=0, until=AT_ONCE).on_conflict_do_nothing())
-    until = connection.execute(_LOCK_LINE, {"of": partner}).scalar_one_or_none()
-    return until is not None and until <= now
-
-
-def failed(connection: Connection, partner: str, *, now: datetime, problem: str) -> int:
-    """Counts a try that failed; from ``TOLERATED`` in a row on the whole line is left alone for a while. Returns the count."""
-    row = connection.execute(
-        update(line)
-        .where(line.c.partner == partner)
-        .values(failures=line.c.failures + 1, problem=problem)
-        .returning(line.c.failures)
-    ).scalar_one()
-    if row >= TOLERATED:
-        rest = min(LONGEST_REST, REST * 2 ** min(row - TOLERATED, 10))
-        connection.execute(update(line).where(line.c.partner == partner).values(until=now + rest))
-    return int(row)
-
-
-def works(connection: Connection, partner: str) -> None:
-    """The partner answered: its line is good."""
-    connection.execute(_WORKS, {"of": partner})
-
-
-def lines(connection: Connection) -> dict[str, tuple[int, datetime, str]]:
-    """partner -> (failures in a row, left alone until, what went wrong last) of every line that is not good."""
-    rows = connection.execute(select(line).where(line.c.failures > 0).order_by(line.c.partner))
-    return {row.partner: (row.failures, row.until, row.problem) for row in rows}
 
 
 def number(connection: Connection, leased: Leased) -> Header:
@@ -302,76 +257,6 @@ def waiting(connection: Connection, now: datetime) -> list[str]:
     return list(connection.execute(_WAITING, {"now": now}).scalars())
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """One of our messages as its receiver may speak of it. Without a digest nobody has seen it; without a body it ended long ago."""
-
-    id: int
-    state: str
-    digest: str | None
-    body: bytes | None
-
-
-def sent(connection: Connection, partner: str, message_id: str) -> Sent | None:
-    """One of our messages to this partner."""
-    row = connection.execute(
-        select(outbox.c.id, outbox.c.state, outbox.c.digest, outbox.c.body).where(
-            outbox.c.partner == partner, outbox.c.message_id == message_id
-        )
-    ).first()
-    return None if row is None else Sent(*row)
-
-
-def settle(connection: Connection, row: int, state: str, *, at: datetime, answer: bytes, problem: str | None = None) -> bool:
-    """Ends a message by what its receiver proved, whoever holds it now; False when it had ended so already.
-
-    A receipt counts whenever it comes: proof of arrival is no less proof because a lease had ended, or because we gave up.
-    """
-    ends = _ARRIVED if state == "delivered" else _GIVEN_UP
-    ended = {"row": row, "state": state, "finished": at, "answer": answer, "problem": problem}
-    return connection.execute(ends, ended).rowcount == 1
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """A message that may be sent again, as far as deciding how takes."""
-
-    id: int
-    message_id: str
-    kind: Kind
-    state: str
-    created: datetime
-    good_until: datetime | None
-    pruned: datetime | None = None
-
-
-def ended(connection: Connection, partner: str, chosen: ColumnElement[bool]) -> list[Ended]:
-    """Those of the partner's messages that were delivered, expired or given up, in their order. Of what retention has put away only
-    news can be said again: as a complete list."""
-    columns = (
-        outbox.c.id,
-        outbox.c.message_id,
-        outbox.c.kind,
-        outbox.c.state,
-        outbox.c.created,
-        outbox.c.good_until,
-        outbox.c.pruned,
-    )
-    chosen &= outbox.c.pruned.is_(None) | outbox.c.kind.in_([kind.value for kind in COUNTED])
-    query = select(*columns).where(outbox.c.partner == partner, outbox.c.state.in_(("delivered", "dead", "expired")), chosen)
-    return [
-        Ended(row.id, row.message_id, Kind(row.kind), row.state, row.created, row.good_until, row.pruned)
-        for row in connection.execute(query.order_by(outbox.c.id))
-    ]
-
-
-def numbered(priority: Priority, first: int, last: int) -> ColumnElement[bool]:
-    """Messages of one class whose sequence number lies in the closed range."""
-    return and_(outbox.c.rank == _RANK[priority], outbox.c.sequence.between(first, last))
-
-
-def named(message_ids: Sequence[str]) -> ColumnElement[bool]:
-    return outbox.c.message_id.in_(message_ids)
-
-
 def again(connection: Connection, ids: Iterable[int], *, now: datetime, retry_for: timedelta) -> None:
     """Queues these once more, with the same id and bytes."""
     connection.execute(
@@ -384,25 +269,3 @@ def again(connection: Connection, ids: Iterable[int], *, now: datetime, retry_fo
 def reissued(connection: Connection, ids: Iterable[int], at: datetime) -> None:
     """These are too old to be sent again; something newer says what they said."""
     connection.execute(update(outbox).where(outbox.c.id.in_(list(ids))).values(state="reissued", finished=at))
-
-
-def content(connection: Connection, row: int) -> tuple[Header, str]:
-    """The header and the payload of one message, to issue it anew."""
-    found = connection.execute(select(outbox.c.header, outbox.c.payload).where(outbox.c.id == row)).one()
-    return _header(found.header), found.payload
-
-
-def depth(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many messages each partner has in each state."""
-    rows = connection.execute(select(outbox.c.partner, outbox.c.state, func.count()).group_by(outbox.c.partner, outbox.c.state))
-    return {(row[0], row[1]): row[2] for row in rows}
-
-
-def last_queued(connection: Connection, partner: str, kind: Kind) -> datetime | None:
-    """When a message of this kind was last queued for this partner; what was mailed as a file was not."""
-    return connection.execute(
-        select(outbox.c.created)
-        .where(outbox.c.partner == partner, outbox.c.kind == kind.value, outbox.c.state != "mailed")
-        .order_by(outbox.c.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, delete, fun
 
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
-from gateway.store.shelves import BY_NAME, Shelf
+from gateway.store.retention_classes import BY_NAME, Shelf
 from gateway.store.tables import entry, intake, retention
 
 _DAY = 86_400_000_000

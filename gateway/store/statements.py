@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
@@ -14,27 +14,12 @@ from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, upd
 from gateway.core.history import Timeline, pack
 from gateway.core.model import Told
 from gateway.store import bulk, packing
+from gateway.store.bulk import chunks
 from gateway.store.prepared import Prepared
 from gateway.store.tables import operator, statement
 
-T = TypeVar("T")
 #: Folds what was said of one operator; bound to a partner's time zones by the caller.
 Fold = Callable[[str, Sequence[Told]], Timeline]
-
-# SQLite takes at most 32,766 bound values in one statement.
-_CHUNK = 10_000
-
-
-def chunks(items: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
-    """Lists of at most ``size``."""
-    batch: list[T] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:

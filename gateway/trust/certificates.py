@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Rules
-from gateway.trust.judge import DEFAULT, Verdict, judge
+from gateway.trust.validate import DEFAULT, Verdict, judge
 from gateway.wire.algorithms import VerifyKey
 from gateway.wire.certificate import from_der
 

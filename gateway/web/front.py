@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.store.tokens import Scope
-from gateway.web import exchange, problems
-from gateway.web.questions import answer_one
+from gateway.web import problems
+from gateway.web.api.questions import answer_one
+from gateway.web.endpoints import exchange
 from gateway.web.service import Service
 
 Message = MutableMapping[str, Any]

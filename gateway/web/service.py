@@ -9,13 +9,13 @@ from threading import Lock
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.clearance.templates import Alike
 from gateway.clearance.wording import Language
-from gateway.exchange.node import Node
+from gateway.node.node import Node
 from gateway.store.tokens import Caller, Callers, Scope
-from gateway.web.alike import Alike
-from gateway.web.body import Room
-from gateway.web.limiter import Limiter
-from gateway.web.metrics import Metrics
+from gateway.web.http.body import Room
+from gateway.web.http.limiter import Limiter
+from gateway.web.http.metrics import Metrics
 
 #: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again.
 AT_ONCE = 8

@@ -25,10 +25,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from gateway.core.model import Header
 from gateway.domestic.readfile import read
 from gateway.domestic.record import decode
-from gateway.exchange import tell
-from gateway.store import beliefs
+from gateway.exchange.tell import feed
+from gateway.store import disclosures
+from gateway.store.bulk import chunks
 from gateway.store.database import Database
-from gateway.store.statements import chunks
 from gateway.store.tables import outbox
 from gateway.wire import envelope, signature
 from tests.bench import general
@@ -117,7 +117,7 @@ def _decoded(enterprises: Iterable[Enterprise]) -> Iterator[Any]:
 
 
 def _take(desk: Desk, found: Iterable[Any]) -> None:
-    for batch in chunks(found, tell.AT_ONCE):
+    for batch in chunks(found, feed.AT_ONCE):
         desk.take(batch)
 
 
@@ -129,7 +129,7 @@ def _tell(desk: Desk, news: Iterable[Enterprise]) -> None:
 def _lists(desk: Desk) -> None:
     for live in desk.partners.all().values():
         with desk.database.write.begin() as connection:
-            tell.full_list(connection, desk, live, desk.now)
+            feed.full_list(connection, desk, live, desk.now)
     _sign(desk)
 
 
@@ -148,7 +148,7 @@ def _arrive(desk: Desk) -> None:
     """Every partner's receipt comes."""
     with desk.database.write.begin() as connection:
         for row in connection.execute(select(outbox.c.id).where(outbox.c.state == "queued")).scalars().all():
-            beliefs.arrived(connection, row, desk.now)
+            disclosures.arrived(connection, row, desk.now)
         connection.execute(update(outbox).values(state="delivered"))
 
 

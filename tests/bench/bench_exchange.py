@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
 
 from gateway.core.model import Standing
-from gateway.exchange.courier import Courier
+from gateway.exchange.deliver.courier import Courier
 from gateway.sandbox.box import Box
 from gateway.store.database import Database
 from tests.bench.lists import listed

@@ -10,7 +10,7 @@ from typing import Any
 
 import xmlschema
 
-from gateway.partners import load_all, speech
+from gateway.partners import dialects, load_all
 from gateway.settings import ROOT
 
 
@@ -32,7 +32,7 @@ def rows(smoke: bool) -> list[dict[str, Any]]:
 
 
 def _ours() -> None:
-    speech.compile_cached.cache_clear()
+    dialects.compile_cached.cache_clear()
     load_all(ROOT / "partners", ROOT / "schemas")
 
 

@@ -20,9 +20,9 @@ from lxml import etree
 
 from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.sample import Dialect, Reading, load_dialect
-from gateway.wire.sample.face import Face
-from gateway.wire.sample.nodes import Node
+from gateway.wire.dialect import Dialect, Reading, load_dialect
+from gateway.wire.dialect.codec import Face
+from gateway.wire.dialect.tree import Node
 from gateway.wire.xml import parse
 
 Row = dict[str, Any]

@@ -29,6 +29,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.clearance.answer import Asked, answer_from
+from gateway.clearance.render import render
 from gateway.clearance.wording import Language
 from gateway.core import history
 from gateway.core.arrangement import Arrangement, Direction, Law
@@ -39,10 +40,9 @@ from gateway.core.question import Currency, Stop, Switches
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import Scope
-from gateway.web.api import settle
 from gateway.web.front import Message, Receive, Send
-from gateway.web.render import render
-from gateway.web.server import Server
+from gateway.web.http.server import Server
+from gateway.web.site import settle
 from tests.web.world import World
 
 FIRST = 100_000_000_000

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import app
-from gateway.exchange.node import Node
-from gateway.exchange.work import Outcome, finish, judge
+from gateway.exchange.receive.steps import Outcome, finish, judge
+from gateway.node.node import Node
 from gateway.settings import from_environment
 from gateway.store import messages
 from gateway.store.messages import Kept

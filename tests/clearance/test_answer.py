@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from gateway.clearance.answer import Asked, Reach
+from gateway.clearance.as_known import Then
 from gateway.clearance.parties import domestic
-from gateway.clearance.then import Then
-from gateway.core.arrangement import Direction, Tier
+from gateway.core.arrangement import Direction
 from gateway.core.errors import Refusal
+from gateway.core.home import Tier
 from gateway.core.model import Kind, Picture, Standing
 from gateway.core.question import Answer, Party, Reason
 from gateway.domestic.record import Record
 from gateway.domestic.rules import Ground, MeasureStatus
-from gateway.exchange import tell
+from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
 from tests.web.world import START, World, shipped

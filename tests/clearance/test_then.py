@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import event
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.then import Then
+from gateway.clearance.as_known import Then
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.core.question import Answer
-from gateway.exchange import lists
+from gateway.exchange.lists import review
+from gateway.store import listings
 from tests.web.world import World
 
 
@@ -32,7 +33,7 @@ def ask(world: World, code: str, moment: datetime) -> Answer:
         return Then(connection, world.node.partners, moment).answer(Asked(code=code, direction=Direction.IMPORT), world.now)
 
 
-@pytest.mark.parametrize("decide", [lists.release, lists.drop])
+@pytest.mark.parametrize("decide", [review.release, review.drop])
 def test_a_list_that_was_held_then(world: World, decide: Callable[..., Any]) -> None:
     first = world.listed("HK", 3)
     world.pass_time(hours=1)
@@ -48,10 +49,10 @@ def test_a_list_that_was_held_then(world: World, decide: Callable[..., Any]) -> 
     ] * 2
     world.pass_time(hours=1)
     with world.node.database.write.begin() as connection:
-        (waiting,) = lists.held(connection)
+        (waiting,) = listings.held(connection)
         decide(connection, world.node.partners.get("HK"), waiting.id, who="approver 7", reason="checked", at=world.now)
     after = [ask(world, code, world.now).grant for code in (first[0], new)]
-    assert after == ([False, True] if decide is lists.release else [True, False])
+    assert after == ([False, True] if decide is review.release else [True, False])
     world.pass_time(hours=1)
     again = [ask(world, code, held) for code in (first[0], new)]
     assert [(one.verdict, one.reasons, one.warnings, one.data_as_of) for one in again] == [

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.clearance import wording
 from gateway.clearance.wording import Hole, Language, refusal, say, word
-from gateway.core.arrangement import Direction, Mode, Role, Scope, Tier
+from gateway.core.arrangement import Direction, Mode, Role, Scope
 from gateway.core.declared import Slip
 from gateway.core.errors import Code
+from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Reason, Verdict, Warn
 

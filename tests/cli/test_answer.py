@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.then import Then
+from gateway.clearance.as_known import Then
 from gateway.clearance.wording import Language
 from gateway.cli import answer as cli
 from gateway.core.model import Standing

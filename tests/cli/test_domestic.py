@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli import common, domestic
 from gateway.core.errors import Refusal
 from gateway.domestic.record import FIELDS
-from gateway.store import beliefs
+from gateway.store import disclosures
 from gateway.store.database import Database
 from tests.domestic.made import made, made_uscc, write
 from tests.exchange.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, Desk, row
@@ -137,7 +137,7 @@ def test_what_each_partner_was_told(run: Run, tmp_path: Path, database_url: str)
     queued, heard = (part.split() for part in told[told.index("HK ") :].split("SG "))
     assert heard[:2] == ["AEOCN9900000001", "valid"]
     with database.reading() as connection:
-        (sent,) = beliefs.told(connection, partner="SG", usccs=[made_uscc(1)])
+        (sent,) = disclosures.told(connection, partner="SG", usccs=[made_uscc(1)])
     assert sent.message_id in heard
     assert heard[-2:] == ["accepted:", sent.outcome_message]
     assert queued[-6:] == ["receipt", "-", "(queued)", "no", "result", "yet"]

@@ -18,14 +18,16 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.arrangement import Arrangement, CodeForm, Dated, Direction, Law, Measure, Mode, Provenance, Role, Term, Tier
+from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, Mode, Role
 from gateway.core.declared import resolve
 from gateway.core.eligibility import decide
 from gateway.core.fold import fold
 from gateway.core.history import pack, unpack
+from gateway.core.home import Tier
 from gateway.core.model import Environment, Header, Kind, Picture, Standing, Statement, Told
 from gateway.core.place import place
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
+from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Registry
 from gateway.partners.build import arrangement
 from gateway.partners.bundle import Draft, read_law

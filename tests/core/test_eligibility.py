@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import day
-from gateway.core.arrangement import Dated, Direction, Measure, Provenance, Scope, Term, Tier
+from gateway.core.arrangement import Direction, Measure, Scope
 from gateway.core.declared import Declared
 from gateway.core.eligibility import decide
+from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
+from gateway.core.terms import Dated, Provenance, Term
 from tests.core.cases import Given, Line, ask, law, partners
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.forecast import HORIZON, Shelf, first_over
+from gateway.operate.forecast import HORIZON, Shelf, first_over
 
 TODAY = 20_000
 CAME = st.dictionaries(st.integers(TODAY - 400, TODAY), st.integers(0, 10**6), max_size=30)

@@ -9,7 +9,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.arrangement import Direction, Mode, Role, Tier
+from gateway.core.arrangement import Direction, Mode, Role
+from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Disruption, Party, Stop
 from tests.core import oracle

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.core.arrangement import Arrangement, Dated, Provenance, Term, Tier, Words
+from gateway.core.arrangement import Arrangement
+from gateway.core.home import Tier
+from gateway.core.terms import Dated, Provenance, Term, Words
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Faults, Record, decode
 from gateway.domestic.tiers import judge

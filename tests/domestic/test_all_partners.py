@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.core.arrangement import Dated, Provenance, Term
 from gateway.core.model import OPTIONAL_FIELDS, Standing, Statement
+from gateway.core.terms import Dated, Provenance, Term
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.projection import SOURCES, Silence, Why, changes, project, shared_on
 from gateway.domestic.rules import FIRST_DAY

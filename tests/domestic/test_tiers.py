@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.arrangement import Tier
 from gateway.core.errors import Refusal
+from gateway.core.home import Tier
 from gateway.domestic.enterprise import Enterprise, Step, at
 from gateway.domestic.record import Record
 from gateway.domestic.rules import FIRST_DAY, RULES, Ground, MeasureStatus, order_on

@@ -10,18 +10,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from gateway.core.arrangement import Arrangement, Binding, Dated, Provenance, Term
+from gateway.core.arrangement import Arrangement, Binding
 from gateway.core.model import Environment, Statement
+from gateway.core.terms import Dated, Provenance, Term
 from gateway.domestic.record import Faults, Record, decode
-from gateway.exchange import keeper, tell
-from gateway.exchange.tell import Confirmed, Report
+from gateway.exchange.tell import feed
+from gateway.exchange.tell.feed import Confirmed, Report
 from gateway.partners import load_all
 from gateway.partners.load import Partners as Loaded
+from gateway.running import calendar
 from gateway.settings import Settings
-from gateway.store import beliefs, outbox, partners
-from gateway.store.beliefs import Belief
+from gateway.store import disclosures, outbox, partners
+from gateway.store.active import Live, Partners
 from gateway.store.database import Database
-from gateway.store.live import Live, Partners
+from gateway.store.disclosures import Belief
 from gateway.store.outbox import Leased
 from gateway.wire.xml import parse
 from tests.domestic.made import made_uscc
@@ -116,17 +118,17 @@ class Desk:
 
     def take(self, rows: Iterable[tuple[int, Record | Faults]]) -> Report:
         with self.database.write.begin() as connection:
-            return tell.take(connection, self, list(rows), who="a test", at=self.now)
+            return feed.take(connection, self, list(rows), who="a test", at=self.now)
 
     def confirm(self, record: int) -> Confirmed:
         with self.database.write.begin() as connection:
-            return tell.let_through(connection, self, record, who="a person", at=self.now)
+            return feed.let_through(connection, self, record, who="a person", at=self.now)
 
     def look(self) -> None:
         """The keeper looks at the calendar."""
         for iso in self.partners.all():
             with self.database.write.begin() as connection:
-                keeper.look(connection, self, iso, self.now)
+                calendar.look(connection, self, iso, self.now)
 
     def pass_time(self, **span: float) -> None:
         self.now += timedelta(**span)
@@ -148,14 +150,14 @@ class Desk:
             if outcome:
                 with self.database.write.begin() as connection:
                     outcomes = {one.tin: outcome for one in statements}
-                    beliefs.accepted(connection, leased.id, outcomes, f"result-{leased.id}")
+                    disclosures.accepted(connection, leased.id, outcomes, f"result-{leased.id}")
         return said
 
     def arrive(self, leased: Leased) -> None:
         """Its receipt comes."""
         with self.database.write.begin() as connection:
             outbox.finish(connection, leased, "delivered", at=self.now, answer=b"", problem=None)
-            beliefs.arrived(connection, leased.id, self.now)
+            disclosures.arrived(connection, leased.id, self.now)
 
     def expire(self, iso: str) -> None:
         """Everything queued for a partner was tried, and expires without a receipt."""
@@ -173,7 +175,7 @@ class Desk:
     def told(self, iso: str, number: int) -> list[Belief]:
         """Every telling of an enterprise that is still on record."""
         with self.database.reading() as connection:
-            return [one for one in beliefs.tellings(connection, iso, [made_uscc(number)]) if one.uscc == made_uscc(number)]
+            return [one for one in disclosures.tellings(connection, iso, [made_uscc(number)]) if one.uscc == made_uscc(number)]
 
 
 def chosen(value: Any, since: date = date(2021, 11, 1)) -> Term[Any]:

@@ -18,19 +18,22 @@ from gateway.core.arrangement import Arrangement, Binding
 from gateway.core.history import Timeline, unpack
 from gateway.core.model import Header, Kind, Standing, Told
 from gateway.domestic.record import decode
-from gateway.exchange import courier, sealer, tell
-from gateway.exchange.courier import deliver
-from gateway.exchange.judge import Transport
-from gateway.exchange.node import Node, Signing
-from gateway.exchange.receive import Answer, receive
+from gateway.exchange.bindings.base import Transport
+from gateway.exchange.deliver import courier
+from gateway.exchange.deliver.courier import deliver
+from gateway.exchange.receive.receive import Answer, receive
+from gateway.exchange.tell import feed
+from gateway.journal import sealer
 from gateway.net import Guard, Reason, Response, Unreachable
+from gateway.node.node import Node
+from gateway.node.signing import Signing
 from gateway.partners import load_all
 from gateway.partners.load import Partners as Loaded
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import partners, statements
+from gateway.store.active import Live, Partners
 from gateway.store.database import Database, Writer
-from gateway.store.live import Live, Partners
 from gateway.store.tables import entry, outbox
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
@@ -216,11 +219,11 @@ class House:
         """The domestic feed speaks of made-up enterprises; the first time, every partner is to get its complete list."""
         rows = [{k: v for k, v in row(number, **said).items() if v is not None} for number in numbers]
         decoded = [(line, decode(one, line)) for line, one in enumerate(rows, 1)]
-        self.do(lambda connection: tell.take(connection, self.node, decoded, who="a test", at=self.now))
+        self.do(lambda connection: feed.take(connection, self.node, decoded, who="a test", at=self.now))
 
     def ask(self, code: str, iso: str = "SG") -> str:
         """Queues a query of ours: the simplest message there is to deliver."""
-        return self.do(lambda connection: tell.ask(connection, self.node, self.live(iso), code, self.now))
+        return self.do(lambda connection: feed.ask(connection, self.node, self.live(iso), code, self.now))
 
     def deliver(self, iso: str = "SG", node: Node | None = None) -> list[bytes]:
         """Works a partner's queue as far as it can be now; what was tried."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from gateway.core.fold import fold
 from gateway.core.history import pack
-from gateway.exchange import audit
+from gateway.journal import audit
 from gateway.sandbox.box import Box
 from gateway.store import packing
 from gateway.store.tables import entry, intake, message, operator, outbox, statement

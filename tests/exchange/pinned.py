@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.exchange import keys
+from gateway.exchange.certificates import partner
 from gateway.trust.keys import KeyRing
 from tests.exchange.house import House
 
@@ -20,5 +20,5 @@ def pin(house: House) -> None:
 def follow(house: House) -> None:
     """What the follower does when the journal speaks of certificates."""
     with house.database.reading() as connection:
-        for iso, trust in keys.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
+        for iso, trust in partner.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
             house.node.trust.put(iso, trust)

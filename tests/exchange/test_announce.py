@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.exchange import announce, watch
-from gateway.exchange.node import Node
+from gateway.exchange.certificates import announce
+from gateway.node.node import Node
+from gateway.operate import expiry
 from gateway.store import outbox, tables
-from gateway.trust import expiry, rollover
+from gateway.trust import endings, rollover
 from gateway.trust.keys import Key, KeyRing
 from tests.exchange.house import House, down
 
@@ -153,10 +154,10 @@ def test_what_nobody_acknowledged_is_warned_of_before_the_switch(house: House) -
     house.deliver("HK")
     house.later(days=8)
     with house.database.reading() as connection:
-        found = expiry.alerts(watch.endings(connection, house.node, (), house.now), house.now)
+        found = endings.alerts(expiry.watched(connection, house.node, (), house.now), house.now)
     (alert,) = [one for one in found if one.ending.ends == fresh.record.signs_from]
     assert (alert.ending.kind, alert.ending.name, alert.days) == ("our-key", f"{fresh.id} is not acknowledged by SG", 7)
-    assert "ends in 6 days" in watch.sentence(alert)
+    assert "ends in 6 days" in expiry.sentence(alert)
 
 
 def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: House) -> None:
@@ -166,8 +167,8 @@ def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: House)
         house.now = at - timedelta(days=days)
         for node in (house.node, house.node):
             with house.database.reading() as connection:
-                alerts = expiry.alerts(watch.endings(connection, node, (), house.now), house.now)
-            fresh = house.do(partial(watch.unsaid, alerts=alerts, at=house.now))
+                alerts = endings.alerts(expiry.watched(connection, node, (), house.now), house.now)
+            fresh = house.do(partial(expiry.unsaid, alerts=alerts, at=house.now))
             said += [alert.days for alert in fresh if alert.ending.owner == "gateway"]
     assert said == [60, 30, 7, 1, 0]
 
@@ -176,17 +177,17 @@ def test_a_certificate_with_a_successor_is_not_warned_of(house: House) -> None:
     rotate(house)
     house.now = house.ours.x509.not_valid_after_utc - timedelta(days=1)
     with house.database.reading() as connection:
-        found = expiry.alerts(watch.endings(connection, house.node, (), house.now), house.now)
+        found = endings.alerts(expiry.watched(connection, house.node, (), house.now), house.now)
     assert [alert.ending.succeeded for alert in found if alert.ending.name == house.ours.id] == [True]
-    assert "gateway-1" not in str(house.do(lambda connection: watch.unsaid(connection, found, house.now)))
+    assert "gateway-1" not in str(house.do(lambda connection: expiry.unsaid(connection, found, house.now)))
 
 
 @pytest.mark.parametrize(
     ("left", "words"), [(timedelta(days=3, hours=5), "ends in 3 days"), (timedelta(days=-2), "ended 2 days ago")]
 )
 def test_sentences_count_whole_days(house: House, left: timedelta, words: str) -> None:
-    ending = expiry.Ending("certificate", "SG", "signing abc", house.now, house.now + left)
-    assert words in watch.sentence(expiry.Alert(ending, 7, left))
+    ending = endings.Ending("certificate", "SG", "signing abc", house.now, house.now + left)
+    assert words in expiry.sentence(endings.Alert(ending, 7, left))
 
 
 def while_running(house: House, run: Callable[[Node], Coroutine[Any, Any, None]], ready: Callable[[], object]) -> None:
@@ -206,12 +207,12 @@ def while_running(house: House, run: Callable[[Node], Coroutine[Any, Any, None]]
 
 def test_a_running_node_announces_and_warns_by_itself(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.now = house.ours.x509.not_valid_after_utc - timedelta(days=29)
-    while_running(house, watch.run, lambda: "gateway-1 ends in 29 days" in caplog.text)
+    while_running(house, expiry.run, lambda: "gateway-1 ends in 29 days" in caplog.text)
     fresh = rotate(house)
     while_running(house, announce.run, lambda: len(told(house, fresh)) == 2)
 
 
-@pytest.mark.parametrize("run", [watch.run, announce.run])
+@pytest.mark.parametrize("run", [expiry.run, announce.run])
 def test_a_fault_ends_no_background_task(
     house: House, caplog: pytest.LogCaptureFixture, run: Callable[[Node], Coroutine[Any, Any, None]]
 ) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy import delete, insert, text, update
 
 from gateway.core.merkle import leaf_hash
 from gateway.core.model import Kind
-from gateway.exchange import audit
-from gateway.exchange.audit import Audited
-from gateway.exchange.sealer import checkpoint_of
+from gateway.journal import audit
+from gateway.journal.audit import Audited
+from gateway.journal.sealer import checkpoint_of
 from gateway.store import journal
 from gateway.store.tables import checkpoint, entry, message
 from gateway.wire import envelope

@@ -17,7 +17,7 @@ from gateway.cli import evidence, journal, outbox, retention
 from gateway.cli.main import app
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind
-from gateway.exchange.sealer import checkpoint_of
+from gateway.journal.sealer import checkpoint_of
 from gateway.store.database import Database
 from gateway.store.journal import latest
 from gateway.store.tables import checkpoint, entry, message

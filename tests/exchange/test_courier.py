@@ -11,11 +11,14 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Standing
-from gateway.exchange import courier, dispatch, resend, tell
-from gateway.exchange.courier import Courier, asked_for, pause_after
-from gateway.exchange.dispatch import prepare
+from gateway.exchange.bindings import https
+from gateway.exchange.deliver import courier, resend
+from gateway.exchange.deliver import prepare as preparing
+from gateway.exchange.deliver.courier import Courier, asked_for, pause_after
+from gateway.exchange.deliver.prepare import prepare
+from gateway.exchange.tell import feed
 from gateway.net import Response
-from gateway.store import outbox
+from gateway.store import circuits, outbox
 from gateway.store.tables import outbox as table
 from gateway.wire import envelope
 from gateway.wire.envelope import Receipt
@@ -31,7 +34,7 @@ def test_a_message_is_delivered_once_and_its_receipt_kept(house: House) -> None:
     row = house.of(message_id)
     assert (row.state, row.attempt, row.body) == ("delivered", 1, body)
     said = house.boxes["SG"]
-    assert envelope.read_receipt(courier.read_answer(house.node, house.live(), row.answer)).digest == row.digest
+    assert envelope.read_receipt(https.read_answer(house.node, house.live(), row.answer)).digest == row.digest
     assert said.heard[0].body == body
     assert house.deliver() == []
     assert (house.journal("sent"), house.journal("delivered")) == ([message_id], [message_id])
@@ -154,18 +157,18 @@ def test_a_line_on_which_nothing_works_rests_as_a_whole_and_recovers(house: Hous
     house.lines["SG"].spoil = down
     for _ in range(10):
         house.deliver()
-    assert len(house.lines["SG"].tries) == outbox.TOLERATED, "a partner that is down is not hammered"
+    assert len(house.lines["SG"].tries) == circuits.TOLERATED, "a partner that is down is not hammered"
     with house.database.reading() as connection:
         assert outbox.waiting(connection, house.now) == []
-        (failures, until, problem) = outbox.lines(connection)["SG"]
-    assert (failures, until) == (outbox.TOLERATED, house.now + outbox.REST)
+        (failures, until, problem) = circuits.broken(connection)["SG"]
+    assert (failures, until) == (circuits.TOLERATED, house.now + circuits.OPEN)
     assert "nobody answers" in problem
     house.lines["SG"].spoil = None
     house.later(minutes=5)
     house.deliver()
     assert {state for _, state in house.queue()} == {"delivered"}
     with house.database.reading() as connection:
-        assert outbox.lines(connection) == {}
+        assert circuits.broken(connection) == {}
 
 
 def test_one_message_that_fails_does_not_stop_the_others(house: House) -> None:
@@ -187,7 +190,7 @@ def test_notice_before_update_before_list(house: House) -> None:
     house.feed(1, 2)  # the first thing a partner hears is the complete list
     house.deliver()
     house.feed(3)
-    house.do(lambda connection: tell.full_list(connection, house.node, house.live(), house.now))
+    house.do(lambda connection: feed.full_list(connection, house.node, house.live(), house.now))
     house.feed(1, **RECTIFYING)
     before = len(house.boxes["SG"].heard)
     house.deliver()
@@ -272,15 +275,15 @@ def test_a_second_send_only_after_the_lease_ended(house: House) -> None:
 def test_whoever_lost_the_lease_before_signing_sends_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.ask(CODE)
     other = house.another()
-    sign = dispatch._sign
+    sign = preparing._sign
 
     def slow(node: object, header: object, payload: str) -> object:
-        monkeypatch.setattr(dispatch, "_sign", sign)
+        monkeypatch.setattr(preparing, "_sign", sign)
         house.later(seconds=31)
         assert asyncio.run(prepare(other, house.live())) is not None
         return sign(node, header, payload)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dispatch, "_sign", slow)
+    monkeypatch.setattr(preparing, "_sign", slow)
     assert house.run(prepare(house.node, house.live())) is None
     other.writer.close()
 

@@ -21,8 +21,8 @@ from sqlalchemy import select
 from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import includes, leaf_hash
 from gateway.core.model import Kind, Standing
-from gateway.exchange import evidence, proof
-from gateway.exchange.evidence import _sides, _way
+from gateway.journal import evidence, proof
+from gateway.journal.evidence import _sides, _way
 from gateway.partners import open_bundle
 from gateway.partners.canonical import canonical
 from gateway.store import journal, partners

@@ -15,11 +15,13 @@ from sqlalchemy import Connection
 from gateway.core.arrangement import Binding
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
-from gateway.exchange import keeper, known, say, tell
-from gateway.exchange.node import Node
-from gateway.store import enterprises
+from gateway.exchange.tell import compose, feed
+from gateway.node.node import Node
+from gateway.running import calendar
+from gateway.store import enterprises as stored
+from gateway.store.active import Live
 from gateway.store.database import Database
-from gateway.store.live import Live
+from gateway.views import enterprises
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFYING, Desk, chosen, row
 from tests.exchange.house import House
@@ -118,8 +120,8 @@ def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: Desk) -> Non
 def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: Desk) -> None:
     live = desk.partners.get("SG")
     with desk.database.write.begin() as connection:
-        enterprises.put(connection, {made_uscc(1): (None, _packed(connection, desk))}, desk.now)
-        assert tell.full_list(connection, desk, live, desk.now) == 0
+        stored.put(connection, {made_uscc(1): (None, _packed(connection, desk))}, desk.now)
+        assert feed.full_list(connection, desk, live, desk.now) == 0
     assert desk.deliver("SG") == [("list", [])]
     assert [one.statement.standing for one in desk.told("SG", 1)] == ["delisted"]
     desk.pass_time(days=1)
@@ -131,12 +133,12 @@ def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: Desk) -> None:
 
 def _packed(connection: Any, desk: Desk) -> bytes:
     """Enterprise 1 as if its customs code were gone and nobody had been told yet."""
-    state = known.find(connection, made_uscc(1))
+    state = enterprises.find(connection, made_uscc(1))
     return msgspec.msgpack.encode(msgspec.structs.replace(state, customs_code=None))
 
 
 def test_a_list_too_large_for_one_message_travels_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.exchange.news.LARGEST", 4096)
+    monkeypatch.setattr("gateway.exchange.tell.documents.LARGEST", 4096)
     desk.feed(*(row(number) for number in range(2, 30)))
     assert all(kind == "update" for kind, _ in desk.deliver("SG"))
     desk.pass_time(days=31)
@@ -191,14 +193,14 @@ def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.
         _look(connection, node, iso, at)
 
     async def keep() -> None:
-        keeping = asyncio.create_task(keeper.run(house.node))
+        keeping = asyncio.create_task(calendar.run(house.node))
         while len(looks) < 3:
             await asyncio.sleep(0.01)
         keeping.cancel()
 
-    _look = keeper.look
-    monkeypatch.setattr(keeper, "look", look)
-    monkeypatch.setattr(keeper, "EVERY", timedelta(milliseconds=10))
+    _look = calendar.look
+    monkeypatch.setattr(calendar, "look", look)
+    monkeypatch.setattr(calendar, "EVERY", timedelta(milliseconds=10))
     house.run(asyncio.wait_for(keep(), 60))
     house.do(lambda connection: None)
     house.deliver()
@@ -237,14 +239,14 @@ def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(de
 
 
 def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    check = say.check
+    check = compose.check
 
     def strict(live: Live, payload: str, at: datetime) -> None:
         if live.arrangement.iso == "SG" and payload.count("<wco:RoleCode") + payload.count("<wco:ID>") > 2:
             raise Refusal(Code.SCHEMA_INVALID, "one party a message")
         check(live, payload, at)
 
-    monkeypatch.setattr(say, "check", strict)
+    monkeypatch.setattr(compose, "check", strict)
     done = desk.feed(row(2), row(3))
     assert not done.unsaid
     assert desk.deliver("SG") == [("update", [("valid", TWO)]), ("update", [("valid", "9900000003")])]
@@ -252,7 +254,7 @@ def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Des
 
 
 def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    check, calls = say.check, count()
+    check, calls = compose.check, count()
 
     def moody(live: Live, payload: str, at: datetime) -> None:
         """Refuses the message, and takes every part of it when it is tried alone."""
@@ -260,7 +262,7 @@ def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkey
             raise Refusal(Code.SCHEMA_INVALID, "not so")
         check(live, payload, at)
 
-    monkeypatch.setattr(say, "check", moody)
+    monkeypatch.setattr(compose, "check", moody)
     done = desk.feed(row(2))
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("SG", "")]
     assert desk.deliver("SG") == []
@@ -280,7 +282,7 @@ def test_a_query_is_answered_and_what_it_says_was_told(desk: Desk) -> None:
     heard = []
     for code in (f"AEOCN{ONE}", f"AEOCN{TWO}", "AEOCN9900000003", "AEOCN9999999999", f"CN{ONE}", "nonsense"):
         with desk.database.write.begin() as connection:
-            tell.respond(connection, desk, live, code, "a-query", desk.now)
+            feed.respond(connection, desk, live, code, "a-query", desk.now)
         heard += desk.deliver("SG")
     assert heard == [
         ("response", [("suspended", ONE)]),
@@ -299,7 +301,7 @@ def test_told_is_one_question(desk: Desk) -> None:
     desk.feed(row(1, **RECTIFYING))
     desk.deliver("SG", "accepted")
     with desk.database.reading() as connection:
-        by_uscc, by_code = known.told(connection, made_uscc(1)), known.told(connection, ONE)
+        by_uscc, by_code = enterprises.told(connection, made_uscc(1)), enterprises.told(connection, ONE)
     assert by_uscc == by_code
     heard, still = sorted(by_uscc.told, key=lambda one: one.partner, reverse=True)
     assert (heard.partner, heard.statement["tin"], heard.statement["standing"]) == ("SG", f"AEOCN{ONE}", "suspended")
@@ -312,8 +314,8 @@ def test_an_old_customs_code_still_finds_its_enterprise(desk: Desk) -> None:
     desk.feed(row(1, customs_code="9900000099"))
     desk.deliver("SG")
     with desk.database.reading() as connection:
-        told = known.told(connection, ONE)
-        assert known.stands(connection, "9900000099", desk.now.date()).enterprise.uscc == made_uscc(1)
+        told = enterprises.told(connection, ONE)
+        assert enterprises.stands(connection, "9900000099", desk.now.date()).enterprise.uscc == made_uscc(1)
     heard = [(one.statement["tin"][-10:], one.statement["standing"]) for one in told.told if one.partner == "SG"]
     assert heard == [(ONE, "revoked"), ("9900000099", "valid")]
 
@@ -323,4 +325,4 @@ def test_whoever_was_never_heard_of_is_not_found(desk: Desk, identity: str) -> N
     if identity.strip() == made_uscc(1):
         return
     with desk.database.reading() as connection, pytest.raises(Refusal, match="not-found"):
-        known.find(connection, identity)
+        enterprises.find(connection, identity)

@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.core.model import Kind, Standing
-from gateway.exchange import keys
-from gateway.exchange.node import CannotSign
-from gateway.exchange.receive import judge_again
+from gateway.exchange.certificates import partner
+from gateway.exchange.receive.receive import judge_again
+from gateway.node.signing import CannotSign
 from gateway.store.tables import announced, intake
 from gateway.trust import selfsigned
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
@@ -166,11 +166,11 @@ def test_another_partners_announcement_cannot_be_taken_over(met: House) -> None:
 
 
 def test_there_is_an_end_to_how_many_are_good_at_once(met: House) -> None:
-    many = [met.key(f"many-{number}").certificate for number in range(keys.MOST + 1)]
-    heard(met, announce(met, *many[: keys.MOST]))
+    many = [met.key(f"many-{number}").certificate for number in range(partner.MOST + 1)]
+    heard(met, announce(met, *many[: partner.MOST]))
     assert met.refused(announce(met, many[-1])) == "certificate-unsuitable"
     assert met.refused(announce(met, met.key("fresh").certificate, many[0])) == "certificate-unsuitable"
-    assert len(met.rows(announced)) == keys.MOST
+    assert len(met.rows(announced)) == partner.MOST
 
 
 def test_a_list_of_announcements_holds_whole_or_not_at_all(met: House) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
-from gateway.exchange import lists
-from gateway.store import statements
+from gateway.exchange.lists import review
+from gateway.store import listings, statements
 from gateway.store.database import Database
 from gateway.store.tables import listing
 from tests.exchange.house import START, House
@@ -268,9 +268,9 @@ def test_single_notices_are_never_held(house: House) -> None:
 
 
 def _decide(house: House, decision: str, identity: int | None = None) -> dict[str, bytes]:
-    (held,) = house.do(lists.held) if identity is None else (None,)
+    (held,) = house.do(listings.held) if identity is None else (None,)
     chosen = identity if held is None else held.id
-    decide = {"release": lists.release, "drop": lists.drop}[decision]
+    decide = {"release": review.release, "drop": review.drop}[decision]
     return house.do(
         partial(decide, live=house.live(), identity=chosen, who="a person", reason="asked the partner", at=house.now)  # type: ignore[arg-type]
     )

@@ -17,13 +17,14 @@ from sqlalchemy import select
 
 from gateway.clearance.index import Index
 from gateway.core.model import Kind, Standing
-from gateway.exchange import keeper, sealer
-from gateway.exchange import receive as receiving
-from gateway.exchange.courier import deliver
-from gateway.exchange.dispatch import prepare
-from gateway.exchange.follower import Follower
-from gateway.exchange.node import Node
+from gateway.exchange.deliver.courier import deliver
+from gateway.exchange.deliver.prepare import prepare
+from gateway.exchange.receive import receive as receiving
+from gateway.journal import sealer
 from gateway.net import Response
+from gateway.node.node import Node
+from gateway.running import calendar
+from gateway.running.follower import Follower
 from gateway.store import journal, leases, messages
 from gateway.store.database import Database, shared_clock
 from gateway.store.tables import entry, message
@@ -155,7 +156,7 @@ def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -
     house.later(seconds=31)
 
     async def keep() -> None:
-        keeping = asyncio.create_task(keeper.run(other))
+        keeping = asyncio.create_task(calendar.run(other))
         while not house.rows(message):
             await asyncio.sleep(0.01)
         keeping.cancel()
@@ -213,7 +214,7 @@ def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House
 def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large list may hold the one lock of SQLite for longer than answers may be old."""
     steady = [1000.0]
-    monkeypatch.setattr("gateway.exchange.follower.time.monotonic", lambda: steady[0])
+    monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])
 
     def current_after(seconds: float) -> bool:
         house.later(seconds=seconds)
@@ -242,7 +243,7 @@ def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steady = [1000.0]
-    monkeypatch.setattr("gateway.exchange.follower.time.monotonic", lambda: steady[0])
+    monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])
     monkeypatch.setattr("gateway.store.journal.PAGE", 3)
     monkeypatch.setattr("gateway.store.journal.waiting", partial(journal.waiting, most=3))
     index = Index(house.settings.current_within)

@@ -28,7 +28,7 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Kind, Picture, Standing, Statement
-from gateway.exchange.receive import Answer
+from gateway.exchange.receive.receive import Answer
 from gateway.store import tables
 from gateway.wire import envelope
 from gateway.wire.envelope import Announced, Receipt, RecordResult

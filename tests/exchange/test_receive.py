@@ -16,10 +16,10 @@ from gateway.clearance.index import Index
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import unpack
 from gateway.core.model import Kind, Priority, Standing, Statement
-from gateway.exchange import receive as receiving
-from gateway.exchange.follower import Follower
-from gateway.exchange.judge import Transport
-from gateway.exchange.sealer import checkpoint_of
+from gateway.exchange.bindings.base import Transport
+from gateway.exchange.receive import receive as receiving
+from gateway.journal.sealer import checkpoint_of
+from gateway.running.follower import Follower
 from gateway.store import journal, messages, partners
 from gateway.store.database import Database
 from gateway.store.messages import Kept
@@ -236,7 +236,7 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
     box = house.boxes["SG"]
     bodies = [box.ours(Kind.PING, envelope.write_empty(Kind.PING)) for _ in range(2)]
     with monkeypatch.context() as patched:
-        patched.setattr("gateway.exchange.work.record", broken)
+        patched.setattr("gateway.exchange.receive.steps.record", broken)
         with pytest.raises(RuntimeError):
             house.receive(bodies[0])
         for _ in range(receiving.TRIES):

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind
-from gateway.store import messages
 from gateway.store.tables import metadata
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
+from gateway.views import messages as views
 from gateway.wire import envelope
 from gateway.wire.algorithms import VerifyKey
 from tests.exchange.house import House
@@ -83,8 +83,8 @@ def test_the_administrator_reads_what_was_expected_and_what_came(house: House, c
     answer = house.receive(case.made(house))
     assert answer.refusal is not None
     with house.database.reading() as connection:
-        (latest, *_) = messages.listed(connection, partner="SG", most=1)
-        shown = messages.shown(connection, latest["id"])
+        (latest, *_) = views.listed(connection, partner="SG", most=1)
+        shown = views.shown(connection, latest["id"])
     assert shown is not None
     assert (shown["code"], shown["id"][:7]) == (case.code, "intake-")
     for name, pattern in case.facts.items():

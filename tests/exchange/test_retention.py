@@ -20,10 +20,13 @@ from sqlalchemy import insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing
-from gateway.exchange import audit, evidence, growth, lists, void
-from gateway.exchange import resend as sending
-from gateway.exchange import retention as putting_away
-from gateway.store import journal, leases, retention, shelves, statements
+from gateway.exchange import void
+from gateway.exchange.deliver import resend as sending
+from gateway.exchange.lists import review
+from gateway.journal import audit, evidence
+from gateway.operate import growth
+from gateway.operate import retention as putting_away
+from gateway.store import journal, leases, listings, retention, retention_classes, statements
 from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import envelope
 from gateway.wire.envelope import Resend
@@ -40,7 +43,7 @@ def rule(house: House, shelf: str, days: int = 0) -> None:
 def prune(house: House, *only: str, days: int = 0) -> dict[str, int]:
     """What goes of these shelves now, all of them where none is named."""
     gone = {}
-    for one in [shelf for shelf in shelves.SHELVES if shelf.name in only or not only]:
+    for one in [shelf for shelf in retention_classes.SHELVES if shelf.name in only or not only]:
         rule(house, one.name, days)
         with house.database.reading() as connection:
             mine = retention.rules(connection)[one.name]
@@ -138,8 +141,8 @@ def test_the_parts_of_a_list_that_waits_stay(house: House, open_: str) -> None:
     prune(house)
     assert waits in kept(house)
     if open_ == "held":
-        (held,) = house.do(lists.held)
-        house.do(partial(lists.drop, live=house.live(), identity=held.id, who="a person", reason="no", at=house.now))
+        (held,) = house.do(listings.held)
+        house.do(partial(review.drop, live=house.live(), identity=held.id, who="a person", reason="no", at=house.now))
         house.later(days=1)
         prune(house)
         assert waits not in kept(house)
@@ -249,7 +252,7 @@ def test_intakes_go_by_what_became_of_them(house: House) -> None:
     house.later(**DAY)
     with house.database.write.begin() as connection:
         connection.execute(update(intake).where(intake.c.outcome == "accepted").values(outcome="pending"))
-    assert prune(house) == dict.fromkeys(shelves.BY_NAME, 0) | {"messages": 1, "refused": 1, "quarantine": 1}
+    assert prune(house) == dict.fromkeys(retention_classes.BY_NAME, 0) | {"messages": 1, "refused": 1, "quarantine": 1}
     left = {row.outcome: (row.body, bool(row.code)) for row in house.rows(intake)}
     assert left == {"pending": (b"", False), "refused": (b"", True)}
 
@@ -412,6 +415,6 @@ def test_the_overview_counts_what_is_there_and_what_would_go(house: House) -> No
     assert (house.now.date() - line.oldest).days == 20
     assert 0 < line.due_bytes < line.bytes
     assert line.a_day[7] == round(sum(len(row.body) for row in house.rows(message)[2:]) / 7)
-    assert {one.shelf for one in found.lines} == {*shelves.BY_NAME, *shelves.KEPT}
+    assert {one.shelf for one in found.lines} == {*retention_classes.BY_NAME, *retention_classes.KEPT}
     assert found.database > 0
     assert (found.disk is not None) == house.database.sqlite

@@ -9,10 +9,10 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from gateway.core.arrangement import Dated, Provenance, Term
 from gateway.core.errors import Refusal
-from gateway.exchange import tell
-from gateway.exchange.tell import Report
+from gateway.core.terms import Dated, Provenance, Term
+from gateway.exchange.tell import feed
+from gateway.exchange.tell.feed import Report
 from gateway.store.tables import entry
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFIED, RECTIFYING, UNFORESEEN, Desk, row
@@ -25,7 +25,7 @@ FACT = Provenance("fact", source="made up")
 
 
 def test_the_same_feed_again_does_nothing(desk: Desk) -> None:
-    assert desk.feed(row(1)) == tell.Report(rows=1, repeated=1)
+    assert desk.feed(row(1)) == feed.Report(rows=1, repeated=1)
     assert desk.deliver("SG") == []
 
 
@@ -155,7 +155,7 @@ def test_an_unforeseen_upgrade_waits_for_a_person_and_then_is_told(desk: Desk) -
     assert (done.taken, done.held, flagged.line) == (1, 1, 1)
     assert desk.deliver("SG") == []
     with desk.database.reading() as connection:
-        (waiting,) = tell.waiting(connection)
+        (waiting,) = feed.waiting(connection)
     assert (waiting.id, waiting.record.uscc, waiting.note) == (flagged.record, made_uscc(1), flagged.note)
     assert flagged.record is not None
     confirmed = desk.confirm(flagged.record)

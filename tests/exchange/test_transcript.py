@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.arrangement import Term
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
-from gateway.exchange import evidence, keeper, known, transcript
-from gateway.exchange.transcript import Transcript
-from gateway.store import beliefs, messages
+from gateway.core.terms import Term
+from gateway.exchange.offline import outbound
+from gateway.exchange.offline.outbound import Transcript
+from gateway.journal import evidence
+from gateway.running import calendar
+from gateway.store import disclosures
 from gateway.store.database import Database
+from gateway.views import enterprises
+from gateway.views import messages as views
 from gateway.wire.sheet import Columns, Sheet
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFYING
@@ -51,7 +55,7 @@ def columns(house: House, mapped: tuple[tuple[str, str], ...], **always: str) ->
 
 
 def write(house: House, name: str = "list.csv") -> Transcript:
-    return house.do(lambda c: transcript.write(c, house.node, house.live(), name, who="alice", at=house.now))
+    return house.do(lambda c: outbound.write(c, house.node, house.live(), name, who="alice", at=house.now))
 
 
 def rows(done: Transcript) -> list[list[str]]:
@@ -60,7 +64,7 @@ def rows(done: Transcript) -> list[list[str]]:
 
 def told(house: House, number: int) -> list[tuple[str, str, str, bool]]:
     with house.database.reading() as connection:
-        found = beliefs.told(connection, partner="SG", usccs=[made_uscc(number)])
+        found = disclosures.told(connection, partner="SG", usccs=[made_uscc(number)])
     return [(one.statement.tin, one.statement.standing.value, one.state, one.proven) for one in found]
 
 
@@ -114,7 +118,7 @@ def test_what_has_no_column_was_not_told(house: House) -> None:
     house.feed(1)
     assert write(house).no_place == ["name"]
     with house.database.reading() as connection:
-        (one,) = [one for one in known.told(connection, made_uscc(1)).told if one.partner == "SG"]
+        (one,) = [one for one in enterprises.told(connection, made_uscc(1)).told if one.partner == "SG"]
     assert one.statement == {"tin": "AEOCN9900000001", "standing": "valid"}
     assert (one.received, one.outcome) == (None, None)
 
@@ -128,8 +132,8 @@ def test_it_is_among_the_messages_and_has_no_receipt_to_show(house: House) -> No
     house.feed(1)
     done = write(house)
     with house.database.reading() as connection:
-        assert [(one["state"], one["kind"]) for one in messages.listed(connection, partner="SG")] == [("mailed", "list")]
-        shown = messages.shown(connection, done.message_id) or {}
+        assert [(one["state"], one["kind"]) for one in views.listed(connection, partner="SG")] == [("mailed", "list")]
+        shown = views.shown(connection, done.message_id) or {}
         with pytest.raises(Refusal, match="mailed"):
             evidence.export(connection, house.settings, done.message_id)
     assert (shown["digest"], shown["body"]) == (done.digest, done.body.decode())
@@ -142,7 +146,7 @@ def test_a_connected_partner_is_told_by_message_and_first_of_everybody(house: Ho
     assert house.queue() == [("list", "mailed")]
     house.bind("SG", endpoint="http://sg.test/exchange")
     house.later(minutes=1)
-    house.do(lambda c: keeper.look(c, house.node, "SG", house.now))
+    house.do(lambda c: calendar.look(c, house.node, "SG", house.now))
     assert house.queue() == [("list", "mailed"), ("list", "queued")]
     house.deliver()
     assert [one.kind for one in house.heard()] == [Kind.LIST]

@@ -14,15 +14,19 @@ import pytest
 from sqlalchemy import select, update
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.then import Then
+from gateway.clearance.as_known import Then
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.core.question import Answer, Warn
-from gateway.exchange import lists, transcription, void
-from gateway.exchange.transcription import Confirmed, Mailed, Proposal
-from gateway.store import messages, statements
+from gateway.exchange import void
+from gateway.exchange.lists import review
+from gateway.exchange.offline import inbound
+from gateway.exchange.offline.inbound import Confirmed, Proposal
+from gateway.exchange.offline.read import Mailed, moment, read
+from gateway.store import listings, statements
 from gateway.store.tables import entry, listing, message
 from gateway.store.tables import transcription as table
+from gateway.views import messages as views
 from tests.exchange.house import START, House
 
 HEADINGS = ("tin", "standing", "name", "level", "granted", "expires")
@@ -45,15 +49,13 @@ def mailed(
 
 def propose(house: House, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> Proposal:
     one = mailed(rows, **said)
-    read = transcription.read(house.node, house.live(iso), one, house.now)
-    return house.do(lambda c: transcription.propose(c, house.live(iso), one, read, reason="a mail", who=who, at=house.now))
+    found = read(house.node, house.live(iso), one, house.now)
+    return house.do(lambda c: inbound.propose(c, house.live(iso), one, found, reason="a mail", who=who, at=house.now))
 
 
 def confirm(house: House, number: int, who: str = "bob") -> Confirmed:
     return house.do(
-        lambda c: transcription.confirm(
-            c, number, transcription.again(c, house.node, transcription.waiting(c, number)), who=who, at=house.now
-        )
+        lambda c: inbound.confirm(c, number, inbound.again(c, house.node, inbound.waiting(c, number)), who=who, at=house.now)
     )
 
 
@@ -110,7 +112,7 @@ def test_the_same_person_under_another_spelling_is_no_second_one(house: House, w
 def test_what_is_decided_is_decided(house: House) -> None:
     first = propose(house, good(*CODES)).made
     assert first is not None
-    house.do(lambda c: transcription.discard(c, first.id, reason="the wrong file", who="alice", at=house.now))
+    house.do(lambda c: inbound.discard(c, first.id, reason="the wrong file", who="alice", at=house.now))
     assert "was discarded by alice already" in refused(lambda: confirm(house, first.id))[1]
     assert standings(house) == [None] * 5
     second = propose(house, good(*CODES)).made
@@ -223,8 +225,8 @@ def test_a_list_that_changes_too_much_waits(house: House) -> None:
     confirm(house, done.made.id)
     assert standings(house) == ["valid"] * 5
     with house.database.reading() as connection:
-        (one,) = lists.held(connection)
-    house.do(lambda c: lists.release(c, house.live(), one.id, who="carol", reason="asked", at=house.now))
+        (one,) = listings.held(connection)
+    house.do(lambda c: review.release(c, house.live(), one.id, who="carol", reason="asked", at=house.now))
     assert standings(house) == ["delisted"] * 3 + ["valid"] * 2
 
 
@@ -264,10 +266,10 @@ def test_the_age_of_the_data_is_that_of_the_list(house: House) -> None:
 
 def test_a_day_is_the_midnight_with_which_it_begins_at_the_partners(house: House) -> None:
     arrangement = house.terms("SG")
-    assert transcription.moment("2026-06-15", arrangement, "*") == datetime(2026, 6, 14, 16, tzinfo=UTC)
-    assert transcription.moment("2026-06-15T08:00:00+08:00", arrangement, "*") == datetime(2026, 6, 15, tzinfo=UTC)
+    assert moment("2026-06-15", arrangement, "*") == datetime(2026, 6, 14, 16, tzinfo=UTC)
+    assert moment("2026-06-15T08:00:00+08:00", arrangement, "*") == datetime(2026, 6, 15, tzinfo=UTC)
     for text in ("15.06.2026", "2026-06-15T08:00:00", "", "2026-02-30", "0001-01-01T00:00:00+14:00"):
-        assert refused(lambda text=text: transcription.moment(text, arrangement, "*"))[0] is Code.DATA_INVALID  # type: ignore[misc] # bound
+        assert refused(lambda text=text: moment(text, arrangement, "*"))[0] is Code.DATA_INVALID  # type: ignore[misc] # bound
 
 
 # ---------------------------------------------------------------- connected later
@@ -322,14 +324,14 @@ def test_it_is_among_the_messages(house: House) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     with house.database.reading() as connection:
-        assert [(one["state"], one["problem"]) for one in messages.listed(connection)] == [
+        assert [(one["state"], one["problem"]) for one in views.listed(connection)] == [
             ("proposed", "waits for a second person: 1")
         ]
-        assert messages.listed(connection, partner="HK") == []
+        assert views.listed(connection, partner="HK") == []
     confirm(house, made.id)
     with house.database.reading() as connection:
-        assert [(one["state"], one["id"]) for one in messages.listed(connection)] == [("transcribed", made.message_id)]
-        shown = messages.shown(connection, made.message_id) or {}
+        assert [(one["state"], one["id"]) for one in views.listed(connection)] == [("transcribed", made.message_id)]
+        shown = views.shown(connection, made.message_id) or {}
     assert (shown["file"], shown["proposed_by"], shown["confirmed_by"], shown["certificate"]) == ("mail.csv", "alice", "bob", "")
     assert shown["body"].startswith("tin,standing")
 
@@ -353,7 +355,7 @@ def test_two_people_annul_it(house: House) -> None:
 
 def test_the_journal_still_verifies(house: House) -> None:
     """Of a transcribed message there is no receipt that could bear witness."""
-    from gateway.exchange import audit
+    from gateway.journal import audit
 
     counted(house, good(*CODES))
     house.seal()

@@ -11,18 +11,19 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.then import Then
+from gateway.clearance.as_known import Then
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.exchange import void
-from gateway.exchange.lists import last_complete
 from gateway.exchange.void import Voided, Voiding
-from gateway.store import journal, messages, statements
+from gateway.store import journal, statements
+from gateway.store.listings import last_complete
 from gateway.store.tables import listing, statement
 from gateway.trust import selfsigned
 from gateway.trust.keys import Key
 from gateway.trust.selfsigned import Subject
+from gateway.views import messages as views
 from gateway.wire import envelope
 from gateway.wire.envelope import Announced
 from gateway.wire.signature import Signer
@@ -122,7 +123,7 @@ def test_one_message_is_annulled_by_two_people(scene: Scene) -> None:
     assert not scene.grant_then(first, before)
     assert scene.grant_then(first, scene.house.now)
     with scene.house.database.reading() as connection:
-        shown, (latest, *_) = messages.shown(connection, wrong), messages.listed(connection, partner="SG")
+        shown, (latest, *_) = views.shown(connection, wrong), views.listed(connection, partner="SG")
         assert void.recorded(connection) == [done.voiding]
     assert shown is not None
     assert (shown["state"], shown["voided"], latest["state"]) == ("voided", scene.house.now, "voided")

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
 from gateway.onboarding import activation
-from gateway.onboarding.point import Checked, Mark, Point
+from gateway.onboarding.finding import Checked, Mark, Point
 from gateway.onboarding.rehearsal import Rehearsal, Step
-from gateway.onboarding.rehearsal.found import same
+from gateway.onboarding.rehearsal.results import same
 from gateway.partners import Bundle, load_one
 from gateway.settings import ROOT, Settings, from_environment
 from gateway.store import partners as stored

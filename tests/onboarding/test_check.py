@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.onboarding.check import check
-from gateway.onboarding.point import Checked, Mark
+from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal.keys import make, pem
 from gateway.partners import load_one
 from gateway.sandbox import server
@@ -108,7 +108,7 @@ def test_a_private_address_is_not_asked(tmp_path: Path) -> None:
 
 
 def test_clock() -> None:
-    from gateway.onboarding.reach import _clock
+    from gateway.onboarding.connectivity import _clock
 
     assert _clock("Mon, 01 Jan 2024 00:00:00 GMT").mark is Mark.BAD
     assert _clock("").mark is Mark.WARN

@@ -7,16 +7,16 @@ import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.core.arrangement import HOME_ZONE
 from gateway.core.fold import fold
 from gateway.core.history import pack
+from gateway.core.home import HOME_ZONE
 from gateway.core.model import Told
 from gateway.onboarding.diff import affected, differences
 from gateway.partners import Bundle, load_one, open_bundle
 from gateway.partners.bundle import read_law
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
-from gateway.sandbox.speech import Speech
+from gateway.sandbox.messages import Speech
 from gateway.settings import ROOT
 
 NOW = datetime.now(UTC)

@@ -18,7 +18,7 @@ import pytest
 
 from gateway import net
 from gateway.core.errors import Refusal
-from gateway.exchange import proof
+from gateway.journal import proof
 from gateway.net import Guard, Unreachable
 from gateway.partners import PartnerFaults, load_all, load_one, open_bundle
 from gateway.wire import schema

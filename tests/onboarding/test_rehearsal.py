@@ -13,13 +13,13 @@ from lxml import etree
 from gateway.cli.venue import venue as open_venue
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
-from gateway.exchange.follower import Follower
-from gateway.exchange.keys import der_of
-from gateway.onboarding.rehearsal import Rehearsal, Step, Venue, rehearse, rehearse_against, report, run, stage
-from gateway.onboarding.rehearsal.found import same, walk
+from gateway.exchange.certificates.partner import der_of
+from gateway.onboarding.rehearsal import Rehearsal, Step, Venue, rehearse, rehearse_against, report, run, session
 from gateway.onboarding.rehearsal.keys import der, make, pem
+from gateway.onboarding.rehearsal.results import same, walk
 from gateway.partners import Bundle, load_one, open_bundle
 from gateway.partners.canonical import canonical
+from gateway.running.follower import Follower
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
 from gateway.sandbox.listen import listening
@@ -64,7 +64,7 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_partner_that_does_not_suspend_is_found_out(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "PATIENCE", 1.0)
+    monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
     rehearsal = rehearse(shipped("sg"), venue)
     wrong = {step.name for step in rehearsal.steps if not step.passed}

@@ -13,7 +13,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.onboarding import examples, scaffold
 from gateway.onboarding.check import check
 from gateway.onboarding.draft import Draft, Sure
-from gateway.onboarding.point import Mark
+from gateway.onboarding.finding import Mark
 from gateway.onboarding.rehearsal import Venue, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import load_one

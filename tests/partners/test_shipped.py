@@ -14,7 +14,7 @@ from time import process_time
 import pytest
 
 from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
-from gateway.partners import Partners, Registry, load_all, open_bundle, open_law, speech
+from gateway.partners import Partners, Registry, dialects, load_all, open_bundle, open_law
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
@@ -195,7 +195,7 @@ def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
 
 def test_loading_never_takes_long() -> None:
     """A guard against something quadratic; the figure itself is a row of ``make bench`` (partners.load)."""
-    speech.compile_cached.cache_clear()
+    dialects.compile_cached.cache_clear()
     began = process_time()
     load_all(SHIPPED, SCHEMAS)
     assert process_time() - began < 15

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from gateway.core.arrangement import Arrangement, CodeForm, Dated, Provenance, Term
+from gateway.core.arrangement import Arrangement, CodeForm
 from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Bundle, load_one
 from gateway.sandbox import made_up
 from gateway.sandbox.box import Box
-from gateway.sandbox.speech import Speech
+from gateway.sandbox.messages import Speech
 from gateway.settings import ROOT
 from gateway.trust import selfsigned
 from gateway.wire import envelope

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Rules
 from gateway.trust.certificates import Known, Pin, Trust, TrustStore
-from gateway.trust.judge import Verdict, judge
+from gateway.trust.validate import Verdict, judge
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy
 from gateway.wire.signature import sign, verify
 from gateway.wire.xml import parse

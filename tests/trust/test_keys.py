@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from gateway.core.errors import Code, Refusal
 from gateway.trust import rollover
 from gateway.trust.allowed import Rules
-from gateway.trust.expiry import of_keys
-from gateway.trust.judge import judge
+from gateway.trust.endings import of_keys
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, open_key, read_secret
 from gateway.trust.selfsigned import DEMO_MARK, Subject
+from gateway.trust.validate import judge
 from gateway.wire.algorithms import ALGORITHMS, BY_NAME, VerifyKey
 
 NOW = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)

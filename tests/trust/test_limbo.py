@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.trust.allowed import Rules
-from gateway.trust.judge import Verdict, judge
+from gateway.trust.validate import Verdict, judge
 from tests.tools import need_data
 from tests.wire.vectors import FOLDER
 

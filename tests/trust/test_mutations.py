@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.trust.judge import Verdict, judge
 from gateway.trust.revocation import Revocation
+from gateway.trust.validate import Verdict, judge
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, Shelf, World, refresh, trust, verdict
 

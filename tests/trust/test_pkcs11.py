@@ -17,10 +17,10 @@ from pkcs11.util.ec import encode_named_curve_parameters
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust import pkcs11
-from gateway.trust.judge import judge
 from gateway.trust.keys import KeyRing, Purpose, create_token_key
 from gateway.trust.pkcs11 import Token, open_signer, public_key
 from gateway.trust.selfsigned import Subject
+from gateway.trust.validate import judge
 from gateway.wire.algorithms import BY_NAME, VerifyKey
 from tests.tools import need_tool
 

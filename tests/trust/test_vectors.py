@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.errors import Code
 from gateway.trust.allowed import Rules
-from gateway.trust.judge import Verdict, judge
+from gateway.trust.validate import Verdict, judge
 from tests.trust.pki import MOMENT, Pki
 from tests.wire.bounds import answer
 from tests.wire.vectors import load

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clearance.answer import Asked, Reach
+from gateway.clearance.render import render
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.fold import fold
@@ -18,8 +19,7 @@ from gateway.core.history import pack
 from gateway.core.model import Standing, Statement, Told
 from gateway.core.question import Disruption, Stop, Switches, Verdict
 from gateway.store.tokens import Scope
-from gateway.web.questions import encode
-from gateway.web.render import render
+from gateway.web.api.questions import encode
 from tests.web.world import START, World
 
 #: A confirmed pattern and a level (SG), modes by date (HK), an unconfirmed pattern and members (EU), no pattern at all (BR).

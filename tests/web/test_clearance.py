@@ -28,7 +28,7 @@ from gateway.domestic.readfile import write_report
 from gateway.onboarding.page import page
 from gateway.store.database import Database
 from gateway.store.tokens import Scope
-from gateway.web.logs import Lines
+from gateway.web.http.logs import Lines
 from tests.web.test_transport import said, standings
 from tests.web.world import World
 from tests.wire.bounds import answer

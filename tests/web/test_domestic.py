@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import tell
+from gateway.exchange.tell import feed
 from gateway.store.tokens import Scope
 from tests.domestic.made import made, made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, row
@@ -61,7 +61,7 @@ def test_good_rows_hold_even_where_others_are_refused(world: World, feeder: dict
 
 
 def test_a_feed_of_many_parts_has_one_report(world: World, feeder: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tell, "AT_ONCE", 7)
+    monkeypatch.setattr(feed, "AT_ONCE", 7)
     rows, wrong = made(60, faulty=10)
     report = world.client.put(URL, headers=feeder, json=rows).json()
     assert (report["rows"], report["taken"]) == (60, 50)

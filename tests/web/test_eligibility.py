@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.core.arrangement import Tier
+from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.domestic.record import Record
 from gateway.domestic.rules import MeasureStatus
-from gateway.exchange import tell
+from gateway.exchange.tell import feed
 from gateway.store.tokens import Scope
-from gateway.web.eligibility import BATCH_LIMIT
+from gateway.web.api.eligibility import BATCH_LIMIT
 from tests.tools import REPO
 from tests.web.world import World
 
@@ -309,7 +309,7 @@ def test_domestic_parties_are_looked_up_and_one_that_is_discredited_prevails(
         measure_status=MeasureStatus.ACTIVE,
         measure_since=date(2026, 4, 1),
     )
-    world.node.writer.do(lambda connection: tell.follow(connection, world.node, [discredited], world.now))
+    world.node.writer.do(lambda connection: feed.follow(connection, world.node, [discredited], world.now))
     alone = ask(world, headers, code=codes[0], direction="import", party=["a stranger"])
     assert alone["grant"]
     for party in ("91310000MA1FL0000X", "3101960001"):

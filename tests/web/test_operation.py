@@ -14,9 +14,10 @@ from sqlalchemy.exc import DataError, OperationalError
 from gateway.core.errors import Code, Refusal
 from gateway.store.database import Database
 from gateway.store.tokens import Scope
-from gateway.web import metrics, problems
-from gateway.web.limiter import Limiter
-from gateway.web.logs import Lines, set_up
+from gateway.web import problems
+from gateway.web.http import metrics
+from gateway.web.http.limiter import Limiter
+from gateway.web.http.logs import Lines, set_up
 from tests.web.world import World
 
 

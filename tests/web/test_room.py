@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.core.model import Standing
-from gateway.web.body import SMALL, Room
+from gateway.web.http.body import SMALL, Room
 from tests.exchange.installation import XML, Installation
 from tests.wire.bounds import resident
 

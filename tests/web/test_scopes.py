@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from gateway.core.errors import Refusal
 from gateway.store import tokens
 from gateway.store.tokens import Scope
-from gateway.web.api import ROUTERS
 from gateway.web.guard import Need
+from gateway.web.site import ROUTERS
 from tests.web.world import World
 
 #: Whoever speaks here proves himself otherwise, or learns nothing: a partner by its signature, a load balancer by nothing.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.web.server import Server
+from gateway.web.http.server import Server
 
 Scope = MutableMapping[str, Any]
 BIG = b"x" * 5_000_000

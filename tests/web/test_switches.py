@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from gateway.exchange.follower import Follower
+from gateway.running.follower import Follower
 from gateway.store import journal, switches
 from gateway.store.tokens import Scope
 from tests.web.world import World

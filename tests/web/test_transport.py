@@ -34,7 +34,7 @@ from gateway.sandbox.listen import listening
 from gateway.store.tables import intake, message, operator
 from gateway.store.tokens import Scope
 from gateway.trust.certificates import Pin, Trust
-from gateway.web import body
+from gateway.web.http import body
 from gateway.wire import envelope
 from gateway.wire.certificate import from_der
 from tests.web.world import World

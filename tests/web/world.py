@@ -13,21 +13,22 @@ from starlette.testclient import TestClient
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.exchange.node import Node, Signing
+from gateway.node.node import Node
+from gateway.node.signing import Signing
 from gateway.partners import Bundle, load_one
 from gateway.partners.bundle import read_law
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import partners as stored
 from gateway.store import tokens
+from gateway.store.active import Partners
 from gateway.store.database import Database, Writer
-from gateway.store.live import Partners
 from gateway.store.tables import metadata
 from gateway.store.tokens import Scope
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.web.api import Service, create_app
+from gateway.web.site import Service, create_app
 from gateway.wire.algorithms import VerifyKey
 from tests.tools import REPO
 

@@ -22,11 +22,11 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import OPTIONAL_FIELDS, Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.sample import Dialect, Reading, load_dialect
-from gateway.wire.sample.check import place_of, record_of
-from gateway.wire.sample.face import Face, Said
-from gateway.wire.sample.language import Hole
-from gateway.wire.sample.nodes import said_by
+from gateway.wire.dialect import Dialect, Reading, load_dialect
+from gateway.wire.dialect.codec import Face, Said
+from gateway.wire.dialect.conformance import place_of, record_of
+from gateway.wire.dialect.template import Hole
+from gateway.wire.dialect.tree import said_by
 from gateway.wire.schema import Allowed
 from gateway.wire.xml import parse
 

@@ -12,7 +12,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.sample import Dialect, Reading, load_dialect
+from gateway.wire.dialect import Dialect, Reading, load_dialect
 from gateway.wire.xml import parse
 
 OPERATOR = """<xs:element name="Op" minOccurs="{least}" maxOccurs="unbounded"><xs:complexType>

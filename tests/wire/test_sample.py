@@ -11,11 +11,11 @@ from lxml import etree
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Standing, Statement
-from gateway.wire.sample import Fault, Reading
-from gateway.wire.sample.face import Face
-from gateway.wire.sample.load import code_lists
-from gateway.wire.sample.parse import Reader
-from gateway.wire.sample.vocabulary import Vocabulary
+from gateway.wire.dialect import Fault, Reading
+from gateway.wire.dialect.codec import Face
+from gateway.wire.dialect.load import code_lists
+from gateway.wire.dialect.parse import Reader
+from gateway.wire.dialect.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent / "samples"
 LANGUAGE = tomllib.loads((HERE / "language.toml").read_text(encoding="utf-8"))

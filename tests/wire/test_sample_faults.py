@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.wire.sample import Dialect, DialectFaults, load_dialect
+from gateway.wire.dialect import Dialect, DialectFaults, load_dialect
 
 DATA = tomllib.loads((Path(__file__).parent / "samples" / "faults.toml").read_text(encoding="utf-8"))
 

@@ -13,7 +13,7 @@ from lxml import etree
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.sample import Dialect, Reading, load_dialect
+from gateway.wire.dialect import Dialect, Reading, load_dialect
 from gateway.wire.schema import compile_schema
 from gateway.wire.xml import parse
 

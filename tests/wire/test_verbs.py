@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.sample import Dialect, DialectFaults, Reading, load_dialect
-from gateway.wire.sample import values as v
+from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_dialect
+from gateway.wire.dialect import values as v
 from gateway.wire.xml import parse
 
 XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="l"><xs:complexType><xs:sequence>

@@ -9,7 +9,7 @@ from copy import deepcopy
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
-from gateway.wire.sample.parse import SAMPLE
+from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Schema
 from gateway.wire.xml import parse
 

@@ -18,7 +18,7 @@ from gateway.onboarding.draft.groups import Group
 from gateway.onboarding.draft.guess import Guess, Guesser, Where
 from gateway.onboarding.draft.model import Answers, Draft, Proposal, Sure
 from gateway.onboarding.draft.structure import Shape, shape_of
-from gateway.wire.sample.parse import SAMPLE
+from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Allowed
 
 _GW = f"{{{SAMPLE}}}"

@@ -14,7 +14,7 @@ from gateway.onboarding.draft import absent
 from gateway.onboarding.draft.declared import Child, Declared, children
 from gateway.onboarding.draft.document import Document
 from gateway.onboarding.draft.model import Sure
-from gateway.wire.sample.parse import SAMPLE
+from gateway.wire.dialect.parse import SAMPLE
 
 if TYPE_CHECKING:
     from gateway.onboarding.draft.face import FaceDrafter

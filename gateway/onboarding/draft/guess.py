@@ -13,7 +13,7 @@ from gateway.onboarding.draft.codes import LISTS
 from gateway.onboarding.draft.declared import built_in
 from gateway.onboarding.draft.document import like_a_code
 from gateway.onboarding.draft.model import TOLD, Sure
-from gateway.wire.sample.language import DAYS, MESSAGE
+from gateway.wire.dialect.template import DAYS, MESSAGE
 from gateway.wire.schema import Allowed
 
 #: Who speaks, and to whom.

@@ -14,7 +14,7 @@ from gateway.onboarding.draft.declared import Declared
 from gateway.onboarding.draft.document import Document
 from gateway.onboarding.draft.face import FaceDrafter
 from gateway.onboarding.draft.model import Answers, Draft, Proposal, Served, Sure
-from gateway.wire.sample.parse import SAMPLE
+from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Schema
 
 #: Kinds that a document about operators serves, too, until the partner says otherwise: the nearest first.

@@ -10,7 +10,7 @@ from lxml.builder import E
 
 from gateway.core.text import visible
 from gateway.onboarding.page import Element, page
-from gateway.onboarding.rehearsal.found import Exchanged, Point, Rehearsal, Step
+from gateway.onboarding.rehearsal.results import Exchanged, Point, Rehearsal, Step
 
 #: For messages and what was found in them, which have lines.
 _visible = partial(visible, kept="\n\t")

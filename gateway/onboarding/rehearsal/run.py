@@ -8,9 +8,9 @@ from functools import partial
 import httpx
 from sqlalchemy import Connection
 
-from gateway.onboarding.rehearsal import keys, listens, speaks
-from gateway.onboarding.rehearsal.found import Rehearsal, walk
-from gateway.onboarding.rehearsal.stage import Stage, Venue
+from gateway.onboarding.rehearsal import inbound, keys, outbound
+from gateway.onboarding.rehearsal.results import Rehearsal, walk
+from gateway.onboarding.rehearsal.session import Stage, Venue
 from gateway.partners import Bundle, open_bundle
 from gateway.partners.canonical import canonical
 from gateway.sandbox import server
@@ -40,7 +40,7 @@ def rehearse(bundle: Bundle, venue: Venue) -> Rehearsal:
         stage = Stage(venue, box, made, http, spare=list(box.operators))
         _admit(stage, under_test(bundle, f"{url}/exchange", made))
         try:
-            steps = tuple(walk(step, stage, stage.messages) for step in (*speaks.STEPS, *listens.STEPS, *speaks.LAST))
+            steps = tuple(walk(step, stage, stage.messages) for step in (*inbound.STEPS, *outbound.STEPS, *inbound.LAST))
         finally:
             node.writer.do(
                 partial(stored.set_state, iso=bundle.iso, state="retired", at=node.clock(), who=WHO, reason="the rehearsal is over")

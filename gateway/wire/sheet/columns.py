@@ -17,12 +17,12 @@ import msgspec
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement
-from gateway.wire.sample.faults import Fault
-from gateway.wire.sample.forms import Form
-from gateway.wire.sample.language import DAYS, FIELDS, Hole, Ill, Missing, Template
-from gateway.wire.sample.load import code_lists
-from gateway.wire.sample.values import INT
-from gateway.wire.sample.vocabulary import Vocabulary
+from gateway.wire.dialect.composed import Form
+from gateway.wire.dialect.faults import Fault
+from gateway.wire.dialect.load import code_lists
+from gateway.wire.dialect.template import DAYS, FIELDS, Hole, Ill, Missing, Template
+from gateway.wire.dialect.values import INT
+from gateway.wire.dialect.vocabulary import Vocabulary
 
 MAX_TEXT = 500
 

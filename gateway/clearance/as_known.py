@@ -1,0 +1,124 @@
+"""Any answer again as it was known then: statements, lists, partner data, law, switches and domestic enterprises of a past moment, by our
+own clock. Everything comes from the store, for a hundred codes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from functools import cached_property
+
+from sqlalchemy import Connection, func, select
+
+from gateway.clearance.answer import Asked, Reach, answer_from
+from gateway.clearance.parties import domestic
+from gateway.core.arrangement import Arrangement, Law
+from gateway.core.declared import near, one_slip_away, speakable, spellings
+from gateway.core.errors import Code, Refusal
+from gateway.core.history import Timeline
+from gateway.core.home import HOME_ZONE
+from gateway.core.model import Told
+from gateway.core.question import Answer, Currency, Party
+from gateway.partners import Registry, open_law
+from gateway.store import bulk, partners, statements, switches
+from gateway.store.active import Partners, folding
+from gateway.store.tables import listing, listing_part, message, operator
+
+#: So many questions are looked up together: more hold the interpreter for longer than others should wait.
+TOGETHER = 100
+
+
+class Then:
+    """What was known at ``moment``. For one thread, and for as long as ``connection`` is open."""
+
+    def __init__(self, connection: Connection, opened: Partners, moment: datetime) -> None:
+        self._connection, self._moment = connection, moment
+        self._told: dict[str, list[Told]] = {}
+        self._parties: dict[tuple[tuple[str, ...], date], tuple[Party, ...]] = {}
+        live = ((iso, partners.in_force_at(connection, iso, moment)) for iso, _, _ in partners.in_force(connection))
+        registry = Registry(opened.opened(connection, found[1]).arrangement for _, found in live if found)
+        self.arrangement_for = registry.arrangement_for
+        self.switches = switches.switches(connection, moment)
+
+    @cached_property
+    def law(self) -> Law:
+        found = partners.in_force_at(self._connection, partners.LAW, self._moment)
+        if found is None:
+            raise Refusal(
+                Code.NOT_FOUND,
+                f"Nothing was activated yet at {self._moment.isoformat()}.",
+                field="as_known_at",
+                remedy="Ask for a later moment; where nothing is activated at all: aeo-gateway partner activate --all",
+            )
+        return open_law(partners.content(self._connection, found[1]))
+
+    def known(self, code: str) -> bool:
+        """Whether a partner had stated exactly this code by then."""
+        if code not in self._told:
+            self._look_up([code])
+        return bool(self._told.get(code))
+
+    def timeline(self, arrangement: Arrangement, code: str) -> Timeline | None:
+        return folding(arrangement)(code, self._told[code]) if self.known(code) else None
+
+    def near(self, code: str) -> list[str]:
+        """Codes known then that are one slip away, for a person to look at; nothing is ever granted by them."""
+        if not speakable(code):
+            return []
+        self._look_up(one_slip_away(code))
+        return near(code, self)
+
+    def _look_up(self, codes: Iterable[str]) -> None:
+        """Keeps what was said of these codes, nothing of most."""
+        wanted = {code for code in codes if speakable(code)} - self._told.keys()
+        self._told.update((code, []) for code in wanted)
+        owners: dict[str, list[str]] = {}
+        for batch in bulk.chunks(wanted):
+            owned = select(operator.c.partner, operator.c.tin).where(operator.c.tin.in_(batch))
+            for row in self._connection.execute(owned):
+                owners.setdefault(row.partner, []).append(row.tin)
+        for partner, tins in owners.items():
+            self._told.update(statements.said_by(self._connection, partner, tins, self._moment))
+
+    def currency(self, arrangement: Arrangement, code: str) -> Currency:
+        return self._reach.of(arrangement, code)
+
+    @cached_property
+    def _reach(self) -> Reach:
+        """Lists count from when their last part was here, and until a person set them aside."""
+        dropped_later = (listing.c.state == "dropped") & (listing.c.changed > self._moment)
+        complete = (
+            select(listing.c.partner, listing.c.scope, listing.c.as_of)
+            .join(listing_part, listing_part.c.listing == listing.c.id)
+            .join(message, (message.c.partner == listing.c.partner) & (message.c.message_id == listing_part.c.message_id))
+            .where(listing.c.state.in_(("applied", "held", "released")) | dropped_later)
+            .group_by(listing.c.id, listing.c.partner, listing.c.scope, listing.c.as_of)
+            .having(func.max(message.c.received) <= self._moment)
+            .order_by(listing.c.as_of)
+        )
+        return Reach({(row.partner, row.scope): row.as_of for row in self._connection.execute(complete)})
+
+    def answers(self, asked: Sequence[Asked], now: datetime) -> Iterator[Answer]:
+        """The answers as they would have been given then, had they been asked about the same day, in the order of the questions. Raises
+        ``Refusal`` QUESTION_INVALID for a moment that is still to come, NOT_FOUND for one before anything was activated."""
+        if self._moment > now:
+            detail = "What will be known then nobody can tell yet."
+            raise Refusal(Code.QUESTION_INVALID, detail, field="as_known_at", value=self._moment.isoformat())
+        for start in range(0, len(asked), TOGETHER):
+            some = asked[start : start + TOGETHER]
+            self._look_up(spelling for one in some for spelling in spellings(one.code))
+            for one in some:
+                parties = self._domestic(one.parties, one.on or now.astimezone(HOME_ZONE).date())
+                known_at = self._moment if self._moment < now else None
+                yield answer_from(self, one, now=now, known_at=known_at, parties=parties)
+            self._told.clear()
+
+    def answer(self, asked: Asked, now: datetime) -> Answer:
+        """The same of one question."""
+        (answer,) = self.answers([asked], now)
+        return answer
+
+    def _domestic(self, ids: tuple[str, ...], on: date) -> tuple[Party, ...]:
+        found = self._parties.get((ids, on)) if ids else ()
+        if found is None:
+            found = self._parties[ids, on] = domestic(self._connection, ids, on, self._moment)
+        return found

@@ -1,0 +1,17 @@
+"""What one incoming message says, however it came."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.model import Header, Told
+
+
+class Said(NamedTuple):
+    """What one message says, however it came. ``digest`` (SHA-256, hex) is of what was signed, or of the file that was mailed."""
+
+    header: Header
+    arrangement: Arrangement
+    digest: str
+    told: tuple[Told, ...]

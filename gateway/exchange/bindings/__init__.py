@@ -1,0 +1,1 @@
+"""How bytes travel and are proven. Nothing above this room knows the XML of an envelope."""

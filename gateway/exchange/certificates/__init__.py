@@ -1,0 +1,1 @@
+"""Which certificates a partner proves itself with, and how our own next one is announced."""

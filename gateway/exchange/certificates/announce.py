@@ -1,0 +1,131 @@
+"""Our own rollover: every connected partner is told of the next certificate, under the current key, well before it takes over.
+
+It may be accepted from the moment it was made, so nobody's clock matters: from then on a partner takes both keys, and the new one
+signs from its own moment on. An announcement that no receipt came for is made again as long as the switch lies ahead; one that was
+refused is left to a person, like every refused message, until the switch is brought forward.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.core.model import Kind
+from gateway.node.context import House, connected, new_id
+from gateway.node.node import Node
+from gateway.settings import Settings
+from gateway.store import outbox
+from gateway.store.tables import announcement
+from gateway.store.tables import outbox as sent
+from gateway.trust.endings import Ending
+from gateway.trust.keys import Key, KeyRing, State
+from gateway.wire import envelope
+from gateway.wire.envelope import Announced
+
+log = logging.getLogger(__name__)
+
+#: How often our keys are looked at.
+EVERY = timedelta(seconds=30)
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """How far the announcement of one certificate has come with one partner. ``state`` is the message's, ``delivered`` with a receipt."""
+
+    partner: str
+    state: str
+    message_id: str
+    finished: datetime | None
+
+
+async def run(node: Node) -> None:
+    """Looks at our keys until cancelled. Every node may: who comes second finds it done."""
+    while True:
+        try:
+            next_keys = await asyncio.to_thread(coming, node.settings, node.clock())
+            if next_keys:
+                await node.write(partial(look, house=node, keys=next_keys, at=node.clock()))
+        except Exception:
+            log.exception("our next certificate could not be announced and will be looked at again")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+def coming(settings: Settings, at: datetime) -> list[Key]:
+    """Our keys that take over later."""
+    ring = KeyRing(settings.keys)
+    states = ring.states(settings.key, at)
+    return [key for key in ring.all(settings.key) if states[key.id] is State.NEXT]
+
+
+def look(connection: Connection, house: House, keys: Iterable[Key], at: datetime) -> int:
+    """Queues what connected partners have not been told of these next keys; returns how many messages that are."""
+    queued = 0
+    for key in keys:
+        expired = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state == "expired")
+        ours = announcement.c.fingerprint == key.fingerprint
+        connection.execute(delete(announcement).where(ours, announcement.c.message_id.in_(expired)))
+        payload = envelope.write_keys([Announced("signing", key.certificate, key.record.created)])
+        for iso, live in house.partners.all().items():
+            message_id = new_id()
+            if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):
+                continue
+            outbox.enqueue(
+                connection,
+                partner=iso,
+                sender=house.settings.administration,
+                environment=house.environment,
+                message_id=message_id,
+                kind=Kind.KEYS,
+                payload=payload,
+                at=at,
+                retry_for=live.arrangement.binding.retry_for,
+                bundle=live.bundle.digest,
+            )
+            queued += 1
+    return queued
+
+
+def _claim(connection: Connection, iso: str, fingerprint: str, message_id: str) -> bool:
+    insert_for = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    put = insert_for(announcement).values(partner=iso, fingerprint=fingerprint, message_id=message_id).on_conflict_do_nothing()
+    return connection.execute(put.returning(announcement.c.message_id)).first() is not None
+
+
+def heard(connection: Connection, fingerprint: str) -> list[Heard]:
+    """Who was told of one of our certificates, and whether the receipt came."""
+    rows = connection.execute(
+        select(announcement.c.partner, sent.c.state, sent.c.message_id, sent.c.finished)
+        .join(sent, sent.c.message_id == announcement.c.message_id)
+        .where(announcement.c.fingerprint == fingerprint)
+        .order_by(announcement.c.partner)
+    )
+    return [Heard(row.partner, row.state, row.message_id, row.finished) for row in rows]
+
+
+def again(connection: Connection, fingerprint: str) -> None:
+    """Whoever has not acknowledged a certificate is told of it once more, whatever became of the first announcement."""
+    ended = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state.in_(("expired", "dead")))
+    connection.execute(delete(announcement).where(announcement.c.fingerprint == fingerprint, announcement.c.message_id.in_(ended)))
+
+
+def take_back(connection: Connection, fingerprint: str, at: datetime) -> None:
+    """Announcements of a certificate that will never be used stay at home, unless they are on their way."""
+    ours = select(announcement.c.message_id).where(announcement.c.fingerprint == fingerprint)
+    waiting = update(sent).where(sent.c.message_id.in_(ours), sent.c.state == "queued")
+    connection.execute(waiting.values(state="superseded", finished=at))
+
+
+def unheard(connection: Connection, house: House, keys: Sequence[Key]) -> Iterator[Ending]:
+    """What ends with the switch: that a partner understands us, unless it has acknowledged the next certificate by then."""
+    for key in keys:
+        told = {one.partner for one in heard(connection, key.fingerprint) if one.state == "delivered"}
+        for iso, live in house.partners.all().items():
+            if connected(live) and iso not in told:
+                name = f"{key.id} is not acknowledged by {iso}"
+                yield Ending("our-key", key.record.name, name, key.record.created, key.record.signs_from)

@@ -1,0 +1,166 @@
+"""Delivery: every partner's queue is worked on its own, so a slow partner delays no other.
+
+One message in flight per partner. The first try signs the message and keeps the bytes; every further try sends the same bytes
+under the same id. A try ends in a receipt that fits (delivered), a refusal of these bytes (dead, for a person to look at), or later:
+anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind
+from gateway.exchange.bindings.https import PATIENCE, read_answer
+from gateway.exchange.deliver import acknowledge
+from gateway.exchange.deliver.prepare import prepare
+from gateway.net import Guard, Unreachable, post
+from gateway.node.node import Node
+from gateway.store import circuits, journal, outbox
+from gateway.store.active import Live
+from gateway.store.outbox import Leased
+from gateway.wire.envelope import Envelope
+
+log = logging.getLogger(__name__)
+
+#: The first pause after a failed try, and the longest.
+PAUSE, LONGEST = timedelta(seconds=2), timedelta(minutes=15)
+
+
+class Courier:
+    """Works every partner's queue until stopped."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._busy: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Runs until cancelled; a fault of ours is logged and tried again at the next poll."""
+        try:
+            while True:
+                try:
+                    await self.look()
+                except Exception:
+                    log.exception("the courier could not look at its queues")
+                await asyncio.sleep(self._node.settings.poll.total_seconds())
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def look(self) -> None:
+        """Starts a task on every queue that has something due and is not being worked."""
+        for iso in await asyncio.to_thread(self._waiting):
+            running = self._busy.get(iso)
+            live = self._node.partners.all().get(iso)
+            if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
+                self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
+
+    async def idle(self) -> None:
+        """Waits until the queues begun are worked as far as they can be now."""
+        await asyncio.gather(*self._busy.values())
+
+    def _waiting(self) -> list[str]:
+        with self._node.database.reading() as connection:
+            return outbox.waiting(connection, self._node.shared(connection))
+
+    async def _drain(self, live: Live) -> None:
+        try:
+            while await deliver(self._node, live):
+                pass
+        except Exception:
+            log.exception("the courier failed on the queue of %s", live.arrangement.iso)
+
+
+async def deliver(node: Node, live: Live) -> bool:
+    """Takes and tries the head of one queue; False when nothing is due or the try failed."""
+    began = time.monotonic()
+    leased = await prepare(node, live)
+    if leased is None:
+        return False
+    binding = live.arrangement.binding
+    # Whatever the partner does, the try is over before anybody else may begin one.
+    left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
+    retry_after: str | None = None
+    try:
+        answer = await post(
+            binding.endpoint or "",
+            leased.body or b"",
+            headers={"Content-Type": "application/xml; charset=utf-8"},
+            guard=Guard(private_addresses=binding.private_addresses, timeout=min(PATIENCE, left * 0.8), max_bytes=1 << 20),
+        )
+        node.step("answered")
+        retry_after = answer.headers.get("retry-after")
+        said = read_answer(node, live, answer.body)
+        return await _settle(node, leased, said, answer.body, retry_after)
+    except (Unreachable, Refusal) as problem:
+        await _later(node, leased, str(problem), retry_after)
+        return False
+
+
+async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, retry_after: str | None) -> bool:
+    """What a proven answer means. Raises ``Refusal`` where it is not about the bytes that were sent."""
+    if said.header.kind is Kind.RECEIPT:
+        digest = acknowledge.check_receipt(said, leased.header.id, leased.digest)
+        await node.write(partial(_delivered, node=node, leased=leased, digest=digest, answer=answer))
+    elif said.header.kind is Kind.REFUSAL:
+        refused = acknowledge.read_refusal(said, leased.body or b"")
+        if refused.retryable:
+            await _later(node, leased, acknowledge.sentence(refused), retry_after)
+            return False
+        await node.write(partial(_dead, leased=leased, answer=answer, problem=acknowledge.sentence(refused), at=node.clock()))
+    else:
+        raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {said.header.kind}.")
+    node.step("finished")
+    return True
+
+
+def _delivered(connection: Connection, node: Node, leased: Leased, digest: str, answer: bytes) -> None:
+    circuits.close(connection, leased.partner)
+    acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=node.clock())
+    node.step("settling")
+
+
+def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:
+    circuits.close(connection, leased.partner)
+    if outbox.finish(connection, leased, "dead", at=at, answer=answer, problem=problem):
+        journal.append(connection, "refused", leased.header.id, {"problem": problem}, at=at, partner=leased.partner)
+
+
+async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None) -> None:
+    pause = max(pause_after(leased.attempt), asked_for(retry_after, node.clock()))
+    log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
+
+    def put_back(connection: Connection) -> None:
+        now = node.shared(connection)
+        if outbox.postpone(connection, leased, now + pause, problem[:500]):
+            circuits.trip(connection, leased.partner, now=now, problem=problem[:500])
+
+    await node.write(put_back)
+    node.step("put back")
+
+
+def pause_after(attempt: int) -> timedelta:
+    """How long to wait after so many tries: doubling, with jitter, so that partners that fell together do not rise together."""
+    doubled: timedelta = PAUSE * 2 ** min(attempt - 1, 10)
+    return min(LONGEST, doubled) * random.uniform(0.7, 1.3)  # noqa: S311 - jitter, not a secret
+
+
+def asked_for(retry_after: str | None, now: datetime) -> timedelta:
+    """What a Retry-After asks for (RFC 9110: seconds or a date), at most ``LONGEST``; nothing where it cannot be read."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(LONGEST, timedelta(seconds=int(text[:9])))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return timedelta()
+    return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))

@@ -1,0 +1,67 @@
+"""The head of a partner's queue, made ready to be sent or collected: leased, numbered, signed, durably kept."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.core.model import Header
+from gateway.exchange.deliver.resend import reissue
+from gateway.node.node import Node
+from gateway.store import journal, outbox
+from gateway.store.active import Live
+from gateway.store.outbox import Leased
+from gateway.store.sent import Ended
+from gateway.wire import envelope, signature
+from gateway.wire.xml import canonical, parse
+
+
+async def prepare(node: Node, live: Live, *, again: bool = False) -> Leased | None:
+    """Leases the head of a queue with its signed bytes; None where nothing is to be sent now. ``again``: see ``outbox.lease``.
+
+    Signing stands between two transactions: a slow key must not hold up every other partner. The first try's bytes are kept before
+    they are sent; whoever lost the lease in between sends nothing.
+    """
+    taken = await node.write(partial(_take, node=node, live=live, again=again))
+    node.step("leased")
+    if taken is None or taken[0].body is not None:
+        return taken and taken[0]
+    leased, header = taken
+    body, digest, good_until = await asyncio.to_thread(_sign, node, header, leased.payload)
+    if not await node.write(partial(_keep, leased=leased, body=body, digest=digest, good_until=good_until, at=node.clock())):
+        return None
+    node.step("signed")
+    return msgspec.structs.replace(leased, header=header, body=body, digest=digest, good_until=good_until)
+
+
+def _take(connection: Connection, node: Node, live: Live, again: bool) -> tuple[Leased, Header] | None:
+    iso, now = live.arrangement.iso, node.shared(connection)
+    for message_id in outbox.expire(connection, iso, now):
+        journal.append(connection, "expired", message_id, {}, at=node.clock(), partner=iso)
+    leased = outbox.lease(connection, iso, now=now, until=now + node.settings.lease, again=again)
+    if leased is None:
+        return None
+    if leased.good_until is not None and leased.good_until <= now:
+        over = Ended(leased.id, leased.header.id, leased.header.kind, "sending", leased.created, leased.good_until)
+        reissue(connection, node, live, [over], node.clock())
+        return None
+    return leased, outbox.number(connection, leased)
+
+
+def _sign(node: Node, header: Header, payload: str) -> tuple[bytes, str, datetime]:
+    signer, _, good_until = node.signing.now()
+    unsigned = envelope.write(header, payload)
+    return signature.sign(unsigned, signer), sha256(canonical(parse(unsigned))).hexdigest(), good_until
+
+
+def _keep(connection: Connection, leased: Leased, body: bytes, digest: str, good_until: datetime, at: datetime) -> bool:
+    if not outbox.signed(connection, leased, body, digest, good_until):
+        return False
+    said: dict[str, object] = {"message": leased.header.kind.value, "digest": digest}
+    journal.append(connection, "sent", leased.header.id, said, at=at, partner=leased.partner)
+    return True

@@ -1,0 +1,71 @@
+"""Sending again what has ended: for a partner that missed it, or at a person's word.
+
+The same bytes under the same id as long as its receiver would take them; after that (too old, or signed by a certificate that has
+ended) something newer says what it said: for news and lists a complete list as of now, because old news under a new date would
+overrule what was said since; for everything else the same content in a new message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.core.model import Kind
+from gateway.exchange.tell import feed
+from gateway.node.context import House, new_id
+from gateway.store import journal, outbox, sent
+from gateway.store.active import Live
+from gateway.store.sent import Ended
+
+_NEWS = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
+
+
+def resend(connection: Connection, house: House, live: Live, ended: Sequence[Ended], at: datetime) -> None:
+    """Queues these messages, all of one partner, once more, or what stands for them now."""
+    binding = live.arrangement.binding
+    there = [one for one in ended if one.pruned is None]
+    fresh = [one for one in there if one.created + binding.accept_for > at and (one.good_until is None or one.good_until > at)]
+    outbox.again(connection, [one.id for one in fresh], now=at, retry_for=binding.retry_for)
+    stale = [one for one in ended if one not in fresh]
+    reissue(connection, house, live, stale, at)
+
+
+def reissue(connection: Connection, house: House, live: Live, stale: Sequence[Ended], at: datetime) -> None:
+    """Queues what stands for these messages now. They themselves are not sent again."""
+    outbox.reissued(connection, [one.id for one in stale], at)
+    if any(one.kind in _NEWS for one in stale):
+        feed.full_list(connection, house, live, at)
+    for one in stale:
+        if one.kind in _NEWS:
+            continue
+        header, payload = sent.content(connection, one.id)
+        outbox.enqueue(
+            connection,
+            partner=header.receiver,
+            sender=header.sender,
+            environment=header.environment,
+            message_id=new_id(),
+            kind=header.kind,
+            payload=payload,
+            at=at,
+            retry_for=live.arrangement.binding.retry_for,
+            bundle=live.bundle.digest,
+            dialect=(header.dialect, header.version) if header.dialect and header.version else None,
+            refers_to=header.refers_to or one.message_id,
+            picture=header.picture,
+        )
+
+
+def by_hand(connection: Connection, house: House, message_ids: Sequence[str], *, who: str, reason: str, at: datetime) -> list[str]:
+    """A person has ended messages sent again; returns the ids of those that could be. Who and why are journalled."""
+    done: list[str] = []
+    for iso, live in house.partners.all().items():
+        chosen = sent.ended(connection, iso, sent.named(message_ids))
+        if chosen:
+            resend(connection, house, live, chosen, at)
+            done += [one.message_id for one in chosen]
+    for message_id in done:
+        journal.append(connection, "decision", message_id, {"decision": "resend", "who": who, "reason": reason}, at=at)
+    return done

@@ -1,0 +1,134 @@
+"""Complete lists: parts that apply together, whom a list no longer names, and lists that wait for a person.
+
+SEMANTICS: Lists. Runs inside the transaction of ``record``, under the partner's lock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
+from gateway.core.incoming import Said
+from gateway.core.model import Picture, Told
+from gateway.exchange.lists.weigh import delisted, weigh
+from gateway.store import journal, packing
+from gateway.store.tables import listing, listing_part
+
+_packed = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def take(connection: Connection, said: Said, received: datetime) -> list[Told] | None:
+    """Takes one part in. Returns what the list now says as a whole, omissions included; None while parts are missing."""
+    header, arrangement = said.header, said.arrangement
+    picture = header.picture
+    assert picture is not None, "judge refuses a list without one"
+    identity = _listing(connection, arrangement.iso, picture, received)
+    there = connection.execute(select(listing_part.c.part).where(listing_part.c.listing == identity)).scalars().all()
+    if picture.part in there:
+        raise Refusal(Code.LIST_INCOMPLETE, f"Part {picture.part} came before in another message.", field="Picture")
+    connection.execute(
+        insert(listing_part).values(
+            listing=identity,
+            part=picture.part,
+            message_id=header.id,
+            statements=msgspec.msgpack.encode([packing.pack(one) for one in said.told]) if picture.parts > 1 else b"",
+        )
+    )
+    if len(there) + 1 < picture.parts:
+        return None
+    told = list(said.told) if picture.parts == 1 else _assembled(connection, identity, received)
+    return _complete(connection, arrangement, identity, picture, told, said, received)
+
+
+def _listing(connection: Connection, iso: str, picture: Picture, received: datetime) -> int:
+    """The list that this part is of: begun before, or begun now."""
+    row = _of_moment(connection, iso, picture)
+    if row is None:
+        begun = insert(listing).values(
+            partner=iso,
+            scope=picture.scope,
+            as_of=picture.as_of,
+            parts=picture.parts,
+            state="waiting",
+            baseline=False,
+            granting=0,
+            omitting=0,
+            changed=received,
+        )
+        return int(connection.execute(begun.returning(listing.c.id)).scalar_one())
+    if row.parts != picture.parts:
+        raise Refusal(
+            Code.LIST_INCOMPLETE, f"Earlier parts said {row.parts} parts, this one says {picture.parts}.", field="Picture"
+        )
+    return int(row.id)
+
+
+def refuse_applied(connection: Connection, iso: str, picture: Picture) -> None:
+    """Raises ``Refusal`` LIST_INCOMPLETE where a list of this scope and moment was applied before."""
+    _of_moment(connection, iso, picture)
+
+
+def _of_moment(connection: Connection, iso: str, picture: Picture) -> Any:
+    """The list of this scope and moment whose parts are still coming, if there is one."""
+    here = (listing.c.partner == iso) & (listing.c.scope == picture.scope) & (listing.c.as_of == picture.as_of)
+    row = connection.execute(select(listing).where(here)).first()
+    if row is not None and row.state != "waiting":
+        raise Refusal(
+            Code.LIST_INCOMPLETE,
+            "A list of this scope and moment was already applied.",
+            field="Picture",
+            remedy="Give a later list its own moment.",
+        )
+    return row
+
+
+def _assembled(connection: Connection, identity: int, received: datetime) -> list[Told]:
+    """Everything the parts say, in their order, known from when the last of them was here: before it, the others said nothing. The
+    parts themselves are put away, for all of it is recorded from now on."""
+    of_list = listing_part.c.listing == identity
+    rows = connection.execute(select(listing_part.c.statements).where(of_list).order_by(listing_part.c.part)).scalars()
+    told = [packing.told(one) for part in rows for one in _packed(part)]
+    known = max(received, *(one.received for one in told)) if told else received
+    told = [msgspec.structs.replace(one, received=known) for one in told]
+    seen: set[tuple[str, str | None, str | None]] = set()
+    for one in told:
+        key = (one.statement.tin, one.statement.level, one.statement.number)
+        if key in seen:
+            raise Refusal(Code.OPERATOR_REPEATED, "Two parts of the list speak of one authorisation.", value=one.statement.tin)
+        seen.add(key)
+    connection.execute(update(listing_part).where(of_list).values(statements=b""))
+    return told
+
+
+def _complete(
+    connection: Connection,
+    arrangement: Arrangement,
+    identity: int,
+    picture: Picture,
+    told: list[Told],
+    whole: Said,
+    received: datetime,
+) -> list[Told]:
+    it = weigh(connection, arrangement, picture, told, received)
+    if it.held:
+        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in it.granting else one for one in told]
+    header, digest = whole.header, whole.digest
+    told += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held) for tin in it.omitted]
+    state = "held" if it.held else "applied"
+    connection.execute(
+        update(listing)
+        .where(listing.c.id == identity)
+        .values(state=state, baseline=it.first, granting=it.changes[0], omitting=it.changes[1], changed=received)
+    )
+    said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": it.named}
+    said |= {"state": state, "baseline": it.first, "granting": len(it.granting), "omitting": it.omitted}
+    journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
+    return told
+
+
+# ---------------------------------------------------------------- a person decides

@@ -1,0 +1,83 @@
+"""What a complete list means beside what stood before: whom it grants to, whom it no longer names, and who came late to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, or_, select
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.model import Picture, Standing, Statement, Told
+from gateway.exchange.lists import threshold
+from gateway.store import listings, statements
+from gateway.store.listings import messages_of
+from gateway.store.prepared import Prepared
+from gateway.store.tables import listing
+
+_LATER = Prepared(
+    select(listing.c.id, listing.c.scope, listing.c.as_of)
+    .where(
+        listing.c.partner == bindparam("iso"),
+        or_(*(listing.c.state == state for state in listings.APPLIED)),
+        listing.c.as_of > bindparam("moment"),
+    )
+    .order_by(listing.c.as_of)
+)
+
+
+class Weighed(NamedTuple):
+    """What a complete list means: how many operators it names, to whom it grants what they do not have, whom it no longer names; how
+    many of these two count against the threshold, and whether they pass it; whether it is the first of its scope."""
+
+    named: int
+    granting: set[str]
+    omitted: list[str]
+    changes: tuple[int, int]
+    first: bool
+    held: bool
+
+
+def weigh(connection: Connection, arrangement: Arrangement, picture: Picture, told: Sequence[Told], received: datetime) -> Weighed:
+    """Looks at a complete list as things are now, and changes nothing."""
+    before = threshold.before(connection, arrangement, picture, received)
+    named = {one.statement.tin for one in told}
+    omitted, granting = sorted(before.standing - named), before.newly_granted(told)
+    # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
+    changes = sum(map(before.covered, granting)), sum(map(before.covered, omitted))
+    held = threshold.passed(connection, arrangement, *changes, received)
+    return Weighed(len(named), granting, omitted, changes, before.first, held)
+
+
+def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> Told:
+    """What a complete list says of whom it does not name."""
+    return Told(
+        statement=Statement(tin=tin, standing=Standing.DELISTED),
+        issued=as_of,
+        takes_effect=as_of,
+        pictured=True,
+        message_id=message_id,
+        digest=digest,
+        received=received,
+        derived=True,
+        held=held,
+    )
+
+
+def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequence[Told]) -> list[Told]:
+    """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator."""
+    if not told:
+        return []
+    iso, earliest = arrangement.iso, min(one.issued for one in told)
+    late: list[Told] = []
+    for listed, scope, as_of in _LATER.rows(connection, iso=iso, moment=earliest):
+        carried = messages_of(connection, listed)
+        before = [one for one in told if one.issued < as_of and threshold.covers(scope, arrangement, one.statement.tin)]
+        named = statements.named_in(connection, iso, carried, {one.statement.tin for one in before})
+        late += [
+            delisted(one.statement.tin, as_of, carried[-1], one.digest, one.received)
+            for one in before
+            if one.statement.tin not in named and not one.derived
+        ]
+    return late

@@ -1,0 +1,112 @@
+"""A spreadsheet that a partner mailed, read row by row; every row that cannot be taken is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
+from gateway.core.incoming import Said
+from gateway.core.model import Environment, Header, Kind, Picture, Told
+from gateway.core.place import midnight, place
+from gateway.exchange.receive.authority import Authority, complete
+from gateway.node.context import House, new_id
+from gateway.store.active import Live
+
+#: How far a clock may be ahead.
+_SKEW = timedelta(minutes=1)
+
+
+class Mailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came by mail. ``kind``: list, a complete one, or update, some changes. ``as_of``: the moment that a list pictures, or
+    at which the partner issued an update. ``scope`` is ``*`` or a member's code."""
+
+    file: str
+    body: bytes
+    kind: Kind
+    as_of: datetime
+    scope: str = "*"
+
+
+class Read(NamedTuple):
+    """A file as read: what it says, every fault of every row that cannot be taken, and notes on what was not read."""
+
+    said: Said
+    refused: tuple[Refusal, ...]
+    notes: tuple[str, ...]
+
+
+def read(house: House, live: Live, mailed: Mailed, at: datetime) -> Read:
+    """Reads a file, however long that takes, without a database.
+
+    Raises ``Refusal`` where the file as a whole cannot be taken: DATA_INVALID, XML_DOCTYPE, BODY_TOO_LARGE, LIST_INCOMPLETE,
+    CREATED_IN_FUTURE, PARTNER_SUSPENDED.
+    """
+    if len(mailed.body) > house.settings.body_limit:
+        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
+    found = read_file(house.environment, house.settings.administration, live, mailed, new_id(), at)
+    if not found.said.told and not found.refused:
+        raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
+    return found
+
+
+def moment(text: str, arrangement: Arrangement, scope: str) -> datetime:
+    """A day as the midnight at which it begins for whoever issued the list (so that what was said during it counts as later), or a moment
+    with its offset. Raises ``Refusal`` DATA_INVALID."""
+    try:
+        if len(text) == 10:
+            zone = next((member.zone for member in arrangement.members if member.iso == scope), arrangement.zone)
+            return midnight(date.fromisoformat(text), zone)
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            raise ValueError
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refusal(
+            Code.DATA_INVALID,
+            "This is neither a day nor a moment.",
+            field="as-of",
+            value=text,
+            remedy="Write 2026-06-01, or 2026-06-01T08:00:00Z with its offset.",
+        ) from None
+
+
+def read_file(environment: Environment, ours: str, live: Live, mailed: Mailed, message_id: str, at: datetime) -> Read:
+    arrangement, digest = live.arrangement, sha256(mailed.body).hexdigest()
+    if live.state != "active":
+        raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {arrangement.iso} is {live.state}.")
+    if mailed.as_of > at + _SKEW:
+        raise Refusal(
+            Code.CREATED_IN_FUTURE,
+            f"{mailed.as_of.isoformat()} is still to come.",
+            field="as-of",
+            remedy="Say the day or moment of which the file speaks.",
+        )
+    header = Header(
+        id=message_id,
+        kind=mailed.kind,
+        sender=arrangement.iso,
+        receiver=ours,
+        environment=environment,
+        created=mailed.as_of,
+        picture=Picture(as_of=mailed.as_of, scope=mailed.scope) if mailed.kind is Kind.LIST else None,
+    )
+    complete(header, arrangement)
+    sheet = live.bundle.sheet.read(mailed.file, mailed.body)
+    authority, told, refused = Authority(header, arrangement), list[Told](), list(sheet.refused)
+    for row, statement in sheet.rows:
+        against = [_located(refusal, live, row) for refusal in authority.against(statement)]
+        refused += against
+        if not against:
+            zone = arrangement.zone_of(statement.tin)
+            told.append(place(statement, header, zone, digest=digest, received=at, transcribed=True))
+    refused.sort(key=lambda one: one.line or 0)
+    return Read(Said(header, arrangement, digest, tuple(told)), tuple(refused), sheet.notes)
+
+
+def _located(refusal: Refusal, live: Live, row: int) -> Refusal:
+    return refusal.but(field=live.bundle.sheet.columns.heading_of(refusal.field or "tin"), line=row)

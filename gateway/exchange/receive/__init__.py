@@ -1,0 +1,1 @@
+"""Story one: a partner's message comes in (``receive.py`` tells it)."""

@@ -1,0 +1,151 @@
+"""Story one: a partner's message comes in.
+
+    0  keep the bytes, durably, before judging them
+    1  which partner speaks; a proven transport identity must agree
+    2  parse under limits
+    3  verify the signature with that partner's pinned keys; read the envelope from what was signed
+    4  valid against the agreed schema
+    5  translated by its annotated sample
+    6  about the sender's own operators, in time
+    7  one transaction, the partner's row locked first: claim the id, statements, receipt, result, journal
+    8  tell the index
+
+A receipt stands only for durable state. What cannot be proven to be a partner's is quarantined under a quota; every other exit
+is a signed receipt or a signed refusal. A fault of ours is an error without a verdict, and the sender may try again. An id is
+claimed only in step 7, so an interrupted intake is judged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind
+from gateway.exchange.bindings.base import Transport
+from gateway.exchange.bindings.https import reply
+from gateway.exchange.deliver import mailbox
+from gateway.exchange.receive.steps import Outcome, finish, judge
+from gateway.node.node import Node
+from gateway.store import journal, messages
+from gateway.store.messages import Kept
+from gateway.wire import envelope
+
+log = logging.getLogger(__name__)
+
+#: Up to this many bytes a message is judged where it stands: handing it on costs more than judging it.
+SMALL = 64 * 1024
+
+#: How many bytes, and how many, of unproven messages are kept at the most.
+QUARANTINE, STRANGERS = 256 * 2**20, 10_000
+
+#: How often an intake is judged before it is left to a person: judging it fails by a fault of ours.
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back. ``refusal`` is None where the message was taken; ``signed`` is None where no partner could be named to sign for.
+    ``kind`` is of what was taken."""
+
+    status: int
+    signed: bytes | None
+    refusal: Refusal | None = None
+    kind: Kind | None = None
+
+
+async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
+    """Takes one message through all the steps."""
+    if node.large is not None:
+        node.large.warm()
+    received = node.clock()
+    keep = partial(messages.keep, body=body, remote=transport.remote, identity=transport.identity, received=received)
+    kept = await node.write(keep)  # 0
+    node.step("kept")
+    return await take(node, Kept(kept, received, transport.remote, transport.identity, body))
+
+
+async def take(node: Node, kept: Kept) -> Answer:
+    """Everything after the bytes are kept; an interrupted intake comes here again."""
+    if len(kept.body) > SMALL and node.large is not None:
+        outcome: Outcome = await node.large.work(node, kept)
+    else:
+        outcome = await _here(node, kept)
+    if isinstance(outcome.ended, Refusal):
+        return await _refuse(node, outcome.ended, kept, outcome)
+    recorded = outcome.ended
+    assert recorded is not None, "what is not refused is recorded"
+    assert outcome.proven is not None, "what is recorded is proven"
+    node.ahead.update(dict.fromkeys(recorded.timelines, recorded.entry))
+    node.changed(recorded.timelines)  # 8
+    node.step("told")
+    given = await mailbox.give(node, recorded.pull, fresh=recorded.fresh) if recorded.pull else None
+    node.step("answering")
+    return Answer(200, given or recorded.answer, kind=outcome.proven.kind)
+
+
+async def _here(node: Node, kept: Kept) -> Outcome:
+    outcome = Outcome()
+    try:
+        if len(kept.body) <= SMALL:
+            judged, receipt = judge(node, kept, outcome)
+        else:
+            judged, receipt = await asyncio.to_thread(judge, node, kept, outcome)
+        node.step("judged")
+        outcome.ended = await node.write(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))  # 7
+        node.step("recorded")
+    except Refusal as refusal:
+        outcome.ended = refusal
+    return outcome
+
+
+async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Answer:
+    digest, signed = sha256(kept.body).hexdigest(), None
+    if came.claimed is not None:
+        payload = envelope.write_refusal(refusal, digest, kept.received)
+        about = came.proven.id if came.proven else None
+        signed = reply(node, Kind.REFUSAL, payload, to=came.claimed, refers_to=about, at=kept.received)
+    proven = came.proven is not None
+    outcome = "conflict" if refusal.code is Code.ID_CONFLICT else "refused" if proven else "quarantined"
+
+    def close(connection: Connection) -> None:
+        if not messages.close(connection, kept.id, outcome, partner=came.claimed, answer=signed, refusal=refusal):
+            return
+        if not proven:
+            messages.crowd_out(connection, QUARANTINE, STRANGERS)
+            return
+        body: dict[str, object] = {"code": str(refusal.code), "digest": digest, "answer": sha256(signed or b"").hexdigest()}
+        journal.append(connection, "refusal", f"intake-{kept.id}", body, at=kept.received, partner=came.claimed)
+
+    await node.write(close)
+    node.step("answering")
+    return Answer(refusal.code.row.status, signed, refusal)
+
+
+async def resume(node: Node) -> int:
+    """For the start of a node: judges again what was kept and not finished when a process ended; returns how many it ended."""
+    return await judge_again(node, node.clock() + timedelta(days=1))
+
+
+async def judge_again(node: Node, before: datetime) -> int:
+    """Judges what was kept before a moment and is not finished, by whichever node it came in. Judging twice at once harms nothing: the
+    id is claimed once. What fails by a fault of ours once more stays for the next time, and holds up nobody."""
+    with node.database.reading() as connection:
+        left = messages.pending(connection, before)
+    done = 0
+    for kept in left:
+        taken_up = await node.write(partial(messages.take_up, kept=kept, most_tries=TRIES))
+        if taken_up is None:
+            continue
+        try:
+            await take(node, taken_up)
+            done += 1
+        except Exception:
+            log.exception("intake %d could not be judged", kept)
+    return done

@@ -1,0 +1,106 @@
+"""Step 7 of receive: one transaction that claims the id and records everything the message means.
+
+The partner's row is locked first, so messages of one partner are recorded one after another and those of different partners do
+not wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Header, Kind
+from gateway.exchange.certificates import partner, revocation_evidence
+from gateway.exchange.receive.apply import take_in
+from gateway.exchange.receive.follow_up import follow_up, notice_gap, send
+from gateway.exchange.receive.translate import Judged
+from gateway.node.node import Node
+from gateway.store import journal, messages, partners, statements
+from gateway.wire import envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The signed answer that now stands for the message, and the timelines that it changed with their journal entry.
+
+    ``fresh`` is False for a duplicate. ``pull`` is the header of a message that asks for one of ours.
+    """
+
+    answer: bytes
+    fresh: bool
+    timelines: Mapping[str, bytes] = field(default_factory=dict)
+    entry: int = 0
+    pull: Header | None = None
+
+
+def record(
+    connection: Connection, node: Node, judged: Judged, *, kept: int, body: bytes, receipt: bytes, received: datetime
+) -> Recorded:
+    """Claims and records; raises ``Refusal`` (ID_CONFLICT and the business codes) with nothing recorded.
+
+    The same id with the same signed digest gets the stored receipt again.
+    """
+    proven = judged.proven
+    header, iso, digest = proven.header, proven.header.sender, proven.envelope.digest
+    pull = header if header.kind is Kind.PULL else None
+    state = partners.lock(connection, iso)
+    known = messages.claimed(connection, iso, header.id)
+    if known is not None:
+        if known[0] != digest:
+            raise Refusal(
+                Code.ID_CONFLICT,
+                f"Message {header.id} was received before with other content.",
+                facts={"stored": known[0], "came": digest},
+            )
+        if not known[1]:
+            raise Refusal(Code.TOO_OLD, f"Message {header.id} was received long ago; its receipt is no longer kept.", field="Id")
+        messages.close(connection, kept, "duplicate", partner=iso)
+        return Recorded(known[1], fresh=False, pull=pull)
+    if state != "active":
+        raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
+    if partner.withdrawn_now(connection, iso, proven.fingerprint):
+        # Proven while this node had not heard yet, or while the voiding held the partner's row.
+        raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
+    follow_up(connection, node, judged, body, received)
+    entry = journal.append(
+        connection,
+        "message",
+        header.id,
+        {
+            "message": header.kind.value,
+            "digest": digest,
+            "certificate": proven.fingerprint,
+            "partner_data": proven.live.bundle.digest,
+            "statements": len(judged.told),
+            "statements_digest": statements.digest(judged.told),
+            "receipt": sha256(receipt).hexdigest(),
+            "revocation": revocation_evidence.keep(connection, node.trust, iso, received),
+        },
+        at=received,
+        partner=iso,
+    )
+    messages.claim(
+        connection,
+        header,
+        digest=digest,
+        fingerprint=proven.fingerprint,
+        bundle=proven.live.bundle.digest,
+        received=received,
+        statements=len(judged.told),
+        body=body,
+        answer=receipt,
+    )
+    messages.close(connection, kept, "accepted", partner=iso)
+    notice_gap(connection, node, judged, received)
+    if not judged.told and header.kind is not Kind.LIST:
+        return Recorded(receipt, fresh=True, pull=pull)
+    outcomes, timelines = take_in(connection, judged.said, entry, received)
+    if header.kind is not Kind.RESPONSE:
+        for about, results in outcomes.items():
+            send(connection, node, judged, Kind.RESULT, envelope.write_result(results), received, refers_to=about)
+    return Recorded(receipt, fresh=True, timelines=timelines, entry=entry)

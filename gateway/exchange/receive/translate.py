@@ -1,0 +1,56 @@
+"""Judging one message, steps 1 to 6 of receive: from bytes to something that may be recorded.
+
+Pure computing on what the node knows already: no database, no network, no clock of its own. Each stage takes the type that only
+the stage before it makes. Whatever fails raises ``Refusal``; the first failing stage speaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.home import HOME_ZONE
+from gateway.core.incoming import Said
+from gateway.core.model import DIALECT_KINDS, Told
+from gateway.core.place import place
+from gateway.exchange.bindings.base import Proven
+from gateway.exchange.receive.authority import check_authority, complete
+from gateway.wire.dialect import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A message that may be recorded: its statements placed in time (none for kinds that carry none)."""
+
+    proven: Proven
+    told: tuple[Told, ...]
+    reading: Reading | None
+
+    @property
+    def said(self) -> Said:
+        return Said(self.proven.header, self.proven.live.arrangement, self.proven.envelope.digest, self.told)
+
+
+def translate(proven: Proven, received: datetime) -> Judged:
+    """4, 5, 6: valid against the agreed schema, translated by its annotated sample, about the sender's own operators only."""
+    header, arrangement = proven.header, proven.live.arrangement
+    if header.kind not in DIALECT_KINDS:
+        return Judged(proven, (), None)
+    day = received.astimezone(HOME_ZONE).date()
+    choice = arrangement.dialect.on(day).value
+    if choice is None or header.dialect != choice.name or header.version not in choice.accepts:
+        agreed = "none" if choice is None else f"{choice.name} {', '.join(choice.accepts)}"
+        raise Refusal(
+            Code.SCHEMA_NOT_AGREED, f"The message says {header.dialect} {header.version}; agreed is {agreed}.", field="Schema"
+        )
+    dialect = proven.live.bundle.dialects[header.dialect, header.version]
+    dialect.validate(proven.envelope.payload)
+    reading = dialect.read(header.kind, proven.envelope.payload)
+    complete(header, arrangement)
+    check_authority(reading.statements, header, arrangement)
+    told = tuple(
+        place(statement, header, arrangement.zone_of(statement.tin), digest=proven.envelope.digest, received=received)
+        for statement in reading.statements
+    )
+    return Judged(proven, told, reading)

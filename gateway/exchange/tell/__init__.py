@@ -1,0 +1,1 @@
+"""Story two: what changes at home is told abroad, in each partner's own XML."""

@@ -1,0 +1,126 @@
+"""What is news to a partner, and saying it. For each partner that may hear anything at all:
+
+    1  take its lock, so that what it was told cannot change meanwhile
+    2  what it may hear today of each enterprise, less what it was last told
+    3  unsent messages that are no longer right are taken back, and everyone they spoke of is looked at again
+    4  say the news in its own XML, queued in the same transaction, and note what it will then have been told
+
+One message a partner and urgency, whatever the number of enterprises. The first thing a partner hears is the complete list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from gateway.core.model import Kind, Standing, Statement
+from gateway.domestic.enterprise import Enterprise
+from gateway.domestic.projection import (
+    LEARNED,
+    Silence,
+    changes,
+    code_prefix,
+    ending,
+    kind_of,
+    project,
+)
+from gateway.exchange.tell.complete import complete_list
+from gateway.exchange.tell.documents import documents, enqueue
+from gateway.exchange.tell.recipient import News, Talk, Told, pairs
+from gateway.exchange.tell.told import last_told
+from gateway.node import context
+from gateway.node.context import House, connected
+from gateway.store import disclosures, enterprises, partners, sent
+from gateway.store.active import Live
+from gateway.store.disclosures import Belief
+from gateway.store.enterprises import unpack
+
+
+def may_hear(live: Live, at: datetime) -> bool:
+    """Whether anything at all may be said: connected, the arrangement in force, and the form of our codes known."""
+    day = context.day_of(at)
+    in_force = live.arrangement.in_force.on(day).value is True
+    return connected(live) and in_force and code_prefix(live.arrangement, day) is not None
+
+
+def tell(connection: Connection, node: House, states: Mapping[str, Enterprise], at: datetime, only: str | None = None) -> Told:
+    """Queues for every partner (or one) what these enterprises make news to it, and tells again what expired unheard."""
+    told = Told()
+    for iso, live in sorted(node.partners.all().items()):
+        if only in (None, iso) and may_hear(live, at):
+            partners.lock(connection, iso)  # 1
+            if sent.last_queued(connection, iso, Kind.LIST) is None:
+                complete_list(Talk(connection, node, live, at, told))
+            else:
+                _news(Talk(connection, node, live, at, told), states)
+    return told
+
+
+# ---------------------------------------------------------------- what was told
+
+
+# ---------------------------------------------------------------- news
+
+
+def _news(talk: Talk, states: Mapping[str, Enterprise]) -> None:
+    states = dict(states)
+    while True:
+        news, last, wrong = _compare(talk, states)  # 2
+        if not wrong:
+            break
+        behind = disclosures.take_back(talk.connection, wrong, talk.at) - states.keys()  # 3
+        states |= {uscc: unpack(packed) for uscc, packed in enterprises.states(talk.connection, behind).items()}
+    for kind in (Kind.NOTICE, Kind.UPDATE):
+        said = {uscc: statements for uscc, statements in news.items() if kind_of(statements) is kind}
+        for document in documents(talk, kind, said, last):
+            row = enqueue(talk, kind, document)
+            disclosures.tell(talk.connection, talk.iso, pairs(document.news), row, talk.at)  # 4
+
+
+def _compare(talk: Talk, states: Mapping[str, Enterprise]) -> tuple[News, dict[str, Belief], set[int]]:
+    """What is still to be said, what was last told, and the unsent messages that say something else."""
+    now = {uscc: project(state, talk.arrangement, talk.day) for uscc, state in states.items()}
+    tins = [one.tin for one in now.values() if isinstance(one, Statement)]
+    last, waiting = last_told(disclosures.tellings(talk.connection, talk.iso, states, tins))
+    shared = talk.shared
+    news = {uscc: said for uscc, one in now.items() if (said := _said(last.get(uscc), one, shared))}
+    # A code that one enterprise gave up and another took has not ended.
+    taken = {one.tin for said in news.values() for one in said if one.standing in LEARNED}
+    news = {
+        uscc: left
+        for uscc, said in news.items()
+        if (left := tuple(one for one in said if one.standing in LEARNED or one.tin not in taken))
+    }
+    wrong: set[int] = set()
+    for uscc, unsent in waiting.items():
+        if uscc in states and _still_right(unsent, news.get(uscc, ()), last.get(uscc)):
+            news.pop(uscc, None)
+        elif uscc in states or any(one.statement.tin in taken for one in unsent):
+            wrong.update(one.row for one in unsent)
+    return news, last, wrong
+
+
+def _still_right(unsent: Sequence[Belief], news: Sequence[Statement], last: Belief | None) -> bool:
+    """What is unsent is just the news; or nothing is news any more because a list or response queued after it says the same."""
+    if not news:
+        return last is not None and last.row > unsent[0].row
+    return {one.statement for one in unsent} == set(news)
+
+
+def _said(last: Belief | None, now: Statement | Silence, shared: frozenset[str]) -> tuple[Statement, ...]:
+    """What is news; and what was said in vain, because its message expired without a receipt."""
+    news = changes(last.statement if last else None, now, shared)
+    if news or last is None or last.state != "expired":
+        return news
+    before = last.statement
+    if before.standing in LEARNED:
+        return (now,) if isinstance(now, Statement) else ()
+    return () if before.standing is Standing.DELISTED else (ending(before, before.standing, before.effective, shared),)
+
+
+# ---------------------------------------------------------------- the complete list
+
+
+# ---------------------------------------------------------------- saying it

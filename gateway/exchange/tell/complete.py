@@ -1,0 +1,64 @@
+"""The complete list of every enterprise that a partner may hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.domestic.projection import (
+    LEARNED,
+    in_list,
+    project,
+)
+from gateway.exchange.tell.documents import documents, enqueue
+from gateway.exchange.tell.recipient import News, Talk, Told, pairs
+from gateway.exchange.tell.told import last_told, proven_to_know
+from gateway.node.context import House
+from gateway.store import disclosures, enterprises, partners
+from gateway.store.active import Live
+from gateway.store.disclosures import Belief
+from gateway.store.enterprises import unpack
+
+
+def full_list(connection: Connection, node: House, live: Live, at: datetime) -> int:
+    """Queues the complete list of every enterprise this partner may hear of, in as many parts as it takes; returns how many it names.
+
+    Whom it had learned of and the list no longer names is thereby delisted; that is noted. What it was told before and has proven
+    to know keeps its proof.
+    """
+    partners.lock(connection, live.arrangement.iso)
+    return complete_list(Talk(connection, node, live, at, Told()))
+
+
+def complete_list(talk: Talk) -> int:
+    if not enterprises.any_known(talk.connection):
+        return 0  # a complete list of nobody would take everybody's benefits away
+    last, _ = last_told(disclosures.tellings(talk.connection, talk.iso))
+    named, omitted = pictured(talk.connection, talk.arrangement, talk.day, last)
+    parts = documents(talk, Kind.LIST, named, last)
+    for part, document in enumerate(parts, 1):
+        row = enqueue(talk, Kind.LIST, document, Picture(as_of=talk.at, part=part, parts=len(parts)))
+        fresh = [(uscc, one) for uscc, one in pairs(document.news) if not proven_to_know(last.get(uscc), one)]
+        disclosures.tell(talk.connection, talk.iso, [*fresh, *(omitted if part == 1 else ())], row, talk.at)
+    return sum(len(document.news) for document in parts)
+
+
+def pictured(
+    connection: Connection, arrangement: Arrangement, day: date, last: Mapping[str, Belief]
+) -> tuple[News, list[tuple[str, Statement]]]:
+    """Whom a complete list names, and who it thereby says is gone: those of whom the partner had learned."""
+    named: News = {}
+    omitted: list[tuple[str, Statement]] = []
+    for uscc, packed in enterprises.every(connection):
+        before = last[uscc].statement if uscc in last else None
+        statement = in_list(before, project(unpack(packed), arrangement, day))
+        if statement is not None:
+            named[uscc] = (statement,)
+        elif before is not None and before.standing in LEARNED:
+            omitted.append((uscc, Statement(tin=before.tin, standing=Standing.DELISTED)))
+    tins = {one.tin for said in named.values() for one in said}
+    return named, [(uscc, one) for uscc, one in omitted if one.tin not in tins]

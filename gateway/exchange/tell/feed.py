@@ -1,0 +1,231 @@
+"""Story two: the domestic feed is taken in, and what it makes news is told abroad.
+
+1  a row that cannot be read, or takes another's customs code, is refused with its reason; all others go on
+2  what an enterprise's latest record said already is passed over
+3  each record is judged against what was known: losses hold at once, unforeseen gains wait for a person
+4  recorded with what holds now, and told (``news.py``), in one transaction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.core.errors import Code, Refusal
+from gateway.domestic.enterprise import Enterprise
+from gateway.domestic.readfile import Row
+from gateway.domestic.record import Faults, Record
+from gateway.domestic.tiers import judge
+from gateway.exchange.tell.changes import tell
+from gateway.exchange.tell.complete import full_list
+from gateway.exchange.tell.compose import ask
+from gateway.exchange.tell.recipient import Unsaid
+from gateway.exchange.tell.respond import respond
+from gateway.node.context import House
+from gateway.store import enterprises, journal
+from gateway.store.enterprises import Recorded, unpack
+
+__all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "take", "tell", "waiting"]
+
+#: Rows of one transaction: an import of any size then holds nobody up for long, and what was taken stays taken.
+AT_ONCE = 500
+
+_pack = msgspec.msgpack.Encoder().encode
+_record = msgspec.json.Encoder(order="sorted").encode
+_reread = msgspec.json.Decoder(Record).decode
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault of one row; a row may have several."""
+
+    line: int
+    field: str | None
+    value: str | None
+    code: str
+    detail: str = msgspec.field(name="reason")
+    remedy: str
+
+
+class Flagged(msgspec.Struct, frozen=True):
+    """A record that no rule foresaw. Where its gains wait for a person, ``record`` is what that person confirms."""
+
+    line: int
+    uscc: str
+    note: str
+    record: int | None
+
+
+class Report(msgspec.Struct):
+    """What a feed did. ``queued`` counts messages for each partner."""
+
+    rows: int = 0
+    taken: int = 0
+    repeated: int = 0
+    held: int = 0
+    flagged: list[Flagged] = []
+    refused: list[Refused] = []
+    queued: dict[str, int] = {}
+    unsaid: list[Unsaid] = []
+
+    def add(self, other: Report) -> None:
+        """What a later part of the same feed did, too."""
+        self.rows += other.rows
+        self.taken += other.taken
+        self.repeated += other.repeated
+        self.held += other.held
+        self.flagged += other.flagged
+        self.refused += other.refused
+        self.unsaid += other.unsaid
+        for iso, count in other.queued.items():
+            self.queued[iso] = self.queued.get(iso, 0) + count
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A record whose gains wait for a person: what it says, and why nobody foresaw it."""
+
+    id: int
+    recorded: datetime
+    note: str
+    record: Record
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """Whose gains now hold, and what was queued for each partner."""
+
+    uscc: str
+    queued: dict[str, int]
+    unsaid: list[Unsaid]
+
+
+def take(connection: Connection, node: House, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
+    """Takes rows of the feed in, in their order. The same feed again does nothing."""
+    enterprises.alone(connection, at)
+    report = Report(rows=len(rows))
+    book = _Book(connection, [record for _, record in rows if isinstance(record, Record)])
+    for line, found in rows:
+        faults = book.faults(found, line) if isinstance(found, Record) else found  # 1
+        report.refused += map(_refused, faults)
+        if isinstance(found, Record) and not faults and not book.enter(found, line):  # 2, 3
+            report.repeated += 1
+    report.taken = len(book.entered)
+    if book.entered:
+        enterprises.record(connection, book.to_record(), at)  # 4
+        enterprises.put(connection, {uscc: (one.customs_code, _pack(one)) for uscc, one in book.touched.items()}, at)
+        _flag(connection, book, report)
+        digest = sha256(b"".join(one.digest.encode() for _, one in book.entered)).hexdigest()
+        journal.append(
+            connection,
+            "domestic",
+            f"feed-{digest[:16]}",
+            {"records": report.taken, "digest": digest, "held": report.held, "who": who},
+            at=at,
+        )
+        told = tell(connection, node, book.touched, at)
+        report.queued, report.unsaid = told.queued, told.unsaid
+    return report
+
+
+def follow(connection: Connection, node: House, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
+    """``take`` for records that no feed has to be read for."""
+    return take(connection, node, list(enumerate(records, 1)), who=who, at=at)
+
+
+def waiting(connection: Connection) -> list[Waiting]:
+    """Every record whose gains wait for a person, the oldest first."""
+    return [Waiting(one.id, one.recorded, one.record.note, _reread(one.record.body)) for one in enterprises.held(connection)]
+
+
+def let_through(connection: Connection, node: House, record_id: int, *, who: str, at: datetime) -> Confirmed:
+    """A person confirms: the record's gains hold, and are told. Raises ``Refusal`` NOT_FOUND when it does not wait (any longer)."""
+    enterprises.alone(connection, at)
+    one = next((one.record for one in enterprises.held(connection) if one.id == record_id), None)
+    if one is None:
+        raise Refusal(
+            Code.NOT_FOUND,
+            f"No record {record_id} waits for a person.",
+            remedy="A newer record of the enterprise may have taken its place: aeo-gateway domestic held.",
+        )
+    known = unpack(enterprises.states(connection, [one.uscc])[one.uscc])
+    state = judge(known, _reread(one.body), confirmed=True).state
+    enterprises.let_through(connection, record_id)
+    enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, at)
+    journal.append(connection, "decision", f"record-{record_id}", {"uscc": one.uscc, "who": who, "decision": "let through"}, at=at)
+    told = tell(connection, node, {one.uscc: state}, at)
+    return Confirmed(one.uscc, told.queued, told.unsaid)
+
+
+class _Book:
+    """What is known of the enterprises that some records speak of, growing record by record."""
+
+    def __init__(self, connection: Connection, records: Sequence[Record]) -> None:
+        usccs = {record.uscc for record in records}
+        self._states = {uscc: unpack(packed) for uscc, packed in enterprises.states(connection, usccs).items()}
+        self._last = enterprises.last_digests(connection, usccs)
+        self._holders = enterprises.holders(connection, {record.customs_code for record in records if record.customs_code})
+        self.touched: dict[str, Enterprise] = {}
+        self.entered: list[tuple[int, Recorded]] = []
+
+    def faults(self, record: Record, line: int) -> Faults:
+        """What a record alone cannot show: a customs code names one enterprise, and this one is another's now."""
+        holder = self._holders.get(record.customs_code or "", record.uscc)
+        if holder == record.uscc:
+            return ()
+        return (
+            Refusal(
+                Code.DATA_INVALID,
+                f"The customs code is that of {holder}; one code names one enterprise.",
+                field="customs_code",
+                value=record.customs_code,
+                line=line,
+                remedy=f"Correct it. Where the code has passed on, first send the record of {holder} without it.",
+            ),
+        )
+
+    def enter(self, record: Record, line: int) -> bool:
+        """Judges the record and lets it hold; False when it is the enterprise's latest, word for word."""
+        uscc, body = record.uscc, _record(record)
+        digest = sha256(body).hexdigest()
+        if self._last.get(uscc) == digest:
+            return False
+        before = self._states.get(uscc)
+        judged = judge(before, record)
+        if before and before.customs_code:
+            self._holders.pop(before.customs_code, None)
+        if judged.state.customs_code:
+            self._holders[judged.state.customs_code] = uscc
+        self._last[uscc] = digest
+        self._states[uscc] = self.touched[uscc] = judged.state
+        self.entered.append((line, Recorded(uscc, digest, body, judged.foreseen, judged.hold, judged.note)))
+        return True
+
+    def to_record(self) -> list[Recorded]:
+        """The records entered; of several of one enterprise only the last can wait for a person, for it speaks instead of the others."""
+        latest = {one.uscc: index for index, (_, one) in enumerate(self.entered)}
+        return [
+            one if latest[one.uscc] == index else msgspec.structs.replace(one, held=False)
+            for index, (_, one) in enumerate(self.entered)
+        ]
+
+
+def _flag(connection: Connection, book: _Book, report: Report) -> None:
+    unforeseen = [(line, one) for line, one in book.entered if not one.foreseen]
+    held = {
+        (one.record.uscc, one.record.digest): one.id for one in enterprises.held(connection, {one.uscc for _, one in unforeseen})
+    }
+    report.held = len(held)
+    report.flagged = [Flagged(line, one.uscc, one.note, held.get((one.uscc, one.digest))) for line, one in unforeseen]
+
+
+def _refused(fault: Refusal) -> Refused:
+    return Refused(
+        line=fault.line or 0,
+        field=fault.field,
+        value=fault.value,
+        code=str(fault.code),
+        detail=fault.detail,
+        remedy=fault.remedy,
+    )

@@ -1,0 +1,90 @@
+"""One partner spoken to at one moment, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Refusal
+from gateway.core.model import Statement
+from gateway.domestic.projection import (
+    shared_on,
+)
+from gateway.node import context
+from gateway.node.context import House
+from gateway.store.active import Live
+
+log = logging.getLogger(__name__)
+
+#: What is said of each enterprise, in order.
+News = dict[str, tuple[Statement, ...]]
+
+
+class Unsaid(msgspec.Struct, frozen=True):
+    """What a partner's XML cannot say of an enterprise (a text too long for it), so that only this was left out. An empty ``uscc``: the
+    whole message could not be said.
+    """
+
+    partner: str
+    uscc: str
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Told:
+    """Messages queued for each partner, and what could not be said."""
+
+    queued: dict[str, int] = field(default_factory=dict)
+    unsaid: list[Unsaid] = field(default_factory=list)
+
+
+class Document(NamedTuple):
+    """One message to be queued."""
+
+    message_id: str
+    payload: str
+    news: News
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One partner spoken to at one moment, inside one transaction."""
+
+    connection: Connection
+    node: House
+    live: Live
+    at: datetime
+    told: Told
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return self.live.arrangement
+
+    @property
+    def iso(self) -> str:
+        return self.live.arrangement.iso
+
+    @property
+    def day(self) -> date:
+        return context.day_of(self.at)
+
+    @property
+    def shared(self) -> frozenset[str]:
+        return shared_on(self.arrangement, self.day)
+
+    def unsaid(self, uscc: str, refusal: Refusal) -> None:
+        """Notes what could not be said, and goes on."""
+        log.warning("%s cannot be told of %s: %s", self.iso, uscc or "anything", refusal)
+        self.told.unsaid.append(Unsaid(self.iso, uscc, str(refusal.code), refusal.detail))
+
+
+def pairs(news: News) -> Sequence[tuple[str, Statement]]:
+    return [(uscc, statement) for uscc, said in news.items() for statement in said]

@@ -1,0 +1,1 @@
+"""The sealed journal: one order for everything, and proof that outsiders can check."""

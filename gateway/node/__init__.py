@@ -1,0 +1,1 @@
+"""What every story needs at hand on one node."""

@@ -1,0 +1,83 @@
+"""One node of the gateway: what every story needs at hand. ``app.py`` builds it; nothing here decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from gateway.core.model import Environment
+from gateway.node.signing import Signing
+from gateway.settings import Settings
+from gateway.store.active import Partners
+from gateway.store.database import Database, Writer, shared_clock
+from gateway.store.messages import Kept
+from gateway.trust.certificates import TrustStore
+from gateway.trust.revocation import Revocation
+from gateway.wire.envelope import Checkpoint
+from gateway.wire.signature import Signer
+
+T = TypeVar("T")
+
+
+class LargeMessages(Protocol):
+    """Checks and records what is too large for the event loop (``exchange/receive/worker.py``)."""
+
+    def warm(self) -> object:
+        """Has it start, if it has not."""
+        ...
+
+    async def work(self, node: Node, kept: Kept) -> Any:
+        """Steps 1 to 7 of receiving for one message that is kept; how it ended. Raises what broke, which is then no verdict."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def _nothing(_: str) -> None:
+    """What a step does outside the tests that stop a process at it."""
+
+
+@dataclass(slots=True)
+class Node:
+    """``clock`` gives aware UTC, ``shared`` the clock of the database, which all its nodes have in common.
+
+    ``changed`` receives the packed timelines of operators that a committed message changed; ``ahead`` remembers which journal entry
+    each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving, of
+    delivery and of sealing when it is done. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
+    ``trust`` knows of revocations, where that is kept fresh.
+    """
+
+    settings: Settings
+    database: Database
+    writer: Writer
+    partners: Partners
+    trust: TrustStore
+    signing: Signing
+    clock: Callable[[], datetime]
+    changed: Callable[[Mapping[str, bytes]], None] = lambda _: None
+    checkpoint: Checkpoint | None = None
+    shared: Callable[[Connection], datetime] = shared_clock
+    step: Callable[[str], None] = _nothing
+    ahead: dict[str, int] = field(default_factory=dict)
+    large: LargeMessages | None = None
+    revocation: Revocation | None = None
+    environment: Environment = field(init=False)
+
+    @property
+    def signer(self) -> Signer:
+        return self.signing.now()[0]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.signing.now()[1]
+
+    def __post_init__(self) -> None:
+        self.environment = Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
+
+    async def write(self, job: Callable[[Connection], T]) -> T:
+        """Has the writer run ``job``; when this returns, what it did is durable."""
+        return await self.writer.awaited(job)

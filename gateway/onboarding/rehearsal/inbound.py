@@ -1,0 +1,283 @@
+"""The steps in which the partner speaks. Each docstring is what the report says should happen."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.core.errors import Code
+from gateway.core.model import Kind, Picture, Priority, Standing, Statement
+from gateway.onboarding.rehearsal import mutations
+from gateway.onboarding.rehearsal.keys import der
+from gateway.onboarding.rehearsal.results import Point, among, same
+from gateway.onboarding.rehearsal.session import Stage, exchanged, message_id, said
+from gateway.wire import envelope
+from gateway.wire.envelope import Announced
+
+#: Losses, the one a partner would use first.
+LOSSES = (Standing.SUSPENDED, Standing.REVOKED, Standing.WITHDRAWN, Standing.ANNULLED)
+
+
+def loss(stage: Stage) -> Standing:
+    """The first loss that the partner's notices have a word for. Raises ``LookupError`` where they have none."""
+    words = {word for face in stage.box.dialect.faces(Kind.NOTICE) for word in face.sample.standings}
+    for standing in LOSSES:
+        if standing in words:
+            return standing
+    raise LookupError("its notices have no word for any loss")
+
+
+def first_contact(stage: Stage) -> Iterator[Point]:
+    """The partner asks whether anybody is there, signed, and gets a signed receipt for exactly these bytes."""
+    body = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    yield stage.tell(body)
+    yield same("the receipt is for", message_id(body), stage.box.receipts[-1].message)
+
+
+def complete_list(stage: Stage) -> Iterator[Point]:
+    """The partner sends its first complete list; every record is accepted and counts at once, as far as the arrangement goes."""
+    body = stage.box.full_list()
+    yield stage.tell(body)
+    outcomes = stage.results(body)
+    yield same("records accepted", len(stage.box.operators), sum(outcome == "accepted" for outcome in outcomes.values()))
+    code = stage.operator()
+    yield from stage.shows(code, Standing.VALID)
+    if stage.entitles() == "not granted":
+        yield same("nothing is granted, and clearance is told why", "a reason", "a reason" if stage.reason(code) else "none")
+
+
+def update(stage: Stage) -> Iterator[Point]:
+    """An operator is newly authorised and told by an update; it counts at once."""
+    (new,) = stage.fresh(1, seed=2)
+    yield from stage.shows(new.tin, Standing.REVOKED) if stage.standing(new.tin) != "unknown" else ()
+    stage.box.operators[new.tin] = new
+    yield stage.tell(stage.box.say(new.tin, Standing.VALID, Kind.UPDATE))
+    yield from stage.shows(new.tin, Standing.VALID)
+
+
+def urgent_suspension(stage: Stage) -> Iterator[Point]:
+    """An urgent notice takes an operator's status away; the very next answer of clearance says so."""
+    code, lost = stage.operator(), loss(stage)
+    yield from stage.shows(code, Standing.VALID)
+    yield stage.tell(stage.box.say(code, lost))
+    yield from stage.shows(code, lost)
+
+
+def reinstatement(stage: Stage) -> Iterator[Point]:
+    """A notice gives the status back, and the next answer grants again."""
+    code, lost = stage.operator(), loss(stage)
+    yield stage.tell(stage.box.say(code, lost), "answer to the loss")
+    yield same("clearance in between", "not granted", stage.granted(code))
+    yield stage.tell(stage.box.say(code, Standing.REINSTATED), "answer to the reinstatement")
+    yield among(f"{code} stands", ("valid", "reinstated"), stage.standing(code))
+    yield same("clearance", stage.entitles(), stage.granted(code))
+
+
+def duplicate(stage: Stage) -> Iterator[Point]:
+    """The same bytes come twice; the second time gets the very same receipt and changes nothing."""
+    body = stage.box.say(stage.operator(), loss(stage))
+    first = stage.send(body)
+    yield same("first answer", "receipt", said(first))
+    second = stage.send(body)
+    yield same("second answer", "receipt", said(second))
+    yield same("the receipts are the same bytes", "yes", "yes" if first.body == second.body else "no")
+
+
+def conflict(stage: Stage) -> Iterator[Point]:
+    """Other content comes under an id that was used; it is refused and changes nothing."""
+    first, other = stage.operator(), stage.operator()
+    body = stage.box.say(first, loss(stage))
+    yield stage.tell(body)
+    again = stage.box.message(Kind.NOTICE, (stage.box.change(other, loss(stage)),), id=message_id(body), sequence=0)
+    stage.box.change(other, Standing.VALID)
+    yield same("answer to the other content", Code.ID_CONFLICT, said(stage.send(again)))
+    yield from stage.shows(other, Standing.VALID)
+
+
+def out_of_order(stage: Stage) -> Iterator[Point]:
+    """A statement made ten minutes before a loss arrives after it; it is recorded, and the loss stands."""
+    code, lost = stage.operator(), loss(stage)
+    earlier = stage.box.clock() - timedelta(minutes=10)
+    yield stage.tell(stage.box.say(code, lost), "answer to the loss")
+    late = stage.box.as_said(stage.box.operators[code], Standing.VALID)
+    body = stage.box.message(Kind.UPDATE, (late,), created=earlier)
+    yield stage.tell(body, "answer to the older statement")
+    yield same("its result", "overruled", stage.results(body).get(code, "none"))
+    yield from stage.shows(code, lost)
+
+
+def gap(stage: Stage) -> Iterator[Point]:
+    """A number of the sequence is left out; the gateway asks for exactly that message again."""
+    number = stage.box.skip(Priority.NORMAL)
+    body = stage.box.say(stage.operator(), Standing.VALID, Kind.UPDATE)
+    yield stage.tell(body)
+    wanted = stage.until("a request to send again", lambda: stage.heard(Kind.RESEND, message_id(body))).resend
+    yield same(
+        "asked for",
+        f"{Priority.NORMAL} {number} to {number}",
+        f"{wanted.priority} {wanted.first} to {wanted.last}" if wanted else "",
+    )
+
+
+def wrong_signature(stage: Stage) -> Iterator[Point]:
+    """A message changed on its way, and one signed by a stranger's key, are refused and change nothing."""
+    code = stage.operator()
+    statement = (stage.box.change(code, loss(stage)),)
+    stage.box.change(code, Standing.VALID)
+    body = stage.box.message(Kind.NOTICE, statement, sequence=0)
+    end = code[-4:].encode()  # a code may be written without its beginning
+    changed = body.replace(end, end[:-1] + (b"0" if end[-1:] != b"0" else b"1"))
+    yield same("changed on its way", Code.SIGNATURE_DIGEST, said(stage.send(changed)))
+    forged = stage.box.message(Kind.NOTICE, statement, sequence=0, signer=stage.keys.stranger)
+    yield same("signed by a stranger", Code.SIGNATURE_INVALID, said(stage.send(forged)))
+    yield from stage.shows(code, Standing.VALID)
+
+
+def expired_certificate(stage: Stage) -> Iterator[Point]:
+    """A message signed with a key whose certificate ended is refused, and the refusal says that it expired."""
+    code = stage.operator()
+    statement = (stage.box.change(code, loss(stage)),)
+    stage.box.change(code, Standing.VALID)
+    body = stage.box.message(Kind.NOTICE, statement, sequence=0, signer=stage.keys.expired)
+    yield same("answer", Code.CERTIFICATE_EXPIRED, said(stage.send(body)))
+    yield from stage.shows(code, Standing.VALID)
+
+
+def rolled_over_certificate(stage: Stage) -> Iterator[Point]:
+    """The partner announces its next certificate, signed with the current one, and signs with the new key; the old one holds beside it."""
+    announced = Announced("signing", der(stage.keys.next), stage.box.clock())
+    yield stage.tell(stage.box.ours(Kind.KEYS, envelope.write_keys([announced])), "answer to the announcement")
+
+    def accepted() -> Point | None:
+        ping = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.keys.next)
+        point = stage.tell(ping, "signed with the new key")
+        return point if point.ok else None
+
+    yield stage.until("trust in the announced certificate", accepted)
+    code, lost = stage.operator(), loss(stage)
+    statement = (stage.box.change(code, lost),)
+    yield stage.tell(stage.box.message(Kind.NOTICE, statement, signer=stage.keys.next), "a notice with the new key")
+    yield from stage.shows(code, lost)
+    yield stage.tell(stage.box.say(code, Standing.REINSTATED), "a notice with the old key")
+
+
+def schema_fault(stage: Stage) -> Iterator[Point]:
+    """A document with an element that was not agreed is refused whole; the refusal names the place."""
+    code = stage.operator()
+    statement = (stage.box.change(code, loss(stage)),)
+    stage.box.change(code, Standing.VALID)
+    body = stage.box.message(Kind.NOTICE, statement, sequence=0, edit=mutations.unexpected)
+    # An XSD may let anything stand at its end; the sample does not.
+    yield among("answer", (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED)), said(stage.send(body)))
+    yield from stage.shows(code, Standing.VALID)
+
+
+def unknown_code(stage: Stage) -> Iterator[Point]:
+    """A code outside the agreed list is refused; it is never read as something else, and never as valid."""
+    edit = mutations.unknown_code(stage.box.dialect, Kind.NOTICE)
+    if edit is None:
+        yield same("the dialect has code lists", "none, so there is nothing to try", "none, so there is nothing to try")
+        return
+    code = stage.operator()
+    statement = (stage.box.change(code, loss(stage)),)
+    stage.box.change(code, Standing.VALID)
+    body = stage.box.message(Kind.NOTICE, statement, sequence=0, edit=edit)
+    yield among("answer", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+    yield from stage.shows(code, Standing.VALID)
+
+
+def foreign_operator(stage: Stage) -> Iterator[Point]:
+    """The partner speaks of an operator that is not its own; it is refused."""
+    ours = f"{stage.box.gateway}1234567890"
+    body = stage.box.message(
+        Kind.NOTICE, (msgspec.structs.replace(next(iter(stage.box.operators.values())), tin=ours),), sequence=0
+    )
+    # An XSD that spells out the partner's codes refuses it earlier.
+    yield among("answer", (str(Code.FOREIGN_OPERATOR), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+
+
+def half_connection(stage: Stage) -> Iterator[Point]:
+    """The connection breaks in the middle of a message, then before the receipt; each time the same bytes are sent again and count once."""
+    code, lost = stage.operator(), loss(stage)
+    body = stage.box.say(code, lost)
+    _break_off(stage, body, len(body) // 2)
+    yield from stage.shows(code, Standing.VALID)
+    _break_off(stage, body, len(body))
+    first = stage.send(body)
+    yield same("answer to the same bytes", "receipt", said(first))
+    yield same("and once more: the same receipt", "yes", "yes" if stage.send(body).body == first.body else "no")
+    yield from stage.shows(code, lost)
+
+
+def _break_off(stage: Stage, body: bytes, sent: int) -> None:
+    """Sends the first ``sent`` bytes and hangs up without reading an answer."""
+    address = urlsplit(stage.venue.url)
+    head = (
+        f"POST /exchange HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body[:sent])
+    stage.messages.append(exchanged(stage.box.iso, body, None))
+
+
+def list_in_parts(stage: Stage) -> Iterator[Point]:
+    """A list comes in two parts; the first changes nothing, and with the second all of it applies."""
+    new = stage.fresh(2, seed=3)
+    stage.box.operators |= {one.tin: one for one in new}
+    everybody = list(stage.box.operators.values())
+    as_of = stage.box.clock()
+    parts = (new[:1] + [one for one in everybody if one not in new], new[1:])
+
+    def part(number: int, statements: list[Statement]) -> bytes:
+        return stage.box.message(Kind.LIST, statements, picture=Picture(as_of=as_of, part=number, parts=len(parts)))
+
+    first = part(1, parts[0])
+    yield stage.tell(first, "answer to part 1")
+    yield same("result of part 1", "waiting", stage.results(first).get(new[0].tin, "none"))
+    yield same("after part 1 the new operator stands", "unknown", stage.standing(new[0].tin))
+    yield stage.tell(part(2, parts[1]), "answer to part 2")
+    for one in new:
+        yield from stage.shows(one.tin, Standing.VALID)
+
+
+def mass_change_held(stage: Stage) -> Iterator[Point]:
+    """A list that would grant more than the agreed number in a day waits for a person; the losses it states hold at once."""
+    threshold = stage.arrangement.threshold.on(stage.box.today).value or 0
+    many = stage.fresh(threshold + 1, seed=4)
+    code, lost = stage.operator(), loss(stage)
+    everybody = [*stage.box.operators.values(), *many]
+    statements = [stage.box.as_said(one, lost) if one.tin == code else one for one in everybody]
+    body = stage.box.message(Kind.LIST, statements, picture=Picture(as_of=stage.box.clock()))
+    yield stage.tell(body)
+    outcomes = stage.results(body)
+    yield same("new operators held", threshold + 1, sum(outcomes.get(one.tin) == "held" for one in many))
+    yield same("clearance for one of them", "not granted", stage.granted(many[0].tin))
+    # A list that has no word for a loss leaves the operator out, and whom a held list leaves out stays as he was.
+    yield from stage.shows(code, lost if stage.box.speech.can_say(lost, Kind.LIST) else Standing.VALID)
+
+
+STEPS = (
+    first_contact,
+    complete_list,
+    update,
+    urgent_suspension,
+    reinstatement,
+    duplicate,
+    conflict,
+    out_of_order,
+    gap,
+    wrong_signature,
+    expired_certificate,
+    rolled_over_certificate,
+    schema_fault,
+    unknown_code,
+    foreign_operator,
+    half_connection,
+    list_in_parts,
+)
+#: Last of all, since it uses up the day's threshold.
+LAST = (mass_change_held,)

@@ -1,0 +1,168 @@
+"""The steps in which the gateway speaks: our news told and acknowledged, and questions both ways."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from stdnum.cn import uscc
+
+from gateway.core.errors import Refusal
+from gateway.core.home import Tier
+from gateway.core.model import Kind, Standing, Statement
+from gateway.domestic.projection import code_prefix, project
+from gateway.domestic.record import Record
+from gateway.domestic.rules import Ground, MeasureStatus
+from gateway.domestic.tiers import judge
+from gateway.exchange.tell import feed
+from gateway.onboarding.rehearsal.inbound import loss
+from gateway.onboarding.rehearsal.results import Exchanged, Point, same
+from gateway.onboarding.rehearsal.session import Stage, message_id
+from gateway.sandbox.box import SIGNATORY, Heard
+from gateway.store import disclosures
+from gateway.wire.dialect import Reading
+from gateway.wire.xml import parse
+
+
+def _enterprise(stage: Stage) -> Record:
+    """A made-up enterprise of the kind that every arrangement speaks of: Advanced Certified, consenting, complete."""
+    code = f"{random.randrange(10**9, 10**10)}"  # noqa: S311 - made up, not secret
+    first = f"91310000MA1{code[:6]}"
+    today = stage.box.today
+    return Record(
+        uscc=first + uscc.calc_check_digit(first),
+        customs_code=code,
+        name_zh="虚构演练有限公司",
+        name_en="Made-up Rehearsal Co., Ltd.",
+        address="1 Made-up Road, Shanghai",
+        tier=Tier.ADVANCED,
+        tier_since=today,
+        measure_status=MeasureStatus.ACTIVE,
+        measure_since=today,
+        ground=Ground.CERTIFICATION,
+        consent=("all",),
+        consent_since=today,
+        certified_on=today,
+    )
+
+
+def our_news(stage: Stage) -> Iterator[Point]:
+    """A Chinese enterprise is certified, then enters rectification; the partner is told each in its own XML, and no more than it may hear."""
+    record = _enterprise(stage)
+    first = project(judge(None, record).state, stage.arrangement, stage.box.today)
+    _follow(stage, record)
+    if not isinstance(first, Statement):
+        # Nothing may be told: that is the whole of what has to happen.
+        yield same(f"told of the enterprise ({first.why})", "nothing", "nothing" if not _told(stage, record) else "something")
+        return
+    yield from _heard(stage, record, Standing.VALID)
+    rectifying = msgspec.structs.replace(
+        record, measure_status=MeasureStatus.RECTIFYING, ground=Ground.RECTIFICATION_START, measure_since=stage.box.today
+    )
+    _follow(stage, rectifying)
+    yield from _heard(stage, rectifying, Standing.SUSPENDED)
+    spoken = stage.box.heard[-1].body.decode().lower() + "".join(one.answer_body for one in stage.messages).lower()
+    yield same("the ground or the tier was told", "no", "yes" if "rectif" in spoken or record.tier in spoken else "no")
+
+
+def _follow(stage: Stage, record: Record) -> None:
+    node = stage.venue.node
+    node.writer.do(partial(feed.follow, node=node, records=[record], at=node.clock()))
+
+
+def _told(stage: Stage, record: Record) -> list[disclosures.Belief]:
+    with stage.venue.node.database.reading() as connection:
+        return disclosures.told(connection, partner=stage.box.iso, usccs=[record.uscc])
+
+
+def _heard(stage: Stage, record: Record, standing: Standing) -> Iterator[Point]:
+    def acknowledged() -> disclosures.Belief | None:
+        return next(
+            (one for one in _told(stage, record) if one.statement.standing is standing and one.received and one.outcome), None
+        )
+
+    belief = stage.until(f"a receipt and a result for {standing}", acknowledged)
+    heard = stage.until("the message", lambda: _with_id(stage, belief.message_id))
+    stage.messages.append(_note(stage, heard))
+    said = next((one for one in heard.statements if one.tin == belief.statement.tin), None)
+    yield same(f"the partner heard of {belief.statement.tin}", standing, said.standing if said else "nothing")
+    yield same("its result", "accepted", belief.outcome)
+
+
+def _with_id(stage: Stage, identity: str) -> Heard | None:
+    return next((one for one in stage.box.heard if one.header.id == identity), None)
+
+
+def _note(stage: Stage, heard: Heard) -> Exchanged:
+    body = heard.body.decode()
+    return Exchanged(stage.box.gateway, heard.header.kind.value, heard.header.id, body, 200, "receipt", "")
+
+
+def our_list(stage: Stage) -> Iterator[Point]:
+    """The gateway sends its complete list, as of this moment, which names whom the partner may hear of and nobody else."""
+    node = stage.venue.node
+    live = node.partners.get(stage.box.iso)
+    at = node.clock()
+    named = node.writer.do(partial(feed.full_list, node=node, live=live, at=at))
+    if not named and not _sayable(stage, Kind.LIST):
+        yield same("operators to tell of", "none, and its XML has no empty list", "none, and its XML has no empty list")
+        return
+    heard = stage.until("our list", lambda: _list_as_of(stage, at))
+    stage.messages.append(_note(stage, heard))
+    yield same("operators named", named, len(heard.statements))
+
+
+def _sayable(stage: Stage, kind: Kind, query: dict[str, str] | None = None) -> bool:
+    """Whether the partner's XML can say that there is nobody, or ask about this code."""
+    now = stage.box.clock()
+    moments: dict[str, Any] = {"id": "a-trial", "issued": now, "as_of": now, "sender": stage.box.gateway, "receiver": stage.box.iso}
+    try:
+        payload = stage.box.dialect.write(kind, Reading(moments, (), query or {}), SIGNATORY)
+        stage.box.dialect.validate(parse(payload.encode()))
+    except Refusal:
+        return False
+    return True
+
+
+def _list_as_of(stage: Stage, moment: datetime) -> Heard | None:
+    return next((one for one in stage.box.heard if one.header.picture and one.header.picture.as_of == moment), None)
+
+
+def query_and_response(stage: Stage) -> Iterator[Point]:
+    """The partner asks about a Chinese code and is answered; we ask about one of its operators, and what it answers counts."""
+    if not {Kind.QUERY, Kind.RESPONSE} <= stage.box.dialect.kinds:
+        yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
+        return
+    record = _enterprise(stage)
+    _follow(stage, record)
+    shown = project(judge(None, record).state, stage.arrangement, stage.box.today)
+    prefix = code_prefix(stage.arrangement, stage.box.today) or stage.box.gateway
+    yield from _asked(stage, record, prefix, shown.standing if isinstance(shown, Statement) else "not an AEO")
+    code, lost = stage.operator(), loss(stage)
+    stage.box.change(code, lost)
+    node = stage.venue.node
+    asked = node.writer.do(partial(feed.ask, node=node, live=node.partners.get(stage.box.iso), code=code, at=node.clock()))
+    stage.messages.append(_note(stage, stage.until("our query", lambda: _with_id(stage, asked))))
+    stage.until("the effect of the response", lambda: stage.standing(code) == lost)
+    yield from stage.shows(code, lost)
+
+
+def _asked(stage: Stage, record: Record, prefix: str, stands: str) -> Iterator[Point]:
+    """The partner asks about a Chinese AEO, and about a code that is nobody's."""
+    for code, expected in ((f"{prefix}{record.customs_code}", stands), (f"{prefix}0000000000", "not an AEO")):
+        if not _sayable(stage, Kind.QUERY, {"tin": code}):
+            room = "its XML has no room for a Chinese code"
+            yield same(f"a query about {code}", room, room)
+            continue
+        body = stage.box.message(Kind.QUERY, query=code)
+        yield stage.tell(body, f"answer to the query about {code}")
+        heard = stage.until("a response", lambda: stage.heard(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
+        stage.messages.append(_note(stage, heard))
+        yield same("the response says", expected, heard.statements[0].standing if heard.statements else "not an AEO")
+
+
+STEPS = (our_news, our_list, query_and_response)

@@ -1,0 +1,193 @@
+"""A rehearsal against a partner's real test endpoint: what can be seen from outside, speaking as ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Environment, Kind, Picture, Standing, Statement
+from gateway.domestic.projection import code_prefix, shared_on
+from gateway.exchange.certificates.partner import der_of
+from gateway.net import Guard, Response, Unreachable, get, post
+from gateway.onboarding.connectivity import what_helps
+from gateway.onboarding.rehearsal import mutations
+from gateway.onboarding.rehearsal.keys import make
+from gateway.onboarding.rehearsal.results import Exchanged, Point, Rehearsal, among, same, walk
+from gateway.onboarding.rehearsal.session import XML, Answer, exchanged, message_id, said
+from gateway.partners import Bundle
+from gateway.sandbox.box import Box
+from gateway.trust.certificates import Pin, Trust, TrustStore
+from gateway.wire import envelope
+from gateway.wire.algorithms import Signer, VerifyKey
+
+
+@dataclass(slots=True)
+class Outside:
+    """``we`` speaks as our gateway does, in the partner's own XML."""
+
+    url: str
+    guard: Guard
+    we: Box
+    stranger: Signer
+    messages: list[Exchanged] = field(default_factory=list)
+
+    def send(self, body: bytes) -> Answer:
+        """The partner's answer, signed by one of its pinned keys. Raises ``Refusal`` where it is not."""
+        came = asyncio.run(post(self.url, body, headers=XML, guard=self.guard))
+        answer = self._proven(came)
+        self.messages.append(exchanged(self.we.iso, body, answer))
+        return answer
+
+    def tell(self, body: bytes, what: str = "answer") -> Point:
+        return same(what, "receipt", said(self.send(body)))
+
+    def _proven(self, came: Response) -> Answer:
+        try:
+            answered = self.we.check(came.body)
+        except Refusal as refused:
+            kind = came.headers.get("content-type", "no media type")
+            detail = f"What came back (HTTP {came.status}, {kind}) is no answer that a pinned key signed: {refused.detail}"
+            raise Refusal(refused.code, detail, field=refused.field, value=refused.value, line=refused.line) from None
+        code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
+        return Answer(came.status, answered.header.kind.value, code, came.body)
+
+    def operator(self) -> Statement:
+        """A made-up Chinese AEO as this partner would hear of it. Raises ``Refusal`` where the form of its code is unknown."""
+        arrangement = self.we.bundle.arrangement
+        prefix = code_prefix(arrangement, self.we.today)
+        if prefix is None:
+            raise Refusal(Code.DATA_INVALID, "The form of the Chinese code is unknown, so nothing can be told to this partner.")
+        code = f"{prefix}{random.randrange(10**9, 10**10)}"  # noqa: S311 - made up, not secret
+        name = "Made-up Rehearsal Co., Ltd." if "name" in shared_on(arrangement, self.we.today) else None
+        return self.we.speech.sayable(Statement(tin=code, standing=Standing.VALID, name=name), 1)
+
+    def news(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **said: Any) -> bytes:
+        self.we.operators[statement.tin] = statement
+        return self.we.message(kind, (self.we.change(statement.tin, standing),), **said)
+
+
+def first_contact(stage: Outside) -> Iterator[Point]:
+    """We ask whether anybody is there; the answer is a receipt that one of the partner's pinned keys signed, for exactly these bytes."""
+    body = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    yield stage.tell(body)
+    receipt = stage.we.receipts[-1]
+    yield same("the receipt is for", message_id(body), receipt.message)
+    apart = abs(receipt.received - stage.we.clock())
+    yield Point("the clocks differ by", "less than 5 minutes", f"{apart.total_seconds():.0f} s", apart < timedelta(minutes=5))
+
+
+def list_and_news(stage: Outside) -> Iterator[Point]:
+    """Our complete list, an update, a suspension and a reinstatement each get a receipt."""
+    one = stage.operator()
+    picture = Picture(as_of=stage.we.clock())
+    yield stage.tell(stage.we.message(Kind.LIST, (one,), picture=picture), "answer to the list")
+    yield stage.tell(stage.news(stage.operator(), Standing.VALID, Kind.UPDATE), "answer to the update")
+    yield stage.tell(stage.news(one, Standing.SUSPENDED), "answer to the suspension")
+    yield stage.tell(stage.news(one, Standing.REINSTATED), "answer to the reinstatement")
+
+
+def query(stage: Outside) -> Iterator[Point]:
+    """Our question about one of the partner's operators gets a receipt; its response comes to our own endpoint."""
+    if Kind.QUERY not in stage.we.dialect.kinds:
+        yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
+        return
+    theirs = next(iter(stage.we.invent(1, seed=5)))
+    yield stage.tell(stage.we.message(Kind.QUERY, query=theirs.tin))
+
+
+def duplicate_and_conflict(stage: Outside) -> Iterator[Point]:
+    """The same bytes get the very same receipt; other content under a used id is refused."""
+    body = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE)
+    first = stage.send(body)
+    yield same("answer", "receipt", said(first))
+    yield same("the same bytes get the same receipt", "yes", "yes" if stage.send(body).body == first.body else "no")
+    other = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
+    yield same("answer to other content", Code.ID_CONFLICT, said(stage.send(other)))
+
+
+def wrong_signature(stage: Outside) -> Iterator[Point]:
+    """A message changed on its way, and one signed with a key the partner does not know, are refused."""
+    ping = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    identity = message_id(ping).encode()
+    changed = ping.replace(identity, identity[::-1])
+    yield same("changed on its way", Code.SIGNATURE_DIGEST, said(stage.send(changed)))
+    forged = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.stranger)
+    unknown = (str(Code.SIGNATURE_INVALID), str(Code.CERTIFICATE_UNKNOWN))
+    yield among("signed by a stranger", unknown, said(stage.send(forged)))
+
+
+def wrong_address(stage: Outside) -> Iterator[Point]:
+    """A message for somebody else, and one of the production environment, are refused."""
+    payload = envelope.write_empty(Kind.PING)
+    yield same("for somebody else", Code.WRONG_RECEIVER, said(stage.send(stage.we.ours(Kind.PING, payload, receiver="ZZ"))))
+    production = stage.we.ours(Kind.PING, payload, environment=Environment.PRODUCTION)
+    yield same("of production", Code.WRONG_ENVIRONMENT, said(stage.send(production)))
+
+
+def wrong_document(stage: Outside) -> Iterator[Point]:
+    """A document with an element that was not agreed, and one with a code outside its list, are refused."""
+    body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
+    refused = (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED))
+    yield among("an element too many", refused, said(stage.send(body)))
+    edit = mutations.unknown_code(stage.we.dialect, Kind.NOTICE)
+    if edit is None:
+        return
+    with suppress(LookupError):  # what we may tell this partner need not hold a code of any list
+        body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=edit)
+        yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+
+
+STEPS: tuple[Callable[[Outside], Iterator[Point]], ...] = (
+    first_contact,
+    list_and_news,
+    query,
+    duplicate_and_conflict,
+    wrong_signature,
+    wrong_address,
+    wrong_document,
+)
+
+
+def _keys(iso: str, trust: Trust, now: datetime) -> tuple[VerifyKey, ...]:
+    try:
+        return TrustStore({iso: trust}).keys_for(iso, "signing", now)
+    except Refusal as refused:
+        if trust.pins:
+            detail = f"No certificate pinned for {iso} can be relied on now: {refused.detail}"
+            remedy = f"aeo-gateway partner check {iso} says of each what is against it."
+        else:
+            detail = f"No certificate of {iso} is pinned, so nothing that it answers could be proven."
+            remedy = f"Put the certificate it signs with at site/{iso.lower()}/certs/signing-1.pem in AEO_HOME."
+        raise Refusal(refused.code, detail, remedy=remedy) from None
+
+
+def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: Signer, clock: Callable[[], datetime]) -> Rehearsal:
+    """Walks every step that can be walked from outside, with our own ``signer``; test messages only.
+
+    The partner's certificates are those of ``bundle``. Raises ``Refusal`` where none of them can be relied on now, and where nobody
+    is there: then there is nothing to report on.
+    """
+    now, binding = clock(), bundle.arrangement.binding
+    pins = tuple(Pin.of("signing", der_of(pem)) for role, pem in bundle.certificates if role == "signing")
+    roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
+    trust = Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)
+    keys = _keys(bundle.iso, trust, now)
+    we = Box(bundle, signer, bundle.iso, keys, clock, speaks_as=administration)
+    tls = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
+    guard = Guard(private_addresses=binding.private_addresses, pins=tls)
+    try:
+        asyncio.run(get(url, guard=guard))
+    except Unreachable as problem:
+        raise Refusal(
+            Code.DATA_INVALID, f"{url} gives no answer: {problem}.", field="against", value=url, remedy=what_helps(problem)
+        ) from None
+    stage = Outside(url, guard, we, make(bundle.iso, binding, now).stranger)
+    steps = tuple(walk(step, stage, stage.messages) for step in STEPS)
+    dialect = we.dialect
+    return Rehearsal(bundle.iso, bundle.arrangement.economy.en, bundle.digest, f"{dialect.name} {dialect.version}", url, now, steps)

@@ -1,0 +1,1 @@
+"""Keeping an installation well: what ends, what grows, what may go, and what production asks for."""

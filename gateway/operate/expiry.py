@@ -1,0 +1,81 @@
+"""What ends by itself, watched: our certificates, partners' pins and authorities, revocation lists, and announcements not acknowledged.
+
+Each thing is worth one line of the log at 60, 30, 14, 7 and 1 days and when it has ended, whichever node comes first to say it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from gateway.exchange.certificates import announce, partner
+from gateway.node.context import House
+from gateway.node.node import Node
+from gateway.settings import Settings
+from gateway.store import leases
+from gateway.trust import endings
+from gateway.trust.endings import Alert, Ending
+from gateway.trust.keys import KeyRing
+from gateway.trust.refresh import Folder
+from gateway.trust.revocation import Fact
+
+log = logging.getLogger(__name__)
+
+#: How often is looked.
+EVERY = timedelta(hours=1)
+
+
+def shelf(settings: Settings) -> Folder:
+    """Where what is known of revocations outlives the process."""
+    return Folder(settings.home / "revocation")
+
+
+def watched(connection: Connection, house: House, facts: Iterable[Fact], at: datetime) -> Iterator[Ending]:
+    """Everything that ends."""
+    yield from endings.of_keys(KeyRing(house.settings.keys).all(house.settings.key))
+    yield from announce.unheard(connection, house, announce.coming(house.settings, at))
+    for iso, trust in partner.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
+        yield from endings.of_partner(iso, trust)
+    yield from endings.of_facts(facts)
+
+
+async def run(node: Node) -> None:
+    """Looks and says what nobody has said yet, until cancelled."""
+    while True:
+        try:
+            alerts = await asyncio.to_thread(_alerts, node)
+            for alert in await node.write(partial(unsaid, alerts=alerts, at=node.clock())):
+                log.warning("%s", sentence(alert))
+        except Exception:
+            log.exception("what ends could not be looked at and will be looked at again")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+def _alerts(node: Node) -> tuple[Alert, ...]:
+    at, facts = node.clock(), node.revocation.facts() if node.revocation else ()
+    with node.database.reading() as connection:
+        return endings.alerts(watched(connection, node, facts, at), at)
+
+
+def unsaid(connection: Connection, alerts: Iterable[Alert], at: datetime) -> list[Alert]:
+    """Those that nobody has said at this threshold, and that matter: what is succeeded by another ends without harm."""
+    return [alert for alert in alerts if not alert.ending.succeeded and leases.first(connection, *_mark(alert), at)]
+
+
+def _mark(alert: Alert) -> tuple[str, str]:
+    one = alert.ending
+    what = sha256(f"{one.kind} {one.owner} {one.name}".encode()).hexdigest()
+    return f"warned-{what[:32]}", f"{one.ends.isoformat()} {alert.days}"
+
+
+def sentence(alert: Alert) -> str:
+    """One line for a person."""
+    one, days = alert.ending, abs(int(alert.left / timedelta(days=1)))
+    when = f"ends in {days} days" if alert.left > timedelta() else f"ended {days} days ago"
+    return f"{one.kind} {one.owner} {one.name} {when}, at {one.ends:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,62 @@
+"""What production asks for before it starts: everything that is missing is named at once, each with its remedy.
+
+What a partner's data must say, freshness among it, the loader has asked for before it could be activated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cryptography import x509
+
+from gateway.core.errors import Refusal
+from gateway.exchange.certificates import partner
+from gateway.node.context import connected
+from gateway.settings import Settings, SettingsFault
+from gateway.store.active import Live, Partners
+from gateway.store.database import Database
+from gateway.trust.certificates import Trust
+from gateway.trust.keys import KeyRing
+from gateway.trust.selfsigned import is_demo
+
+
+def check(database: Database, settings: Settings, now: datetime) -> None:
+    """Raises ``SettingsFault`` naming all that keeps this installation from being a production gateway at ``now``."""
+    partners = Partners()
+    with database.reading() as connection:
+        partners.refresh(connection)
+        trusts = partner.trusts(connection, partners.all(), settings.clock_skew)
+    active = {iso: live for iso, live in partners.all().items() if live.state == "active"}
+    faults = [*_key(settings, now)]
+    if not active:
+        faults.append("No partner is active: aeo-gateway partner activate --all.")
+    for iso, live in active.items():
+        faults += (f"{iso}: {fault}" for fault in _partner(live, trusts[iso]))
+    if faults:
+        raise SettingsFault(("AEO_MODE is production, and this is missing or must not be:", *faults))
+
+
+def _key(settings: Settings, now: datetime) -> Iterator[str]:
+    passphrase = settings.key_passphrase.get_secret_value()
+    if not passphrase:
+        yield "AEO_KEY_PASSPHRASE is empty: it opens the key, and no production key is without one."
+    try:
+        key = KeyRing(settings.keys).current(settings.key, now, production=True)
+        if passphrase:
+            key.signer(passphrase)
+    except Refusal as refusal:
+        yield f"{refusal.detail} {refusal.remedy}"
+
+
+def _partner(live: Live, trust: Trust) -> Iterator[str]:
+    binding = live.arrangement.binding
+    if binding.private_addresses:
+        yield "binding.private_addresses is for rehearsals only: take it out of its site.toml."
+    if (binding.endpoint or "https://").startswith("http://"):
+        yield f"binding.endpoint is {binding.endpoint}: give an https address."
+    if connected(live) and not any(pin.role == "signing" for pin in trust.pins):
+        yield "it is connected and no signing certificate of it is pinned: put signing-1.pem into its site folder, certs/."
+    for pin in trust.pins:
+        if is_demo(x509.load_der_x509_certificate(pin.der)):
+            yield f"the {pin.role} certificate {pin.fingerprint[:16]} is for demonstrations: pin the partner's own."

@@ -1,0 +1,151 @@
+"""Putting away what is closed and past its rule: found beside everybody's work, and written in small batches between it.
+
+A partner's message is kept past its rule as long as an answer rests on it: while it is behind anything that holds for a day within the
+rule, as we know it now or knew it at any moment within the rule. Whatever was answered in that time can be explained with its proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+
+from sqlalchemy import Connection
+
+from gateway.core import history
+from gateway.exchange.certificates import revocation_evidence
+from gateway.node.context import House
+from gateway.node.node import Node
+from gateway.store import leases, retention, retention_classes, statements
+from gateway.store.active import Live, folding
+from gateway.store.bulk import chunks
+from gateway.store.retention import Due, Rule
+from gateway.store.retention_classes import Shelf
+
+log = logging.getLogger(__name__)
+
+#: How often is looked, and how long after a rule was set it first counts: a slip of the hand can be taken back (choice).
+EVERY, GRACE = timedelta(hours=1), timedelta(days=1)
+#: The most that goes in one transaction, the pause after it (seconds), and the most that is found at once.
+ROWS, BYTES, PAUSE, ROUND = 100, 32 << 20, 0.2, 20_000
+#: Operators looked at between two pauses (seconds), so that a node answers while it looks.
+LOOK, BREATH = 200, 0.001
+
+
+async def run(node: Node) -> None:
+    """Puts away what is due, on one node at a time, until cancelled."""
+    while True:
+        try:
+            await once(node)
+        except Exception:
+            log.exception("what is past its time could not be put away and will be looked at again")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+async def once(node: Node) -> int:
+    """Looks once; returns how many rows went."""
+    at, gone = node.clock(), 0
+    for rule in await asyncio.to_thread(_in_force, node, at):
+        while await node.write(partial(_hold, node=node)):
+            found = await asyncio.to_thread(_found, node, rule, at)
+            went = 0
+            for batch in batches(found):
+                went += await node.write(partial(retention.prune, rule=rule, keys=batch, at=node.clock()))
+                await asyncio.sleep(PAUSE)
+            gone += went
+            if len(found) < ROUND or not went:
+                break
+    return gone
+
+
+def _in_force(node: Node, at: datetime) -> list[Rule]:
+    with node.database.reading() as connection:
+        rules = retention.rules(connection)
+    return [
+        rules[shelf.name] for shelf in retention_classes.SHELVES if shelf.name in rules and rules[shelf.name].since + GRACE <= at
+    ]
+
+
+def _hold(connection: Connection, node: Node) -> bool:
+    now = node.shared(connection)
+    return leases.hold(connection, "retention", leases.HOLDER, now=now, until=now + 2 * EVERY)
+
+
+def _found(node: Node, rule: Rule, at: datetime) -> list[Due]:
+    with node.database.reading() as connection:
+        return list(islice(find(connection, node, retention.shelf_of(rule.shelf), rule.days, at), ROUND))
+
+
+def batches(found: Iterable[Due]) -> Iterator[list[int | str]]:
+    """Keys for one transaction each."""
+    keys: list[int | str] = []
+    size = 0
+    for one in found:
+        if keys and (len(keys) == ROWS or size + one.bytes > BYTES):
+            yield keys
+            keys, size = [], 0
+        keys.append(one.key)
+        size += one.bytes
+    if keys:
+        yield keys
+
+
+def find(connection: Connection, house: House, shelf: Shelf, days: int, at: datetime) -> Iterator[Due]:
+    """What of a shelf may go at a moment, if it is kept for so many days."""
+    before = at - timedelta(days=days)
+    if shelf.asked:
+        before = min(before, at - asked_for(house))
+    due = retention.due(connection, shelf, before)
+    if shelf.name == "messages":
+        return _unused(connection, house, due, before)
+    return _unnamed(connection, due, before) if shelf.name == "revocation" else due
+
+
+def asked_for(house: House) -> timedelta:
+    """How long after it was made a message can still be sent again or asked for again, of whatever partner."""
+    accepted = (live.arrangement.binding.accept_for for live in house.partners.all().values())
+    return max(accepted, default=timedelta()) + house.settings.clock_skew
+
+
+def _unused(connection: Connection, house: House, due: Iterable[Due], since: datetime) -> Iterator[Due]:
+    """Those of these messages on which no answer rested since then, and none rests."""
+    resting: dict[str, set[str]] = {}
+    for one in due:
+        live = house.partners.all().get(one.partner or "")
+        if live is None:
+            continue
+        iso = live.arrangement.iso
+        if iso not in resting:
+            resting[iso] = _rested_on(connection, iso, int(since.timestamp()))
+        if one.called not in resting[iso] and not _was_used(connection, live, one.called, since):
+            yield one
+
+
+def _unnamed(connection: Connection, due: Iterable[Due], before: datetime) -> Iterator[Due]:
+    """Those of these revocation facts that have ended by then and that no message still kept was judged with."""
+    ended = [one for one in due if (end := revocation_evidence.ends(connection, str(one.key))) is not None and end < before]
+    named = revocation_evidence.named(connection) if ended else set()
+    return iter([one for one in ended if one.key not in named])
+
+
+def _rested_on(connection: Connection, iso: str, since: int) -> set[str]:
+    found: set[str] = set()
+    for some in chunks(statements.timelines_of(connection, iso), LOOK):
+        for _, packed in some:
+            found.update(history.unpack(packed).rests_on(since))
+        time.sleep(BREATH)
+    return found
+
+
+def _was_used(connection: Connection, live: Live, message_id: str, since: datetime) -> bool:
+    iso, fold, seconds = live.arrangement.iso, folding(live.arrangement), int(since.timestamp())
+    for some in chunks(statements.operators_in(connection, iso, message_id), LOOK):
+        for tin, told in statements.known_since(connection, iso, some, since):
+            if message_id in fold(tin, told).rests_on(seconds):
+                return True
+        time.sleep(BREATH)
+    return False

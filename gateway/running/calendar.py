@@ -1,0 +1,67 @@
+"""What falls due by the calendar: complete lists to partners, news that a date, or a partner's new terms, bring by themselves, and
+messages that another node took in and did not live to judge."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from gateway.core.model import Kind
+from gateway.exchange.receive import receive
+from gateway.exchange.tell import changes, complete
+from gateway.node.context import House, day_of
+from gateway.node.node import Node
+from gateway.store import enterprises, leases, partners, sent
+from gateway.store.active import Live
+
+log = logging.getLogger(__name__)
+
+#: How often the calendar is looked at.
+EVERY = timedelta(seconds=30)
+
+
+async def run(node: Node) -> None:
+    """Looks at the calendar until cancelled; one partner a transaction, so that nobody waits for all of them."""
+    while True:
+        try:
+            if await node.write(partial(_hold, node=node)):
+                for iso in node.partners.all():
+                    await node.write(partial(look, node=node, iso=iso, at=node.clock()))
+                await receive.judge_again(node, node.clock() - node.settings.lease)
+        except Exception:
+            log.exception("the calendar could not be kept and will be looked at again")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+def _hold(connection: Connection, node: Node) -> bool:
+    now = node.shared(connection)
+    return leases.hold(connection, "keeper", leases.HOLDER, now=now, until=now + max(node.settings.lease, 2 * EVERY))
+
+
+def look(connection: Connection, node: House, iso: str, at: datetime) -> None:
+    """Queues what is due to one partner: its complete list on its schedule, and all that is news to it.
+
+    News of every enterprise is looked for once a day in China, and when the partner is connected or its data changes.
+    """
+    partners.lock(connection, iso)
+    live = node.partners.get(iso)
+    hears = changes.may_hear(live, at)
+    seen = f"{day_of(at)} {live.bundle.digest[:40]}" if hears else "not connected"
+    changed = leases.first(connection, f"told-{iso}", seen, at)
+    if hears and changed:
+        states = {uscc: enterprises.unpack(packed) for uscc, packed in enterprises.every(connection)}
+        changes.tell(connection, node, states, at, only=iso)
+    if hears and _list_due(connection, live, at):
+        complete.full_list(connection, node, live, at)
+
+
+def _list_due(connection: Connection, live: Live, at: datetime) -> bool:
+    every = live.arrangement.list_every.on(day_of(at)).value
+    if every is None:
+        return False
+    last = sent.last_queued(connection, live.arrangement.iso, Kind.LIST)
+    return last is None or at - last >= every

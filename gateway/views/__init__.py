@@ -1,0 +1,1 @@
+"""Read models for terminal, HTTP and console. Nothing here writes."""

@@ -1,0 +1,115 @@
+"""What is known of a Chinese enterprise, for people and programs of ours: how it stands, what is due, and what each partner was told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.home import Tier
+from gateway.core.model import Statement
+from gateway.domestic import tiers
+from gateway.domestic.enterprise import Enterprise
+from gateway.domestic.rules import MeasureStatus
+from gateway.domestic.tiers import Deadline
+from gateway.store import disclosures, enterprises
+from gateway.store.enterprises import unpack
+
+_CUSTOMS_CODE, _USCC = re.compile(r"[0-9]{10}"), re.compile(r"[0-9A-Z]{18}")
+#: The customs code as partners have it.
+_ABROAD = re.compile(r"(?:AEO)?CN([0-9]{10})")
+
+
+class Stands(msgspec.Struct, frozen=True, kw_only=True):
+    """How an enterprise stands on a day in China. Three values, kept apart: the third, recognition, is each partner's (``told``)."""
+
+    day: date
+    tier: Tier | None
+    measures: MeasureStatus | None
+    listed: bool
+    enterprise: Enterprise
+
+
+class ToldOf(msgspec.Struct, frozen=True, kw_only=True):
+    """What one partner was last told under one code: since when, by which message, how far that came, and what proves it.
+
+    ``received``: a receipt proved its arrival then. ``outcome`` is the partner's word on it, by the result ``outcome_message``.
+    """
+
+    partner: str
+    statement: dict[str, Any]
+    message_id: str
+    since: datetime
+    state: str
+    received: datetime | None
+    outcome: str | None
+    outcome_message: str | None
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What every partner was told of one enterprise."""
+
+    uscc: str
+    told: list[ToldOf]
+
+
+def find(connection: Connection, identity: str) -> Enterprise:
+    """The enterprise by USCC, by its customs code, or by one it was told abroad under, with ``AEOCN`` or without. Raises ``Refusal``
+    NOT_FOUND."""
+    uscc = identity.strip().upper()
+    if abroad := _ABROAD.fullmatch(uscc):
+        uscc = abroad[1]
+    if _CUSTOMS_CODE.fullmatch(uscc):
+        uscc = enterprises.holders(connection, [uscc]).get(uscc) or disclosures.enterprise_told_as(connection, uscc) or ""
+    # Whatever else a path or a command may hold (a NUL, half a character) never comes near a database.
+    packed = enterprises.states(connection, [uscc]).get(uscc) if _USCC.fullmatch(uscc) else None
+    if packed is None:
+        raise Refusal(
+            Code.NOT_FOUND,
+            "The domestic feed never spoke of this enterprise.",
+            value=identity,
+            remedy="Give its USCC (18 characters) or its customs code (10 digits).",
+        )
+    return unpack(packed)
+
+
+def stands(connection: Connection, identity: str, day: date) -> Stands:
+    """How it stands on ``day``. Raises ``Refusal`` NOT_FOUND."""
+    one = find(connection, identity)
+    return Stands(day=day, tier=one.tier_on(day), measures=one.measures_on(day), listed=one.listed_on(day), enterprise=one)
+
+
+def told(connection: Connection, identity: str) -> Told:
+    """What each partner was last told of it, code by code. Raises ``Refusal`` NOT_FOUND."""
+    uscc = find(connection, identity).uscc
+    return Told(
+        uscc=uscc,
+        told=[
+            ToldOf(
+                partner=one.partner,
+                statement=_fields(one.statement),
+                message_id=one.message_id,
+                since=one.since,
+                state=one.state,
+                received=one.received,
+                outcome=one.outcome,
+                outcome_message=one.outcome_message,
+            )
+            for one in disclosures.told(connection, usccs=[uscc])
+        ],
+    )
+
+
+def deadlines(connection: Connection, today: date, within: timedelta) -> list[Deadline]:
+    """What falls due by ``today`` plus ``within``, and what is overdue; the nearest first."""
+    states: Iterable[Enterprise] = (unpack(packed) for _, packed in enterprises.every(connection))
+    return tiers.deadlines(states, today, within)
+
+
+def _fields(statement: Statement) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(statement).items() if value is not None}

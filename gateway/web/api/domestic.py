@@ -1,0 +1,130 @@
+"""The domestic side: the credit management platform's feed, and what is known and told of Chinese enterprises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from gateway.core.errors import Code, Refusal
+from gateway.domestic.readfile import Row, read_json, read_ndjson
+from gateway.domestic.tiers import Deadline
+from gateway.exchange.tell import feed as tell
+from gateway.exchange.tell.feed import Confirmed, Report, Waiting
+from gateway.node.context import day_of
+from gateway.store.bulk import chunks
+from gateway.store.tokens import Caller, Scope
+from gateway.views import enterprises
+from gateway.web.api.questions import encode, parse_query, understand
+from gateway.web.documents import describe
+from gateway.web.guard import Need, Served
+from gateway.web.http import body
+from gateway.web.service import Service
+
+T = TypeVar("T")
+router = APIRouter(tags=["domestic"])
+
+Reader = Annotated[Caller, Depends(Need(Scope.DOMESTIC_READ))]
+Feeder = Annotated[Caller, Depends(Need(Scope.DOMESTIC_WRITE))]
+#: What waits for a person is not let through by the token of the machine that sent it.
+Decider = Annotated[Caller, Depends(Need(Scope.DOMESTIC_CONFIRM))]
+
+JSON, NDJSON = "application/json", "application/x-ndjson"
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Within(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many days ahead."""
+
+    within: Annotated[int, msgspec.Meta(ge=0, le=3660)] = 90
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """What is due, the nearest first."""
+
+    deadlines: Sequence[Deadline]
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """Records whose gains wait for a person, the oldest first."""
+
+    held: Sequence[Waiting]
+
+
+@router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, gives=Report, media=(NDJSON, JSON)))
+async def feed(request: Request, service: Served, caller: Feeder) -> Response:
+    """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number. The same again does nothing.
+
+    Each row is judged by itself: good rows hold and are told abroad even where others are refused. The status is 200 when every
+    row was taken or repeated, and 207 when some were refused; either way the report says which, where, why and what to do.
+    """
+    kind, charset = body.media_type(request)
+    if kind not in (JSON, NDJSON) or charset not in ("", "utf-8"):
+        raise Refusal(
+            Code.MEDIA_TYPE,
+            "The feed is JSON or NDJSON, in UTF-8.",
+            field="Content-Type",
+            value=request.headers.get("content-type"),
+            remedy=f"Send Content-Type: {JSON} or {NDJSON}.",
+        )
+    node = service.node
+    async with body.whole(request, node.settings.body_limit, service.room) as data:
+        rows = await asyncio.to_thread(_rows, data, kind)
+    report = Report()
+    for batch in chunks(rows, tell.AT_ONCE):
+        job = partial(tell.take, node=node, rows=batch, who=caller.name, at=node.clock())
+        report.add(await node.write(job))
+    return Response(encode(report), 207 if report.refused else 200, NO_STORE, JSON)
+
+
+def _rows(data: bytes, kind: str) -> list[Row]:
+    return list(read_json(data) if kind == JSON else read_ndjson(data.splitlines()))
+
+
+@router.get("/v1/domestic/enterprises/{identity}", openapi_extra=describe(gives=enterprises.Stands))
+async def enterprise(identity: str, service: Served, caller: Reader) -> Response:
+    """How an enterprise stands today (in China), and everything stated of it; by USCC or customs code."""
+    return await _shown(service, lambda connection: enterprises.stands(connection, identity, day_of(service.node.clock())))
+
+
+@router.get("/v1/domestic/enterprises/{identity}/told", openapi_extra=describe(gives=enterprises.Told))
+async def told(identity: str, service: Served, caller: Reader) -> Response:
+    """What each partner was last told of an enterprise: since when, proven by which receipt, accepted by which result."""
+    return await _shown(service, lambda connection: enterprises.told(connection, identity))
+
+
+@router.get("/v1/domestic/deadlines", openapi_extra=describe(query=Within, gives=Deadlines))
+async def deadlines(request: Request, service: Served, caller: Reader) -> Response:
+    """Rectifications that run out, re-certifications that are due, and tiers to be stated anew."""
+    asked = understand(parse_query(request.scope["query_string"]), Within, strict=False)
+    today, ahead = day_of(service.node.clock()), timedelta(days=asked.within)
+    return await _shown(service, lambda connection: Deadlines(deadlines=enterprises.deadlines(connection, today, ahead)))
+
+
+@router.get("/v1/domestic/held", openapi_extra=describe(gives=Held))
+async def held(service: Served, caller: Reader) -> Response:
+    """Records that no rule foresaw and whose gains wait for a person."""
+    return await _shown(service, lambda connection: Held(held=tell.waiting(connection)))
+
+
+@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=Confirmed))
+async def confirm(number: int, service: Served, caller: Decider) -> Response:
+    """A person lets a record's gains through; they hold from now on and are told."""
+    node = service.node
+    job = partial(tell.let_through, node=node, record_id=number, who=caller.name, at=node.clock())
+    return Response(encode(await node.write(job)), headers=NO_STORE, media_type=JSON)
+
+
+async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:
+    def read() -> object:
+        with service.node.database.reading() as connection:
+            return look(connection)
+
+    return Response(encode(await asyncio.to_thread(read)), headers=NO_STORE, media_type=JSON)

@@ -1,0 +1,135 @@
+"""Is it alive, can it answer, and what has it counted."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter
+from prometheus_client.core import Metric
+from sqlalchemy import select
+from starlette.responses import Response
+
+from gateway.operate import expiry, growth
+from gateway.store import retention, retention_classes, sent
+from gateway.store.listings import last_complete
+from gateway.web.documents import describe
+from gateway.web.guard import Scraper, Served
+from gateway.web.http.metrics import CONTENT_TYPE, exposition, gauge
+from gateway.web.service import Service
+
+router = APIRouter(tags=["operation"])
+JSON = "application/json"
+#: A database that does not answer within this many seconds is not there.
+PATIENCE = 2.0
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether this node can answer: its index is current and its database reachable.
+
+    ``age`` is the time in seconds since the index last heard that it is complete; no revocation is served later than ``bound``.
+    """
+
+    ready: bool
+    current: bool
+    database: bool
+    operators: int
+    position: int
+    age: float | None
+    bound: float
+
+
+@router.get("/healthz", openapi_extra=describe(gives=Health))
+async def healthz() -> Response:
+    """The process is alive."""
+    return Response(msgspec.json.encode(Health()), media_type=JSON)
+
+
+@router.get("/readyz", openapi_extra=describe(gives=Readiness))
+async def readyz(service: Served) -> Response:
+    """200 while this node can answer, otherwise 503."""
+    index, now = service.index, service.node.clock()
+    age = index.age(now)
+    reachable = await _reachable(service)
+    current = index.current(now)
+    said = Readiness(
+        ready=current and reachable,
+        current=current,
+        database=reachable,
+        operators=len(index),
+        position=index.position,
+        age=age.total_seconds() if age is not None else None,
+        bound=index.bound.total_seconds(),
+    )
+    return Response(msgspec.json.encode(said), 200 if said.ready else 503, {"Cache-Control": "no-store"}, JSON)
+
+
+async def _reachable(service: Service) -> bool:
+    def look() -> None:
+        with service.node.database.reading() as connection:
+            connection.execute(select(1))
+
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.to_thread(look)
+    except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it does not answer
+        return False
+    return True
+
+
+@router.get("/metrics", openapi_extra=describe(gives=bytes, media=(JSON, "text/plain")))
+async def metrics(service: Served, caller: Scraper) -> Response:
+    """What was counted, for Prometheus, under the names that ``gateway.web.metrics`` documents. It needs a token like everything else: how
+    much is exchanged with whom is nobody's business."""
+    families = [*service.metrics.families(), *await asyncio.to_thread(_gauges, service)]
+    return Response(exposition(families), media_type=CONTENT_TYPE)
+
+
+def _gauges(service: Service) -> list[Metric]:
+    node, index, now = service.node, service.index, service.node.clock()
+    age = index.age(now)
+    with node.database.reading() as connection:
+        depth, lists = sent.depth(connection), last_complete(connection)
+        size, reusable = growth.size_of(connection)
+        gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
+        ends = list(expiry.watched(connection, node, node.revocation.facts() if node.revocation else (), now))
+    disk = growth.disk_left(node.settings.database_url)
+    return [
+        gauge("aeo_database_bytes", "Size of the database.", [((), size)]),
+        gauge("aeo_database_reusable_bytes", "Free pages in it, which are used again.", [((), reusable)]),
+        gauge("aeo_disk_free_bytes", "What its disk has left, where that is a disk of this node.", [((), disk)] if disk else []),
+        gauge(
+            "aeo_retention_bytes",
+            "What went by the rules.",
+            [((name,), gone.get(name, 0)) for name in retention_classes.BY_NAME],
+            ("shelf",),
+        ),
+        gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),
+        gauge("aeo_index_position", "Journal entries reflected in the read index.", [((), index.position)]),
+        gauge(
+            "aeo_index_age_seconds",
+            "Since the index last heard that it is complete.",
+            [((), age.total_seconds())] if age is not None else [],
+        ),
+        gauge("aeo_index_bound_seconds", "From this age on the node answers not-current.", [((), index.bound.total_seconds())]),
+        gauge("aeo_index_current", "1 if the index can be answered from.", [((), float(index.current(now)))]),
+        gauge(
+            "aeo_data_age_seconds",
+            "Age of the last complete list.",
+            [((partner, scope), (now - as_of).total_seconds()) for (partner, scope), as_of in lists.items()],
+            ("partner", "scope"),
+        ),
+        gauge("aeo_outbox_messages", "Messages of ours by what became of them.", depth.items(), ("partner", "state")),
+        gauge(
+            "aeo_ends_in_seconds",
+            "Until a certificate, an authority, a revocation list or an announcement's time ends.",
+            {(one.kind, one.owner, one.name): (one.ends - now).total_seconds() for one in ends if not one.succeeded}.items(),
+            ("kind", "owner", "name"),
+        ),
+    ]

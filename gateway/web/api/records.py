@@ -1,0 +1,286 @@
+"""What is on record: operators with their history, partners with their terms, messages with what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from gateway.clearance.render import Both
+from gateway.core.arrangement import Arrangement
+from gateway.core.declared import resolve
+from gateway.core.errors import Code, Refusal
+from gateway.core.history import ALWAYS, Authorisation, Timeline
+from gateway.core.home import HOME_ZONE
+from gateway.core.model import Standing, Statement
+from gateway.core.terms import Term
+from gateway.store import statements
+from gateway.store.active import Live
+from gateway.store.listings import last_complete
+from gateway.store.switches import STOPS, Switch, recorded
+from gateway.views.messages import listed, shown
+from gateway.web.api.questions import parse_query, understand
+from gateway.web.documents import describe
+from gateway.web.guard import Auditor, Clearance, Served
+from gateway.web.service import Service
+
+T = TypeVar("T")
+router = APIRouter()
+JSON = "application/json"
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Stood(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing from a moment until the next one, and the message that says so."""
+
+    since: datetime | None
+    standing: Standing
+    message_id: str
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate's period, both days inclusive, and the message that says so."""
+
+    granted: date | None
+    expires: date | None
+    message_id: str
+
+
+class Authorised(msgspec.Struct, frozen=True, kw_only=True):
+    """One authorisation: its two tracks, each in the order of time. ``since`` null: void from its beginning."""
+
+    level: str | None
+    number: str | None
+    standings: Sequence[Stood]
+    periods: Sequence[Ran]
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement as recorded, in the order of recording."""
+
+    statement: dict[str, Any]
+    message_id: str
+    digest: str
+    issued: datetime
+    takes_effect: datetime
+    received: datetime
+    pictured: bool
+    derived: bool
+    held: bool
+    transcribed: bool
+    voided: datetime | None
+
+
+class OperatorShown(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a partner said of one operator, and our own stops of it."""
+
+    code: str
+    arrangement: str
+    member: str | None
+    names: Sequence[str]
+    local_name: str | None
+    authorisations: Sequence[Authorised]
+    statements: Sequence[Stated]
+    stops: Sequence[Switch]
+
+
+class PartnerShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One arrangement, as activated. ``state`` is of the exchange; ``lists`` is the moment of the last complete list by its scope."""
+
+    iso: str
+    economy: Both
+    administration: str
+    programme: str
+    state: str
+    in_force: bool | None
+    digest: str
+    members: Sequence[str]
+    lists: dict[str, datetime]
+
+
+class TermShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A term from a day on, and how we know: a fact with its source, an unknown, or a setting of this installation."""
+
+    since: date
+    value: Any
+    kind: str
+    source: str | None
+    note: str | None
+
+
+class PartnerWhole(PartnerShown, frozen=True, kw_only=True):
+    """The same with every term by date."""
+
+    signed: str
+    link: str
+    terms: dict[str, list[TermShown]]
+
+
+class Partners(msgspec.Struct, frozen=True, kw_only=True):
+    """Every arrangement ever activated."""
+
+    partners: Sequence[PartnerShown]
+
+
+class Messages(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest messages both ways, the newest first; refused ones are among them."""
+
+    messages: Sequence[dict[str, Any]]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages: of one partner, at most so many."""
+
+    partner: str | None = None
+    most: int = 50
+
+
+@router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
+async def operator(code: str, service: Served, caller: Clearance) -> Response:
+    """One operator's history, statement by statement. The code may be written as people type it."""
+    service.limiter.take(caller.id, 1)
+    declared = resolve(code, service.answers, service.node.clock().astimezone(HOME_ZONE).date())
+    arrangement = declared.arrangement
+    timeline = service.index.get(declared.code) if declared.code else None
+    if declared.code is None or arrangement is None or timeline is None:
+        raise Refusal(Code.NOT_FOUND, "No partner ever stated an operator with this code.", field="code", value=code)
+    return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline))
+
+
+@router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=Partners))
+async def partners(service: Served, caller: Clearance) -> Response:
+    """Every partner."""
+    day = service.node.clock().astimezone(HOME_ZONE).date()
+
+    def look(connection: Connection) -> Partners:
+        lists = last_complete(connection)
+        return Partners(partners=[PartnerShown(**_partner(live, day, lists)) for live in service.node.partners.all().values()])
+
+    return await _shown(service, look)
+
+
+@router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole))
+async def partner(iso: str, service: Served, caller: Clearance) -> Response:
+    """One partner and its terms by date, each with how we know it."""
+    live = service.node.partners.all().get(iso.upper())
+    if live is None:
+        raise Refusal(Code.NOT_FOUND, "There is no partner of this code.", field="iso", value=iso)
+    day = service.node.clock().astimezone(HOME_ZONE).date()
+    return await _shown(service, lambda connection: _whole(live, day, last_complete(connection)))
+
+
+@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=Messages))
+async def latest(request: Request, service: Served, caller: Auditor) -> Response:
+    """The latest messages both ways."""
+    wanted = understand(parse_query(request.scope["query_string"]), Wanted, strict=False)
+    if not 1 <= wanted.most <= 1_000:
+        raise Refusal(Code.QUESTION_INVALID, "Between 1 and 1,000 messages are shown.", field="most", value=str(wanted.most))
+    return await _shown(service, lambda connection: Messages(messages=listed(connection, partner=wanted.partner, most=wanted.most)))
+
+
+@router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(gives=dict))
+async def message(message_id: str, service: Served, caller: Auditor) -> Response:
+    """One message whole, with its answer; ``intake-N`` is one that was refused."""
+
+    def look(connection: Connection) -> dict[str, Any]:
+        found = shown(connection, message_id)
+        if found is None:
+            raise Refusal(Code.NOT_FOUND, "There is no message of this id.", field="message_id", value=message_id)
+        return found
+
+    return await _shown(service, look)
+
+
+async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:
+    """What ``look`` finds, as JSON; the database is read in a thread."""
+
+    def read() -> bytes:
+        with service.node.database.reading() as connection:
+            return msgspec.json.encode(look(connection))
+
+    return Response(await asyncio.to_thread(read), 200, NO_STORE, JSON)
+
+
+def _operator(connection: Connection, arrangement: Arrangement, code: str, timeline: Timeline) -> OperatorShown:
+    member = arrangement.member_of(code)
+    return OperatorShown(
+        code=code,
+        arrangement=arrangement.iso,
+        member=member.iso if member else None,
+        names=timeline.names,
+        local_name=timeline.local_name,
+        authorisations=[_authorised(one, timeline) for one in timeline.authorisations],
+        statements=[
+            Stated(**{name: getattr(one, name) for name in Stated.__struct_fields__} | {"statement": _said(one.statement)})
+            for one in statements.said_of(connection, arrangement.iso, [code]).get(code, ())
+        ],
+        stops=[one for one in recorded(connection, STOPS) if one.subject in (code, arrangement.iso)],
+    )
+
+
+def _said(statement: Statement) -> dict[str, Any]:
+    """What was stated, without what was not."""
+    return {name: value for name, value in msgspec.structs.asdict(statement).items() if value is not None}
+
+
+def _authorised(one: Authorisation, timeline: Timeline) -> Authorised:
+    def by(evidence: int) -> str:
+        return timeline.evidence[evidence].message_id
+
+    return Authorised(
+        level=one.level,
+        number=one.number,
+        standings=[
+            Stood(since=_moment(stand.since), standing=stand.standing, message_id=by(stand.evidence)) for stand in one.stands
+        ],
+        periods=[Ran(granted=_day(run.granted), expires=_day(run.expires), message_id=by(run.evidence)) for run in one.periods],
+    )
+
+
+def _moment(seconds: int) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds > ALWAYS else None
+
+
+def _day(ordinal: int | None) -> date | None:
+    return date.fromordinal(ordinal) if ordinal else None
+
+
+def _partner(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> dict[str, Any]:
+    arrangement = live.arrangement
+    return {
+        "iso": arrangement.iso,
+        "economy": Both(arrangement.economy.en, arrangement.economy.zh),
+        "administration": arrangement.administration,
+        "programme": arrangement.programme,
+        "state": live.state,
+        "in_force": arrangement.in_force.on(day).value,
+        "digest": arrangement.digest,
+        "members": [member.iso for member in arrangement.members],
+        "lists": {scope: as_of for (iso, scope), as_of in lists.items() if iso == arrangement.iso},
+    }
+
+
+def _whole(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> PartnerWhole:
+    arrangement = live.arrangement
+    terms = {
+        field.name: [
+            TermShown(
+                since=step.since,
+                value=sorted(step.value) if isinstance(step.value, frozenset) else step.value,
+                kind=step.provenance.kind,
+                source=step.provenance.source,
+                note=step.provenance.note,
+            )
+            for step in term.steps
+        ]
+        for field in fields(arrangement)
+        if isinstance(term := getattr(arrangement, field.name), Term)
+    }
+    return PartnerWhole(**_partner(live, day, lists), signed=arrangement.signed, link=arrangement.link, terms=terms)

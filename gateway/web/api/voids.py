@@ -1,0 +1,93 @@
+"""Annulling what should never have been believed. It takes two people: the holders of two tokens of different names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from gateway.core.errors import Code, Refusal
+from gateway.exchange import void
+from gateway.exchange.void import Reach, Voiding
+from gateway.store.tokens import Caller, Scope
+from gateway.web.api.questions import Moment, encode, understand
+from gateway.web.documents import describe
+from gateway.web.guard import Need, Served
+from gateway.web.http import body
+
+router = APIRouter(tags=["voids"])
+JSON = "application/json"
+LIMIT = 64 * 1024
+Administrator = Annotated[Caller, Depends(Need(Scope.PARTNER_ADMIN))]
+
+
+class Annulling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Either ``message``, the id of one that came in, or ``certificate`` (SHA-256, hex) and ``since``. ``partner`` where two used one id."""
+
+    reason: str
+    message: str | None = None
+    certificate: str | None = None
+    since: Moment | None = None
+    partner: str | None = None
+
+
+class Annulled(msgspec.Struct, frozen=True, kw_only=True):
+    """A proposal with what would go with it as things are now; once confirmed, what did."""
+
+    void: Voiding
+    reach: Reach
+
+
+class Voids(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything annulled, or proposed to be, the newest first."""
+
+    voids: Sequence[Voiding]
+
+
+@router.get("/v1/voids", openapi_extra=describe(gives=Voids))
+async def listed(service: Served, caller: Administrator) -> Response:
+    """Everything annulled, or proposed to be."""
+
+    def look() -> Voids:
+        with service.node.database.reading() as connection:
+            return Voids(voids=void.recorded(connection))
+
+    return Response(encode(await asyncio.to_thread(look)), media_type=JSON)
+
+
+@router.post("/v1/voids", openapi_extra=describe(takes=Annulling, gives=Annulled, status=201))
+async def propose(request: Request, service: Served, caller: Administrator) -> Response:
+    """The first person. Nothing changes yet."""
+    async with body.whole(request, LIMIT, service.room) as data:
+        asked = understand(data, Annulling)
+    if (asked.message is None) == (asked.certificate is None) or (asked.certificate is None) != (asked.since is None):
+        raise Refusal(Code.QUESTION_INVALID, "Give either message, or certificate and since.")
+    node, at = service.node, service.node.clock()
+
+    def job(connection: Connection) -> Annulled:
+        if asked.certificate is not None and asked.since is not None:
+            proposed = partial(void.propose_certificate, known=node.partners, fingerprint=asked.certificate, since=asked.since)
+        else:
+            proposed = partial(void.propose_message, message_id=asked.message or "")
+        one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller.name, at=at)
+        return Annulled(void=one, reach=void.reach(connection, node.partners.get(one.partner), one))
+
+    return Response(encode(await node.write(job)), 201, media_type=JSON)
+
+
+@router.post("/v1/voids/{number}/confirm", openapi_extra=describe(gives=Annulled))
+async def confirm(number: int, service: Served, caller: Administrator) -> Response:
+    """The second person. It is done; this node's very next answer knows, the others follow the journal."""
+    node = service.node
+    job = partial(void.confirm, known=node.partners, identity=number, who=caller.name, at=node.clock())
+    done = await node.write(job)
+    node.ahead.update(dict.fromkeys(done.timelines, done.entry))
+    node.changed(done.timelines)
+    await asyncio.to_thread(service.refresh)
+    return Response(encode(Annulled(void=done.voiding, reach=done.reach)), media_type=JSON)

@@ -1,0 +1,1 @@
+"""The addresses that partners' systems send to."""

@@ -1,0 +1,72 @@
+"""Every route, in one application."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.core.errors import Refusal
+from gateway.web import documents, problems
+from gateway.web.api import domestic, eligibility, health, records, switches, voids
+from gateway.web.endpoints import exchange
+from gateway.web.front import Front
+from gateway.web.service import Service
+
+__all__ = ["ROUTERS", "Service", "create_app", "settle"]
+
+_ABOUT = """What a foreign AEO is entitled to under China's mutual recognition arrangements, and the exchange it rests on.
+
+What partners state here serves mutual recognition only and goes to no other department.
+"""
+#: Every route there is, but for the documentation's own.
+ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
+    """The ASGI application. ``lifespan`` is what goes on in the background while it serves."""
+    app: FastAPI = FastAPIOffline(
+        redoc_url=None,
+        redirect_slashes=False,  # an address is right or wrong
+        swagger_ui_parameters={"validatorUrl": None},  # or a browser would ask a host outside about our document
+        title="AEO mutual recognition gateway",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    for error in (Refusal, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(error, _refused)
+    app.openapi = lambda: documents.openapi(app)  # type: ignore[method-assign] # FastAPI's own way of giving a document
+    return Front(app, service)
+
+
+def settle() -> None:
+    """For whoever serves, once everything is loaded: what there is now stays. Otherwise the garbage collector looks at all of it every so
+    often, and meanwhile nobody is answered for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and (methods := _methods(request.url.path)):
+        error.headers = {"Allow": ", ".join(sorted(methods))}  # Starlette names those of one route only
+    return problems.answer(error, request.scope["query_string"], request.app.state.service)
+
+
+def _methods(path: str) -> set[str]:
+    """What can be done to an address, by whichever route."""
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}

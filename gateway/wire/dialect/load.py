@@ -1,0 +1,160 @@
+"""From a folder to a ``Dialect``: every fault of every file in one go."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.core.model import DIALECT_KINDS, Kind, Standing
+from gateway.wire.dialect.codec import Face
+from gateway.wire.dialect.conformance import check_face, longest_code
+from gateway.wire.dialect.dialect import Dialect
+from gateway.wire.dialect.faults import DialectFaults, Fault
+from gateway.wire.dialect.parse import Reader
+from gateway.wire.dialect.template import Ill
+from gateway.wire.dialect.values import Codes
+from gateway.wire.dialect.vocabulary import Vocabulary
+from gateway.wire.schema import Schema, compile_schema
+from gateway.wire.xsd import SchemaFault
+
+_TOML = "dialect.toml"
+_KEYS = {"summary", "records", "codes", "instead", "parts", "specimen"}
+#: ``[codes."level.preferred"]`` says which code to write where two stand for one word: our word = their code.
+_PREFERRED = ".preferred"
+_LARGEST_TOML = 256 * 1024
+
+
+def load_dialect(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialect:
+    """The dialect of ``schemas/<name>/<version>``. ``codes`` are the partner's own lists (their code to our word); a list of the
+    partner replaces the dialect's of the same name.
+
+    Raises ``DialectFaults`` with every fault found: in dialect.toml, in the XSD, in a sample, and between them.
+    """
+    faults: list[Fault] = []
+    data = _toml(folder, faults)
+    lists = code_lists({**_tables(data, "codes"), **{name: dict(words) for name, words in codes.items()}}, faults)
+    schema = _schema(folder, faults)
+    try:
+        vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown")
+    except Ill as ill:
+        faults.append(Fault(_TOML, "parts", _sentence(ill.problem), ill.remedy))
+        raise DialectFaults(faults) from None
+    faces = _faces(folder, vocabulary, _instead(data, faults), faults)
+    if not any(folder.glob("*.xml")):
+        faults.append(
+            Fault(folder.name, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
+        )
+    if schema is not None:
+        specimens = {str(key): str(value) for key, value in data.get("specimen", {}).items()}
+        for mine in faces.values():
+            for face in mine:
+                faults += check_face(face, schema, specimens)
+    if faults or schema is None:
+        raise DialectFaults(faults)
+    return Dialect(folder.parent.name, folder.name, schema, faces, longest_code(faces, schema))
+
+
+def _toml(folder: Path, faults: list[Fault]) -> dict[str, Any]:
+    file = folder / _TOML
+    try:
+        if file.stat().st_size > _LARGEST_TOML:
+            raise ValueError(f"The file is larger than {_LARGEST_TOML} bytes.")
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        faults.append(Fault(_TOML, "", f"The file cannot be read: {error}.", "Correct it."))
+        return {}
+    for key in sorted(data.keys() - _KEYS):
+        faults.append(Fault(_TOML, key, "There is no such key.", f"Use {', '.join(sorted(_KEYS))}."))
+    if data.get("records", "shown") != "shown":
+        faults.append(Fault(_TOML, "records", "Only 'shown' is understood.", "Leave it out where records become statements."))
+    for key in ("instead", "parts", "specimen"):
+        table = data.get(key, {})
+        if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+            faults.append(Fault(_TOML, key, "It is no table of texts.", f"Write [{key}] and a text for each name."))
+            data.pop(key)
+    return data
+
+
+def _tables(data: dict[str, Any], key: str) -> dict[str, dict[str, str]]:
+    tables = data.get(key, {})
+    return {name: words for name, words in tables.items() if isinstance(words, dict)} if isinstance(tables, dict) else {}
+
+
+def code_lists(tables: Mapping[str, Mapping[str, str]], faults: list[Fault]) -> dict[str, Codes]:
+    """Both directions of every list. Two codes for one word are a fault unless the one to write is named as preferred."""
+    found = {}
+    for name, table in tables.items():
+        if name.endswith(_PREFERRED):
+            continue
+        preferred = tables.get(name + _PREFERRED, {})
+        words: dict[str, str] = {}
+        code: dict[str, str] = {}
+        for theirs, word in table.items():
+            if not isinstance(word, str) or not word or not theirs:
+                faults.append(
+                    Fault(_TOML, f"codes.{name}.{theirs}", "A code or its word is empty or no text.", 'Write code = "word".')
+                )
+                continue
+            words[theirs] = word
+            if code.setdefault(word, preferred.get(word, theirs)) != theirs and word not in preferred:
+                problem = f"{code[word]!r} and {theirs!r} both stand for {word!r}."
+                faults.append(
+                    Fault(_TOML, f"codes.{name}.{theirs}", problem, f'Say which one to write: [codes."{name}{_PREFERRED}"].')
+                )
+        for word, theirs in preferred.items():
+            if words.get(theirs) != word:
+                problem = f"{theirs!r} does not stand for {word!r}."
+                faults.append(Fault(_TOML, f"codes.{name}{_PREFERRED}.{word}", problem, f"Name a code of [codes.{name}]."))
+        found[name] = Codes(words, code)
+    return found
+
+
+def _instead(data: dict[str, Any], faults: list[Fault]) -> dict[Standing, Standing]:
+    found = {}
+    for said, other in data.get("instead", {}).items():
+        if said in set(Standing) and other in set(Standing) and Standing(said).grants == Standing(other).grants:
+            found[Standing(said)] = Standing(other)
+        else:
+            faults.append(
+                Fault(
+                    _TOML,
+                    f"instead.{said}",
+                    f"{other!r} cannot be said for {said!r}.",
+                    "Name standings; a loss can only be told as a loss.",
+                )
+            )
+    return found
+
+
+def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
+    try:
+        schema = compile_schema(folder)
+        _ = schema.words  # what xmlschema does not understand is a fault now, not when a message is explained
+        return schema
+    except SchemaFault as fault:
+        faults.append(Fault(fault.file, f"line {fault.line}" if fault.line else "", fault.problem, fault.remedy))
+        return None
+
+
+def _faces(
+    folder: Path, vocabulary: Vocabulary, instead: Mapping[Standing, Standing], faults: list[Fault]
+) -> dict[Kind, list[Face]]:
+    faces: dict[Kind, list[Face]] = {}
+    # list.xml before list.other.xml: the plain face comes first
+    for file in sorted(folder.glob("*.xml"), key=lambda path: (path.name.count("."), path.name)):
+        kind = file.name.partition(".")[0]
+        if kind not in set(DIALECT_KINDS):
+            faults.append(Fault(file.name, "", f"{kind!r} is no kind of message.", f"Use {', '.join(DIALECT_KINDS)}."))
+            continue
+        reader = Reader(file.name, vocabulary)
+        sample = reader.read(file.read_bytes())
+        faults += reader.faults
+        if sample is not None:
+            faces.setdefault(Kind(kind), []).append(Face(sample, vocabulary, instead))
+    return faces
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].removesuffix(".") + "."
