@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ from gateway.running import calendar
 from gateway.running.follower import Follower
 from gateway.settings import Settings
 from gateway.store import partners as stored
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
-from gateway.trust.allowed import Rules
+from gateway.trust.allowed import CertificateRules
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 from gateway.trust.refresh import keep_fresh
@@ -70,18 +70,14 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     signing = Signing(KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=real)
     index = Index(settings.current_within)
     guard = Guard(private_addresses=settings.private_addresses)
-    revocation = Revocation(expiry.shelf(settings), guarded_fetch(guard))
-    trust = TrustStore({}, revocation, Rules(production=real))
-    node = Node(settings, database, Writer(database), Partners(), trust, signing, clock, revocation=revocation)
+    revocation = Revocation(expiry.evidence_store(settings), guarded_fetch(guard))
+    trust = TrustStore({}, revocation, CertificateRules(production=real))
+    node = Node(settings, database, Writer(database), ActivePartners(), trust, signing, clock, revocation=revocation)
     answers = Answers(node.partners, index, clock)
     service = Service(node=node, answers=answers, index=index)
-    follower = Follower(node, index, service.refresh)
+    node.committed.on_lists_and_switches = answers.refresh
+    follower = Follower(node, index)
     follower.load()
-
-    def changed(timelines: Mapping[str, bytes]) -> None:
-        index.apply(timelines.items())
-
-    node.changed = changed
     return Gateway(node, index, answers, follower, service)
 
 

@@ -27,7 +27,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
-class Reason(StrEnum):
+class UnreachableReason(StrEnum):
     """Why nothing usable came back."""
 
     ADDRESS = "address-not-allowed"
@@ -45,7 +45,7 @@ class Reason(StrEnum):
 class Unreachable(Exception):
     """No answer that may be used. ``detail`` names what was expected and what came; it is for our administrator."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: UnreachableReason, detail: str) -> None:
         self.reason = reason
         self.detail = detail
         super().__init__(f"{reason}: {detail}")
@@ -117,9 +117,9 @@ async def _request(method: str, url: str, body: bytes, headers: Mapping[str, str
                 if method != "GET":
                     break
                 url = target
-            raise Unreachable(Reason.REDIRECT, f"answered {answer.status}, redirecting to {target[:200]}")
+            raise Unreachable(UnreachableReason.REDIRECT, f"answered {answer.status}, redirecting to {target[:200]}")
     except TimeoutError:
-        raise Unreachable(Reason.TIMEOUT, f"no complete answer within {guard.timeout.total_seconds():g} s") from None
+        raise Unreachable(UnreachableReason.TIMEOUT, f"no complete answer within {guard.timeout.total_seconds():g} s") from None
 
 
 async def _once(method: str, url: str, body: bytes, headers: Mapping[str, str], guard: Guard, resolver: Resolver) -> Response:
@@ -128,15 +128,15 @@ async def _once(method: str, url: str, body: bytes, headers: Mapping[str, str], 
     private = [address for address in addresses if not is_public(address)]
     if private and not guard.private_addresses:
         # One is enough: a name that has a public and a private address is made to be tried until the private one answers.
-        raise Unreachable(Reason.ADDRESS, f"{target.host} is {private[0]}, which is not a public address")
+        raise Unreachable(UnreachableReason.ADDRESS, f"{target.host} is {private[0]}, which is not a public address")
     if target.scheme == "http" and not guard.plain and len(private) < len(addresses):
-        raise Unreachable(Reason.URL, f"{target.host} is public: https is needed")
+        raise Unreachable(UnreachableReason.URL, f"{target.host} is public: https is needed")
     for last, address in zip([*[False] * (len(addresses) - 1), True], addresses, strict=True):
         try:
             return await _exchange(method, target, address, body, headers, guard)
         except Unreachable as failed:
             # The next address only where nothing was sent yet, or a message could arrive twice.
-            if last or failed.reason is not Reason.CONNECTION:
+            if last or failed.reason is not UnreachableReason.CONNECTION:
                 raise
     raise AssertionError("every address either answered or raised")
 
@@ -145,9 +145,9 @@ def _target(url: str) -> httpx.URL:
     try:
         target = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
-        raise Unreachable(Reason.URL, f"no URL: {error}") from error
+        raise Unreachable(UnreachableReason.URL, f"no URL: {error}") from error
     if target.scheme not in ("http", "https") or not target.host or target.userinfo:
-        raise Unreachable(Reason.URL, "a URL is http or https, with a host and without a user")
+        raise Unreachable(UnreachableReason.URL, "a URL is http or https, with a host and without a user")
     return target
 
 
@@ -156,9 +156,9 @@ async def _resolve(target: httpx.URL, resolver: Resolver) -> list[Address]:
     try:
         found = await resolver(target.raw_host.decode("ascii"), port)
     except OSError as error:
-        raise Unreachable(Reason.UNRESOLVED, f"{target.host}: {error}") from error
+        raise Unreachable(UnreachableReason.UNRESOLVED, f"{target.host}: {error}") from error
     if not found:
-        raise Unreachable(Reason.UNRESOLVED, f"{target.host} has no address")
+        raise Unreachable(UnreachableReason.UNRESOLVED, f"{target.host} has no address")
     return [ipaddress.ip_address(text) for text in dict.fromkeys(found)]
 
 
@@ -195,12 +195,14 @@ async def _exchange(
             ) as response,
         ):
             if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise Unreachable(Reason.ENCODED, f"the answer is encoded with {response.headers['content-encoding'][:40]}")
+                raise Unreachable(
+                    UnreachableReason.ENCODED, f"the answer is encoded with {response.headers['content-encoding'][:40]}"
+                )
             answer = bytearray()
             async for chunk in response.aiter_raw():
                 answer += chunk
                 if len(answer) > guard.max_bytes:
-                    raise Unreachable(Reason.TOO_LARGE, f"the answer has more than {guard.max_bytes} bytes")
+                    raise Unreachable(UnreachableReason.TOO_LARGE, f"the answer has more than {guard.max_bytes} bytes")
             return Response(response.status_code, {name.lower(): value for name, value in response.headers.items()}, bytes(answer))
     except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
         raise _unreachable(error, target) from error
@@ -211,10 +213,10 @@ def _unreachable(error: Exception, target: httpx.URL) -> Unreachable:
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
     if cause is not None:
-        return Unreachable(Reason.TLS, f"{target.host}: {cause}")
+        return Unreachable(UnreachableReason.TLS, f"{target.host}: {cause}")
     if isinstance(error, httpx.TimeoutException):
-        return Unreachable(Reason.TIMEOUT, f"{target.host}: {type(error).__name__}")
-    reason = Reason.CONNECTION if isinstance(error, httpx.ConnectError) else Reason.PROTOCOL
+        return Unreachable(UnreachableReason.TIMEOUT, f"{target.host}: {type(error).__name__}")
+    reason = UnreachableReason.CONNECTION if isinstance(error, httpx.ConnectError) else UnreachableReason.PROTOCOL
     return Unreachable(reason, f"{target.host}: {error or type(error).__name__}")
 
 

@@ -50,7 +50,7 @@ OTHERS = {
     "nobody-to-tell",
     "no-verdict",
     "no-receipt",
-    *net.Reason,
+    *net.UnreachableReason,
     *Reason,
 }
 

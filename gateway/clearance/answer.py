@@ -21,12 +21,12 @@ from sqlalchemy import Connection
 from gateway import partners
 from gateway.core.arrangement import Arrangement, Direction, Law, Mode, Role
 from gateway.core.day import home_day
-from gateway.core.declared import Registry, near, resolve
+from gateway.core.declared import CodeRegistry, near, resolve
 from gateway.core.eligibility import decide
 from gateway.core.history import Timeline
 from gateway.core.question import Answer, Currency, Party, Question, Reason, Switches
 from gateway.store import switches
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.listings import last_complete
 
 NEVER = Currency()
@@ -45,7 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     parties: tuple[str, ...] = ()
 
 
-class Knowledge(Registry, Protocol):
+class Knowledge(CodeRegistry, Protocol):
     """What was known at a moment; a node's own ``Answers`` is what is known now."""
 
     @property
@@ -103,7 +103,7 @@ def answer_from(
     )
 
 
-class Index(Protocol):
+class ReadIndex(Protocol):
     """The node's read index, as far as answers need it."""
 
     def get(self, code: str) -> Timeline | None: ...
@@ -123,27 +123,27 @@ def unrecognised(answer: Answer) -> str | None:
     return (answer.code or answer.declared) if lead in _UNRECOGNISED else None
 
 
-class Ground(NamedTuple):
+class AnswerBasis(NamedTuple):
     """What is the same for every operator."""
 
     registry: partners.Registry
     law: Law
-    reach: Reach
+    reach: ListCoverage
     switches: Switches
 
 
 class Answers:
     """What is known now. Whoever follows the journal calls ``refresh``; any number of threads may ask."""
 
-    def __init__(self, partners: Partners, index: Index, clock: Callable[[], datetime]) -> None:
+    def __init__(self, partners: ActivePartners, index: ReadIndex, clock: Callable[[], datetime]) -> None:
         self._partners, self._index, self.now = partners, index, clock
-        self._reach = Reach({})
+        self._reach = ListCoverage({})
         self.switches = Switches()
         self.known = index.known
 
     def refresh(self, connection: Connection) -> None:
         """Follows the lists that came in and our own switches."""
-        self._reach = Reach(last_complete(connection))
+        self._reach = ListCoverage(last_complete(connection))
         self.switches = switches.switches(connection)
 
     def answer(self, asked: Asked, parties: tuple[Party, ...] = ()) -> Answer:
@@ -160,9 +160,9 @@ class Answers:
         return self._partners.law
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> AnswerBasis:
         """What every answer now rests on; another one once any of it has changed."""
-        return Ground(self._partners.registry, self._partners.law, self._reach, self.switches)
+        return AnswerBasis(self._partners.registry, self._partners.law, self._reach, self.switches)
 
     def arrangement_for(self, code: str) -> Arrangement | None:
         return self._partners.registry.arrangement_for(code)
@@ -174,7 +174,7 @@ class Answers:
         return self._reach.of(arrangement, code)
 
 
-class Reach:
+class ListCoverage:
     """``as_of`` of the last complete list by partner and scope: ``*`` is the whole arrangement, otherwise one member."""
 
     def __init__(self, lists: Mapping[tuple[str, str], datetime]) -> None:

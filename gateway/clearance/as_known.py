@@ -9,30 +9,30 @@ from functools import cached_property
 
 from sqlalchemy import Connection, func, select
 
-from gateway.clearance.answer import Asked, Reach, answer_from
+from gateway.clearance.answer import Asked, ListCoverage, answer_from
 from gateway.clearance.parties import domestic
 from gateway.core.arrangement import Arrangement, Law
-from gateway.core.declared import near, one_slip_away, speakable, spellings
+from gateway.core.declared import near, one_slip_away, spellings, storable
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import Timeline
 from gateway.core.home import HOME_ZONE
-from gateway.core.model import Told
+from gateway.core.model import PlacedStatement
 from gateway.core.question import Answer, Currency, Party
 from gateway.partners import Registry, open_law
 from gateway.store import bulk, partners, statements, switches
-from gateway.store.active import Partners, folding
+from gateway.store.active import ActivePartners, folding
 from gateway.store.tables import listing, listing_part, message, operator
 
 #: So many questions are looked up together: more hold the interpreter for longer than others should wait.
 TOGETHER = 100
 
 
-class Then:
+class AsKnown:
     """What was known at ``moment``. For one thread, and for as long as ``connection`` is open."""
 
-    def __init__(self, connection: Connection, opened: Partners, moment: datetime) -> None:
+    def __init__(self, connection: Connection, opened: ActivePartners, moment: datetime) -> None:
         self._connection, self._moment = connection, moment
-        self._told: dict[str, list[Told]] = {}
+        self._told: dict[str, list[PlacedStatement]] = {}
         self._parties: dict[tuple[tuple[str, ...], date], tuple[Party, ...]] = {}
         live = ((iso, partners.in_force_at(connection, iso, moment)) for iso, _, _ in partners.in_force(connection))
         registry = Registry(opened.opened(connection, found[1]).arrangement for _, found in live if found)
@@ -62,14 +62,14 @@ class Then:
 
     def near(self, code: str) -> list[str]:
         """Codes known then that are one slip away, for a person to look at; nothing is ever granted by them."""
-        if not speakable(code):
+        if not storable(code):
             return []
         self._look_up(one_slip_away(code))
         return near(code, self)
 
     def _look_up(self, codes: Iterable[str]) -> None:
         """Keeps what was said of these codes, nothing of most."""
-        wanted = {code for code in codes if speakable(code)} - self._told.keys()
+        wanted = {code for code in codes if storable(code)} - self._told.keys()
         self._told.update((code, []) for code in wanted)
         owners: dict[str, list[str]] = {}
         for batch in bulk.chunks(wanted):
@@ -77,13 +77,13 @@ class Then:
             for row in self._connection.execute(owned):
                 owners.setdefault(row.partner, []).append(row.tin)
         for partner, tins in owners.items():
-            self._told.update(statements.said_by(self._connection, partner, tins, self._moment))
+            self._told.update(statements.statements_known_at(self._connection, partner, tins, self._moment))
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         return self._reach.of(arrangement, code)
 
     @cached_property
-    def _reach(self) -> Reach:
+    def _reach(self) -> ListCoverage:
         """Lists count from when their last part was here, and until a person set them aside."""
         dropped_later = (listing.c.state == "dropped") & (listing.c.changed > self._moment)
         complete = (
@@ -95,7 +95,7 @@ class Then:
             .having(func.max(message.c.received) <= self._moment)
             .order_by(listing.c.as_of)
         )
-        return Reach({(row.partner, row.scope): row.as_of for row in self._connection.execute(complete)})
+        return ListCoverage({(row.partner, row.scope): row.as_of for row in self._connection.execute(complete)})
 
     def answers(self, asked: Sequence[Asked], now: datetime) -> Iterator[Answer]:
         """The answers as they would have been given then, had they been asked about the same day, in the order of the questions. Raises

@@ -67,7 +67,7 @@ class Place(msgspec.Struct, frozen=True):
     line: int
 
 
-class Party(msgspec.Struct, frozen=True, kw_only=True):
+class DeclaredParty(msgspec.Struct, frozen=True, kw_only=True):
     """A party that carries a code; one that is repeated on several items is one party with several places.
 
     ``source`` is the element's name. ``wco_role`` is R005 (CS, FW, MF, WH), which only an AEOMutualRecognitionParty has.
@@ -101,8 +101,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str | None
     mode: Mode | None
     accepted_on: date | None
-    parties: tuple[Party, ...]
-    domestic: tuple[Party, ...]
+    parties: tuple[DeclaredParty, ...]
+    domestic: tuple[DeclaredParty, ...]
     notes: tuple[Note, ...]
 
 
@@ -173,21 +173,21 @@ def _overseas(direction: Direction | None, declared: Collection[str]) -> dict[st
     return {own: role} if own in declared else {own: role, other: role}
 
 
-def _beside(parties: list[Party], manifest: list[Party]) -> list[Party]:
+def _beside(parties: list[DeclaredParty], manifest: list[DeclaredParty]) -> list[DeclaredParty]:
     """``parties`` with the manifest's code for their role: the one that agrees, or else the first."""
     first, alike = dict[Role, str](), dict[tuple[Role, str], str]()
     for given in manifest:
         first.setdefault(given.role, given.code)
         alike.update(((given.role, spelling), given.code) for spelling in spellings(given.code))
 
-    def code_beside(party: Party) -> str | None:
+    def code_beside(party: DeclaredParty) -> str | None:
         agreeing = (alike.get((party.role, spelling)) for spelling in sorted(spellings(party.code)))
         return next(filter(None, agreeing), first.get(party.role))
 
     return [msgspec.structs.replace(party, manifest=code_beside(party)) for party in parties]
 
 
-def _coded(found: Iterable[_Found], roles: Mapping[str, Role]) -> list[Party]:
+def _coded(found: Iterable[_Found], roles: Mapping[str, Role]) -> list[DeclaredParty]:
     """The parties among ``found`` that have a role and a code, each once, in the order of the document."""
     places: dict[tuple[str, str, str | None, str | None], list[Place]] = {}
     for one in found:
@@ -195,7 +195,7 @@ def _coded(found: Iterable[_Found], roles: Mapping[str, Role]) -> list[Party]:
             who = code, one.source, _value(one.element, "Name"), _value(one.element, "RoleCode")
             places.setdefault(who, []).append(Place(one.path, one.element.sourceline or 0))
     return [
-        Party(code=code, role=roles[source], source=source, name=name, where=tuple(where), wco_role=wco_role)
+        DeclaredParty(code=code, role=roles[source], source=source, name=name, where=tuple(where), wco_role=wco_role)
         for (code, source, name, wco_role), where in places.items()
     ]
 

@@ -13,7 +13,7 @@ from gateway.core.question import Party
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Record
 from gateway.domestic.rules import MeasureStatus
-from gateway.domestic.tiers import judge
+from gateway.domestic.tiers import apply
 from gateway.store import enterprises
 from gateway.store.tables import enterprise_record, entry
 
@@ -62,5 +62,5 @@ def _as_known(connection: Connection, uscc: str, moment: datetime) -> Enterprise
     events += [(at, row.id, row.body, True) for row in rows if (at := decided.get(f"record-{row.id}"))]
     state: Enterprise | None = None
     for _, _, body, let_through in sorted(events, key=lambda event: event[:2]):
-        state = judge(state, _record(body), confirmed=let_through).state
+        state = apply(state, _record(body), confirmed=let_through).state
     return state

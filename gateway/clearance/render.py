@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from gateway.clearance.wording import Language, say
-from gateway.core.arrangement import Direction, Law, Measure, Scope
+from gateway.clearance.wording import Language, sentence
+from gateway.core.arrangement import Direction, Law, Measure, MeasureScope
 from gateway.core.question import Answer, Caution, Granted, Reason, Used, Verdict, Warn, Why
 
 
@@ -19,18 +19,18 @@ class Both(msgspec.Struct, frozen=True, gc=False):
     zh: str
 
 
-class MeasureSaid(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedMeasure(msgspec.Struct, frozen=True, kw_only=True):
     """One facilitation measure: its letter, what it attaches to, clearance's own code for it, and the directions it holds for."""
 
     measure: Measure
-    scope: Scope
+    scope: MeasureScope
     words: Both
     clearance_code: str | None
     directions: tuple[Direction, ...]
     source: str | None
 
 
-class ReasonSaid(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedReason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason. ``direction`` null: for every direction asked."""
 
     code: Reason
@@ -41,7 +41,7 @@ class ReasonSaid(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction | None
 
 
-class WarningSaid(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedWarning(msgspec.Struct, frozen=True, kw_only=True):
     """One warning: for a person to look at, it decides nothing."""
 
     code: Warn
@@ -50,7 +50,7 @@ class WarningSaid(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str]
 
 
-class AnswerSaid(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a declared foreign AEO is entitled to. ``grant`` false means ordinary treatment, whatever the verdict.
 
     ``moment`` is the instant judged; ``data_age`` is in seconds; ``ask_again`` is when this answer can next change by itself.
@@ -65,9 +65,9 @@ class AnswerSaid(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     grant: bool
     sentence: str
-    measures: Sequence[MeasureSaid]
-    reasons: Sequence[ReasonSaid]
-    warnings: Sequence[WarningSaid]
+    measures: Sequence[RenderedMeasure]
+    reasons: Sequence[RenderedReason]
+    warnings: Sequence[RenderedWarning]
     directions: dict[Direction, Verdict]
     evidence: Sequence[Used]
     data_as_of: datetime | None
@@ -80,13 +80,13 @@ class AnswerSaid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Measures by the tuple that ``Day`` keeps for its day: the same few thousand operators' measures are said again and again.
-_said: dict[int, tuple[tuple[Granted, ...], tuple[MeasureSaid, ...]]] = {}
+_said: dict[int, tuple[tuple[Granted, ...], tuple[RenderedMeasure, ...]]] = {}
 _KEPT = 1_024
 
 
-def render(answer: Answer, law: Law, language: Language, suggestions: Sequence[str] = ()) -> AnswerSaid:
+def render(answer: Answer, law: Law, language: Language, suggestions: Sequence[str] = ()) -> RenderedAnswer:
     """``answer`` with its words. ``law`` is the one it was decided by."""
-    return AnswerSaid(
+    return RenderedAnswer(
         declared=answer.declared,
         code=answer.code,
         arrangement=answer.arrangement,
@@ -110,15 +110,15 @@ def render(answer: Answer, law: Law, language: Language, suggestions: Sequence[s
     )
 
 
-_VERDICTS = {(language, verdict): say(verdict, {}, language) for language in Language for verdict in Verdict}
+_VERDICTS = {(language, verdict): sentence(verdict, {}, language) for language in Language for verdict in Verdict}
 
 
-def _measures(granted: tuple[Granted, ...], law: Law) -> tuple[MeasureSaid, ...]:
+def _measures(granted: tuple[Granted, ...], law: Law) -> tuple[RenderedMeasure, ...]:
     kept = _said.get(id(granted))
     if kept is not None and kept[0] is granted:
         return kept[1]
     said = tuple(
-        MeasureSaid(
+        RenderedMeasure(
             measure=one.measure,
             scope=one.scope,
             words=_name(one.measure, law),
@@ -139,9 +139,9 @@ def _name(measure: Measure, law: Law) -> Both:
     return Both(words.name.en, words.name.zh) if words else Both(measure, measure)
 
 
-def _reason(why: Why, language: Language) -> ReasonSaid:
+def _reason(why: Why, language: Language) -> RenderedReason:
     words = _both(why.code, why.facts)
-    return ReasonSaid(
+    return RenderedReason(
         code=why.code,
         sentence=words.zh if language is Language.ZH else words.en,
         words=words,
@@ -151,12 +151,12 @@ def _reason(why: Why, language: Language) -> ReasonSaid:
     )
 
 
-def _warning(caution: Caution, language: Language) -> WarningSaid:
+def _warning(caution: Caution, language: Language) -> RenderedWarning:
     words = _both(caution.code, caution.facts)
-    return WarningSaid(
+    return RenderedWarning(
         code=caution.code, sentence=words.zh if language is Language.ZH else words.en, words=words, facts=caution.facts
     )
 
 
 def _both(code: str, facts: dict[str, str]) -> Both:
-    return Both(say(code, facts, Language.EN), say(code, facts, Language.ZH))
+    return Both(sentence(code, facts, Language.EN), sentence(code, facts, Language.ZH))

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from gateway.clearance.answer import Answers, Asked, Ground
+from gateway.clearance.answer import AnswerBasis, Answers, Asked
 from gateway.clearance.index import Index
-from gateway.clearance.render import AnswerSaid
+from gateway.clearance.render import RenderedAnswer
 from gateway.core import checks, eligibility
 from gateway.core.day import Day, home_day, terms_of
 from gateway.core.history import midnight
@@ -42,13 +42,13 @@ class _Pattern:
     edge: int | None
 
 
-class Alike:
+class Templates:
     """The patterns of one node, for use on its event loop. ``way`` is whatever tells one way of asking from another."""
 
     def __init__(self, answers: Answers, index: Index) -> None:
         self._answers, self._index = answers, index
         self._patterns: dict[tuple[Hashable, str | None], _Pattern] = {}
-        self._ground: Ground | None = None
+        self._ground: AnswerBasis | None = None
 
     def answer(self, way: Hashable, code: str, now: datetime) -> bytes | None:
         """The answer about exactly this code, as JSON; None: it must be decided the long way."""
@@ -94,7 +94,7 @@ class Alike:
             )
         )
 
-    def learn(self, way: Hashable, asked: Asked, answer: Answer, said: AnswerSaid) -> None:
+    def learn(self, way: Hashable, asked: Asked, answer: Answer, said: RenderedAnswer) -> None:
         """Keeps ``said``, which says ``answer`` to ``asked``, as a pattern, if all that is not the operator's own holds for others too."""
         ground = self._answers.ground
         arrangement = ground.registry.by_iso.get(answer.arrangement or "")

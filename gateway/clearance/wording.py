@@ -34,14 +34,14 @@ class Language(StrEnum):
     ZH = "zh"
 
 
-class Hole(NamedTuple):
+class WordingHole(NamedTuple):
     """A fact in a sentence, and how it is shown: as it stands (None), or as ``word``, ``when`` or ``span``."""
 
     fact: str
     form: str | None
 
 
-Piece = tuple[str | Hole, ...]
+Piece = tuple[str | WordingHole, ...]
 
 
 class Choice(NamedTuple):
@@ -54,10 +54,10 @@ class Choice(NamedTuple):
 Sentence = tuple[Choice, ...]
 
 
-def say(code: str, facts: Mapping[str, str], language: Language) -> str:
+def sentence(code: str, facts: Mapping[str, str], language: Language) -> str:
     """The sentence for a verdict, reason, warning or note; an unknown code stands for itself."""
     sentence = _sentences[language].get(code)
-    return code if sentence is None else "".join(_said(sentence, facts, language))
+    return code if sentence is None else "".join(_filled(sentence, facts, language))
 
 
 def word(token: str, language: Language) -> str:
@@ -71,7 +71,7 @@ def refusal(code: Code, language: Language) -> tuple[str, str]:
     return (said["title"], said["remedy"]) if said else (code.row.title, code.row.remedy)
 
 
-def _said(sentence: Sentence, facts: Mapping[str, str], language: Language) -> Iterator[str]:
+def _filled(sentence: Sentence, facts: Mapping[str, str], language: Language) -> Iterator[str]:
     for pieces, otherwise in sentence:
         fitting = (piece for piece in pieces if all(isinstance(part, str) or facts.get(part.fact) for part in piece))
         for part in next(fitting, otherwise):
@@ -82,7 +82,7 @@ def _shown(value: str, form: str | None, language: Language) -> str:
     try:
         if form == "word":
             words = [word(token, language) for token in value.split(", ")]
-            return reduce(lambda one, more: say("also", {"one": one, "next": more}, language), words)
+            return reduce(lambda one, more: sentence("also", {"one": one, "next": more}, language), words)
         if form == "when":
             return date.fromisoformat(value).isoformat() if len(value) == _DAY else when(datetime.fromisoformat(value), language)
         if form == "span":
@@ -95,13 +95,13 @@ def _shown(value: str, form: str | None, language: Language) -> str:
 def when(moment: datetime, language: Language) -> str:
     """An aware moment, in China's time."""
     home = moment.astimezone(HOME_ZONE)
-    return say("moment", {"day": f"{home:%Y-%m-%d}", "time": f"{home:%H:%M}"}, language)
+    return sentence("moment", {"day": f"{home:%Y-%m-%d}", "time": f"{home:%H:%M}"}, language)
 
 
 def span(seconds: int, language: Language) -> str:
     """A time that passes, in whole units of the largest of which there are at least two."""
     unit, length = next(((unit, length) for unit, length in _SPANS if seconds >= 2 * length), ("seconds", 1))
-    return say(unit, {"n": str(seconds // length)}, language)
+    return sentence(unit, {"n": str(seconds // length)}, language)
 
 
 def parse(text: str) -> Sentence:
@@ -115,10 +115,10 @@ def parse(text: str) -> Sentence:
 
 
 def _piece(text: str) -> Piece:
-    found: list[str | Hole] = []
+    found: list[str | WordingHole] = []
     end = 0
     for hole in _HOLE.finditer(text):
-        found += [text[end : hole.start()], Hole(hole[1], hole[2])]
+        found += [text[end : hole.start()], WordingHole(hole[1], hole[2])]
         end = hole.end()
     return tuple(part for part in (*found, text[end:]) if part)
 

@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from gateway.clearance.answer import unrecognised
-from gateway.clearance.as_known import Then
-from gateway.clearance.wording import Language, say, span, when, word
+from gateway.clearance.as_known import AsKnown
+from gateway.clearance.wording import Language, sentence, span, when, word
 from gateway.cli.common import console, escape
 from gateway.core.question import Answer, Decision, Granted, Verdict, Why
 
@@ -65,21 +65,21 @@ _LABELS = {
 }
 
 
-def suggestions(answer: Answer, then: Then) -> list[str]:
+def suggestions(answer: Answer, then: AsKnown) -> list[str]:
     """Near misses, where nobody is known by the code as it was read."""
     text = unrecognised(answer)
     return then.near(text) if text else []
 
 
-def show(answer: Answer, then: Then, language: Language) -> None:
+def show(answer: Answer, then: AsKnown, language: Language) -> None:
     """Prints it."""
     labels = _LABELS[language]
-    sentence = f"[bold {_COLOURS[answer.verdict]}]{say(answer.verdict, {}, language)}[/]"
-    console.print(Panel(sentence, title=_title(answer, then, language), title_align="left", box=box.ROUNDED, expand=False))
+    verdict = f"[bold {_COLOURS[answer.verdict]}]{sentence(answer.verdict, {}, language)}[/]"
+    console.print(Panel(verdict, title=_title(answer, then, language), title_align="left", box=box.ROUNDED, expand=False))
     for directions, decision in _together(answer.directions):
         _direction(directions, decision, then, language)
     _listed(labels["near"], suggestions(answer, then))
-    _listed(labels["note"], (say(caution.code, caution.facts, language) for caution in answer.warnings))
+    _listed(labels["note"], (sentence(caution.code, caution.facts, language) for caution in answer.warnings))
     _listed(labels["evidence"], _evidence(answer, language))
     if answer.data_as_of and answer.data_age is not None:
         _dim(labels["age"].format(when=when(answer.data_as_of, language), span=span(answer.data_age, language)))
@@ -89,7 +89,7 @@ def show(answer: Answer, then: Then, language: Language) -> None:
         _dim(labels["again"].format(when=when(answer.ask_again, language)))
 
 
-def _title(answer: Answer, then: Then, language: Language) -> str:
+def _title(answer: Answer, then: AsKnown, language: Language) -> str:
     declared = answer.code or answer.declared or "-"
     shown = declared if len(declared) <= _TITLE else f"{declared[:_TITLE]}…"
     arrangement = then.arrangement_for(answer.code) if answer.code else None
@@ -108,7 +108,7 @@ def _together(decisions: Iterable[Decision]) -> Iterator[tuple[list[str], Decisi
         yield [one.direction for one in same], same[0]
 
 
-def _direction(directions: list[str], decision: Decision, then: Then, language: Language) -> None:
+def _direction(directions: list[str], decision: Decision, then: AsKnown, language: Language) -> None:
     labels = _LABELS[language]
     named = labels["and"].join(word(direction, language) for direction in directions)
     verdict = f"[{_COLOURS[decision.verdict]}]{labels[decision.verdict]}[/]"
@@ -121,7 +121,7 @@ def _direction(directions: list[str], decision: Decision, then: Then, language: 
         _indented(labels["nothing"])
 
 
-def _measures(granted: tuple[Granted, ...], then: Then, language: Language) -> None:
+def _measures(granted: tuple[Granted, ...], then: AsKnown, language: Language) -> None:
     labels = _LABELS[language]
     table = Table.grid(padding=(0, 2))
     for one in granted:
@@ -135,7 +135,7 @@ def _measures(granted: tuple[Granted, ...], then: Then, language: Language) -> N
 
 
 def _reason(why: Why, language: Language) -> None:
-    _indented(escape(say(why.code, why.facts, language)))
+    _indented(escape(sentence(why.code, why.facts, language)))
     if why.source:
         message = why.source.removeprefix("message ")
         cited = why.source if message == why.source else f"{_LABELS[language]['message']} {message}"

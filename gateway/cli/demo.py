@@ -31,7 +31,7 @@ class StepFailed(Exception):
 
 
 @dataclass(slots=True)
-class Stage:
+class Story:
     """What every step has at hand. ``noted`` carries codes from one step to the next."""
 
     console: Console
@@ -77,7 +77,7 @@ def wait_for(what: str, ready: Callable[[], object]) -> Any:
 # The steps. Each docstring is the sentence that is shown.
 
 
-def full_list(stage: Stage) -> None:
+def full_list(stage: Story) -> None:
     """A partner sends its complete list, signed; the gateway proves, checks and records it, and signs a receipt."""
     iso, box = stage.box("lists")
     made = stage.drive(box, "make-up", params={"count": stage.story["operators"]})["operators"]
@@ -98,7 +98,7 @@ def full_list(stage: Stage) -> None:
     stage.tell(f"{suspending} sent its list of 20 the same way, in an XML of quite another shape")
 
 
-def eligible(stage: Stage) -> None:
+def eligible(stage: Story) -> None:
     """Clearance asks about a declared code and gets measures, reasons and the evidence."""
     code = stage.noted["code"]
     answer = _answer(stage, code)
@@ -116,7 +116,7 @@ def eligible(stage: Stage) -> None:
     stage.tell("one character off, nothing is granted: " + near["reasons"][0]["sentence"])
 
 
-def suspended(stage: Stage) -> None:
+def suspended(stage: Story) -> None:
     """A partner suspends an operator by an urgent notice; the very next answer says no, and why."""
     iso, box = stage.box("suspends")
     code = stage.noted["other"]
@@ -132,7 +132,7 @@ def suspended(stage: Stage) -> None:
     )
 
 
-def rectification(stage: Stage) -> None:
+def rectification(stage: Story) -> None:
     """A Chinese enterprise enters rectification; each partner whose arrangement covers it is told in its own XML and acknowledges."""
     enterprises = [dict(one) for one in stage.story["enterprise"]]
     stage.ask("PUT", "/v1/domestic/enterprises", json=enterprises).raise_for_status()
@@ -154,7 +154,7 @@ def rectification(stage: Stage) -> None:
     stage.tell("nobody was told the ground, the tier, or more fields than its arrangement shares")
 
 
-def refused(stage: Stage) -> None:
+def refused(stage: Story) -> None:
     """A message changed on its way and a message from the wrong partner are refused, with a code and a plain sentence."""
     code = stage.noted["other"]
     _, box = stage.box("suspends")
@@ -174,7 +174,7 @@ def refused(stage: Stage) -> None:
     expect(not _answer(stage, code)["grant"], "a refused message changed a status")
 
 
-def declaration(stage: Stage) -> None:
+def declaration(stage: Story) -> None:
     """A declaration (WCO Data Model XML, made up) is read, and its AEO parties are answered for."""
     xml = (SANDBOX / "declaration.xml").read_bytes().replace(b"SG123456789012", stage.noted["code"].encode())
     answer = stage.ask("POST", "/v1/declarations/eligibility", content=xml, headers={"Content-Type": "application/xml"}).json()
@@ -189,12 +189,12 @@ def declaration(stage: Stage) -> None:
 STEPS = (full_list, eligible, suspended, rectification, refused, declaration)
 
 
-def _answer(stage: Stage, code: str) -> dict[str, Any]:
+def _answer(stage: Story, code: str) -> dict[str, Any]:
     found: dict[str, Any] = stage.ask("GET", "/v1/eligibility", params={"code": code, "direction": "import"}).json()
     return found
 
 
-def _wait_believed(stage: Stage, uscc: str, standing: str) -> list[dict[str, Any]]:
+def _wait_believed(stage: Story, uscc: str, standing: str) -> list[dict[str, Any]]:
     def believed() -> list[dict[str, Any]]:
         told = stage.ask("GET", f"/v1/domestic/enterprises/{uscc}/told").json()["told"]
         settled = all(one["statement"]["standing"] == standing and one["received"] and one["outcome"] == "accepted" for one in told)
@@ -211,7 +211,7 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
     with ExitStack() as stack:
         try:
             gateway, token, boxes = set_up(settings, story["boxes"], stack, console)
-            stage = Stage(console, gateway, token, boxes, story, stack.enter_context(httpx.Client(timeout=60)), {})
+            stage = Story(console, gateway, token, boxes, story, stack.enter_context(httpx.Client(timeout=60)), {})
             for number, step in enumerate(STEPS, 1):
                 console.print(f"\n[bold]{number}. {' '.join((step.__doc__ or '').split())}[/]", highlight=False)
                 try:
@@ -231,7 +231,7 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
     return 0
 
 
-def _stay(stage: Stage) -> None:
+def _stay(stage: Story) -> None:
     url, code = stage.gateway.url, stage.noted["code"]
     command = ".venv/bin/aeo-gateway"
     if home := os.environ.get("AEO_HOME"):

@@ -22,7 +22,7 @@ from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
 from gateway.node.context import day_of
 from gateway.settings import Settings
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.bulk import chunks
 from gateway.store.database import Database
 from gateway.views import enterprises
@@ -36,12 +36,12 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Workplace:
     """The gateway's database, open for a command; it may run beside a serving gateway, whose couriers then deliver what is queued."""
 
     settings: Settings
     database: Database
-    partners: Partners
+    partners: ActivePartners
 
     @property
     def environment(self) -> Environment:
@@ -49,15 +49,15 @@ class Desk:
 
 
 @contextmanager
-def opened() -> Iterator[Desk]:
+def opened() -> Iterator[Workplace]:
     chosen = settings()
     database = Database(chosen.database_url)
     database.migrate()
-    partners = Partners()
+    partners = ActivePartners()
     try:
         with database.reading() as connection:
             partners.refresh(connection)
-        yield Desk(chosen, database, partners)
+        yield Workplace(chosen, database, partners)
     finally:
         database.close()
 
@@ -95,7 +95,7 @@ def _take(rows: list[Row], *, quiet: bool) -> Report:
         task = progress.add_task("taking rows in", total=len(rows))
         for batch in chunks(rows, feed.AT_ONCE):
             with desk.database.write.begin() as connection:
-                done.add(feed.take(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
+                done.add(feed.import_rows(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
             progress.advance(task, len(batch))
     return done
 

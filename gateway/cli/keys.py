@@ -9,12 +9,12 @@ import typer
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, moment, print_json, settings
-from gateway.cli.show import known
+from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.certificates import announce
 from gateway.node.context import connected
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.trust import rollover
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, create_token_key
 from gateway.trust.pkcs11 import Token
@@ -89,8 +89,8 @@ def show(identity: Identity = "gateway", as_json: Json = False) -> None:
     """One key: everything but its secret, and which partners acknowledged its announcement."""
     key = _key(identity)
     row = _row(key)
-    with known() as (connection, _):
-        told = announce.heard(connection, key.fingerprint)
+    with activated() as (connection, _):
+        told = announce.states_of(connection, key.fingerprint)
     if as_json:
         print_json(row | {"announced": told})
         return
@@ -137,7 +137,7 @@ def hasten(
     with changing() as connection:
         key = rollover.bring_forward(ring, name, secret, signs_from=at or now, now=now)
         announce.again(connection, key.fingerprint)
-        told, partners = announce.heard(connection, key.fingerprint), Partners()
+        told, partners = announce.states_of(connection, key.fingerprint), ActivePartners()
         partners.refresh(connection)
     console.print(f"{key.id} signs from {key.record.signs_from:%Y-%m-%d %H:%M:%S} UTC on.", highlight=False)
     understood = {one.partner for one in told if one.state == "delivered"}
@@ -159,7 +159,7 @@ def drop(name: Name = "gateway") -> None:
     with changing() as connection:
         key = rollover.drop(KeyRing(chosen.keys), name, now=now)
         announce.take_back(connection, key.fingerprint, now)
-        told = [one for one in announce.heard(connection, key.fingerprint) if one.state != "superseded"]
+        told = [one for one in announce.states_of(connection, key.fingerprint) if one.state != "superseded"]
     console.print(f"{key.id} never signs. Make another: aeo-gateway key rotate {name}", highlight=False)
     _heard(told)
     if told:
@@ -182,7 +182,7 @@ def _key(identity: str) -> Key:
     raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
 
 
-def _heard(told: list[announce.Heard]) -> None:
+def _heard(told: list[announce.AnnouncementState]) -> None:
     for one in told:
         acknowledged = f"acknowledged {one.finished:%Y-%m-%d %H:%M} UTC" if one.state == "delivered" else one.state
         console.print(f"announced to {one.partner}: {acknowledged}", highlight=False)

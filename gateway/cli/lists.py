@@ -28,7 +28,7 @@ Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 def held(as_json: Json = False) -> None:
     """Every list that waits: what it would grant and omit. The losses it states hold already."""
     with opened() as desk, desk.database.reading() as connection:
-        rows = listings.held(connection)
+        rows = listings.held_lists(connection)
     if as_json:
         print_json(rows)
         return
@@ -57,7 +57,7 @@ def drop(number: Number, reason: Reason) -> None:
 
 def _decide(decide: Callable[..., Any], number: int, reason: str) -> None:
     with opened() as desk, desk.database.write.begin() as connection:
-        partner = next((one.partner for one in listings.held(connection) if one.id == number), None)
+        partner = next((one.partner for one in listings.held_lists(connection) if one.id == number), None)
         if partner is None:
             raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
         decide(connection, desk.partners.get(partner), number, who=getpass.getuser(), reason=reason, at=utc_now())

@@ -93,10 +93,10 @@ def rehearse(
 
 
 def _in_a_box(chosen: Settings, bundles: list[Bundle], *, quiet: bool) -> list[Rehearsal]:
-    from gateway.cli.venue import venue
+    from gateway.cli.rehearsal_host import rehearsal_host
 
     done = []
-    with venue(chosen) as place:
+    with rehearsal_host(chosen) as place:
         for bundle in bundles:
             done.append(walk(bundle, place))
             if not quiet:

@@ -19,7 +19,7 @@ from gateway.core.terms import Dated
 from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import load_all
 from gateway.store import sent
-from gateway.store.active import Live, Partners
+from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
 from gateway.store.listings import last_complete
 
@@ -30,7 +30,7 @@ _WIDE = 110
 _COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
 
 
-def _live() -> tuple[dict[str, Live], dict[str, str]]:
+def _live() -> tuple[dict[str, ActivePartner], dict[str, str]]:
     """What is activated in this installation and how each partner fares; shipped data where nothing is activated yet."""
     chosen = settings()
     if chosen.database or (chosen.home / "gateway.db").exists():
@@ -38,17 +38,17 @@ def _live() -> tuple[dict[str, Live], dict[str, str]]:
         database.migrate()
         try:
             with database.reading() as connection:
-                partners = Partners()
+                partners = ActivePartners()
                 partners.refresh(connection)
                 if partners.all():
                     return dict(partners.all()), _health(connection, partners)
         finally:
             database.close()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None)
-    return {iso: Live(bundle, "not activated") for iso, bundle in loaded.items()}, {}
+    return {iso: ActivePartner(bundle, "not activated") for iso, bundle in loaded.items()}, {}
 
 
-def _health(connection: Connection, partners: Partners) -> dict[str, str]:
+def _health(connection: Connection, partners: ActivePartners) -> dict[str, str]:
     depth = sent.depth(connection)
     lists = last_complete(connection)
     now = wiring.utc_now()
@@ -107,7 +107,7 @@ def list_(as_json: Json = False) -> None:
     console.print(table)
 
 
-def _row(live: Live, today: date) -> dict[str, Any]:
+def _row(live: ActivePartner, today: date) -> dict[str, Any]:
     one = live.arrangement
     dialect = one.dialect.on(today).value
     return {
@@ -171,7 +171,7 @@ def show(iso: str, as_json: Json = False) -> None:
     console.print(table)
 
 
-def _chosen(live: dict[str, Live], iso: str) -> Live:
+def _chosen(live: dict[str, ActivePartner], iso: str) -> ActivePartner:
     found = live.get(iso.upper())
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"There is no arrangement {iso.upper()}.", remedy=f"One of: {', '.join(sorted(live))}.")

@@ -78,7 +78,7 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         with database.write.begin() as connection:
             now = app.utc_now()
             _, token = tokens.create(
-                connection, "the demonstration", tokens.Scope, at=now, expires=now + timedelta(days=30), by="the demonstration"
+                connection, "the demonstration", tokens.TokenScope, at=now, expires=now + timedelta(days=30), by="the demonstration"
             )
         database.close()
         said.update("Starting the gateway ...")

@@ -14,7 +14,7 @@ from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.operate import growth
 from gateway.operate import retention as putting_away
-from gateway.operate.growth import Line, Overview
+from gateway.operate.growth import GrowthLine, Overview
 from gateway.store import retention, retention_classes
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def show(as_json: Json = False) -> None:
         return
     console.print(_kept(found), "", _growing(found), "", sep="\n")
     console.print(_summary(found), highlight=False)
-    names = ", ".join(shelf.name for shelf in retention_classes.SHELVES if shelf.asked)
+    names = ", ".join(shelf.name for shelf in retention_classes.RETENTION_CLASSES if shelf.asked)
     console.print(
         f"Of {names} nothing goes within {asked.days} days: a partner may still send, or ask, again. What is open never goes.",
         highlight=False,
@@ -60,7 +60,7 @@ def _kept(found: Overview) -> Table:
     return table
 
 
-def _why(line: Line) -> str:
+def _why(line: GrowthLine) -> str:
     if line.rule is not None:
         return escape(f"{line.rule.days} days: {line.rule.because}")
     return f"always: {line.purpose}" if line.shelf in retention_classes.KEPT else "no rule, so kept"
@@ -130,9 +130,9 @@ def run(
     with opened() as desk:
         with desk.database.reading() as connection:
             rules = retention.rules(connection)
-        if shelf is not None and retention.shelf_of(shelf).name not in rules:
+        if shelf is not None and retention.class_of(shelf).name not in rules:
             raise Refusal(Code.NOT_FOUND, f"The shelf {shelf!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
-        for one in retention_classes.SHELVES:
+        for one in retention_classes.RETENTION_CLASSES:
             rule = rules.get(one.name)
             if rule is None or shelf not in (None, one.name):
                 continue

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from gateway.app import utc_now
 from gateway.clearance.answer import Asked
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.clearance.declaration import read_declaration
 from gateway.clearance.render import render
-from gateway.clearance.wording import Language, say, word
+from gateway.clearance.wording import Language, sentence, word
 from gateway.cli.answer import show, suggestions
 from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
 from gateway.cli.tables import Table
@@ -25,7 +25,7 @@ from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.store import statements
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.database import Database
 from gateway.views.messages import listed, shown
 
@@ -44,13 +44,13 @@ _STATES = dict.fromkeys(("accepted", "delivered", "transcribed", "mailed"), "gre
 
 
 @contextmanager
-def known() -> Iterator[tuple[Connection, Partners]]:
+def activated() -> Iterator[tuple[Connection, ActivePartners]]:
     """The database as it is, and the activated partners."""
     database = Database(settings().database_url)
     database.migrate()
     try:
         with database.reading() as connection:
-            partners = Partners()
+            partners = ActivePartners()
             partners.refresh(connection)
             yield connection, partners
     finally:
@@ -80,8 +80,8 @@ def eligible(
     )
     language = lang or Language(settings().language)
     now = utc_now()
-    with known() as (connection, partners):
-        then = Then(connection, partners, as_known_at or now)
+    with activated() as (connection, partners):
+        then = AsKnown(connection, partners, as_known_at or now)
         answer = then.answer(asked, now)
         if as_json:
             print_json(render(answer, then.law, language, suggestions(answer, then)))
@@ -117,11 +117,11 @@ def declaration(
         )
         for party in read.parties
     ]
-    with known() as (connection, partners):
-        then = Then(connection, partners, now)
+    with activated() as (connection, partners):
+        then = AsKnown(connection, partners, now)
         answers = list(then.answers(asked, now))
         if as_json:
-            notes = [{"code": note.code, "sentence": say(note.code, note.facts, language)} for note in read.notes]
+            notes = [{"code": note.code, "sentence": sentence(note.code, note.facts, language)} for note in read.notes]
             said = [
                 {
                     "role": party.role,
@@ -138,7 +138,7 @@ def declaration(
             highlight=False,
         )
         for note in read.notes:
-            console.print(f"  {escape(say(note.code, note.facts, language))}", highlight=False)
+            console.print(f"  {escape(sentence(note.code, note.facts, language))}", highlight=False)
         for party, answer in zip(read.parties, answers, strict=True):
             console.print(
                 f"\n{word(party.role, language)}  [dim]{escape(party.where[0].path)}:{party.where[0].line}[/]", highlight=False
@@ -153,7 +153,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """The latest messages both ways, newest first; refused ones are among them."""
-    with known() as (connection, _):
+    with activated() as (connection, _):
         rows = listed(connection, partner=partner.upper() if partner else None, most=most)
     if as_json:
         print_json(rows)
@@ -177,7 +177,7 @@ def list_(
 @messages.command("show")
 def show_message(message_id: str, as_json: Json = False) -> None:
     """One message whole: what is known of it, its XML, and the answer that stands for it."""
-    with known() as (connection, _):
+    with activated() as (connection, _):
         found = shown(connection, message_id)
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"There is no message {message_id}.", remedy="aeo-gateway message list")
@@ -201,9 +201,9 @@ def show_message(message_id: str, as_json: Json = False) -> None:
 def show_operator(code: str, lang: Lang = None, as_json: Json = False) -> None:
     """Everything partners said of one operator, in the order in which it was issued."""
     language = lang or Language(settings().language)
-    with known() as (connection, partners):
+    with activated() as (connection, partners):
         arrangement = partners.registry.arrangement_for(code)
-        told = statements.said_of(connection, arrangement.iso, [code]).get(code, []) if arrangement else []
+        told = statements.statements_of(connection, arrangement.iso, [code]).get(code, []) if arrangement else []
     if not told:
         raise Refusal(Code.NOT_FOUND, f"No partner has stated {code}.", remedy=f"aeo-gateway eligible {code} says what is known.")
     told.sort(key=lambda one: one.issued)

@@ -10,7 +10,7 @@ import typer
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, moment, print_json
-from gateway.cli.show import known
+from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.store import switches
 from gateway.store.switches import What
@@ -48,7 +48,7 @@ def lift(
 
 def stops(as_json: Json = False) -> None:
     """Every stop and disruption, the newest first."""
-    with known() as (connection, _):
+    with activated() as (connection, _):
         rows = switches.recorded(connection, ("operator", "arrangement", "disruption"))
     if as_json:
         print_json(rows)

@@ -11,7 +11,7 @@ import typer
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, acting, console, escape, print_json
-from gateway.cli.domestic import SHOWN, Desk, opened
+from gateway.cli.domestic import SHOWN, Workplace, opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
@@ -19,10 +19,10 @@ from gateway.core.text import visible
 from gateway.domestic.readfile import write_report
 from gateway.exchange.offline import inbound
 from gateway.exchange.offline import outbound as ours
-from gateway.exchange.offline.inbound import Proposal, Transcription, Would
+from gateway.exchange.offline.inbound import Effect, Transcription, TranscriptionProposal
 from gateway.exchange.offline.read import Mailed, moment, read
 from gateway.onboarding.columns import draft
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.wire.sheet import Unmapped
 
 As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
@@ -124,7 +124,7 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
             done = inbound.confirm(connection, number, read, who=acting(person), at=utc_now())
     one = done.transcription
     if as_json:
-        print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.timelines)})
+        print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.change.timelines)})
         return
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.outcomes.items()))
     console.print(f"Confirmed: message {one.message_id} of {one.partner}: {outcomes}.", highlight=False)
@@ -169,7 +169,7 @@ def transcript(
 # ---------------------------------------------------------------- in words
 
 
-def _live(desk: Desk, iso: str) -> Live:
+def _live(desk: Workplace, iso: str) -> ActivePartner:
     live = desk.partners.all().get(iso.upper())
     if live is None:
         remedy = f"aeo-gateway partner activate {iso.upper()}"
@@ -186,11 +186,11 @@ def _put(to: Path, body: bytes) -> None:
         raise Refusal(Code.DATA_INVALID, f"{to} cannot be written: {error.strerror}.", remedy="Name another file.") from None
 
 
-def _tell(done: Proposal, mailed: Mailed, listed: Path) -> None:
+def _tell(done: TranscriptionProposal, mailed: Mailed, listed: Path) -> None:
     refused = done.read.refused
     rows = len({one.line for one in refused})
     console.print(
-        f"{len(done.read.said.told)} rows read, [red]{rows} refused[/]" if rows else f"{len(done.read.said.told)} rows read",
+        f"{len(done.read.said.placed)} rows read, [red]{rows} refused[/]" if rows else f"{len(done.read.said.placed)} rows read",
         highlight=False,
     )
     if refused:
@@ -217,7 +217,7 @@ def _tell(done: Proposal, mailed: Mailed, listed: Path) -> None:
     )
 
 
-def _tell_draft(desk: Desk, live: Live, unmapped: Unmapped, *, quiet: bool) -> None:
+def _tell_draft(desk: Workplace, live: ActivePartner, unmapped: Unmapped, *, quiet: bool) -> None:
     """What the site's file could say of these columns, to be looked at by whoever knows the partner."""
     if quiet:
         return
@@ -236,7 +236,7 @@ def _tell_refused(refused: Sequence[Refusal], listed: Path) -> None:
     console.print(f"All {len(refused)} faults: {escape(str(listed))}", highlight=False, soft_wrap=True)
 
 
-def _tell_would(would: Would) -> None:
+def _tell_would(would: Effect) -> None:
     says = ", ".join(f"{count} {standing}" for standing, count in sorted(would.says.items()))
     console.print(f"It says: {says}.", highlight=False)
     if would.baseline:
@@ -256,7 +256,7 @@ def _some(codes: Iterable[str], most: int = 10) -> str:
     return escape(", ".join(named[:most]) + more)
 
 
-def _as_json(done: Proposal) -> dict[str, Any]:
+def _as_json(done: TranscriptionProposal) -> dict[str, Any]:
     made: Transcription | None = done.made
     refused = [
         {
@@ -271,7 +271,7 @@ def _as_json(done: Proposal) -> dict[str, Any]:
     ]
     return {
         "transcription": made,
-        "rows": len(done.read.said.told),
+        "rows": len(done.read.said.placed),
         "would": done.would,
         "refused": refused,
         "notes": done.read.notes,

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, acting, changing, console, escape, print_json
-from gateway.cli.show import known
+from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
-from gateway.exchange.void import Reach
-from gateway.store.active import Partners
+from gateway.exchange.void import VoidScope
+from gateway.store.active import ActivePartners
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +46,7 @@ def propose(
             one = void.propose_certificate(connection, partners, certificate, moment, partner=owner, reason=reason, who=who, at=at)
         else:
             one = void.propose_message(connection, message or "", partner=owner, reason=reason, who=who, at=at)
-        would = void.reach(connection, partners.get(one.partner), one)
+        would = void.scope_of(connection, partners.get(one.partner), one)
     if as_json:
         print_json({"void": one, "reach": would})
         return
@@ -63,19 +63,19 @@ def confirm(
     with changing() as connection:
         done = void.confirm(connection, _partners(connection), identity, who=acting(person), at=utc_now())
     if as_json:
-        print_json({"void": done.voiding, "reach": done.reach})
+        print_json({"void": done.voiding, "reach": done.scope})
         return
     console.print(
         f"Annulled: {done.voiding.operators} operators stand as if it had not been said. Every node follows within a second.",
         highlight=False,
     )
-    _show(done.reach)
+    _show(done.scope)
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Everything annulled, or proposed to be, the newest first."""
-    with known() as (connection, _):
+    with activated() as (connection, _):
         rows = void.recorded(connection)
     if as_json:
         print_json(rows)
@@ -95,13 +95,13 @@ def list_(as_json: Json = False) -> None:
     console.print(table if rows else "Nothing was ever annulled.")
 
 
-def _partners(connection: Connection) -> Partners:
-    partners = Partners()
+def _partners(connection: Connection) -> ActivePartners:
+    partners = ActivePartners()
     partners.refresh(connection)
     return partners
 
 
-def _show(reach: Reach) -> None:
-    for label, names in (("message", reach.messages), ("certificate", reach.certificates)):
+def _show(scope: VoidScope) -> None:
+    for label, names in (("message", scope.messages), ("certificate", scope.certificates)):
         for name in names:
             console.print(f"  {label} {name}", highlight=False, soft_wrap=True, markup=False)

@@ -16,7 +16,7 @@ def warnings(as_json: Json = False) -> None:
     """Certificates of ours and of partners, authorities, revocation lists and announcements that end within 60 days, soonest first."""
     now = utc_now()
     with opened() as desk, desk.database.reading() as connection:
-        found = endings.alerts(expiry.watched(connection, desk, expiry.shelf(desk.settings).all(), now), now)
+        found = endings.alerts(expiry.watched(connection, desk, expiry.evidence_store(desk.settings).all(), now), now)
     if as_json:
         print_json([_said(one) for one in found])
         return

@@ -44,7 +44,7 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-class Scope(StrEnum):
+class MeasureScope(StrEnum):
     """What a measure attaches to. An event measure counts only while a declared disruption is in force."""
 
     DECLARATION = "declaration"
@@ -65,10 +65,10 @@ class Measure(StrEnum):
     E = "E"
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> MeasureScope:
         if self is Measure.R:
-            return Scope.EVENT
-        return Scope.OPERATOR if self in (Measure.L, Measure.S) else Scope.DECLARATION
+            return MeasureScope.EVENT
+        return MeasureScope.OPERATOR if self in (Measure.L, Measure.S) else MeasureScope.DECLARATION
 
 
 @dataclass(frozen=True, slots=True)

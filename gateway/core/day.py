@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, Mode, Scope
+from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, MeasureScope, Mode
 from gateway.core.history import midnight
 from gateway.core.home import HOME_ZONE, Tier
 from gateway.core.question import Granted
@@ -53,7 +53,7 @@ class Day:
 
     def _granted(self, directions: tuple[Direction, ...], disrupted: bool) -> Iterator[Granted]:
         for measure in self.measures.value or ():
-            if disrupted or measure.scope is not Scope.EVENT:
+            if disrupted or measure.scope is not MeasureScope.EVENT:
                 yield Granted(
                     measure=measure,
                     scope=measure.scope,

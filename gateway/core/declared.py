@@ -41,7 +41,7 @@ class Slip(StrEnum):
     PREFIX = "prefix"
 
 
-class Registry(Protocol):
+class CodeRegistry(Protocol):
     """What there is to recognise a code by."""
 
     def arrangement_for(self, code: str) -> Arrangement | None:
@@ -77,7 +77,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.slips)
 
 
-def resolve(text: str, registry: Registry, on: date) -> Declared:
+def resolve(text: str, registry: CodeRegistry, on: date) -> Declared:
     """Read ``text`` as it was declared on the day ``on``.
 
     1. A code known exactly as typed is that code.
@@ -122,12 +122,12 @@ def spellings(text: str) -> set[str]:
     return {text} | spaced | {one.replace(" ", "") for one in spaced}
 
 
-def speakable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Whether a message could ever have stated ``text`` as a code, for whoever has to ask a database for it."""
     return 0 < len(text) <= LONGEST and text.isprintable()
 
 
-def near(code: str, registry: Registry, limit: int = 3) -> list[str]:
+def near(code: str, registry: CodeRegistry, limit: int = 3) -> list[str]:
     """At most ``limit`` known codes that one slip of a key away from ``code``: another, a missing or a doubled character, or two
     exchanged. They are suggestions to a person; nothing is ever granted by them."""
     return list(islice((other for other in dict.fromkeys(one_slip_away(code)) if registry.known(other)), limit))
@@ -158,13 +158,13 @@ def _named(text: str, body: str, at: int) -> dict[str, str]:
     return {"character": f"U+{ord(text[at]):04X} {unicodedata.name(text[at], '')}".rstrip(), "position": str(at + 1)}
 
 
-def _spelled(body: str, registry: Registry) -> str:
+def _spelled(body: str, registry: CodeRegistry) -> str:
     """With its inner blanks if it is known with them (EU AEO numbers), otherwise without."""
     spaced = " ".join(body.split())
     return spaced if registry.known(spaced) else spaced.replace(" ", "")
 
 
-def _likeliest(readings: list[str], registry: Registry, on: date) -> list[str]:
+def _likeliest(readings: list[str], registry: CodeRegistry, on: date) -> list[str]:
     def fits(code: str) -> bool:
         arrangement = registry.arrangement_for(code)
         form = arrangement.code.on(on).value if arrangement else None

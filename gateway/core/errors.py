@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 
-class Stage(str, Enum):
+class RefusalStage(str, Enum):
     """Where along the way a refusal arises; the first failing stage speaks."""
 
     TRANSPORT = "transport"
@@ -30,15 +30,28 @@ class Stage(str, Enum):
 class Row(NamedTuple):
     """What one code means. ``status`` is an HTTP status; ``retryable``: the same bytes may succeed later."""
 
-    stage: Stage
+    stage: RefusalStage
     status: int
     retryable: bool
     title: str
     remedy: str
 
 
-_T, _I, _X, _S, _C = Stage.TRANSPORT, Stage.IDENTIFY, Stage.XML, Stage.SIGNATURE, Stage.CERTIFICATE
-_E, _D, _R, _B, _Q, _G = Stage.ENVELOPE, Stage.SCHEMA, Stage.TRANSLATE, Stage.BUSINESS, Stage.QUESTION, Stage.GATEWAY
+_T, _I, _X, _S, _C = (
+    RefusalStage.TRANSPORT,
+    RefusalStage.IDENTIFY,
+    RefusalStage.XML,
+    RefusalStage.SIGNATURE,
+    RefusalStage.CERTIFICATE,
+)
+_E, _D, _R, _B, _Q, _G = (
+    RefusalStage.ENVELOPE,
+    RefusalStage.SCHEMA,
+    RefusalStage.TRANSLATE,
+    RefusalStage.BUSINESS,
+    RefusalStage.QUESTION,
+    RefusalStage.GATEWAY,
+)
 
 
 class Code(Enum):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.core.history import ALWAYS, DERIVED, HELD, TRANSCRIBED, Authorisation, Evidence, Period, Stand, Timeline, midnight
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import PlacedStatement, Standing, Statement
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ _GRAVITY = {
 }
 
 
-def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
+def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     """Fold statements about one operator, in any order of arrival, into its timeline.
 
     1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
@@ -43,7 +43,7 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     ``zone`` is the issuer's own, where its days begin (the EU: the member's). ``Told.digest`` is hexadecimal. That all statements are of
     one operator is not checked.
     """
-    valid = [one for one in told if one.voided is None]
+    valid = [one for one in placed if one.voided is None]
     if len(valid) == 1 and not _waits(valid[0]):
         return _alone(valid[0], zone)
     ordered = _in_order_of_issue(valid)
@@ -61,7 +61,7 @@ def fold(told: Iterable[Told], zone: ZoneInfo) -> Timeline:
     )
 
 
-def _alone(one: Told, zone: ZoneInfo) -> Timeline:
+def _alone(one: PlacedStatement, zone: ZoneInfo) -> Timeline:
     """The same, of a single statement: nearly every operator of a first list, in a third of the time."""
     said, stated, dated = one.statement, _stated(one), _dated(one, zone)
     return Timeline(
@@ -74,21 +74,21 @@ def _alone(one: Told, zone: ZoneInfo) -> Timeline:
     )
 
 
-def _waits(one: Told) -> bool:
+def _waits(one: PlacedStatement) -> bool:
     return one.held and (one.derived or one.statement.standing.grants)
 
 
-def _in_order_of_issue(told: list[Told]) -> list[Told]:
+def _in_order_of_issue(placed: list[PlacedStatement]) -> list[PlacedStatement]:
     """By issue, never by arrival. What one message says is put in order of effect (a register tells a suspension and its end
     in one document); of messages issued at one moment the one that ends in the graver standing comes last."""
-    if len(told) < 2:
-        return told
+    if len(placed) < 2:
+        return placed
     last_word: dict[str, tuple[datetime, int]] = {}
-    for one in told:
+    for one in placed:
         word = one.takes_effect, _GRAVITY[one.statement.standing]
         last_word[one.message_id] = max(word, last_word.get(one.message_id, word))
     return sorted(
-        told,
+        placed,
         key=lambda one: (
             one.issued,
             last_word[one.message_id][1],
@@ -110,7 +110,7 @@ class _Identity(NamedTuple):
         return self != other and all(theirs in (None, ours) for ours, theirs in zip(self, other, strict=True))
 
 
-def _divided(applied: list[Told], zone: ZoneInfo) -> Iterator[tuple[_Identity, list[Told]]]:
+def _divided(applied: list[PlacedStatement], zone: ZoneInfo) -> Iterator[tuple[_Identity, list[PlacedStatement]]]:
     """Every authorisation, and what was said of it. Authorisations are told apart by what was granted; a loss that is about none of
     them stands alone, and no grant that names no authorisation can turn it into one (choice: a loss never grants)."""
     if len(applied) == 1:  # most operators there are
@@ -129,13 +129,13 @@ def _divided(applied: list[Told], zone: ZoneInfo) -> Iterator[tuple[_Identity, l
         yield identity, [one for one in strays if _addresses(one, identity)]
 
 
-def _narrowest(told: list[Told]) -> list[_Identity]:
+def _narrowest(placed: list[PlacedStatement]) -> list[_Identity]:
     """Every identity stated, but for those that only leave out a part of another."""
-    stated = dict.fromkeys(_Identity(one.statement.level, one.statement.number) for one in told)
+    stated = dict.fromkeys(_Identity(one.statement.level, one.statement.number) for one in placed)
     return [identity for identity in stated if not any(other.narrower_than(identity) for other in stated)]
 
 
-def _addresses(one: Told, identity: _Identity) -> bool:
+def _addresses(one: PlacedStatement, identity: _Identity) -> bool:
     """Whether a statement is about this authorisation: one that names no level or number is about every one that has the parts
     it does name; a loss, also about one of which those parts are not known (choice: fail closed)."""
     loses = not one.statement.standing.grants
@@ -143,7 +143,9 @@ def _addresses(one: Told, identity: _Identity) -> bool:
     return all(said in (None, ours) or (loses and ours is None) for said, ours in zip(parts, identity, strict=True))
 
 
-def _omissions(identity: _Identity, about: list[Told], applied: list[Told], zone: ZoneInfo) -> Iterator[Told]:
+def _omissions(
+    identity: _Identity, about: list[PlacedStatement], applied: list[PlacedStatement], zone: ZoneInfo
+) -> Iterator[PlacedStatement]:
     """Delistings of one authorisation that had begun, by what speaks of its operator and not of it: a picture, which shows all there
     is (its parts are of one moment), or a grant of the same number at another level (choice: fail closed)."""
     named = {_word(one) for one in about}
@@ -154,18 +156,18 @@ def _omissions(identity: _Identity, about: list[Told], applied: list[Told], zone
             yield msgspec.structs.replace(one, statement=gone, takes_effect=since, derived=True)
 
 
-def _word(one: Told) -> tuple[bool, datetime | str]:
+def _word(one: PlacedStatement) -> tuple[bool, datetime | str]:
     """What was said together: a picture's parts, or one message."""
     return one.pictured, one.issued if one.pictured else one.message_id
 
 
-def _begins(one: Told, zone: ZoneInfo) -> datetime:
+def _begins(one: PlacedStatement, zone: ZoneInfo) -> datetime:
     """When what was granted begins."""
     granted = midnight(one.statement.granted, zone) if one.statement.granted else ALWAYS
     return datetime.fromtimestamp(granted, UTC) if granted > _seconds(one.takes_effect) else one.takes_effect
 
 
-def _replaces(one: Told, identity: _Identity) -> bool:
+def _replaces(one: PlacedStatement, identity: _Identity) -> bool:
     """Whether ``one`` grants the certificate of this number at another level."""
     level, number = one.statement.level, one.statement.number
     return (
@@ -174,11 +176,11 @@ def _replaces(one: Told, identity: _Identity) -> bool:
 
 
 class _Segment(NamedTuple, Generic[T]):
-    """A piece of either track under construction: ``what`` holds from ``since`` on, because ``told`` said so."""
+    """A piece of either track under construction: ``what`` holds from ``since`` on, because ``placed`` said so."""
 
     since: int
     what: T
-    told: Told
+    placed: PlacedStatement
 
 
 class _Dates(NamedTuple):
@@ -187,17 +189,17 @@ class _Dates(NamedTuple):
     until: int | None
 
 
-def _authorisation(identity: _Identity, told: list[Told], zone: ZoneInfo, witnesses: _Witnesses) -> Authorisation:
+def _authorisation(identity: _Identity, placed: list[PlacedStatement], zone: ZoneInfo, witnesses: _Witnesses) -> Authorisation:
     stands: list[_Segment[Standing]] = []
     periods: list[_Segment[_Dates]] = []
-    for one in told:
+    for one in placed:
         stands = _stand(stands, one)
         periods = _period(periods, one, zone)
     return Authorisation(
         identity.level,
         identity.number,
         tuple(Stand(since, standing, witnesses.index(one)) for since, standing, one in _merged(stands)),
-        tuple(_kept(period, witnesses.index(period.told)) for period in _merged(periods)),
+        tuple(_kept(period, witnesses.index(period.placed)) for period in _merged(periods)),
     )
 
 
@@ -206,12 +208,12 @@ def _kept(period: _Segment[_Dates], evidence: int) -> Period:
     return Period(period.since, dates.until, _ordinal(dates.granted), _ordinal(dates.expires), evidence)
 
 
-def _stated(one: Told) -> _Segment[Standing]:
+def _stated(one: PlacedStatement) -> _Segment[Standing]:
     standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
     return _Segment(ALWAYS if standing is Standing.ANNULLED else _seconds(one.takes_effect), standing, one)
 
 
-def _dated(one: Told, zone: ZoneInfo) -> _Segment[_Dates] | None:
+def _dated(one: PlacedStatement, zone: ZoneInfo) -> _Segment[_Dates] | None:
     granted, expires = one.statement.granted, one.statement.expires
     if granted is None and expires is None:
         return None
@@ -219,7 +221,7 @@ def _dated(one: Told, zone: ZoneInfo) -> _Segment[_Dates] | None:
     return _Segment(_counts_from(one, zone), _Dates(granted, expires, until), one)
 
 
-def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing]]:
+def _stand(track: list[_Segment[Standing]], one: PlacedStatement) -> list[_Segment[Standing]]:
     """What one statement does to the standing. A loss that an update or notice announced is not lifted by a picture taken no later
     than it comes; nor by another loss, which takes its place only where it is as grave (choice: suspended now does not undo
     revoked from June on), and is then no easier lifted."""
@@ -227,7 +229,7 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
     standing = said.what
 
     def left(later: _Segment[Standing]) -> _Segment[Standing] | None:
-        if later.what.grants or later.told.pictured or _seconds(later.told.takes_effect) < effect:
+        if later.what.grants or later.placed.pictured or _seconds(later.placed.takes_effect) < effect:
             return None
         if one.pictured:
             return later
@@ -235,12 +237,12 @@ def _stand(track: list[_Segment[Standing]], one: Told) -> list[_Segment[Standing
             return None
         if _GRAVITY[later.what] > _GRAVITY[standing]:
             return later
-        return said._replace(since=later.since, told=msgspec.structs.replace(one, takes_effect=later.told.takes_effect))
+        return said._replace(since=later.since, placed=msgspec.structs.replace(one, takes_effect=later.placed.takes_effect))
 
     return _overlay(track, said, left)
 
 
-def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_Segment[_Dates]]:
+def _period(track: list[_Segment[_Dates]], one: PlacedStatement, zone: ZoneInfo) -> list[_Segment[_Dates]]:
     """What one statement does to the period: its dates count from the day it was granted. A picture of a certificate that had
     begun leaves alone one that was announced to begin later (choice: a monthly list must not undo a renewal told before it)."""
     said, effect = _dated(one, zone), _seconds(one.takes_effect)
@@ -249,12 +251,12 @@ def _period(track: list[_Segment[_Dates]], one: Told, zone: ZoneInfo) -> list[_S
     since = said.since
 
     def left(later: _Segment[_Dates]) -> _Segment[_Dates] | None:
-        return later if one.pictured and since <= effect < _counts_from(later.told, zone) else None
+        return later if one.pictured and since <= effect < _counts_from(later.placed, zone) else None
 
     return _overlay(track, said, left)
 
 
-def _counts_from(one: Told, zone: ZoneInfo) -> int:
+def _counts_from(one: PlacedStatement, zone: ZoneInfo) -> int:
     return midnight(one.statement.granted, zone) if one.statement.granted else _seconds(one.takes_effect)
 
 
@@ -279,7 +281,7 @@ def _merged(track: list[_Segment[T]]) -> Iterator[_Segment[T]]:
     """Saying the same again adds nothing: the first statement stays the evidence, unless a signed one confirms a typed one."""
     last: _Segment[T] | None = None
     for segment in track:
-        if last is None or segment.what != last.what or (last.told.transcribed and not segment.told.transcribed):
+        if last is None or segment.what != last.what or (last.placed.transcribed and not segment.placed.transcribed):
             yield segment
             last = segment
 
@@ -291,7 +293,7 @@ class _Witnesses:
         self._seen: dict[tuple[str, int], int] = {}
         self._evidence: list[Evidence] = []
 
-    def index(self, one: Told) -> int:
+    def index(self, one: PlacedStatement) -> int:
         index = self._seen.setdefault((one.message_id, _flags(one)), len(self._evidence))
         if index == len(self._evidence):
             self._evidence.append(_evidence(one))
@@ -301,11 +303,11 @@ class _Witnesses:
         return tuple(self._evidence)
 
 
-def _flags(one: Told) -> int:
+def _flags(one: PlacedStatement) -> int:
     return TRANSCRIBED * one.transcribed | DERIVED * one.derived | HELD * one.held
 
 
-def _evidence(one: Told) -> Evidence:
+def _evidence(one: PlacedStatement) -> Evidence:
     return Evidence(one.message_id, bytes.fromhex(one.digest), _seconds(one.issued), _seconds(one.received), _flags(one))
 
 

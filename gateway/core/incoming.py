@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.core.arrangement import Arrangement
-from gateway.core.model import Header, Told
+from gateway.core.model import Header, PlacedStatement
 
 
-class Said(NamedTuple):
+class IncomingMessage(NamedTuple):
     """What one message says, however it came. ``digest`` (SHA-256, hex) is of what was signed, or of the file that was mailed."""
 
     header: Header
     arrangement: Arrangement
     digest: str
-    told: tuple[Told, ...]
+    placed: tuple[PlacedStatement, ...]

@@ -135,7 +135,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     picture: Picture | None = None
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class PlacedStatement(msgspec.Struct, frozen=True, kw_only=True):
     """A statement placed in time: who carried it, when it was issued, and from when on it holds. What ``fold`` folds.
 
     ``issued`` orders statements (a list's or response's ``as_of``, otherwise the message's creation).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from gateway.core.model import Header, Kind, Statement, Told
+from gateway.core.model import Header, Kind, PlacedStatement, Statement
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -22,7 +22,7 @@ def place(
     received: datetime,
     held: bool = False,
     transcribed: bool = False,
-) -> Told:
+) -> PlacedStatement:
     """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (SEMANTICS: Two tracks).
 
     An update or notice is issued when its message was made and takes effect when it says. A list or response is a picture:
@@ -36,7 +36,7 @@ def place(
         effective = issued
     elif pictured:
         effective = issued if statement.standing.grants else min(issued, effective)
-    return Told(
+    return PlacedStatement(
         statement=statement,
         issued=issued,
         takes_effect=effective,

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.core.arrangement import Direction, Measure, Mode, Role, Scope
+from gateway.core.arrangement import Direction, Measure, MeasureScope, Mode, Role
 from gateway.core.home import Tier
 
 
@@ -141,7 +141,7 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """One measure: what it attaches to, clearance's own code for it on that day, the term that grants it, and for which directions."""
 
     measure: Measure
-    scope: Scope
+    scope: MeasureScope
     clearance_code: str | None
     source: str | None
     directions: tuple[Direction, ...]

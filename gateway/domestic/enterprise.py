@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from gateway.core.home import Tier
-from gateway.domestic.rules import Ground, MeasureStatus, order_on
+from gateway.domestic.rules import LegalGround, MeasureStatus, order_on
 
 T = TypeVar("T")
 
@@ -22,20 +22,20 @@ T = TypeVar("T")
 EVERY_PARTNER = "all"
 
 
-class Step(msgspec.Struct, Generic[T], frozen=True):
+class DatedStep(msgspec.Struct, Generic[T], frozen=True):
     """A value from a day on. ``ground`` is for us alone and never leaves the house."""
 
     value: T
     since: date
-    ground: Ground | None = None
+    ground: LegalGround | None = None
 
 
-def last_step(steps: Sequence[Step[T]], day: date) -> Step[T] | None:
+def last_step(steps: Sequence[DatedStep[T]], day: date) -> DatedStep[T] | None:
     """The step in force on ``day``; None before the first. ``steps`` ascend by day."""
     return next((step for step in reversed(steps) if step.since <= day), None)
 
 
-def at(steps: Sequence[Step[T]], day: date) -> T | None:
+def at(steps: Sequence[DatedStep[T]], day: date) -> T | None:
     """The value in force on ``day``; None before the first step."""
     step = last_step(steps, day)
     return step.value if step else None
@@ -54,14 +54,14 @@ class Enterprise(msgspec.Struct, frozen=True, kw_only=True):
     name_zh: str
     name_en: str | None = None
     address: str | None = None
-    tiers: tuple[Step[Tier], ...] = ()
-    measures: tuple[Step[MeasureStatus], ...] = ()
-    consents: tuple[Step[tuple[str, ...]], ...] = ()
+    tiers: tuple[DatedStep[Tier], ...] = ()
+    measures: tuple[DatedStep[MeasureStatus], ...] = ()
+    consents: tuple[DatedStep[tuple[str, ...]], ...] = ()
     certified_on: date | None = None
     recertify_by: date | None = None
 
     @property
-    def steps(self) -> tuple[Step[Any], ...]:
+    def steps(self) -> tuple[DatedStep[Any], ...]:
         """What credit management decided: every step of tier and measures."""
         return (*self.tiers, *self.measures)
 

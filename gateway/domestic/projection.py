@@ -38,7 +38,7 @@ LEARNED = (Standing.VALID, Standing.REINSTATED, Standing.SUSPENDED)
 _CODE_FORM = re.compile(r"([A-Z]+)\+10")
 
 
-class Why(StrEnum):
+class SilenceReason(StrEnum):
     """Why a partner hears nothing of an enterprise."""
 
     NOT_IN_FORCE = "not-in-force"
@@ -51,17 +51,17 @@ class Why(StrEnum):
 
 #: What a partner that had learned of the enterprise is told instead. For the reasons left out no message may go out at all.
 ENDS = {
-    Why.NO_CUSTOMS_CODE: Standing.REVOKED,
-    Why.CONSENT_MISSING: Standing.WITHDRAWN,
-    Why.NOT_STATED: Standing.REVOKED,
-    Why.TIER_NOT_RECOGNISED: Standing.REVOKED,
+    SilenceReason.NO_CUSTOMS_CODE: Standing.REVOKED,
+    SilenceReason.CONSENT_MISSING: Standing.WITHDRAWN,
+    SilenceReason.NOT_STATED: Standing.REVOKED,
+    SilenceReason.TIER_NOT_RECOGNISED: Standing.REVOKED,
 }
 
 
 class Silence(msgspec.Struct, frozen=True):
     """Nothing may be said: why, and since which day in China that has been so."""
 
-    why: Why
+    why: SilenceReason
     since: date
 
 
@@ -74,7 +74,7 @@ def project(enterprise: Enterprise, arrangement: Arrangement, on: date) -> State
     ``effective``, where shared, is the first day from which it has been so without a break. Refuses days before 2021-11-01.
     """
     verdict = _verdict(enterprise, arrangement, on)
-    if isinstance(verdict, Why):
+    if isinstance(verdict, SilenceReason):
         return Silence(verdict, _since(enterprise, arrangement, on, verdict))
     shared = shared_on(arrangement, on)
     # Only what the arrangement shares is ever put in: there is no field to forget to take out.
@@ -107,33 +107,33 @@ def next_change(enterprise: Enterprise, arrangement: Arrangement, after: date) -
     return min((day for day in _turning_days(enterprise, arrangement) if day > after), default=None)
 
 
-def _verdict(enterprise: Enterprise, arrangement: Arrangement, day: date) -> Standing | Why:
+def _verdict(enterprise: Enterprise, arrangement: Arrangement, day: date) -> Standing | SilenceReason:
     consent = arrangement.consent.on(day)
     if arrangement.in_force.on(day).value is not True:
-        return Why.NOT_IN_FORCE
+        return SilenceReason.NOT_IN_FORCE
     if code_prefix(arrangement, day) is None:
-        return Why.CODE_FORM_UNKNOWN
+        return SilenceReason.CODE_FORM_UNKNOWN
     if enterprise.customs_code is None:
-        return Why.NO_CUSTOMS_CODE
+        return SilenceReason.NO_CUSTOMS_CODE
     # Only a sourced term asks for consent: a setting of ours cannot, and an unknown blocks nothing.
     if consent.value and consent.provenance.kind == "fact" and not enterprise.consents_on(arrangement.iso, day):
-        return Why.CONSENT_MISSING
+        return SilenceReason.CONSENT_MISSING
     tier, measures = enterprise.tier_on(day), enterprise.measures_on(day)
     if tier is None or measures is None:
-        return Why.NOT_STATED
+        return SilenceReason.NOT_STATED
     if tier not in (arrangement.tiers.on(day).value or RECOGNISED_UNLESS_STATED):
-        return Why.TIER_NOT_RECOGNISED
+        return SilenceReason.TIER_NOT_RECOGNISED
     return Standing.VALID if measures is MeasureStatus.ACTIVE else Standing.SUSPENDED
 
 
-def _since(enterprise: Enterprise, arrangement: Arrangement, on: date, verdict: Standing | Why) -> date:
+def _since(enterprise: Enterprise, arrangement: Arrangement, on: date, verdict: Standing | SilenceReason) -> date:
     """The first day of the unbroken stretch up to ``on`` in which ``verdict`` holds.
 
     Neither a step from one recognised tier to another nor one from rectification to suspension breaks it: its date would tell
     what is not to be told. That a customs code is gone has no date but today's.
     """
     since = on
-    if verdict is Why.NO_CUSTOMS_CODE:
+    if verdict is SilenceReason.NO_CUSTOMS_CODE:
         return since
     for day in sorted(_turning_days(enterprise, arrangement), reverse=True):
         if day <= on:

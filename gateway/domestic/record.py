@@ -19,7 +19,7 @@ from stdnum.cn import uscc as stdnum_uscc
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import Tier
 from gateway.domestic.enterprise import EVERY_PARTNER
-from gateway.domestic.rules import FIRST_DAY, Ground, MeasureStatus, order_on
+from gateway.domestic.rules import FIRST_DAY, LegalGround, MeasureStatus, order_on
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -48,7 +48,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     customs_code: str | None = None
     name_en: str | None = None
     address: str | None = None
-    ground: Ground | None = None
+    ground: LegalGround | None = None
     consent: tuple[str, ...] | None = None
     consent_since: date | None = None
     certified_on: date | None = None
@@ -238,7 +238,7 @@ FIELDS: dict[str, Field] = {
     "tier_since": Field(_law_date, _LAW_DAY, required=True),
     "measure_status": Field(_word(MeasureStatus), f"one of: {', '.join(MeasureStatus)}", required=True),
     "measure_since": Field(_law_date, _LAW_DAY, required=True),
-    "ground": Field(_word(Ground), f"one of: {', '.join(Ground)}"),
+    "ground": Field(_word(LegalGround), f"one of: {', '.join(LegalGround)}"),
     "consent": Field(_consent, "all, none, or partners by their two letters; -XX excepts one from all"),
     "consent_since": Field(_date, _DAY),
     "certified_on": Field(_date, _DAY),

@@ -21,7 +21,7 @@ class MeasureStatus(StrEnum):
     RECTIFYING = "rectifying"
 
 
-class Ground(StrEnum):
+class LegalGround(StrEnum):
     """Why credit management changed something. It is never told abroad.
 
     ``restatement`` names a tier of Order 251 anew in a name of Order 282. ``other`` is a ground this list does not know: no rule
@@ -60,7 +60,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     id: str
-    ground: Ground
+    ground: LegalGround
     since: date
     source: str
     move: Literal["up", "down", "same", "any"]
@@ -73,7 +73,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     known: bool = True
 
 
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeadlineLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Periods in whole years."""
 
     rectification_years: int
@@ -85,7 +85,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     order: tuple[Order, ...]
     height: dict[Tier, int]
-    limits: Limits
+    limits: DeadlineLimits
     transition: tuple[Transition, ...]
 
 

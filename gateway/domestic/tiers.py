@@ -15,16 +15,16 @@ from typing import TypeVar
 import msgspec
 
 from gateway.core.home import Tier
-from gateway.domestic.enterprise import Enterprise, Step, at, last_step
+from gateway.domestic.enterprise import DatedStep, Enterprise, at, last_step
 from gateway.domestic.record import Record
-from gateway.domestic.rules import RULES, Ground, MeasureStatus, Transition, order_on, years_after
+from gateway.domestic.rules import RULES, LegalGround, MeasureStatus, Transition, order_on, years_after
 
 T = TypeVar("T")
-Steps = tuple[Step[T], ...]
+Steps = tuple[DatedStep[T], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Applied:
     """What a record does. ``state`` holds now; ``proposed`` is what would hold once a person confirms, the same unless ``hold``.
 
     ``foreseen`` is false where no rule leads from what was known to what the record says. ``note`` is for people.
@@ -39,12 +39,12 @@ class Judged:
     rule: str | None = None
 
 
-def judge(previous: Enterprise | None, record: Record, *, confirmed: bool = False) -> Judged:
+def apply(previous: Enterprise | None, record: Record, *, confirmed: bool = False) -> Applied:
     """Fold ``record`` into ``previous`` (None: never heard of). ``confirmed``: a person has let the gains through."""
     proposed = _fold(previous, record)
     foreseen, note, rule = _find(previous, proposed, record.ground)
     state = proposed if foreseen or confirmed else _without_gains(previous, proposed)
-    return Judged(state, proposed, foreseen, state != proposed, note, rule)
+    return Applied(state, proposed, foreseen, state != proposed, note, rule)
 
 
 # ---------------------------------------------------------------- folding
@@ -54,22 +54,22 @@ def _fold(previous: Enterprise | None, record: Record) -> Enterprise:
     before = previous or Enterprise(uscc=record.uscc, name_zh=record.name_zh)
     consents = before.consents
     if record.consent is not None and record.consent_since is not None:
-        consents = _put(consents, Step(record.consent, record.consent_since))
+        consents = _put(consents, DatedStep(record.consent, record.consent_since))
     return Enterprise(
         uscc=record.uscc,
         customs_code=record.customs_code,
         name_zh=record.name_zh,
         name_en=record.name_en,
         address=record.address,
-        tiers=_put(before.tiers, Step(record.tier, record.tier_since, record.ground)),
-        measures=_put(before.measures, Step(record.measure_status, record.measure_since, record.ground)),
+        tiers=_put(before.tiers, DatedStep(record.tier, record.tier_since, record.ground)),
+        measures=_put(before.measures, DatedStep(record.measure_status, record.measure_since, record.ground)),
         consents=consents,
         certified_on=record.certified_on,
         recertify_by=record.recertify_by,
     )
 
 
-def _put(steps: Steps[T], step: Step[T]) -> Steps[T]:
+def _put(steps: Steps[T], step: DatedStep[T]) -> Steps[T]:
     """``step`` in place of whatever was said from its day on; a value restated keeps the step that first said it."""
     kept = tuple(s for s in steps if s.since < step.since)
     if kept and kept[-1].value == step.value:
@@ -93,11 +93,11 @@ def _without_gains(previous: Enterprise | None, proposed: Enterprise) -> Enterpr
 
 def _lower(before: Steps[T], after: Steps[T], days: list[date], height: Callable[[T | None, date], int]) -> Steps[T]:
     """Day by day the lower of two tracks; of two equally high, the later said."""
-    lower: list[Step[T]] = []
+    lower: list[DatedStep[T]] = []
     for day in days:
         step = min(last_step(after, day), last_step(before, day), key=lambda step: height(step and step.value, day))
         if step and (not lower or lower[-1].value != step.value):
-            lower.append(Step(step.value, day, step.ground))
+            lower.append(DatedStep(step.value, day, step.ground))
     return tuple(lower)
 
 
@@ -117,7 +117,7 @@ def _is_aeo(tier: Tier | None) -> bool:
 # ---------------------------------------------------------------- was it foreseen
 
 
-def _find(previous: Enterprise | None, after: Enterprise, ground: Ground | None) -> tuple[bool, str, str | None]:
+def _find(previous: Enterprise | None, after: Enterprise, ground: LegalGround | None) -> tuple[bool, str, str | None]:
     """Whether a rule foresees the change, what to say of it, and which rule."""
     if previous is not None and _same(previous, after):
         return True, "nothing changed in tier, measures or certification", None
@@ -125,7 +125,7 @@ def _find(previous: Enterprise | None, after: Enterprise, ground: Ground | None)
         return True, "first heard of: taken as stated", None
     if ground is None:
         return False, "a change without a ground", None
-    if ground is not Ground.CORRECTION and previous is not None and _rewrites(previous, after):
+    if ground is not LegalGround.CORRECTION and previous is not None and _rewrites(previous, after):
         return False, "it rewrites what was said of an earlier day, and is no correction", None
     day = _day(previous, after)
     rule = next(

@@ -12,7 +12,7 @@ The partner is told nothing by itself: what it then sends, and whether it must s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,12 +24,13 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from gateway.core import four_eyes
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Told
+from gateway.core.model import PlacedStatement
 from gateway.core.text import a_reason
 from gateway.exchange.certificates import partner as keys
 from gateway.exchange.lists import weigh
+from gateway.node.committed import Change
 from gateway.store import journal, partners, sequences, statements
-from gateway.store.active import Live, Partners, folding
+from gateway.store.active import ActivePartner, ActivePartners, folding
 from gateway.store.bulk import chunks
 from gateway.store.tables import announced, listing, listing_part, message, numbered, voiding, withdrawn
 
@@ -55,7 +56,7 @@ class Voiding(msgspec.Struct, frozen=True, kw_only=True):
     operators: int | None = None
 
 
-class Reach(msgspec.Struct, frozen=True):
+class VoidScope(msgspec.Struct, frozen=True):
     """Everything a voiding takes with it: ids of messages, and certificates by fingerprint."""
 
     messages: tuple[str, ...]
@@ -64,12 +65,11 @@ class Reach(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Voided:
-    """What was done, and the timelines that it changed with their journal entry."""
+    """What was done, and what it changed."""
 
     voiding: Voiding
-    reach: Reach
-    timelines: Mapping[str, bytes]
-    entry: int
+    scope: VoidScope
+    change: Change
 
 
 def propose_message(
@@ -83,7 +83,7 @@ def propose_message(
 
 def propose_certificate(
     connection: Connection,
-    known: Partners,
+    known: ActivePartners,
     fingerprint: str,
     since: datetime,
     *,
@@ -126,7 +126,7 @@ def _propose(
     return _read(row)
 
 
-def confirm(connection: Connection, known: Partners, identity: int, *, who: str, at: datetime) -> Voided:
+def confirm(connection: Connection, known: ActivePartners, identity: int, *, who: str, at: datetime) -> Voided:
     """A second person agrees, and it is done. Raises ``Refusal``: NOT_FOUND, DATA_INVALID for the same person or a second time."""
     live = known.get(_found(connection, identity).partner)
     iso = live.bundle.iso
@@ -135,7 +135,7 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
     if one.confirmed is not None:
         raise Refusal(Code.DATA_INVALID, f"Number {identity} was confirmed by {one.confirmed_by} already.")
     four_eyes.second(who, one.proposed_by)
-    gone = reach(connection, live, one)  # 1
+    gone = scope_of(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
     sequences.recount(connection, iso)  # 4
     _withdraw(connection, live, one, gone.certificates, at)  # 5
@@ -145,7 +145,7 @@ def confirm(connection: Connection, known: Partners, identity: int, *, who: str,
     timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 6
     done = {"confirmed_by": who, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
     row = connection.execute(update(voiding).where(voiding.c.id == identity).values(done).returning(voiding)).one()
-    return Voided(_read(row), gone, timelines, entry)
+    return Voided(_read(row), gone, Change(timelines, entry, lists_or_switches=True))
 
 
 def recorded(connection: Connection) -> list[Voiding]:
@@ -153,7 +153,7 @@ def recorded(connection: Connection) -> list[Voiding]:
     return [_read(row) for row in connection.execute(select(voiding).order_by(voiding.c.id.desc()))]
 
 
-def reach(connection: Connection, live: Live, one: Voiding) -> Reach:
+def scope_of(connection: Connection, live: ActivePartner, one: Voiding) -> VoidScope:
     """What it takes with it as things are now. Whoever holds a stolen key announces one of his own with it first."""
     iso, known = live.bundle.iso, _certificates(connection, live)
     messages = {one.subject} if one.what == "message" else set[str]()
@@ -171,15 +171,17 @@ def reach(connection: Connection, live: Live, one: Voiding) -> Reach:
             by_these = (announced.c.partner == iso) & announced.c.message_id.in_(batch)
             for fingerprint in connection.execute(select(announced.c.fingerprint).where(by_these)).scalars():
                 since.setdefault(fingerprint, _ALWAYS)
-    return Reach(tuple(sorted(messages)), tuple(sorted(since)))
+    return VoidScope(tuple(sorted(messages)), tuple(sorted(since)))
 
 
-def _certificates(connection: Connection, live: Live) -> dict[str, str]:
+def _certificates(connection: Connection, live: ActivePartner) -> dict[str, str]:
     """Fingerprint -> digest of the key, of every certificate that the partner has or announced."""
-    return {sha256(der).hexdigest(): keys.key_digest(der) for _, der, _ in keys.held(connection, live)}
+    return {sha256(der).hexdigest(): keys.key_digest(der) for _, der, _ in keys.all_of(connection, live)}
 
 
-def _annul(connection: Connection, arrangement: Arrangement, messages: Iterable[str], at: datetime) -> dict[str, list[Told]]:
+def _annul(
+    connection: Connection, arrangement: Arrangement, messages: Iterable[str], at: datetime
+) -> dict[str, list[PlacedStatement]]:
     """Annuls what these messages said; returns everything now on record of the operators concerned."""
     iso, tins = arrangement.iso, set[str]()
     for batch in chunks(messages):
@@ -187,7 +189,7 @@ def _annul(connection: Connection, arrangement: Arrangement, messages: Iterable[
         these = (message.c.partner == iso) & message.c.message_id.in_(batch)
         connection.execute(update(message).where(these, message.c.voided.is_(None)).values(voided=at))
         tins.update(_drop_lists(connection, iso, batch, at))
-    said = statements.said_of(connection, iso, tins)
+    said = statements.statements_of(connection, iso, tins)
     standing = [one for tells in said.values() for one in tells if one.voided is None]
     # Whom a later list did not name was perhaps not delisted by it only because what is annulled had taken the standing before.
     there = {(one.statement.tin, one.message_id) for one in standing if one.derived}
@@ -221,7 +223,7 @@ def _drop_lists(connection: Connection, iso: str, messages: list[str], at: datet
     return tins
 
 
-def _withdraw(connection: Connection, live: Live, one: Voiding, certificates: Iterable[str], at: datetime) -> None:
+def _withdraw(connection: Connection, live: ActivePartner, one: Voiding, certificates: Iterable[str], at: datetime) -> None:
     known = _certificates(connection, live)
     for fingerprint in certificates:
         if keys.withdrawn_now(connection, one.partner, fingerprint):

@@ -47,7 +47,7 @@ _sealed = msgspec.msgpack.Decoder(Sealed).decode
 RECEIPTS = 200
 
 
-class Fault(msgspec.Struct, frozen=True):
+class JournalFault(msgspec.Struct, frozen=True):
     """The first batch that does not fit: its entries by position, both included; ``entry`` is the one at fault where that can be told."""
 
     what: Literal["changed", "cut", "added", "checkpoint"]
@@ -76,7 +76,7 @@ class Audited(msgspec.Struct, frozen=True):
     checkpoints: int
     witnesses: int
     unsealed: int
-    fault: Fault | None = None
+    fault: JournalFault | None = None
 
 
 def verify(
@@ -86,10 +86,10 @@ def verify(
     in our own stored receipts."""
     told = {(one.size, one.root) for one in (*witnesses, *_given(connection))}
     tree, known, agreed = Frontier(), 0, 0
-    fault: Fault | None = None
+    fault: JournalFault | None = None
     for row in connection.execute(_CHECKPOINTS):
         read = _batch(connection, tree, row.size)
-        if isinstance(read, Fault):
+        if isinstance(read, JournalFault):
             fault = read
             break
         fault = _fault(row, tree, read, certificates, administration) or _against(told, row.size, tree, read.grown)
@@ -109,7 +109,7 @@ class _Batch(NamedTuple):
     beside: int | None
 
 
-def _batch(connection: Connection, tree: Frontier, size: int) -> _Batch | Fault:
+def _batch(connection: Connection, tree: Frontier, size: int) -> _Batch | JournalFault:
     grown, changed, beside = tree, None, None
     while grown.size < size:
         here = entry.c.position.between(grown.size, min(size, grown.size + journal.PAGE) - 1)
@@ -118,14 +118,14 @@ def _batch(connection: Connection, tree: Frontier, size: int) -> _Batch | Fault:
         for row in rows:
             expected = grown.size + len(leaves)
             if row.position != expected:
-                return Fault("cut", tree.size, size - 1, f"The entry at position {expected} is missing.", expected)
+                return JournalFault("cut", tree.size, size - 1, f"The entry at position {expected} is missing.", expected)
             leaves.append(leaf_hash(row.body))
             if changed is None and row.leaf != leaves[-1]:
                 changed = row.position
             if beside is None and not _as_sealed(row):
                 beside = row.position
         if not leaves:
-            return Fault("cut", tree.size, size - 1, f"The entry at position {grown.size} is missing.", grown.size)
+            return JournalFault("cut", tree.size, size - 1, f"The entry at position {grown.size} is missing.", grown.size)
         grown = grown.extend(leaves)
     return _Batch(grown, changed, beside)
 
@@ -141,42 +141,48 @@ def _as_sealed(row: Row[Any]) -> bool:
     return (kind, said.partner, said.subject, microseconds(said.at)) == (row.kind, row.partner, row.subject, row.at)
 
 
-def _fault(row: Row[Any], tree: Frontier, read: _Batch, certificates: Mapping[str, bytes], administration: str) -> Fault | None:
+def _fault(
+    row: Row[Any], tree: Frontier, read: _Batch, certificates: Mapping[str, bytes], administration: str
+) -> JournalFault | None:
     first, last, grown = tree.size, row.size - 1, read.grown
     if read.changed is not None:
-        return Fault("changed", first, last, f"The entry at position {read.changed} is not what was sealed there.", read.changed)
+        return JournalFault(
+            "changed", first, last, f"The entry at position {read.changed} is not what was sealed there.", read.changed
+        )
     try:
         sealed = _sealed(row.signed)
     except msgspec.DecodeError:
-        return Fault("checkpoint", first, last, "The checkpoint cannot be read.")
+        return JournalFault("checkpoint", first, last, "The checkpoint cannot be read.")
     certificate = certificates.get(sealed.fingerprint)
     note = journal.note(administration, row.size, sealed.root, sealed.sealed)
     if certificate is None:
-        return Fault("checkpoint", first, last, f"The checkpoint is signed by {sealed.fingerprint}, which is no key of ours.")
+        return JournalFault(
+            "checkpoint", first, last, f"The checkpoint is signed by {sealed.fingerprint}, which is no key of ours."
+        )
     if note != sealed.note or not signed_by(certificate, sealed.algorithm, sealed.signature, sealed.note):
-        return Fault("checkpoint", first, last, "The signature of the checkpoint is not of what it says.")
+        return JournalFault("checkpoint", first, last, "The signature of the checkpoint is not of what it says.")
     if sealed.root != grown.root.hex():
-        return Fault("changed", first, last, f"The entries have the root {grown.root.hex()}; sealed was {sealed.root}.")
+        return JournalFault("changed", first, last, f"The entries have the root {grown.root.hex()}; sealed was {sealed.root}.")
     if (row.root, row.frontier, row.sealed) != (sealed.root, grown.pack(), microseconds(sealed.sealed)):
-        return Fault("checkpoint", first, last, "What is kept beside the checkpoint is not what was signed.")
+        return JournalFault("checkpoint", first, last, "What is kept beside the checkpoint is not what was signed.")
     if read.beside is not None:
         detail = f"The kind, partner, subject or moment beside the entry at position {read.beside} is not what the entry says."
-        return Fault("changed", first, last, detail, read.beside)
+        return JournalFault("changed", first, last, detail, read.beside)
     return None
 
 
-def _against(told: Iterable[tuple[int, str]], size: int, tree: Frontier, grown: Frontier) -> Fault | None:
+def _against(told: Iterable[tuple[int, str]], size: int, tree: Frontier, grown: Frontier) -> JournalFault | None:
     """What witnesses say against a batch that fits by itself."""
     for witnessed, root in sorted(told):
         if witnessed == size and root != grown.root.hex():
-            return Fault("changed", tree.size, size - 1, f"A receipt bears witness to the root {root} here.")
+            return JournalFault("changed", tree.size, size - 1, f"A receipt bears witness to the root {root} here.")
         if tree.size < witnessed < size:
             detail = f"A receipt carries the checkpoint of {witnessed} entries, which is no longer here."
-            return Fault("checkpoint", tree.size, size - 1, detail)
+            return JournalFault("checkpoint", tree.size, size - 1, detail)
     return None
 
 
-def _after(connection: Connection, tree: Frontier, told: Iterable[tuple[int, str]]) -> Fault | None:
+def _after(connection: Connection, tree: Frontier, told: Iterable[tuple[int, str]]) -> JournalFault | None:
     """What stands after the last checkpoint, or no longer stands there."""
     beyond = connection.execute(
         select(func.min(entry.c.position), func.max(entry.c.position)).where(
@@ -184,11 +190,11 @@ def _after(connection: Connection, tree: Frontier, told: Iterable[tuple[int, str
         )
     ).one()
     if beyond[0] is not None:
-        return Fault("added", beyond[0], beyond[1], "Entries have a position that no checkpoint covers.", beyond[0])
+        return JournalFault("added", beyond[0], beyond[1], "Entries have a position that no checkpoint covers.", beyond[0])
     longest = max((size for size, _ in told), default=0)
     if longest > tree.size:
         detail = f"A receipt bears witness to {longest} entries; there are {tree.size}."
-        return Fault("cut", tree.size, longest - 1, detail, tree.size)
+        return JournalFault("cut", tree.size, longest - 1, detail, tree.size)
     return None
 
 

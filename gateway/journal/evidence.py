@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Row, select
 from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import Frontier, RangeRoot, inclusion_proof, node_hash
 from gateway.journal.instructions import readme
-from gateway.journal.proof import ANYTHING, EvidenceManifest, Step, der_signature
+from gateway.journal.proof import ANYTHING, EvidenceManifest, PathStep, der_signature
 from gateway.partners import open_bundle
 from gateway.settings import Settings
 from gateway.store import partners, retention
@@ -60,7 +60,7 @@ def export(connection: Connection, settings: Settings, message_id: str, partner:
     acknowledged = _proven(found.receipt, receivers, "receipt")
     steps, sealed = _way(connection, row.position)
     by_fingerprint = {sha256(der).hexdigest(): der for der in (*ours, *theirs)}
-    told = EvidenceManifest(
+    manifest = EvidenceManifest(
         message=message_id,
         partner=found.partner,
         direction=found.direction,
@@ -86,12 +86,12 @@ def export(connection: Connection, settings: Settings, message_id: str, partner:
         "journal/entry.json": row.body,
         "journal/checkpoint.txt": sealed.note,
         "journal/checkpoint.sig": der_signature(sealed.algorithm, sealed.signature),
-        "evidence.json": json.dumps(msgspec.to_builtins(told), indent=2, sort_keys=True).encode(),
+        "evidence.json": json.dumps(msgspec.to_builtins(manifest), indent=2, sort_keys=True).encode(),
     }
     files |= {f"authorities/{number}.pem": _pem(der) for number, der in enumerate(roots, 1)}
     files |= {f"revocation/{one.digest}.{one.kind}": one.der for one in _facts(connection, row.body)}
     files |= {f"journal/{step.file}": bytes.fromhex(step.hash) for step in steps}
-    return _zip({"README.txt": readme(told).encode(), **files})
+    return _zip({"README.txt": readme(manifest).encode(), **files})
 
 
 def _exchanged(connection: Connection, message_id: str, partner: str | None) -> _Exchanged:
@@ -160,7 +160,7 @@ def _proven(xml: bytes, certificates: Sequence[bytes], what: str) -> Verified:
         ) from None
 
 
-def _way(connection: Connection, position: int) -> tuple[list[Step], Sealed]:
+def _way(connection: Connection, position: int) -> tuple[list[PathStep], Sealed]:
     """The way from an entry to the root of the first checkpoint that covers it. It reads that batch and nothing before it: what is
     older stands in the frontier of the checkpoint before."""
     after = select(checkpoint).where(checkpoint.c.size > position).order_by(checkpoint.c.size).limit(1)
@@ -172,7 +172,7 @@ def _way(connection: Connection, position: int) -> tuple[list[Step], Sealed]:
     root = _root(old, connection.execute(batch).scalars().all())
     hashes = inclusion_proof(position, sealed.size, root)
     return [
-        Step(f"{number:02d}.bin", side, one.hex())
+        PathStep(f"{number:02d}.bin", side, one.hex())
         for number, (one, side) in enumerate(zip(hashes, _sides(position, sealed.size), strict=True), 1)
     ], sealed
 

@@ -68,25 +68,25 @@ _XMLSEC = "    xmlsec1 --verify --pubkey-cert-pem certificates/{name}.pem {name}
 _OLD = re.compile("ecdsa|rsa-sha")
 
 
-def readme(told: EvidenceManifest) -> str:
+def readme(manifest: EvidenceManifest) -> str:
     """How to check the file by hand, with the very commands."""
     way = ["    { printf '\\000'; cat journal/entry.json; } | openssl dgst -sha256 -binary > node.bin"]
-    for step in told.path:
+    for step in manifest.path:
         pair = f"journal/{step.file} node.bin" if step.side == "left" else f"node.bin journal/{step.file}"
         way.append(f"    {{ printf '\\001'; cat {pair}; }} | openssl dgst -sha256 -binary > next.bin && mv next.bin node.bin")
-    title = f"Evidence of message {told.message}"
-    who = ("sent by", "received") if told.direction == "in" else ("sent to", "receipted")
+    title = f"Evidence of message {manifest.message}"
+    who = ("sent by", "received") if manifest.direction == "in" else ("sent to", "receipted")
     return _README.format(
-        message=told.message,
+        message=manifest.message,
         underline="=" * len(title),
-        story=f"It was {who[0]} {told.partner} and {who[1]} at {told.at.astimezone(UTC).isoformat()} (clock of this gateway).",
-        message_algorithm=told.message_algorithm,
-        receipt_algorithm=told.receipt_algorithm,
-        algorithm=told.algorithm,
-        verify_message=_xmlsec("message", told.message_algorithm),
-        verify_receipt=_xmlsec("receipt", told.receipt_algorithm),
+        story=f"It was {who[0]} {manifest.partner} and {who[1]} at {manifest.at.astimezone(UTC).isoformat()} (clock of this gateway).",
+        message_algorithm=manifest.message_algorithm,
+        receipt_algorithm=manifest.receipt_algorithm,
+        algorithm=manifest.algorithm,
+        verify_message=_xmlsec("message", manifest.message_algorithm),
+        verify_receipt=_xmlsec("receipt", manifest.receipt_algorithm),
         way="\n".join(way),
-        verify_checkpoint=_openssl(told.algorithm),
+        verify_checkpoint=_openssl(manifest.algorithm),
     )
 
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import leaf_hash, node_hash
-from gateway.trust.validate import judge
+from gateway.trust.validate import validate
 from gateway.wire import envelope, signature
 from gateway.wire.algorithms import BY_NAME
 from gateway.wire.envelope import Envelope
@@ -36,7 +36,7 @@ ANYTHING = Policy(ALGORITHMS, min_rsa_bits=2048)
 LARGEST = 32 << 20
 
 
-class Step(msgspec.Struct, frozen=True):
+class PathStep(msgspec.Struct, frozen=True):
     """One step from a leaf to the root: the neighbour's hash (hex), the file that holds it, and the side on which it stands."""
 
     file: str
@@ -54,7 +54,7 @@ class EvidenceManifest(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     position: int
     size: int
-    path: list[Step]
+    path: list[PathStep]
     algorithm: str
     message_certificate: str
     message_algorithm: str
@@ -73,8 +73,8 @@ class Check(msgspec.Struct, frozen=True):
 
 def verify(packed: bytes) -> list[Check]:
     """Every check of the file. Raises ``Refusal`` DATA_INVALID where it is no evidence at all."""
-    files, told = _open(packed)
-    return list(_Checks(files, told).run())
+    files, manifest = _open(packed)
+    return list(_Checks(files, manifest).run())
 
 
 def _open(packed: bytes) -> tuple[dict[str, bytes], EvidenceManifest]:
@@ -92,18 +92,18 @@ def _open(packed: bytes) -> tuple[dict[str, bytes], EvidenceManifest]:
 
 
 class _Checks:
-    def __init__(self, files: dict[str, bytes], told: EvidenceManifest) -> None:
-        self._files, self._told = files, told
+    def __init__(self, files: dict[str, bytes], manifest: EvidenceManifest) -> None:
+        self._files, self._told = files, manifest
 
     def run(self) -> Iterator[Check]:
-        told = self._told
+        manifest = self._told
         yield self._check("the message is signed", self._message)
         yield self._check("the receipt is signed, and is for this message", self._receipt)
         yield self._check("the journal's entry is of this message and this receipt", self._entry)
         yield self._check("the entry leads to the checkpoint's root", self._way)
         yield self._check("the checkpoint is signed", self._checkpoint)
         for name in ("message", "receipt"):
-            yield self._check(f"the certificate of the {name} could be relied on at {told.at}", partial(self._trust, name))
+            yield self._check(f"the certificate of the {name} could be relied on at {manifest.at}", partial(self._trust, name))
         yield self._check("the certificates are those that it says", self._certificates)
         yield Check("whose the certificates are", None, "No file can say: compare their fingerprints with what was announced.")
 
@@ -126,36 +126,42 @@ class _Checks:
         return envelope.read(signature.verify(parse(self._files[f"{name}.xml"]), [self._key(name)], ANYTHING))
 
     def _certificates(self) -> str:
-        told = self._told
-        claims = {"message": told.message_certificate, "receipt": told.receipt_certificate, "journal": told.journal_certificate}
+        manifest = self._told
+        claims = {
+            "message": manifest.message_certificate,
+            "receipt": manifest.receipt_certificate,
+            "journal": manifest.journal_certificate,
+        }
         for name, claimed in claims.items():
             _same(f"the fingerprint of the {name}'s", self._key(name).fingerprint, claimed)
         return ", ".join(f"{name} {fingerprint}" for name, fingerprint in claims.items())
 
     def _message(self) -> str:
-        said, told = self._opened("message"), self._told
-        _same("id", said.header.id, told.message)
-        _same("digest", said.digest, told.digest)
-        _same("digest of the signed content", hashlib.sha256(self._files["message-signed-content.xml"]).hexdigest(), told.digest)
-        partner = said.header.sender if told.direction == "in" else said.header.receiver
-        _same("partner", partner, told.partner)
-        return f"{said.header.kind} {told.message}, made {envelope.moment(said.header.created)}, digest {told.digest}"
+        said, manifest = self._opened("message"), self._told
+        _same("id", said.header.id, manifest.message)
+        _same("digest", said.digest, manifest.digest)
+        _same(
+            "digest of the signed content", hashlib.sha256(self._files["message-signed-content.xml"]).hexdigest(), manifest.digest
+        )
+        partner = said.header.sender if manifest.direction == "in" else said.header.receiver
+        _same("partner", partner, manifest.partner)
+        return f"{said.header.kind} {manifest.message}, made {envelope.moment(said.header.created)}, digest {manifest.digest}"
 
     def _receipt(self) -> str:
-        receipt, told = envelope.read_receipt(self._opened("receipt")), self._told
-        _same("message", receipt.message, told.message)
-        _same("digest", receipt.digest, told.digest)
-        if told.direction == "in":
-            _same("moment", envelope.moment(receipt.received), envelope.moment(told.at))
+        receipt, manifest = envelope.read_receipt(self._opened("receipt")), self._told
+        _same("message", receipt.message, manifest.message)
+        _same("digest", receipt.digest, manifest.digest)
+        if manifest.direction == "in":
+            _same("moment", envelope.moment(receipt.received), envelope.moment(manifest.at))
         return f"received {envelope.moment(receipt.received)}"
 
     def _entry(self) -> str:
-        body, told = json.loads(self._files["journal/entry.json"]), self._told
-        _same("message", body["subject"], told.message)
-        _same("partner", body["partner"], told.partner)
-        _same("digest", body["digest"], told.digest)
+        body, manifest = json.loads(self._files["journal/entry.json"]), self._told
+        _same("message", body["subject"], manifest.message)
+        _same("partner", body["partner"], manifest.partner)
+        _same("digest", body["digest"], manifest.digest)
         _same("receipt", body["receipt"], hashlib.sha256(self._files["receipt.xml"]).hexdigest())
-        return f"position {told.position}"
+        return f"position {manifest.position}"
 
     def _way(self) -> str:
         node = leaf_hash(self._files["journal/entry.json"])
@@ -167,13 +173,13 @@ class _Checks:
         return f"{len(self._told.path)} steps"
 
     def _checkpoint(self) -> str:
-        note, key, told = self._files["journal/checkpoint.txt"], self._key("journal"), self._told
-        row = BY_NAME[told.algorithm]
-        raw = raw_signature(told.algorithm, self._files["journal/checkpoint.sig"])
+        note, key, manifest = self._files["journal/checkpoint.txt"], self._key("journal"), self._told
+        row = BY_NAME[manifest.algorithm]
+        raw = raw_signature(manifest.algorithm, self._files["journal/checkpoint.sig"])
         if not (row.fits(key.key) and row.made_by(key.key, raw, note)):
             raise ValueError("the signature is not of this checkpoint")
-        _same("size", self._noted("size"), str(told.size))
-        return f"{told.size} entries, sealed {self._noted('sealed')}"
+        _same("size", self._noted("size"), str(manifest.size))
+        return f"{manifest.size} entries, sealed {self._noted('sealed')}"
 
     def _noted(self, name: str) -> str:
         found = re.search(rf"^{name} (.+)$", self._files["journal/checkpoint.txt"].decode(), re.MULTILINE)
@@ -187,7 +193,7 @@ class _Checks:
         roots = [x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER) for pem in self._under("authorities/")]
         theirs = (name == "message") == (self._told.direction == "in")
         certificate = x509.load_der_x509_certificate(der)
-        verdict = judge(
+        verdict = validate(
             der,
             roots=roots if theirs and roots and certificate.issuer != certificate.subject else [der],
             crls=self._under("revocation/", ".crl"),

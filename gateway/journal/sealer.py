@@ -41,7 +41,7 @@ async def run(node: Node) -> None:
 
 def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     """Numbers what was committed and signs a checkpoint when there is anything new; returns how many entries were numbered."""
-    shared = node.shared(connection)
+    shared = node.database_clock(connection)
     if not leases.hold(connection, "sealer", holder, now=shared, until=shared + held_for(node.settings)):
         return 0
     leaves = journal.number(connection)
@@ -53,7 +53,7 @@ def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:
     text = journal.note(node.settings.administration, tree.size, root, now)
     sealed = Sealed(tree.size, root, now, text, signer.sign(text), fingerprint, signer.algorithm)
     journal.add_checkpoint(connection, tree, sealed)
-    node.step("sealing")
+    node.fault_point("sealing")
     return len(leaves)
 
 

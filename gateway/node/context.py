@@ -9,21 +9,21 @@ from uuid import uuid4
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import Environment
 from gateway.settings import Settings
-from gateway.store.active import Live, Partners
+from gateway.store.active import ActivePartner, ActivePartners
 
 
-class House(Protocol):
+class Context(Protocol):
     """Settings, activated partners, and whether this is a test or the real thing. The courier signs, later."""
 
     @property
     def settings(self) -> Settings: ...
     @property
-    def partners(self) -> Partners: ...
+    def partners(self) -> ActivePartners: ...
     @property
     def environment(self) -> Environment: ...
 
 
-def connected(live: Live) -> bool:
+def connected(live: ActivePartner) -> bool:
     """Whether anything can be sent: we call the partner, or it pulls."""
     return live.state == "active" and (live.arrangement.binding.endpoint is not None or live.arrangement.binding.pull)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -10,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from gateway.core.model import Environment
+from gateway.node.committed import Committed
 from gateway.node.signing import Signing
 from gateway.settings import Settings
-from gateway.store.active import Partners
-from gateway.store.database import Database, Writer, shared_clock
+from gateway.store.active import ActivePartners
+from gateway.store.database import Database, Writer, database_clock
 from gateway.store.messages import Kept
 from gateway.trust.certificates import TrustStore
 from gateway.trust.revocation import Revocation
@@ -43,28 +44,26 @@ def _nothing(_: str) -> None:
 
 @dataclass(slots=True)
 class Node:
-    """``clock`` gives aware UTC, ``shared`` the clock of the database, which all its nodes have in common.
+    """``clock`` gives aware UTC, ``database_clock`` that of the database, which all its nodes have in common.
 
-    ``changed`` receives the packed timelines of operators that a committed message changed; ``ahead`` remembers which journal entry
-    each of them is of, until the follower has come that far. ``step`` is called with the name of each step of receiving, of
-    delivery and of sealing when it is done. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
+    ``committed`` is how this node sees what was committed. ``fault_point`` is called with the name of each step of receiving, of
+    delivery and of sealing when it is done: tests stop a process there. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
     ``trust`` knows of revocations, where that is kept fresh.
     """
 
     settings: Settings
     database: Database
     writer: Writer
-    partners: Partners
+    partners: ActivePartners
     trust: TrustStore
     signing: Signing
     clock: Callable[[], datetime]
-    changed: Callable[[Mapping[str, bytes]], None] = lambda _: None
     checkpoint: Checkpoint | None = None
-    shared: Callable[[Connection], datetime] = shared_clock
-    step: Callable[[str], None] = _nothing
-    ahead: dict[str, int] = field(default_factory=dict)
+    database_clock: Callable[[Connection], datetime] = database_clock
+    fault_point: Callable[[str], None] = _nothing
     large: LargeMessages | None = None
     revocation: Revocation | None = None
+    committed: Committed = field(init=False)
     environment: Environment = field(init=False)
 
     @property
@@ -76,6 +75,7 @@ class Node:
         return self.signing.now()[1]
 
     def __post_init__(self) -> None:
+        self.committed = Committed(self.database)
         self.environment = Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
 
     async def write(self, job: Callable[[Connection], T]) -> T:

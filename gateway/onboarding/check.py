@@ -14,7 +14,7 @@ from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
 from gateway.onboarding import connectivity, examples
 from gateway.onboarding.draft.files import unanswered
-from gateway.onboarding.finding import Checked, Mark, Point
+from gateway.onboarding.finding import Checked, Finding, Mark
 from gateway.onboarding.terms import TERMS
 from gateway.partners import Bundle, PartnerFaults, load_one
 from gateway.partners.canonical import canonical
@@ -35,10 +35,10 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
     try:
         bundle = load_one(partners / iso.lower(), schemas, site)
     except PartnerFaults as found:
-        faults = [Point(Mark.BAD, f"{one.file} {one.key}: {one.problem}", one.remedy) for one in found.faults]
+        faults = [Finding(Mark.BAD, f"{one.file} {one.key}: {one.problem}", one.remedy) for one in found.faults]
         folders = {schemas.joinpath(*Path(one.file).parts[-3:-1]) for one in found.faults}
         return Checked(iso.upper(), "", (*faults, *(point for folder in sorted(folders) for point in _asked(folder))))
-    points = [Point(Mark.OK, f"the profile is complete, without holes, overlaps or contradictions; data {bundle.digest[:16]}")]
+    points = [Finding(Mark.OK, f"the profile is complete, without holes, overlaps or contradictions; data {bundle.digest[:16]}")]
     points += _terms(bundle, now)
     for spoken in sorted(bundle.dialects):
         points += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
@@ -47,54 +47,54 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
     return Checked(bundle.iso, bundle.digest, tuple(points))
 
 
-def _terms(bundle: Bundle, now: datetime) -> Iterator[Point]:
+def _terms(bundle: Bundle, now: datetime) -> Iterator[Finding]:
     today = now.astimezone(HOME_ZONE).date()
     for name, label in TERMS.items():
         step = getattr(bundle.arrangement, name).on(today)
         if step.value is None:
-            yield Point(
+            yield Finding(
                 Mark.WARN,
                 f"{label}: unknown. {step.provenance.note or ''} It blocks only its own question.",
                 f"When it is known, add a step to terms.{name} with its source.",
             )
     if bundle.arrangement.in_force.on(today).value is False:
-        yield Point(
+        yield Finding(
             Mark.WARN, "signed, and not in force: nothing is granted.", "Add a step to terms.in_force when a source says so."
         )
 
 
-def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> Iterator[Point]:
+def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> Iterator[Finding]:
     name = f"{dialect.name} {dialect.version}"
     yield from _asked(folder)
     if _compiles(folder, json.loads(bundle.content)["dialects"]["/".join((dialect.name, dialect.version))]):
         count = len(list(folder.glob("*.xsd")))
-        yield Point(Mark.OK, f"{name}: {count} XSD, compiled within its limits; nothing is imported from outside")
+        yield Finding(Mark.OK, f"{name}: {count} XSD, compiled within its limits; nothing is imported from outside")
     else:
-        yield Point(
+        yield Finding(
             Mark.BAD, f"{name}: the XSD does not compile within 5 seconds.", "Simplify it: see the limits in schemas/README.md."
         )
-    yield Point(Mark.OK, f"{name}: every sample is valid, every required field is bound, every code of the XSD is mapped")
+    yield Finding(Mark.OK, f"{name}: every sample is valid, every required field is bound, every code of the XSD is mapped")
     missing = sorted(kind for kind in DIALECT_KINDS if kind not in dialect.kinds)
     if missing:
-        yield Point(Mark.WARN, f"{name} has no sample for {', '.join(missing)}.", "Such messages are refused until there is one.")
+        yield Finding(Mark.WARN, f"{name} has no sample for {', '.join(missing)}.", "Such messages are refused until there is one.")
     yield from _loss(dialect, name)
     yield from _telling(bundle, dialect, name, now)
     yield _round_trip(bundle, dialect, name, now)
     yield from examples.read_all(folder, name)
 
 
-def _asked(folder: Path) -> Iterator[Point]:
+def _asked(folder: Path) -> Iterator[Finding]:
     """What a draft asked and nobody answered: until then it stands as it was seen, or is refused."""
     draft = folder / "draft.toml"
     if draft.is_file() and (count := unanswered(draft.read_text("utf-8"))):
-        yield Point(
+        yield Finding(
             Mark.WARN,
             f"{folder.parent.name} {folder.name}: {count} of the questions its draft asks are open.",
             "Answer them in its draft.toml, and run aeo-gateway partner new again with the same --xsd and --sample.",
         )
 
 
-def _loss(dialect: Dialect, name: str) -> Iterator[Point]:
+def _loss(dialect: Dialect, name: str) -> Iterator[Finding]:
     """Without a word for a loss nobody's status could ever be taken away."""
     words = {
         Standing(word)
@@ -104,16 +104,16 @@ def _loss(dialect: Dialect, name: str) -> Iterator[Point]:
         for word in face.sample.standings
     }
     if words and not any(word.grants for word in words):
-        yield Point(Mark.BAD, f"{name} has no word for valid.", "Map a code to it under [codes.standing].")
+        yield Finding(Mark.BAD, f"{name} has no word for valid.", "Map a code to it under [codes.standing].")
     if all(word.grants for word in words):
-        yield Point(
+        yield Finding(
             Mark.BAD,
             f"{name} has no word for any loss: nobody could be suspended or revoked by a message.",
             "Map a code to it under [codes.standing], or add the message that says it: notice.xml.",
         )
 
 
-def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iterator[Point]:
+def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iterator[Finding]:
     """What the partner's XML insists on has to be known of a Chinese operator, or agreed."""
     speech, told = Speech(bundle, dialect), (Standing.VALID, Standing.SUSPENDED)
     needed = {field for standing in told for field in speech.needed(standing)}
@@ -121,13 +121,13 @@ def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iter
     unknown = sorted(needed - {"tin", "standing"} - shared_on(bundle.arrangement, today))
     prefix = code_prefix(bundle.arrangement, today)
     if prefix and not speech.fits("tin", code := f"{prefix}1234567890"):
-        yield Point(
+        yield Finding(
             Mark.WARN,
             f"{name} has no room for a Chinese code such as {code}: nothing can be told to this partner, and it cannot ask.",
             "Agree with the partner on an XSD that holds it.",
         )
     if unknown:
-        yield Point(
+        yield Finding(
             Mark.WARN,
             f"{name} insists on {', '.join(unknown)}, which we do not tell: until that is settled nothing of ours can be written.",
             "Share it under terms.shared where we have it, or agree with the partner on a text for it: {x|none:TEXT}.",
@@ -150,7 +150,7 @@ def _changed(bundle: Bundle, dialect: Dialect, kind: Kind, statements: tuple[Sta
     return dialect.read(kind, root).statements != statements
 
 
-def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Point:
+def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Finding:
     kinds = [kind for kind in STATING if kind in dialect.kinds]
     moment = now.replace(microsecond=0)
     today = moment.astimezone(HOME_ZONE).date()
@@ -162,9 +162,11 @@ def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> P
             statements = tuple(speech.sayable(one, serial, kind) for serial, one in enumerate(able, 1))
             for some in (statements,) if dialect.holds_many(kind) else ((one,) for one in statements):
                 if _changed(bundle, dialect, kind, some, moment):
-                    return Point(
+                    return Finding(
                         Mark.BAD, f"{name}: a {kind} reads differently from what was written.", "Give each value exactly one place."
                     )
     except (Refusal, ValueError) as problem:
-        return Point(Mark.BAD, f"{name}: made-up operators cannot be said: {problem}", "Make samples, code lists and codes agree.")
-    return Point(Mark.OK, f"{name}: {GENERATED} made-up operators, written and read back in {', '.join(kinds)}")
+        return Finding(
+            Mark.BAD, f"{name}: made-up operators cannot be said: {problem}", "Make samples, code lists and codes agree."
+        )
+    return Finding(Mark.OK, f"{name}: {GENERATED} made-up operators, written and read back in {', '.join(kinds)}")

@@ -13,7 +13,7 @@ from gateway.core.declared import Declared
 from gateway.core.eligibility import decide
 from gateway.core.history import unpack
 from gateway.core.question import Currency, Question, Switches
-from gateway.onboarding.terms import TERMS, Said, steps
+from gateway.onboarding.terms import TERMS, TermStep, steps
 from gateway.partners import Bundle
 
 _NOBODY = Switches()
@@ -86,7 +86,7 @@ def _terms(old: Arrangement, new: Arrangement) -> Iterator[str]:
                 yield f"From {since}, {label}: {_said(now)}; it was {_said(was)}."
 
 
-def _said(step: Said | None) -> str:
+def _said(step: TermStep | None) -> str:
     assert step is not None, "one of the two is there"
     return f"{step.value or 'unknown'} ({step.kind}{f': {step.why}' if step.why else ''})"
 

@@ -12,22 +12,22 @@ import msgspec
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Statement
-from gateway.onboarding.finding import Mark, Point
+from gateway.onboarding.finding import Finding, Mark
 from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_dialect
 from gateway.wire.xml import parse
 
 
-def read_all(folder: Path, name: str) -> Iterator[Point]:
+def read_all(folder: Path, name: str) -> Iterator[Finding]:
     """One point for all examples under ``folder``, or a cross for each that is not as it says."""
     dialect = load_dialect(folder, {})  # examples speak the dialect's own codes, whatever lists a partner puts in their place
     paths = sorted((folder / "examples").glob("*/*.xml"))
     wrong = [(path, problem) for path in paths if (problem := _wrong(dialect, path))]
     for path, problem in wrong:
-        yield Point(Mark.BAD, f"{name}: {path.relative_to(folder)}: {problem}", "Correct the sample or the example.")
+        yield Finding(Mark.BAD, f"{name}: {path.relative_to(folder)}: {problem}", "Correct the sample or the example.")
     if not paths:
-        yield Point(Mark.WARN, f"{name} has no examples.", "Put documents the partner really sends into examples/accepted.")
+        yield Finding(Mark.WARN, f"{name} has no examples.", "Put documents the partner really sends into examples/accepted.")
     elif not wrong:
-        yield Point(Mark.OK, f"{name}: {len(paths)} examples are read or refused as expected")
+        yield Finding(Mark.OK, f"{name}: {len(paths)} examples are read or refused as expected")
 
 
 def _wrong(dialect: Dialect, path: Path) -> str | None:

@@ -15,7 +15,7 @@ class Mark(StrEnum):
     BAD = "bad"
 
 
-class Point(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at, and what to do where it is not as it should be."""
 
     mark: Mark
@@ -28,7 +28,7 @@ class Checked(msgspec.Struct, frozen=True):
 
     iso: str
     digest: str
-    points: tuple[Point, ...]
+    points: tuple[Finding, ...]
 
     @property
     def passed(self) -> bool:

@@ -28,7 +28,7 @@ TERMS = {
 }
 
 
-class Said(NamedTuple):
+class TermStep(NamedTuple):
     """One step of a term. ``value`` None: unknown. ``why`` is the source of a fact, or what is said beside an unknown or a setting."""
 
     since: str
@@ -37,11 +37,11 @@ class Said(NamedTuple):
     why: str | None
 
 
-def steps(arrangement: Arrangement, term: str) -> Iterator[Said]:
+def steps(arrangement: Arrangement, term: str) -> Iterator[TermStep]:
     """Every step of one term, in the order of time."""
     for step in getattr(arrangement, term).steps:
         value = None if step.value is None else in_words(step.value)
-        yield Said(step.since.isoformat(), value, step.provenance.kind, step.provenance.source or step.provenance.note)
+        yield TermStep(step.since.isoformat(), value, step.provenance.kind, step.provenance.source or step.provenance.note)
 
 
 def in_words(value: Any) -> str:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from gateway.exchange.certificates import announce, partner
-from gateway.node.context import House
+from gateway.node.context import Context
 from gateway.node.node import Node
 from gateway.settings import Settings
 from gateway.store import leases
@@ -23,7 +23,7 @@ from gateway.trust import endings
 from gateway.trust.endings import Alert, Ending
 from gateway.trust.keys import KeyRing
 from gateway.trust.refresh import Folder
-from gateway.trust.revocation import Fact
+from gateway.trust.revocation import RevocationEvidence
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(hours=1)
 
 
-def shelf(settings: Settings) -> Folder:
+def evidence_store(settings: Settings) -> Folder:
     """Where what is known of revocations outlives the process."""
     return Folder(settings.home / "revocation")
 
 
-def watched(connection: Connection, house: House, facts: Iterable[Fact], at: datetime) -> Iterator[Ending]:
+def watched(connection: Connection, house: Context, facts: Iterable[RevocationEvidence], at: datetime) -> Iterator[Ending]:
     """Everything that ends."""
     yield from endings.of_keys(KeyRing(house.settings.keys).all(house.settings.key))
     yield from announce.unheard(connection, house, announce.coming(house.settings, at))
@@ -50,7 +50,7 @@ async def run(node: Node) -> None:
     while True:
         try:
             alerts = await asyncio.to_thread(_alerts, node)
-            for alert in await node.write(partial(unsaid, alerts=alerts, at=node.clock())):
+            for alert in await node.write(partial(not_warned_yet, alerts=alerts, at=node.clock())):
                 log.warning("%s", sentence(alert))
         except Exception:
             log.exception("what ends could not be looked at and will be looked at again")
@@ -63,7 +63,7 @@ def _alerts(node: Node) -> tuple[Alert, ...]:
         return endings.alerts(watched(connection, node, facts, at), at)
 
 
-def unsaid(connection: Connection, alerts: Iterable[Alert], at: datetime) -> list[Alert]:
+def not_warned_yet(connection: Connection, alerts: Iterable[Alert], at: datetime) -> list[Alert]:
     """Those that nobody has said at this threshold, and that matter: what is succeeded by another ends without harm."""
     return [alert for alert in alerts if not alert.ending.succeeded and leases.first(connection, *_mark(alert), at)]
 

@@ -14,7 +14,7 @@ HORIZON = 3_650
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Growing:
     """One class of what is kept. ``came``: bytes still there by the day on which they came. ``days``: how long they are kept; None:
     always. ``open``: bytes older than that, kept because something still needs them; ``stays``: the share that so far stayed so."""
 

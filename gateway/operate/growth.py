@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, func, make_url, select
 from sqlalchemy import true as always
 
-from gateway.node.context import House
+from gateway.node.context import Context
 from gateway.operate import forecast
 from gateway.operate import retention as putting_away
 from gateway.store import retention, retention_classes
@@ -23,7 +23,7 @@ WINDOWS, AHEAD = (7, 30), (30, 90, 365)
 _EPOCH = date(1970, 1, 1)
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class GrowthLine(msgspec.Struct, frozen=True, kw_only=True):
     """One class of what is kept. ``rule`` None: it is kept, for the reason that ``purpose`` says. ``due`` and ``due_bytes`` would go now.
     ``a_day`` are bytes a day over the last 7 and 30 days, ``ahead`` bytes in 30, 90 and 365 days, if it goes on as in the last 30."""
 
@@ -45,7 +45,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """``database`` is its size in bytes, ``reusable`` the part of it that is free pages; ``disk`` what the disk has left (None: the
     database is on another machine). ``full``: about when the disk is (None: not within ten years, or it cannot be told)."""
 
-    lines: list[Line]
+    lines: list[GrowthLine]
     database: int
     reusable: int
     disk: int | None
@@ -53,31 +53,31 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     full: date | None
 
 
-def overview(connection: Connection, house: House, at: datetime) -> Overview:
+def overview(connection: Connection, house: Context, at: datetime) -> Overview:
     """Looks at every row there is, so it takes a while where there are many."""
     today = (at.date() - _EPOCH).days
     first = connection.execute(select(func.min(entry.c.at))).scalar_one()
     began = (first.date() - _EPOCH).days if first else today
     rules = retention.rules(connection)
-    classes: dict[str, forecast.Shelf] = {}
-    lines: list[Line] = []
+    classes: dict[str, forecast.Growing] = {}
+    lines: list[GrowthLine] = []
 
-    for one in retention_classes.SHELVES:
+    for one in retention_classes.RETENTION_CLASSES:
         came = retention.by_day(connection, one.table, one.at, one.size, one.filled)
         rule, due = rules.get(one.name), (0, 0)
-        shelf = forecast.Shelf(_bytes(came))
+        shelf = forecast.Growing(_bytes(came))
         if rule is not None:
             found = list(putting_away.find(connection, house, one, rule.days, at))
             due = len(found), sum(each.bytes for each in found)
             late = max(0, sum(size for day, (_, size) in came.items() if day <= today - rule.days) - due[1])
             passed = late + due[1] + rule.bytes
-            shelf = forecast.Shelf(_bytes(came), rule.days, late, late / passed if passed else 0.0)
+            shelf = forecast.Growing(_bytes(came), rule.days, late, late / passed if passed else 0.0)
         classes[one.name] = shelf
         words = {"holds": one.holds, "purpose": one.purpose, "stays": one.stays}
         lines.append(_line(one.name, words, came, shelf, rule, due, today, began))
     for name, (why, table, moment, size) in retention_classes.KEPT.items():
         came = retention.by_day(connection, table, moment, size, always())
-        classes[name] = forecast.Shelf(_bytes(came))
+        classes[name] = forecast.Growing(_bytes(came))
         words = {"holds": f"every row of {table.name}", "purpose": why, "stays": "everything"}
         lines.append(_line(name, words, came, classes[name], None, (0, 0), today, began))
     return _total(connection, house, lines, classes, today, began)
@@ -91,15 +91,15 @@ def _line(
     name: str,
     words: Mapping[str, str],
     came: Mapping[int, tuple[int, int]],
-    shelf: forecast.Shelf,
+    shelf: forecast.Growing,
     rule: Rule | None,
     due: tuple[int, int],
     today: int,
     began: int,
-) -> Line:
+) -> GrowthLine:
     dated = [day for day in came if day > 0]
     month = shelf.growth(today, WINDOWS[-1], began)
-    return Line(
+    return GrowthLine(
         shelf=name,
         **words,
         rows=sum(rows for rows, _ in came.values()),
@@ -114,7 +114,7 @@ def _line(
 
 
 def _total(
-    connection: Connection, house: House, lines: list[Line], classes: Mapping[str, forecast.Shelf], today: int, began: int
+    connection: Connection, house: Context, lines: list[GrowthLine], classes: Mapping[str, forecast.Growing], today: int, began: int
 ) -> Overview:
     database, reusable = size_of(connection)
     disk = disk_left(house.settings.database_url)

@@ -14,7 +14,7 @@ from gateway.core.errors import Refusal
 from gateway.exchange.certificates import partner
 from gateway.node.context import connected
 from gateway.settings import Settings, SettingsFault
-from gateway.store.active import Live, Partners
+from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
 from gateway.trust.certificates import Trust
 from gateway.trust.keys import KeyRing
@@ -23,7 +23,7 @@ from gateway.trust.selfsigned import is_demo
 
 def check(database: Database, settings: Settings, now: datetime) -> None:
     """Raises ``SettingsFault`` naming all that keeps this installation from being a production gateway at ``now``."""
-    partners = Partners()
+    partners = ActivePartners()
     with database.reading() as connection:
         partners.refresh(connection)
         trusts = partner.trusts(connection, partners.all(), settings.clock_skew)
@@ -49,7 +49,7 @@ def _key(settings: Settings, now: datetime) -> Iterator[str]:
         yield f"{refusal.detail} {refusal.remedy}"
 
 
-def _partner(live: Live, trust: Trust) -> Iterator[str]:
+def _partner(live: ActivePartner, trust: Trust) -> Iterator[str]:
     binding = live.arrangement.binding
     if binding.private_addresses:
         yield "binding.private_addresses is for rehearsals only: take it out of its site.toml."

@@ -18,13 +18,13 @@ from sqlalchemy import Connection
 
 from gateway.core import history
 from gateway.exchange.certificates import revocation_evidence
-from gateway.node.context import House
+from gateway.node.context import Context
 from gateway.node.node import Node
 from gateway.store import leases, retention, retention_classes, statements
-from gateway.store.active import Live, folding
+from gateway.store.active import ActivePartner, folding
 from gateway.store.bulk import chunks
-from gateway.store.retention import Due, Rule
-from gateway.store.retention_classes import Shelf
+from gateway.store.retention import DueRow, Rule
+from gateway.store.retention_classes import RetentionClass
 
 log = logging.getLogger(__name__)
 
@@ -66,21 +66,23 @@ def _in_force(node: Node, at: datetime) -> list[Rule]:
     with node.database.reading() as connection:
         rules = retention.rules(connection)
     return [
-        rules[shelf.name] for shelf in retention_classes.SHELVES if shelf.name in rules and rules[shelf.name].since + GRACE <= at
+        rules[shelf.name]
+        for shelf in retention_classes.RETENTION_CLASSES
+        if shelf.name in rules and rules[shelf.name].since + GRACE <= at
     ]
 
 
 def _hold(connection: Connection, node: Node) -> bool:
-    now = node.shared(connection)
+    now = node.database_clock(connection)
     return leases.hold(connection, "retention", leases.HOLDER, now=now, until=now + 2 * EVERY)
 
 
-def _found(node: Node, rule: Rule, at: datetime) -> list[Due]:
+def _found(node: Node, rule: Rule, at: datetime) -> list[DueRow]:
     with node.database.reading() as connection:
-        return list(islice(find(connection, node, retention.shelf_of(rule.shelf), rule.days, at), ROUND))
+        return list(islice(find(connection, node, retention.class_of(rule.shelf), rule.days, at), ROUND))
 
 
-def batches(found: Iterable[Due]) -> Iterator[list[int | str]]:
+def batches(found: Iterable[DueRow]) -> Iterator[list[int | str]]:
     """Keys for one transaction each."""
     keys: list[int | str] = []
     size = 0
@@ -94,7 +96,7 @@ def batches(found: Iterable[Due]) -> Iterator[list[int | str]]:
         yield keys
 
 
-def find(connection: Connection, house: House, shelf: Shelf, days: int, at: datetime) -> Iterator[Due]:
+def find(connection: Connection, house: Context, shelf: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
     """What of a shelf may go at a moment, if it is kept for so many days."""
     before = at - timedelta(days=days)
     if shelf.asked:
@@ -105,13 +107,13 @@ def find(connection: Connection, house: House, shelf: Shelf, days: int, at: date
     return _unnamed(connection, due, before) if shelf.name == "revocation" else due
 
 
-def asked_for(house: House) -> timedelta:
+def asked_for(house: Context) -> timedelta:
     """How long after it was made a message can still be sent again or asked for again, of whatever partner."""
     accepted = (live.arrangement.binding.accept_for for live in house.partners.all().values())
     return max(accepted, default=timedelta()) + house.settings.clock_skew
 
 
-def _unused(connection: Connection, house: House, due: Iterable[Due], since: datetime) -> Iterator[Due]:
+def _unused(connection: Connection, house: Context, due: Iterable[DueRow], since: datetime) -> Iterator[DueRow]:
     """Those of these messages on which no answer rested since then, and none rests."""
     resting: dict[str, set[str]] = {}
     for one in due:
@@ -125,7 +127,7 @@ def _unused(connection: Connection, house: House, due: Iterable[Due], since: dat
             yield one
 
 
-def _unnamed(connection: Connection, due: Iterable[Due], before: datetime) -> Iterator[Due]:
+def _unnamed(connection: Connection, due: Iterable[DueRow], before: datetime) -> Iterator[DueRow]:
     """Those of these revocation facts that have ended by then and that no message still kept was judged with."""
     ended = [one for one in due if (end := revocation_evidence.ends(connection, str(one.key))) is not None and end < before]
     named = revocation_evidence.named(connection) if ended else set()
@@ -141,10 +143,10 @@ def _rested_on(connection: Connection, iso: str, since: int) -> set[str]:
     return found
 
 
-def _was_used(connection: Connection, live: Live, message_id: str, since: datetime) -> bool:
+def _was_used(connection: Connection, live: ActivePartner, message_id: str, since: datetime) -> bool:
     iso, fold, seconds = live.arrangement.iso, folding(live.arrangement), int(since.timestamp())
     for some in chunks(statements.operators_in(connection, iso, message_id), LOOK):
-        for tin, told in statements.known_since(connection, iso, some, since):
+        for tin, told in statements.knowledge_since(connection, iso, some, since):
             if message_id in fold(tin, told).rests_on(seconds):
                 return True
         time.sleep(BREATH)

@@ -2,7 +2,7 @@
 
 from gateway.partners.bundle import Bundle, open_bundle, open_law
 from gateway.partners.faults import Fault, PartnerFaults
-from gateway.partners.load import Partners, load_all, load_one
+from gateway.partners.load import LoadedPartners, load_all, load_one
 from gateway.partners.registry import Registry
 
-__all__ = ["Bundle", "Fault", "PartnerFaults", "Partners", "Registry", "load_all", "load_one", "open_bundle", "open_law"]
+__all__ = ["Bundle", "Fault", "LoadedPartners", "PartnerFaults", "Registry", "load_all", "load_one", "open_bundle", "open_law"]

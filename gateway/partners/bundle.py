@@ -1,6 +1,6 @@
 """A partner as one piece of content: judged whole, named by its digest, opened again without a disk.
 
-From disk and from the database a partner takes the same way: raw data -> ``Draft`` (its shape) -> ``Bundle`` (everything agrees).
+From disk and from the database a partner takes the same way: raw data -> ``PartnerDraft`` (its shape) -> ``Bundle`` (everything agrees).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PartnerDraft:
     """A partner whose shape was read. What could not be read is replaced by a stand-in, so that everything else is judged too."""
 
     raw: Raw
@@ -62,7 +62,7 @@ class Draft:
     site_name: str
 
     @classmethod
-    def read(cls, raw: Raw, site_raw: Raw, name: str, site_name: str) -> Draft:
+    def read(cls, raw: Raw, site_raw: Raw, name: str, site_name: str) -> PartnerDraft:
         """``name`` and ``site_name`` are the files as faults will call them."""
         faults: list[Fault] = []
         shipped = _recover(raw, name, faults)
@@ -148,7 +148,7 @@ def open_bundle(content: bytes) -> Bundle:
         stored = msgspec.json.decode(content, type=_Stored)
     except msgspec.MsgspecError as error:
         raise PartnerFaults([Fault("the bundle", "", f"It is no bundle: {error}.", "Activate the partner again.")]) from None
-    draft = Draft.read(stored.partner, stored.site, "the bundle's partner.toml", "the bundle's site.toml")
+    draft = PartnerDraft.read(stored.partner, stored.site, "the bundle's partner.toml", "the bundle's site.toml")
     return draft.judge(stored.dialects, stored.certificates)
 
 

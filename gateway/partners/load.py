@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Law
-from gateway.partners.bundle import Bundle, Draft, read_law
+from gateway.partners.bundle import Bundle, PartnerDraft, read_law
 from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults
 from gateway.wire.certificate import from_pem
@@ -22,7 +22,7 @@ _DIALECT_SUFFIXES = frozenset({".xsd", ".xml"})
 _DIALECT_TOML = "dialect.toml"
 
 
-class Partners(Mapping[str, Bundle]):
+class LoadedPartners(Mapping[str, Bundle]):
     """Every partner's bundle by ISO code, and the law common to all (``law_content`` is what ``open_law`` takes)."""
 
     def __init__(self, bundles: Mapping[str, Bundle], law: Law, law_content: bytes) -> None:
@@ -40,7 +40,7 @@ class Partners(Mapping[str, Bundle]):
         return len(self._bundles)
 
 
-def load_all(partners: Path, schemas: Path, site: Path | None = None) -> Partners:
+def load_all(partners: Path, schemas: Path, site: Path | None = None) -> LoadedPartners:
     """Every folder of ``partners`` with an installation's ``site`` laid over; PartnerFaults with every fault of every file.
 
     A partner is a folder: nothing else says which partners there are.
@@ -61,7 +61,7 @@ def load_all(partners: Path, schemas: Path, site: Path | None = None) -> Partner
         faults += error.faults
     if faults:
         raise PartnerFaults(faults)
-    return Partners(bundles, law, law_content)
+    return LoadedPartners(bundles, law, law_content)
 
 
 def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
@@ -71,7 +71,7 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
     raw = _toml(folder / "partner.toml")
     faults: list[Fault] = []
     site_raw = _attempt(site_file, faults) if site_file and site_file.exists() else {}
-    draft = Draft.read(raw, site_raw, _name(folder / "partner.toml"), _name(site_file) if site_file else "site.toml")
+    draft = PartnerDraft.read(raw, site_raw, _name(folder / "partner.toml"), _name(site_file) if site_file else "site.toml")
     if draft.file.iso != folder.name.upper() and "iso" in raw:
         faults.append(
             Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, Mode, Scope
+from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, MeasureScope, Mode
 from gateway.core.home import Tier
 from gateway.core.model import OPTIONAL_FIELDS
 from gateway.partners.faults import wrong
@@ -314,7 +314,7 @@ class MeasureShape(Shape):
 
     en: Text
     zh: Chinese
-    scope: Scope
+    scope: MeasureScope
     source: SourceId
     clearance_code: Timeline[ClearanceCode]
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from gateway.core.model import Kind
 from gateway.exchange.receive import receive
 from gateway.exchange.tell import changes, complete
-from gateway.node.context import House, day_of
+from gateway.node.context import Context, day_of
 from gateway.node.node import Node
 from gateway.store import enterprises, leases, partners, sent
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ async def run(node: Node) -> None:
 
 
 def _hold(connection: Connection, node: Node) -> bool:
-    now = node.shared(connection)
+    now = node.database_clock(connection)
     return leases.hold(connection, "keeper", leases.HOLDER, now=now, until=now + max(node.settings.lease, 2 * EVERY))
 
 
-def look(connection: Connection, node: House, iso: str, at: datetime) -> None:
+def look(connection: Connection, node: Context, iso: str, at: datetime) -> None:
     """Queues what is due to one partner: its complete list on its schedule, and all that is news to it.
 
     News of every enterprise is looked for once a day in China, and when the partner is connected or its data changes.
@@ -59,7 +59,7 @@ def look(connection: Connection, node: House, iso: str, at: datetime) -> None:
         complete.full_list(connection, node, live, at)
 
 
-def _list_due(connection: Connection, live: Live, at: datetime) -> bool:
+def _list_due(connection: Connection, live: ActivePartner, at: datetime) -> bool:
     every = live.arrangement.list_every.on(day_of(at)).value
     if every is None:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from gateway.exchange.certificates import partner
 from gateway.journal import sealer
 from gateway.node.node import Node
 from gateway.store import journal, leases
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.bulk import chunks
 from gateway.store.tables import operator
 from gateway.wire.envelope import Checkpoint
@@ -42,11 +42,11 @@ class _Seen:
 
 
 class Follower:
-    """Keeps a node's memory (index, partners, trust, checkpoint) as the database has it. ``also`` has whatever else a node keeps
-    follow what was committed: it reads for itself, for others have it read too, and who read earlier must not speak last."""
+    """Keeps a node's memory (index, partners, trust, checkpoint, lists and switches) as the database has it."""
 
-    def __init__(self, node: Node, index: Index, also: Callable[[], None]) -> None:
-        self._node, self._index, self._also = node, index, also
+    def __init__(self, node: Node, index: Index) -> None:
+        self._node, self._index = node, index
+        node.committed.on_timelines = index.apply
         self._whole = NEVER
 
     def load(self) -> None:
@@ -60,7 +60,7 @@ class Follower:
             self._index.load(rows, position)
             self._hear(began)
             self._node.checkpoint = sealer.checkpoint_of(sealed)
-        self._also()
+        self._node.committed.reread()
 
     async def run(self) -> None:
         """Follows until cancelled. While the database cannot be read the node grows old and stops answering: that is meant."""
@@ -79,11 +79,7 @@ class Follower:
         that ``receive`` has told the index of meanwhile is ahead of what was read here, and is not taken back.
         """
         seen = await asyncio.to_thread(self._look)
-        ahead = self._node.ahead
-        self._index.apply((tin, timeline) for tin, timeline, entry in seen.rows if ahead.get(tin, 0) <= entry)
-        for tin, _, entry in seen.rows:
-            if ahead.get(tin, 0) <= entry:
-                ahead.pop(tin, None)
+        self._node.committed.followed(seen.rows)
         if seen.position is not None:
             self._index.apply((), seen.position)
             self._node.checkpoint = seen.checkpoint
@@ -109,7 +105,7 @@ class Follower:
             position = fresh[-1][0] + 1 if fresh else None
             checkpoint = sealer.checkpoint_of(journal.latest(connection)) if fresh else None
         if kinds:
-            self._also()
+            self._node.committed.reread()
         return _Seen(rows, position, checkpoint, whole, len(fresh) == journal.PAGE)
 
     def _numbered(self, connection: Connection, now: float) -> float:
@@ -118,7 +114,7 @@ class Follower:
         ends = leases.ends(connection, "sealer")
         if ends is None:
             return self._whole
-        beat = self._node.shared(connection) - (ends - sealer.held_for(self._node.settings))
+        beat = self._node.database_clock(connection) - (ends - sealer.held_for(self._node.settings))
         return max(self._whole, now - beat.total_seconds())
 
     def _hear(self, whole: float) -> None:
@@ -130,7 +126,7 @@ class Follower:
     def _refresh(self, connection: Connection) -> None:
         node = self._node
 
-        def pin(partners: Mapping[str, Live]) -> None:
+        def pin(partners: Mapping[str, ActivePartner]) -> None:
             for iso, trust in partner.trusts(connection, partners, node.settings.clock_skew).items():
                 if node.trust.trust_of(iso) != trust:
                     node.trust.put(iso, trust)

@@ -31,7 +31,7 @@ from gateway.wire.xml import parse
 SIGNATORY = {"signatory.surname": "Made-up", "signatory.name": "Signatory"}
 
 
-class Heard(msgspec.Struct, frozen=True):
+class ReceivedMessage(msgspec.Struct, frozen=True):
     """A message that came to the box, as it understood it."""
 
     header: Header
@@ -57,7 +57,7 @@ class Box:
     speaks_as: str = ""
     operators: dict[str, Statement] = field(default_factory=dict)
     believed: dict[str, Statement] = field(default_factory=dict)
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[ReceivedMessage] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     _answers: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     _speech: dict[Dialect, Speech] = field(default_factory=dict)
@@ -216,14 +216,14 @@ class Box:
             if header.kind is Kind.KEYS:
                 fresh = (VerifyKey.from_certificate(one.certificate) for one in envelope.read_keys(said) if one.role == "signing")
                 self.gateway_keys = (*self.gateway_keys, *fresh)
-            self.heard.append(Heard(header, (), body, results, resend))
+            self.heard.append(ReceivedMessage(header, (), body, results, resend))
             return []
         dialect = self.bundle.dialects.get((header.dialect or "", header.version or ""))
         if dialect is None:
             raise Refusal(Code.SCHEMA_NOT_AGREED, field="Schema", value=f"{header.dialect} {header.version}")
         dialect.validate(said.payload)
         reading = dialect.read(header.kind, said.payload)
-        self.heard.append(Heard(header, reading.statements, body))
+        self.heard.append(ReceivedMessage(header, reading.statements, body))
         if header.kind is Kind.RESPONSE:
             return []
         if header.kind is Kind.QUERY:

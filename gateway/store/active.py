@@ -11,14 +11,14 @@ from gateway.core.arrangement import Arrangement, Law
 from gateway.core.errors import Code, Refusal
 from gateway.core.fold import fold
 from gateway.core.history import Timeline
-from gateway.core.model import Told
+from gateway.core.model import PlacedStatement
 from gateway.partners import Bundle, Registry, open_bundle, open_law
 from gateway.store import partners as stored
 from gateway.store.statements import Fold
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class ActivePartner:
     """A partner as activated. ``state``: active, suspended or retired."""
 
     bundle: Bundle
@@ -29,22 +29,22 @@ class Live:
         return self.bundle.arrangement
 
 
-class Partners:
+class ActivePartners:
     """Activated partners, from the database and never from a node's disk. Readers see a change whole or not at all."""
 
     def __init__(self) -> None:
-        self._live: Mapping[str, Live] = {}
+        self._live: Mapping[str, ActivePartner] = {}
         self._opened: dict[str, Bundle] = {}
         self.registry = Registry(())
         self._law: Law | None = None
 
-    def refresh(self, connection: Connection, first: Callable[[Mapping[str, Live]], None] = lambda _: None) -> None:
+    def refresh(self, connection: Connection, first: Callable[[Mapping[str, ActivePartner]], None] = lambda _: None) -> None:
         """Follows what has been activated. ``first`` is done with what is about to be known: a partner's certificates must be pinned before
         a message of its own can be judged."""
         law = stored.in_force_now(connection, stored.LAW)
         if law is not None and (self._law is None or self._law.digest != law):
             self._law = open_law(stored.content(connection, law))
-        live = {iso: Live(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
+        live = {iso: ActivePartner(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
         first(live)
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live
@@ -63,7 +63,7 @@ class Partners:
             raise Refusal(Code.NOT_FOUND, "No partner data is activated yet.", remedy="aeo-gateway partner activate --all")
         return self._law
 
-    def get(self, iso: str) -> Live:
+    def get(self, iso: str) -> ActivePartner:
         """Raises ``Refusal`` PARTNER_UNKNOWN."""
         live = self._live.get(iso)
         if live is None:
@@ -72,14 +72,14 @@ class Partners:
             )
         return live
 
-    def all(self) -> Mapping[str, Live]:
+    def all(self) -> Mapping[str, ActivePartner]:
         return self._live
 
 
 def folding(arrangement: Arrangement) -> Fold:
     """How this partner's statements are folded: days begin at the issuer's own midnight (the EU: the member's)."""
 
-    def run(tin: str, told: Sequence[Told]) -> Timeline:
-        return fold(told, arrangement.zone_of(tin))
+    def run(tin: str, placed: Sequence[PlacedStatement]) -> Timeline:
+        return fold(placed, arrangement.zone_of(tin))
 
     return run

@@ -20,7 +20,7 @@ _LOCK_LINE = _LINE.with_for_update(skip_locked=True)
 _CLOSE = update(line).where(line.c.partner == _OF, line.c.failures > 0).values(failures=0, until=_CLOSED, problem=None)
 
 
-def take(connection: Connection, partner: str, now: datetime) -> bool:
+def acquire(connection: Connection, partner: str, now: datetime) -> bool:
     """Locks the partner's circuit for this transaction; False while it is open, or another node just holds it. Without the lock two
     couriers could each take one message of one partner."""
     until = connection.execute(_LINE, {"of": partner}).scalar_one_or_none()

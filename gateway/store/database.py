@@ -87,7 +87,7 @@ class Database:
         self.read.dispose()
 
 
-def shared_clock(connection: Connection) -> datetime:
+def database_clock(connection: Connection) -> datetime:
     """The clock that all nodes on one database have in common (aware UTC): leases and due times are of it and of no other."""
     if connection.dialect.name == "postgresql":
         now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()

@@ -25,7 +25,7 @@ _CAN_BE_TAKEN_BACK = (Kind.UPDATE.value, Kind.NOTICE.value)
 _ARRIVED = update(belief).where(belief.c.outbox == bindparam("row"), belief.c.received.is_(None))
 
 
-class Belief(msgspec.Struct, frozen=True):
+class Disclosure(msgspec.Struct, frozen=True):
     """``row`` is the message in the outbox, ``state`` how far it came; ``untried``: it can still be taken back.
 
     ``since``: when it was queued. ``received``: when a receipt proved its arrival. ``outcome``: what the partner's result says.
@@ -51,7 +51,7 @@ class Belief(msgspec.Struct, frozen=True):
 
 def tellings(
     connection: Connection, partner: str | None = None, usccs: Iterable[str] | None = None, tins: Iterable[str] = ()
-) -> list[Belief]:
+) -> list[Disclosure]:
     """Everything told of the codes under which these enterprises were ever told of, and of ``tins``; of each code the oldest first.
 
     A code may have gone to another enterprise, whose tellings are then among them. ``usccs`` None: everything.
@@ -73,15 +73,15 @@ def tellings(
     return [_opened(row) for one in queries for row in connection.execute(one)]
 
 
-def told(connection: Connection, *, partner: str | None = None, usccs: Iterable[str]) -> list[Belief]:
+def told(connection: Connection, *, partner: str | None = None, usccs: Iterable[str]) -> list[Disclosure]:
     """What partners (or one) were last told about these enterprises, in the order of partner and code: queued, or on its way, or proven."""
     usccs = set(usccs)
     newest = {(one.partner, one.statement.tin): one for one in tellings(connection, partner, usccs)}
     return [one for _, one in sorted(newest.items()) if one.uscc in usccs]
 
 
-def _opened(row: Any) -> Belief:
-    return Belief(
+def _opened(row: Any) -> Disclosure:
+    return Disclosure(
         row.partner,
         row.uscc,
         packing.statement(row.body),

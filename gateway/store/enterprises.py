@@ -15,7 +15,7 @@ from gateway.store.bulk import chunks
 from gateway.store.tables import enterprise, enterprise_record
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class RecordedRow(msgspec.Struct, frozen=True):
     """One record of the feed and what was judged of it."""
 
     uscc: str
@@ -26,12 +26,12 @@ class Recorded(msgspec.Struct, frozen=True):
     note: str
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldRecord(msgspec.Struct, frozen=True):
     """A record whose gains wait for a person."""
 
     id: int
     recorded: datetime
-    record: Recorded
+    record: RecordedRow
 
 
 def alone(connection: Connection, at: datetime) -> None:
@@ -85,7 +85,7 @@ def last_digests(connection: Connection, usccs: Iterable[str]) -> dict[str, str]
     return found
 
 
-def record(connection: Connection, recorded: Sequence[Recorded], at: datetime) -> None:
+def record(connection: Connection, recorded: Sequence[RecordedRow], at: datetime) -> None:
     """Adds records of the feed. What waited for a person does so no longer: a record is complete, so the newer one speaks instead."""
     for batch in chunks({one.uscc for one in recorded}):
         connection.execute(
@@ -105,12 +105,12 @@ def put(connection: Connection, packed: Mapping[str, tuple[str | None, bytes]], 
     )
 
 
-def held(connection: Connection, usccs: Iterable[str] | None = None) -> list[Held]:
+def held_records(connection: Connection, usccs: Iterable[str] | None = None) -> list[HeldRecord]:
     """Records whose gains wait for a person (of these enterprises), oldest first."""
     query = select(enterprise_record).where(enterprise_record.c.held).order_by(enterprise_record.c.id)
     queries = [query] if usccs is None else [query.where(enterprise_record.c.uscc.in_(batch)) for batch in chunks(usccs)]
     return [
-        Held(row.id, row.recorded, Recorded(row.uscc, row.digest, row.body, row.foreseen, row.held, row.note))
+        HeldRecord(row.id, row.recorded, RecordedRow(row.uscc, row.digest, row.body, row.foreseen, row.held, row.note))
         for one in queries
         for row in connection.execute(one)
     ]

@@ -26,7 +26,7 @@ def last_complete(connection: Connection) -> dict[tuple[str, str], datetime]:
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldList(msgspec.Struct, frozen=True):
     """A list that waits for a person: how many operators it would grant and how many it no longer names."""
 
     id: int
@@ -38,11 +38,11 @@ class Held(msgspec.Struct, frozen=True):
     messages: tuple[str, ...]
 
 
-def held(connection: Connection) -> list[Held]:
+def held_lists(connection: Connection) -> list[HeldList]:
     """Every list that waits for a person, the oldest first."""
     rows = connection.execute(select(listing).where(listing.c.state == "held").order_by(listing.c.id)).all()
     return [
-        Held(row.id, row.partner, row.scope, row.as_of, row.granting, row.omitting, tuple(messages_of(connection, row.id)))
+        HeldList(row.id, row.partner, row.scope, row.as_of, row.granting, row.omitting, tuple(messages_of(connection, row.id)))
         for row in rows
     ]
 

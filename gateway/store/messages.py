@@ -116,7 +116,7 @@ def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str,
     return None if row is None else (row[0], row[1])
 
 
-def claim(
+def claim_id(
     connection: Connection,
     header: Header,
     *,

@@ -183,7 +183,7 @@ def lease(connection: Connection, partner: str, *, now: datetime, until: datetim
     """Takes the most urgent due message of one partner, or None: nothing is due, one is in flight, the line is left alone, or
     another node is just taking one. ``again``: the one in flight is given once more, to a partner that comes for it itself.
     """
-    if not circuits.take(connection, partner, now):
+    if not circuits.acquire(connection, partner, now):
         return None
     queue = {"of": partner, "now": now}
     flying = connection.execute(_FLYING, queue).first()

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.model import Statement, Told
+from gateway.core.model import PlacedStatement, Statement
 
-pack: Callable[[Statement | Told], bytes] = msgspec.msgpack.Encoder().encode
+pack: Callable[[Statement | PlacedStatement], bytes] = msgspec.msgpack.Encoder().encode
 
 
 def _kept(struct: type[msgspec.Struct], **instead: Any) -> type[msgspec.Struct]:
@@ -21,7 +21,7 @@ def _kept(struct: type[msgspec.Struct], **instead: Any) -> type[msgspec.Struct]:
 
 
 _Statement = _kept(Statement, effective=msgspec.Raw)
-_Told = _kept(Told, statement=_Statement)
+_Told = _kept(PlacedStatement, statement=_Statement)
 _read_statement = msgspec.msgpack.Decoder(_Statement).decode
 _read_told = msgspec.msgpack.Decoder(_Told).decode
 
@@ -31,12 +31,12 @@ def statement(packed: bytes) -> Statement:
     return _restored(_read_statement(packed))
 
 
-def told(packed: bytes) -> Told:
+def placed(packed: bytes) -> PlacedStatement:
     """The inverse of ``pack`` for a statement placed in time."""
     kept: Any = _read_told(packed)
     values = msgspec.structs.asdict(kept)
     values["statement"] = _restored(kept.statement)
-    return Told(**values)
+    return PlacedStatement(**values)
 
 
 def _restored(kept: Any) -> Statement:

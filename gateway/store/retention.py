@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, delete, fun
 
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
-from gateway.store.retention_classes import BY_NAME, Shelf
+from gateway.store.retention_classes import BY_NAME, RetentionClass
 from gateway.store.tables import entry, intake, retention
 
 _DAY = 86_400_000_000
@@ -33,7 +33,7 @@ class Rule(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Due(msgspec.Struct, frozen=True):
+class DueRow(msgspec.Struct, frozen=True):
     """A row that may go: its key, whose it is, what it is called, and its size in bytes."""
 
     key: int | str
@@ -42,7 +42,7 @@ class Due(msgspec.Struct, frozen=True):
     bytes: int
 
 
-def shelf_of(name: str) -> Shelf:
+def class_of(name: str) -> RetentionClass:
     """Raises ``Refusal`` NOT_FOUND with the names there are."""
     if name not in BY_NAME:
         raise Refusal(Code.NOT_FOUND, f"There is no shelf {name!r}.", remedy=f"One of: {', '.join(BY_NAME)}.")
@@ -56,7 +56,7 @@ def rules(connection: Connection) -> dict[str, Rule]:
 
 def set_rule(connection: Connection, name: str, days: int, *, because: str, who: str, at: datetime) -> None:
     """A person says how long. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
-    shelf_of(name)
+    class_of(name)
     if days < 0:
         raise Refusal(Code.DATA_INVALID, "Days cannot be fewer than none.", field="days", value=str(days))
     if not because.strip():
@@ -71,23 +71,23 @@ def set_rule(connection: Connection, name: str, days: int, *, because: str, who:
 
 def unset_rule(connection: Connection, name: str, *, because: str, who: str, at: datetime) -> None:
     """A person has a shelf kept from now on. Raises ``Refusal`` NOT_FOUND where it has no rule."""
-    shelf_of(name)
+    class_of(name)
     if connection.execute(delete(retention).where(retention.c.shelf == name)).rowcount == 0:
         raise Refusal(Code.NOT_FOUND, f"The shelf {name!r} has no rule: it is kept.")
     said: dict[str, object] = {"decision": "retention", "days": None, "because": because, "who": who}
     journal.append(connection, "decision", f"retention-{name}", said, at=at)
 
 
-def due(connection: Connection, shelf: Shelf, before: datetime) -> Iterator[Due]:
+def due(connection: Connection, shelf: RetentionClass, before: datetime) -> Iterator[DueRow]:
     """What is closed and came before a moment, the oldest first."""
     key, whose = shelf.key, shelf.table.c.get("partner", null())
     query = select(key.label("key"), whose.label("partner"), shelf.called.label("called"), shelf.size.label("size"))
     query = query.where(shelf.filled, shelf.closed, shelf.at < before)
     for row in connection.execute(query.order_by(key).execution_options(yield_per=1_000)):
-        yield Due(row.key, row.partner, _name(shelf, row.called), int(row.size))
+        yield DueRow(row.key, row.partner, _name(shelf, row.called), int(row.size))
 
 
-def _name(shelf: Shelf, called: Any) -> str:
+def _name(shelf: RetentionClass, called: Any) -> str:
     return f"intake-{called}" if shelf.table is intake else str(called)
 
 

@@ -33,7 +33,7 @@ from gateway.store.tables import (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shelf:
+class RetentionClass:
     """Rows of one class. ``filled`` are those that hold bytes to put away, ``closed`` those of them that nothing open needs.
 
     ``at`` is the moment from which the days count; ``called`` and ``digest`` name a row in the journal (no digest: that of ``body``).
@@ -81,8 +81,8 @@ _unneeded = and_(*(_identity.not_in(needed) for needed in _NEEDED))
 _no_belief = outbox.c.id.not_in(select(belief.c.outbox))
 
 #: What can be put away, in the order in which it is: a receipt goes after the message it is for.
-SHELVES = (
-    Shelf(
+RETENTION_CLASSES = (
+    RetentionClass(
         "messages",
         "partners' messages as they were signed",
         "proof of what an answer rested on",
@@ -96,7 +96,7 @@ SHELVES = (
         message.c.digest,
         {"body": None},
     ),
-    Shelf(
+    RetentionClass(
         "sent",
         "our messages that arrived or were superseded",
         "proof of what a partner was told",
@@ -112,7 +112,7 @@ SHELVES = (
         {"body": None, "payload": ""},
         asked=True,
     ),
-    Shelf(
+    RetentionClass(
         "receipts-given",
         "our signed receipts for partners' messages",
         "the answer to the same message again; proof with it",
@@ -128,7 +128,7 @@ SHELVES = (
         marks=False,
         asked=True,
     ),
-    Shelf(
+    RetentionClass(
         "receipts-got",
         "partners' signed receipts for our messages",
         "proof that a message arrived",
@@ -143,7 +143,7 @@ SHELVES = (
         {"answer": b""},
         marks=False,
     ),
-    Shelf(
+    RetentionClass(
         "refused",
         "messages of partners that were refused, and our refusals",
         "finding out with the partner what was wrong",
@@ -157,7 +157,7 @@ SHELVES = (
         None,
         {"body": b"", "answer": None},
     ),
-    Shelf(
+    RetentionClass(
         "quarantine",
         "what nobody proved to be a partner's",
         "finding out who it was",
@@ -171,7 +171,7 @@ SHELVES = (
         None,
         None,
     ),
-    Shelf(
+    RetentionClass(
         "arrivals",
         "when and from which address each accepted message came",
         "following up on a stolen key",
@@ -185,7 +185,7 @@ SHELVES = (
         None,
         None,
     ),
-    Shelf(
+    RetentionClass(
         "transcribed",
         "spreadsheets that a partner mailed and a person discarded",
         "finding out why",
@@ -200,7 +200,7 @@ SHELVES = (
         {"body": None},
         marks=False,
     ),
-    Shelf(
+    RetentionClass(
         "revocation",
         "revocation lists and responses that messages were judged with",
         "proof that a certificate could be relied on",
@@ -215,7 +215,7 @@ SHELVES = (
         None,
     ),
 )
-BY_NAME = {shelf.name: shelf for shelf in SHELVES}
+BY_NAME = {shelf.name: shelf for shelf in RETENTION_CLASSES}
 
 #: What no rule puts away, with its moments and sizes, and why.
 KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {

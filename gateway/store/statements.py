@@ -12,22 +12,22 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from gateway.core.history import Timeline, pack
-from gateway.core.model import Told
+from gateway.core.model import PlacedStatement
 from gateway.store import bulk, packing
 from gateway.store.bulk import chunks
 from gateway.store.prepared import Prepared
 from gateway.store.tables import operator, statement
 
 #: Folds what was said of one operator; bound to a partner's time zones by the caller.
-Fold = Callable[[str, Sequence[Told]], Timeline]
+Fold = Callable[[str, Sequence[PlacedStatement]], Timeline]
 
 
-def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
+def record(connection: Connection, partner: str, placed: Iterable[PlacedStatement]) -> None:
     """Adds what was said; nothing recorded is ever changed but what a person decides of it, with its moment."""
     columns = ("partner", "tin", "message_id", "received", "held", "derived", "voided", "body")
     rows = [
         (partner, one.statement.tin, one.message_id, one.received, one.held, one.derived, one.voided, packing.pack(one))
-        for one in told
+        for one in placed
     ]
     if len(rows) == 1:
         _RECORD_ONE.count(connection, **dict(zip(columns, rows[0], strict=True)))
@@ -35,9 +35,9 @@ def record(connection: Connection, partner: str, told: Iterable[Told]) -> None:
         bulk.put(connection, statement, columns, rows)
 
 
-def _open(row: Sequence[Any]) -> Told:
+def _open(row: Sequence[Any]) -> PlacedStatement:
     _, held, released, voided, body = row
-    one = packing.told(body)
+    one = packing.placed(body)
     held = held and released is None
     if held != one.held or voided is not None:
         one = msgspec.structs.replace(one, held=held, voided=voided)
@@ -54,9 +54,9 @@ _FIRST_OF_ONE = Prepared(insert(operator))
 _KNOWN = select(operator.c.tin).where(operator.c.tin.in_(bindparam("tins", expanding=True)))
 
 
-def said_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[Told]]:
+def statements_of(connection: Connection, partner: str, tins: Iterable[str] | None = None) -> dict[str, list[PlacedStatement]]:
     """Everything recorded of these operators (of all, when ``tins`` is None), in the order of recording."""
-    found: dict[str, list[Told]] = defaultdict(list)
+    found: dict[str, list[PlacedStatement]] = defaultdict(list)
     for row in _rows_of(connection, partner, tins):
         found[row[0]].append(_open(row))
     return found
@@ -73,9 +73,11 @@ def _rows_of(connection: Connection, partner: str, tins: Iterable[str] | None) -
             yield from connection.execute(_SAID_OF, {"of": partner, "tins": batch})
 
 
-def said_by(connection: Connection, partner: str, tins: Iterable[str], moment: datetime) -> dict[str, list[Told]]:
+def statements_known_at(
+    connection: Connection, partner: str, tins: Iterable[str], moment: datetime
+) -> dict[str, list[PlacedStatement]]:
     """The same as it was known at a past moment: what a person released or voided only later was still held, or still believed."""
-    found: dict[str, list[Told]] = defaultdict(list)
+    found: dict[str, list[PlacedStatement]] = defaultdict(list)
     query = select(*_columns).where(statement.c.partner == partner, statement.c.received <= moment).order_by(statement.c.id)
     for batch in chunks(tins):
         for row in connection.execute(query.where(statement.c.tin.in_(batch))):
@@ -83,7 +85,9 @@ def said_by(connection: Connection, partner: str, tins: Iterable[str], moment: d
     return found
 
 
-def known_since(connection: Connection, partner: str, tins: Iterable[str], moment: datetime) -> Iterator[tuple[str, list[Told]]]:
+def knowledge_since(
+    connection: Connection, partner: str, tins: Iterable[str], moment: datetime
+) -> Iterator[tuple[str, list[PlacedStatement]]]:
     """(code, what was known of it) at a moment, and again after each change of that since."""
     rows: dict[str, list[Any]] = defaultdict(list)
     query = select(*_columns, statement.c.received).where(statement.c.partner == partner).order_by(statement.c.id)
@@ -96,13 +100,13 @@ def known_since(connection: Connection, partner: str, tins: Iterable[str], momen
             yield tin, [_as_of(row, then) for row in said if row.received <= then]
 
 
-def _as_of(row: Any, moment: datetime) -> Told:
+def _as_of(row: Any, moment: datetime) -> PlacedStatement:
     held = row.held and (row.released is None or row.released > moment)
     voided = row.voided if row.voided is not None and row.voided <= moment else None
-    return msgspec.structs.replace(packing.told(row.body), held=held, voided=voided)
+    return msgspec.structs.replace(packing.placed(row.body), held=held, voided=voided)
 
 
-def said_in(connection: Connection, partner: str, message_id: str) -> list[Told]:
+def statements_in(connection: Connection, partner: str, message_id: str) -> list[PlacedStatement]:
     """What one message said."""
     query = select(*_columns).where(statement.c.partner == partner, statement.c.message_id == message_id).order_by(statement.c.id)
     return [_open(row) for row in connection.execute(query)]
@@ -146,9 +150,11 @@ def _void(connection: Connection, chosen: ColumnElement[bool], at: datetime) -> 
     return tins
 
 
-def refold(connection: Connection, partner: str, said: dict[str, list[Told]], fold: Fold, entry: int) -> dict[str, bytes]:
+def refold(
+    connection: Connection, partner: str, said: dict[str, list[PlacedStatement]], fold: Fold, entry: int
+) -> dict[str, bytes]:
     """Writes the timelines of these operators anew and returns them packed, as the index holds them."""
-    timelines = {tin: pack(fold(tin, told)) for tin, told in said.items()}
+    timelines = {tin: pack(fold(tin, placed)) for tin, placed in said.items()}
     if len(timelines) == 1:
         ((tin, packed),) = timelines.items()
         if not _REFOLD_ONE.count(connection, one=tin, timeline=packed, entry=entry):
@@ -183,9 +189,9 @@ def named_in(connection: Connection, partner: str, message_ids: Sequence[str], t
     return {tin for batch in chunks(tins) for tin in connection.execute(query.where(statement.c.tin.in_(batch))).scalars()}
 
 
-def digest(told: Iterable[Told]) -> str:
+def digest(placed: Iterable[PlacedStatement]) -> str:
     """SHA-256 (hex) over the statements of a message in their order: what the journal seals of them."""
     total = sha256()
-    for one in told:
+    for one in placed:
         total.update(packing.pack(one.statement))
     return total.hexdigest()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
-from gateway.core.declared import speakable
+from gateway.core.declared import storable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
 from gateway.core.text import a_reason
@@ -84,7 +84,7 @@ def _is_a_reason(reason: str) -> None:
 def _there_is(connection: Connection, what: What, subject: str) -> None:
     """A switch under a mistyped code would stop nobody, and nobody would notice."""
     if what == "operator":
-        known = speakable(subject) and connection.execute(select(operator.c.tin).where(operator.c.tin == subject)).first()
+        known = storable(subject) and connection.execute(select(operator.c.tin).where(operator.c.tin == subject)).first()
         if not known:
             detail, remedy = (
                 "No partner ever stated an operator with exactly this code.",

@@ -32,7 +32,7 @@ NOTED = timedelta(minutes=1)
 _USED = update(token).where(token.c.id == bindparam("i")).values(last_used=bindparam("at"))
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a token may be for. A route names exactly one."""
 
     CLEARANCE_READ = "clearance:read"
@@ -51,7 +51,7 @@ class Caller:
 
     id: str
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     expires: datetime
 
 
@@ -61,7 +61,7 @@ class Issued:
 
     id: str
     name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[TokenScope, ...]
     created: datetime
     expires: datetime
     last_used: datetime | None
@@ -69,7 +69,7 @@ class Issued:
 
 
 def create(
-    connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: str
+    connection: Connection, name: str, scopes: Iterable[TokenScope], *, at: datetime, expires: datetime, by: str
 ) -> tuple[str, str]:
     """A new token: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
     carried = sorted(set(scopes))
@@ -98,7 +98,7 @@ def issued(connection: Connection) -> list[Issued]:
         Issued(
             id=row.id,
             name=row.name,
-            scopes=tuple(map(Scope, row.scopes.split())),
+            scopes=tuple(map(TokenScope, row.scopes.split())),
             created=row.created,
             expires=row.expires,
             last_used=row.last_used,
@@ -123,7 +123,7 @@ class Callers:
         self._used: dict[str, datetime] = {}
         self._noted: dict[str, datetime] = {}
 
-    async def check(self, presented: str, scope: Scope) -> Caller:
+    async def check(self, presented: str, scope: TokenScope) -> Caller:
         """The caller. Raises ``Refusal``: UNAUTHENTICATED without a token that is in force, FORBIDDEN where it lacks ``scope``, BUSY
         while nobody can be known."""
         now = self._clock()
@@ -159,7 +159,7 @@ class Callers:
     def _load(self) -> dict[str, Caller]:
         with self._database.reading() as connection:
             rows = connection.execute(select(token).where(token.c.revoked.is_(None)))
-            return {row.hash: Caller(row.id, row.name, frozenset(map(Scope, row.scopes.split())), row.expires) for row in rows}
+            return {row.hash: Caller(row.id, row.name, frozenset(map(TokenScope, row.scopes.split())), row.expires) for row in rows}
 
     def _note(self, now: datetime) -> None:
         """Leaves the latest uses to the writer; nobody waits for them."""

@@ -23,7 +23,7 @@ _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CertificateRules:
     """What certificates must satisfy. Sizes are bits of RSA moduli; ``issuer_rsa_bits`` is for the authorities above.
 
     ``revocation`` "declared": asked where a certificate names a list or responder, or a list of its issuer is at hand;
@@ -41,13 +41,13 @@ def signature_holds(signature: bytes, data: bytes, algorithm: algos.SignedDigest
     """Whether ``signer``'s key made ``signature`` over ``data``, with an algorithm and a key that are accepted."""
     key = Certificate.load(signer.public_bytes(Encoding.DER)).public_key
     try:
-        Signatures(Rules()).validate_signature(signature, data, key, algorithm)
+        Signatures(CertificateRules()).validate_signature(signature, data, key, algorithm)
     except (InvalidSignature, ValueError, AssertionError):
         return False
     return True
 
 
-def _problem(algorithm: algos.SignedDigestAlgorithm, key: keys.PublicKeyInfo | None, rules: Rules) -> str | None:
+def _problem(algorithm: algos.SignedDigestAlgorithm, key: keys.PublicKeyInfo | None, rules: CertificateRules) -> str | None:
     """What is wrong with a signature's algorithm or key. Allowed by name: what is not known is not allowed."""
     name = algorithm.signature_algo
     if name not in _SIGNATURES or (name != "ed25519" and algorithm.hash_algo not in HASHES):
@@ -64,7 +64,7 @@ def _problem(algorithm: algos.SignedDigestAlgorithm, key: keys.PublicKeyInfo | N
 class Algorithms(AlgorithmUsagePolicy):
     """For the signatures of certificates."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: CertificateRules) -> None:
         self._rules = rules
 
     def signature_algorithm_allowed(
@@ -80,7 +80,7 @@ class Algorithms(AlgorithmUsagePolicy):
 class Signatures(DefaultSignatureValidator):
     """For every signature, those of revocation lists and responses among them."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: CertificateRules) -> None:
         self._rules = rules
 
     def validate_signature(

@@ -17,8 +17,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.allowed import Rules
-from gateway.trust.validate import DEFAULT, Verdict, judge
+from gateway.trust.allowed import CertificateRules
+from gateway.trust.validate import DEFAULT, PathVerdict, validate
 from gateway.wire.algorithms import VerifyKey
 from gateway.wire.certificate import from_der
 
@@ -31,7 +31,7 @@ KEPT = timedelta(hours=1)
 _TICK = timedelta(seconds=1)
 
 
-class Known(NamedTuple):
+class KnownRevocations(NamedTuple):
     """What is known of revocations: lists and responses in DER, and when each goes stale. Any change changes ``revision``."""
 
     crls: tuple[bytes, ...] = ()
@@ -39,18 +39,18 @@ class Known(NamedTuple):
     stale: tuple[datetime, ...] = ()
     revision: int = 0
 
-    def known(self) -> Known:
+    def known(self) -> KnownRevocations:
         """Of itself: a fixed state of knowledge is good for ``Revocations``."""
         return self
 
 
-NOTHING_KNOWN = Known()
+NOTHING_KNOWN = KnownRevocations()
 
 
 class Revocations(Protocol):
     """Gives what is known, from memory: never waits, never fetches, and may be asked by several threads at once."""
 
-    def known(self) -> Known: ...
+    def known(self) -> KnownRevocations: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Judged(NamedTuple):
     since: datetime
     until: datetime
     revision: int
-    verdicts: tuple[tuple[Pin, Verdict], ...]
+    verdicts: tuple[tuple[Pin, PathVerdict], ...]
     keys: tuple[VerifyKey, ...]
 
 
@@ -108,7 +108,9 @@ class TrustStore:
     at most, and while nothing new is known of revocations.
     """
 
-    def __init__(self, partners: Mapping[str, Trust], revocations: Revocations = NOTHING_KNOWN, rules: Rules = DEFAULT) -> None:
+    def __init__(
+        self, partners: Mapping[str, Trust], revocations: Revocations = NOTHING_KNOWN, rules: CertificateRules = DEFAULT
+    ) -> None:
         self._partners = dict(partners)
         self._revocations = revocations
         self._rules = rules
@@ -117,7 +119,7 @@ class TrustStore:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_judged": {}, "_revocations": self._revocations.known()}
 
-    def known(self) -> Known:
+    def known(self) -> KnownRevocations:
         """What is known of revocations now."""
         return self._revocations.known()
 
@@ -156,7 +158,7 @@ class TrustStore:
         possible = [verdict for fingerprint, verdict in against if fingerprint == came or (unnamed and verdict.cannot_tell)]
         return _refusal(possible, moment) if possible else refused
 
-    def verdicts(self, partner: str, role: Role, moment: datetime) -> tuple[tuple[Pin, Verdict], ...]:
+    def verdicts(self, partner: str, role: Role, moment: datetime) -> tuple[tuple[Pin, PathVerdict], ...]:
         """Every pin and what is thought of it, for the administrator."""
         return self._judge(partner, role, moment).verdicts
 
@@ -178,7 +180,7 @@ class TrustStore:
             kept = self._judged[partner, role] = self._judge_now(trust, role, moment, known)
         return kept
 
-    def _judge_now(self, trust: Trust, role: Role, moment: datetime, known: Known) -> _Judged:
+    def _judge_now(self, trust: Trust, role: Role, moment: datetime, known: KnownRevocations) -> _Judged:
         pins = sorted((pin for pin in trust.pins if pin.role == role), key=lambda pin: pin.not_after, reverse=True)
         verdicts = tuple((pin, _verdict(pin, trust, moment, known, self._rules)) for pin in pins)
         keys = tuple(VerifyKey.from_certificate(pin.der) for pin, verdict in verdicts if verdict.passed)
@@ -186,15 +188,15 @@ class TrustStore:
         return _Judged(trust, moment, min(until, moment + KEPT), known.revision, verdicts, keys)
 
 
-def _verdict(pin: Pin, trust: Trust, moment: datetime, known: Known, rules: Rules) -> Verdict:
+def _verdict(pin: Pin, trust: Trust, moment: datetime, known: KnownRevocations, rules: CertificateRules) -> PathVerdict:
     since, until = pin.not_before.isoformat(), pin.not_after.isoformat()
     facts = {"certificate": pin.fingerprint, "accepted": f"{since} to {until}"}
     if moment < pin.not_before:
-        return Verdict(Code.CERTIFICATE_NOT_YET_VALID, f"The certificate is accepted from {since}.", facts)
+        return PathVerdict(Code.CERTIFICATE_NOT_YET_VALID, f"The certificate is accepted from {since}.", facts)
     if moment > pin.not_after:
-        return Verdict(Code.CERTIFICATE_EXPIRED, f"The certificate was accepted until {until}.", facts)
+        return PathVerdict(Code.CERTIFICATE_EXPIRED, f"The certificate was accepted until {until}.", facts)
     roots = (*trust.roots, pin.der) if is_self_signed(pin.der) else trust.roots
-    verdict = judge(
+    verdict = validate(
         pin.der,
         intermediates=trust.intermediates,
         roots=roots,
@@ -207,7 +209,7 @@ def _verdict(pin: Pin, trust: Trust, moment: datetime, known: Known, rules: Rule
     return replace(verdict, facts=facts | verdict.facts)
 
 
-def _edges(trust: Trust, pins: Iterable[Pin], known: Known) -> Iterator[datetime]:
+def _edges(trust: Trust, pins: Iterable[Pin], known: KnownRevocations) -> Iterator[datetime]:
     """Every moment from which on a verdict may be another one by itself."""
     for pin in pins:
         yield from (pin.not_before, pin.not_after + _TICK)
@@ -217,7 +219,7 @@ def _edges(trust: Trust, pins: Iterable[Pin], known: Known) -> Iterator[datetime
     yield from (stale + _TICK for stale in known.stale)
 
 
-def _refusal(verdicts: Sequence[Verdict], moment: datetime) -> Refusal:
+def _refusal(verdicts: Sequence[PathVerdict], moment: datetime) -> Refusal:
     """What speaks against the first of ``verdicts``, those that may be otherwise later before all others."""
     clock = {"our clock": moment.isoformat()}
     if not verdicts:

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from gateway.trust.certificates import Pin, Trust
 from gateway.trust.keys import Key
-from gateway.trust.revocation import Fact
+from gateway.trust.revocation import RevocationEvidence
 
 #: Days before the end at which to warn; 0 is the end itself.
 DAYS = (60, 30, 14, 7, 1, 0)
@@ -64,7 +64,7 @@ def alerts(endings: Iterable[Ending], moment: datetime) -> tuple[Alert, ...]:
     return tuple(sorted(found, key=lambda alert: alert.left))
 
 
-def news(endings: Iterable[Ending], since: datetime, moment: datetime) -> tuple[Alert, ...]:
+def alerts_since(endings: Iterable[Ending], since: datetime, moment: datetime) -> tuple[Alert, ...]:
     """The alerts that began after ``since``, so that each is sent once."""
     return tuple(alert for alert in alerts(endings, moment) if alert.ending.ends - timedelta(days=alert.days) > since)
 
@@ -93,7 +93,7 @@ def of_partner(partner: str, trust: Trust) -> Iterator[Ending]:
         yield Ending("authority", partner, name, authority.not_valid_before_utc, authority.not_valid_after_utc)
 
 
-def of_facts(facts: Iterable[Fact]) -> Iterator[Ending]:
+def of_facts(facts: Iterable[RevocationEvidence]) -> Iterator[Ending]:
     """Revocation lists and responses that are held."""
     for fact in facts:
         yield Ending("revocation", fact.url, fact.kind, fact.issued, fact.stale, renewed=True)

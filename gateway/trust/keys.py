@@ -55,7 +55,7 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class KeyRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What ``key.json`` holds. ``algorithm`` is a short name of the signature profile; moments are aware UTC. ``dropped``: it was to
     take over and never will (``rollover``)."""
 
@@ -74,7 +74,7 @@ class Key:
     """One of our keys, without its secret. ``certificate`` is DER."""
 
     folder: Path
-    record: Record
+    record: KeyRecord
     certificate: bytes
 
     @property
@@ -220,7 +220,7 @@ class KeyRing:
 def open_key(folder: Path) -> Key:
     """The key in ``folder``; its secret stays closed."""
     try:
-        record = msgspec.json.decode((folder / "key.json").read_bytes(), type=Record)
+        record = msgspec.json.decode((folder / "key.json").read_bytes(), type=KeyRecord)
         certificate = x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes())
     except (OSError, ValueError) as error:
         raise Refusal(Code.DATA_INVALID, f"{folder} does not hold a readable key: {error}.") from error
@@ -247,7 +247,7 @@ def create_file_key(
     if not passphrase and purpose is Purpose.PRODUCTION:
         raise Refusal(Code.DATA_INVALID, "A production key needs a passphrase.", remedy="Set AEO_KEY_PASSPHRASE.")
     private = selfsigned.generate(algorithm, rsa_bits)
-    record = Record(name, subject, purpose, algorithm, _utc(now), _utc(signs_from or now))
+    record = KeyRecord(name, subject, purpose, algorithm, _utc(now), _utc(signs_from or now))
     certificate = selfsigned.sign(_certificate(record, private.public_key(), days), private)
     encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     return _store(directory, record, certificate, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
@@ -272,7 +272,7 @@ def create_token_key(
         raise Refusal(Code.DATA_INVALID, f"{algorithm} does not fit the key {token.key}.")
     if isinstance(public, rsa.RSAPublicKey) and public.key_size < MIN_RSA_BITS:
         raise Refusal(Code.DATA_INVALID, f"An RSA key has at least {MIN_RSA_BITS} bits; {token.key} has {public.key_size}.")
-    record = Record(name, subject, purpose, algorithm, _utc(now), _utc(signs_from or now), token)
+    record = KeyRecord(name, subject, purpose, algorithm, _utc(now), _utc(signs_from or now), token)
     issuing = pkcs11.open_signer(token, pin, "rsa-sha256" if isinstance(public, rsa.RSAPublicKey) else algorithm, None)
     return _store(directory, record, selfsigned.sign_elsewhere(_certificate(record, public, days), public, issuing), None)
 
@@ -289,12 +289,12 @@ def read_secret(path: Path) -> bytes:
         raise Refusal(Code.DATA_INVALID, f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _certificate(record: Record, public: PublicKey, days: int) -> x509.CertificateBuilder:
+def _certificate(record: KeyRecord, public: PublicKey, days: int) -> x509.CertificateBuilder:
     demo, ends = record.purpose is Purpose.DEMO, record.signs_from + timedelta(days=days)
     return selfsigned.builder(public, record.subject, demo=demo, begins=record.created, ends=ends)
 
 
-def _store(directory: Path, record: Record, certificate: bytes, secret: bytes | None) -> Key:
+def _store(directory: Path, record: KeyRecord, certificate: bytes, secret: bytes | None) -> Key:
     """Writes a key's directory whole or not at all; generations of one name are counted from 1."""
     if not _NAME.fullmatch(record.name):
         raise Refusal(Code.DATA_INVALID, "A key's name is of small letters, digits and hyphens.", field="name", value=record.name)

@@ -35,7 +35,7 @@ from pyhanko_certvalidator.util import get_declared_revinfo
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.allowed import Algorithms, Rules, Signatures
+from gateway.trust.allowed import Algorithms, CertificateRules, Signatures
 from gateway.wire.certificate import list_from_der
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def check_path(
     crls: Iterable[bytes],
     ocsps: Iterable[bytes],
     moment: datetime,
-    rules: Rules,
+    rules: CertificateRules,
 ) -> None:
     """Raises ``Refusal`` with a CERTIFICATE_* code, or REVOCATION_UNKNOWN, unless ``leaf`` leads to one of ``roots``; all DER."""
     guarded(
@@ -84,7 +84,7 @@ def _check(
     crls: Iterable[bytes],
     ocsps: Iterable[bytes],
     moment: datetime,
-    rules: Rules,
+    rules: CertificateRules,
 ) -> None:
     above = (*intermediates, *roots)
     if len(above) > MAX_AUTHORITIES or any(len(der) > MAX_CERTIFICATE for der in above):
@@ -137,7 +137,7 @@ def _walk(
     lists: Sequence[CRLContainer],
     responses: Sequence[OCSPContainer],
     moment: datetime,
-    rules: Rules,
+    rules: CertificateRules,
 ) -> None:
     issuers = {one.crl_data.issuer.hashable for one in lists}
 

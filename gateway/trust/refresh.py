@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.trust.certificates import ROLES, TrustStore
-from gateway.trust.revocation import Fact, Revocation, sources
+from gateway.trust.revocation import Revocation, RevocationEvidence, sources
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ class Folder:
 
     path: Path
 
-    def all(self) -> Iterator[Fact]:
+    def all(self) -> Iterator[RevocationEvidence]:
         for file in sorted(self.path.glob("*.fact")):
             try:
-                yield msgspec.msgpack.decode(file.read_bytes(), type=Fact)
+                yield msgspec.msgpack.decode(file.read_bytes(), type=RevocationEvidence)
             except (OSError, msgspec.DecodeError) as error:
                 log.warning("%s is passed over: %s", file, error)
 
-    def put(self, fact: Fact) -> None:
+    def put(self, fact: RevocationEvidence) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(f"{fact.kind} {fact.url} {fact.about}".encode()).hexdigest()
         building = self.path / f"{name}.building"

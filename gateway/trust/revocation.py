@@ -26,7 +26,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from gateway import net
 from gateway.net import Guard, Response, Unreachable
 from gateway.trust.allowed import signature_holds
-from gateway.trust.certificates import Known, Trust, is_self_signed, issued_by
+from gateway.trust.certificates import KnownRevocations, Trust, is_self_signed, issued_by
 from gateway.wire.certificate import list_from_der
 
 #: How long an OCSP response without nextUpdate is fresh, as the library that judges has it.
@@ -40,7 +40,7 @@ MAX_BYTES = 1 << 20
 Fetch = Callable[[str, bytes | None], Awaitable[Response]]
 
 
-class Fact(msgspec.Struct, frozen=True):
+class RevocationEvidence(msgspec.Struct, frozen=True):
     """One list or response (DER) as it came from ``url``. ``about`` is the SHA-256 of the certificate a response speaks of."""
 
     kind: Literal["crl", "ocsp"]
@@ -56,11 +56,11 @@ class Fact(msgspec.Struct, frozen=True):
         return self.issued + (self.stale - self.issued) / 2
 
 
-class Shelf(Protocol):
+class EvidenceStore(Protocol):
     """Where facts outlive the process. ``put`` replaces the fact of the same kind, url and about."""
 
-    def all(self) -> Iterable[Fact]: ...
-    def put(self, fact: Fact) -> None: ...
+    def all(self) -> Iterable[RevocationEvidence]: ...
+    def put(self, fact: RevocationEvidence) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FetchProblem:
     """Why a source gave nothing, since when, for our administrator."""
 
     url: str
@@ -104,19 +104,19 @@ def sources(trust: Trust) -> Iterator[Source]:
 class Revocation:
     """Implements ``certificates.Revocations``. ``refresh`` is for one background task; ``known`` for anyone, at any time."""
 
-    def __init__(self, shelf: Shelf, fetch: Fetch) -> None:
+    def __init__(self, shelf: EvidenceStore, fetch: Fetch) -> None:
         self._shelf, self._fetch = shelf, fetch
         self._facts = {(fact.url, fact.about): fact for fact in shelf.all()}
-        self._problems: dict[tuple[str, str], Problem] = {}
+        self._problems: dict[tuple[str, str], FetchProblem] = {}
         self._known = self._gather(0)
 
-    def known(self) -> Known:
+    def known(self) -> KnownRevocations:
         return self._known
 
-    def facts(self) -> tuple[Fact, ...]:
+    def facts(self) -> tuple[RevocationEvidence, ...]:
         return tuple(self._facts.values())
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[FetchProblem, ...]:
         """The sources whose last try failed."""
         return tuple(self._problems.values())
 
@@ -141,25 +141,25 @@ class Revocation:
                     # An old list, replayed, would bring a revoked certificate back to life.
                     raise ValueError(f"issued {fact.issued.isoformat()}, older than the one of {held.issued.isoformat()} held")
             except (Unreachable, ValueError) as error:
-                self._problems[source.key] = Problem(url, str(error)[:300], now)
+                self._problems[source.key] = FetchProblem(url, str(error)[:300], now)
             else:
                 await asyncio.to_thread(self._shelf.put, fact)
                 self._facts[source.key] = fact
                 self._problems.pop(source.key, None)
                 return
 
-    async def _one(self, source: Source, url: str, now: datetime) -> Fact:
+    async def _one(self, source: Source, url: str, now: datetime) -> RevocationEvidence:
         answer = await self._fetch(url, _question(source) if source.kind == "ocsp" else None)
         if answer.status != 200:
             raise ValueError(f"answered {answer.status}")
         issued, stale = (_read_response if source.kind == "ocsp" else _read_list)(answer.body, source)
         if not issued <= now:
             raise ValueError(f"issued {issued.isoformat()}; our clock says {now.isoformat()}")
-        return Fact(source.kind, source.key[0], source.key[1], answer.body, issued, stale, now)
+        return RevocationEvidence(source.kind, source.key[0], source.key[1], answer.body, issued, stale, now)
 
-    def _gather(self, revision: int) -> Known:
+    def _gather(self, revision: int) -> KnownRevocations:
         facts = list(self._facts.values())
-        return Known(
+        return KnownRevocations(
             tuple(fact.der for fact in facts if fact.kind == "crl"),
             tuple(fact.der for fact in facts if fact.kind == "ocsp"),
             tuple(fact.stale for fact in facts),

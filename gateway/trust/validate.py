@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.allowed import HASHES, Rules
+from gateway.trust.allowed import HASHES, CertificateRules
 from gateway.trust.path import MAX_CERTIFICATE, check_path, guarded
 from gateway.trust.selfsigned import is_demo
 from gateway.wire.algorithms import BY_NAME, PublicKey
@@ -32,13 +32,13 @@ from gateway.wire.algorithms import BY_NAME, PublicKey
 Usage = Literal["signing", "tls"]
 
 #: Rules where nothing else is agreed.
-DEFAULT = Rules()
+DEFAULT = CertificateRules()
 
 _TLS = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PathVerdict:
     """``code`` None: may be relied on. REVOCATION_UNKNOWN: cannot tell now. Any other code: no. ``facts`` are for our administrator."""
 
     code: Code | None
@@ -54,7 +54,7 @@ class Verdict:
         return self.code is Code.REVOCATION_UNKNOWN
 
 
-def judge(
+def validate(
     certificate: bytes,
     *,
     intermediates: Sequence[bytes] = (),
@@ -63,8 +63,8 @@ def judge(
     ocsps: Iterable[bytes] = (),
     moment: datetime,
     usage: Usage = "signing",
-    rules: Rules = DEFAULT,
-) -> Verdict:
+    rules: CertificateRules = DEFAULT,
+) -> PathVerdict:
     """The verdict on ``certificate`` (DER, as everything here) at ``moment`` (aware). Raises nothing that bytes can cause."""
     # What ends at a second ends with it: dates in certificates have no fractions.
     moment = moment.replace(microsecond=0)
@@ -76,8 +76,8 @@ def judge(
         if certificate not in roots:
             check_path(certificate, intermediates, roots, crls, ocsps, moment, rules)
     except Refusal as no:
-        return Verdict(no.code, no.detail, facts | no.facts)
-    return Verdict(None, facts=facts)
+        return PathVerdict(no.code, no.detail, facts | no.facts)
+    return PathVerdict(None, facts=facts)
 
 
 def _no(code: Code, detail: str, **facts: str) -> Refusal:
@@ -98,7 +98,7 @@ def _readable(der: bytes, facts: dict[str, str]) -> x509.Certificate:
     return guarded(read, Code.CERTIFICATE_UNSUITABLE, "The certificate")
 
 
-def _suitable(leaf: x509.Certificate, usage: Usage, rules: Rules) -> None:
+def _suitable(leaf: x509.Certificate, usage: Usage, rules: CertificateRules) -> None:
     """1: what the certificate says of itself."""
 
     def problem() -> str | None:

@@ -35,7 +35,7 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True):
     enterprise: Enterprise
 
 
-class ToldOf(msgspec.Struct, frozen=True, kw_only=True):
+class DisclosureShown(msgspec.Struct, frozen=True, kw_only=True):
     """What one partner was last told under one code: since when, by which message, how far that came, and what proves it.
 
     ``received``: a receipt proved its arrival then. ``outcome`` is the partner's word on it, by the result ``outcome_message``.
@@ -51,11 +51,11 @@ class ToldOf(msgspec.Struct, frozen=True, kw_only=True):
     outcome_message: str | None
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Disclosures(msgspec.Struct, frozen=True, kw_only=True):
     """What every partner was told of one enterprise."""
 
     uscc: str
-    told: list[ToldOf]
+    told: list[DisclosureShown]
 
 
 def find(connection: Connection, identity: str) -> Enterprise:
@@ -84,13 +84,13 @@ def stands(connection: Connection, identity: str, day: date) -> Stands:
     return Stands(day=day, tier=one.tier_on(day), measures=one.measures_on(day), listed=one.listed_on(day), enterprise=one)
 
 
-def told(connection: Connection, identity: str) -> Told:
+def told(connection: Connection, identity: str) -> Disclosures:
     """What each partner was last told of it, code by code. Raises ``Refusal`` NOT_FOUND."""
     uscc = find(connection, identity).uscc
-    return Told(
+    return Disclosures(
         uscc=uscc,
         told=[
-            ToldOf(
+            DisclosureShown(
                 partner=one.partner,
                 statement=_fields(one.statement),
                 message_id=one.message_id,

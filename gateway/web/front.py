@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web import problems
 from gateway.web.api.questions import answer_one
 from gateway.web.endpoints import exchange
@@ -66,7 +66,7 @@ class Front:
 
     async def _exchange(self, request: Request) -> Response:
         try:
-            return await exchange.take(request, self._service)
+            return await exchange.handle(request, self._service)
         except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
             return problems.answer(error, request.scope["query_string"], self._service)
 
@@ -77,7 +77,7 @@ class Front:
             if name == b"authorization":
                 authorization = value
         try:
-            caller = await service.admit(authorization.decode("latin-1"), Scope.CLEARANCE_READ)
+            caller = await service.admit(authorization.decode("latin-1"), TokenScope.CLEARANCE_READ)
             body = await answer_one(service, caller, query)
         except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
             response = problems.answer(error, query, service)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from gateway.store.tokens import Caller, Scope
+from gateway.store.tokens import Caller, TokenScope
 from gateway.web.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="aeo-gateway token create")
@@ -22,7 +22,7 @@ def service_of(request: Request) -> Service:
 class Need:
     """A dependency that lets in only a token with ``scope``, and gives its holder."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: TokenScope) -> None:
         self.scope = scope
 
     async def __call__(self, request: Request, presented: Annotated[object, Depends(_bearer)]) -> Caller:
@@ -31,7 +31,7 @@ class Need:
 
 
 Served = Annotated[Service, Depends(service_of)]
-Clearance = Annotated[Caller, Depends(Need(Scope.CLEARANCE_READ))]
-Auditor = Annotated[Caller, Depends(Need(Scope.AUDIT_READ))]
-Stopper = Annotated[Caller, Depends(Need(Scope.STOP_WRITE))]
-Scraper = Annotated[Caller, Depends(Need(Scope.METRICS_READ))]
+Clearance = Annotated[Caller, Depends(Need(TokenScope.CLEARANCE_READ))]
+Auditor = Annotated[Caller, Depends(Need(TokenScope.AUDIT_READ))]
+Stopper = Annotated[Caller, Depends(Need(TokenScope.STOP_WRITE))]
+Scraper = Annotated[Caller, Depends(Need(TokenScope.METRICS_READ))]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from threading import Lock
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.clearance.templates import Alike
+from gateway.clearance.templates import Templates
 from gateway.clearance.wording import Language
 from gateway.node.node import Node
-from gateway.store.tokens import Caller, Callers, Scope
+from gateway.store.tokens import Caller, Callers, TokenScope
 from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
 from gateway.web.http.metrics import Metrics
@@ -36,8 +35,7 @@ class Service:
     room: Room = field(init=False)
     language: Language = field(init=False)
     past: asyncio.Semaphore = field(init=False)
-    alike: Alike = field(init=False)
-    _turn: Lock = field(init=False, default_factory=Lock)
+    alike: Templates = field(init=False)
 
     def __post_init__(self) -> None:
         node = self.node
@@ -45,17 +43,11 @@ class Service:
         self.limiter = Limiter(node.settings.rate)
         self.metrics = Metrics()
         self.language = Language(node.settings.language)
-        self.alike = Alike(self.answers, self.index)
+        self.alike = Templates(self.answers, self.index)
         self.past = asyncio.Semaphore(PAST)
         self.room = Room(AT_ONCE * node.settings.body_limit)
 
-    def refresh(self) -> None:
-        """Has the answers follow what was committed. It reads the database: for a thread. One after another, or one that read before a
-        stop was ordered could overwrite what the next has read of it."""
-        with self._turn, self.node.database.reading() as connection:
-            self.answers.refresh(connection)
-
-    def admit(self, authorization: str, scope: Scope) -> Awaitable[Caller]:
+    def admit(self, authorization: str, scope: TokenScope) -> Awaitable[Caller]:
         """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""
         bearer = authorization[:7].lower() == "bearer "
         return self.callers.check(authorization[7:].strip() if bearer else "", scope)

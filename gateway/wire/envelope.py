@@ -50,7 +50,7 @@ class Receipt(msgspec.Struct, frozen=True):
     checkpoint: Checkpoint | None = None
 
 
-class Said(msgspec.Struct, frozen=True):
+class RefusalNotice(msgspec.Struct, frozen=True):
     """A refusal as it reached us from a partner."""
 
     code: str
@@ -231,9 +231,9 @@ def write_refusal(refusal: Refusal, digest: str, clock: datetime) -> str:
     return _namespaced("Refusal", "", inside)
 
 
-def read_refusal(envelope: Envelope) -> Said:
+def read_refusal(envelope: Envelope) -> RefusalNotice:
     element = _payload(envelope, "Refusal")
-    return Said(
+    return RefusalNotice(
         code=element.findtext(f"{_X}Code", ""),
         detail=element.findtext(f"{_X}Detail", ""),
         remedy=element.findtext(f"{_X}Remedy", ""),

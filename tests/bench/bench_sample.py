@@ -21,8 +21,8 @@ from lxml import etree
 from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
 from gateway.wire.dialect import Dialect, Reading, load_dialect
-from gateway.wire.dialect.codec import Face
-from gateway.wire.dialect.tree import Node
+from gateway.wire.dialect.codec import SampleCodec
+from gateway.wire.dialect.tree import TemplateNode
 from gateway.wire.xml import parse
 
 Row = dict[str, Any]
@@ -118,7 +118,7 @@ def _statements(dialect: Dialect, operators: int) -> tuple[Statement, ...]:
 # -- what a user would run instead ---------------------------------------------------------------------------------------------
 
 
-def _by_path(face: Face) -> Callable[[etree._Element], list[Statement]]:
+def _by_path(face: SampleCodec) -> Callable[[etree._Element], list[Statement]]:
     """A reader with one compiled XPath for each field. It checks nothing that the conversions do not."""
     sample = face.sample
     nodes = _nodes(sample.root)
@@ -164,12 +164,12 @@ def _by_path(face: Face) -> Callable[[etree._Element], list[Statement]]:
     return read
 
 
-def _nodes(node: Node, above: tuple[Node, ...] = ()) -> list[tuple[Node, ...]]:
+def _nodes(node: TemplateNode, above: tuple[TemplateNode, ...] = ()) -> list[tuple[TemplateNode, ...]]:
     path = (*above, node)
     return [path, *(found for child in node.children for found in _nodes(child, path))]
 
 
-def _step(node: Node) -> str:
+def _step(node: TemplateNode) -> str:
     return node.written + "".join(
         f"[@{written}='{template.literal}']" for _, written, template in node.attributes if template.literal
     )

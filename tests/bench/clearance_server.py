@@ -35,11 +35,11 @@ from gateway.core import history
 from gateway.core.arrangement import Arrangement, Direction, Law
 from gateway.core.fold import fold
 from gateway.core.history import Timeline
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import Currency, Stop, Switches
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web.front import Message, Receive, Send
 from gateway.web.http.server import Server
 from gateway.web.site import settle
@@ -67,7 +67,7 @@ def timelines(count: int, as_of: datetime, arrangement: Arrangement) -> Iterator
             granted=date(2025, 1, 1),
             expires=date(2099, 12, 31),
         )
-        told = Told(
+        told = PlacedStatement(
             statement=statement,
             issued=as_of,
             takes_effect=as_of,
@@ -93,7 +93,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         applied = {"state": "applied", "baseline": True, "granting": 0, "omitting": 0, "changed": as_of}
         connection.execute(insert(listing).values(partner="SG", scope="*", as_of=as_of, parts=1, **applied))
         _, secret = tokens.create(
-            connection, "bench", [Scope.CLEARANCE_READ], at=world.now, expires=world.now + timedelta(days=1), by="bench"
+            connection, "bench", [TokenScope.CLEARANCE_READ], at=world.now, expires=world.now + timedelta(days=1), by="bench"
         )
     started = time.perf_counter()
     with world.node.database.reading() as connection:
@@ -104,7 +104,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
     world.node.clock = _now
     world.service.callers = tokens.Callers(world.node.database, world.node.writer, _now)
     world.answers.now = _now
-    world.service.refresh()
+    world.node.committed.reread()
     world.index.current = lambda now: True  # type: ignore[method-assign] # no journal is followed here
     said = {"token": secret, "load": loaded, "bytes": world.index.memory() / max(1, count)}
     body = msgspec.json.encode(

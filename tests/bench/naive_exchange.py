@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import app
-from gateway.exchange.receive.steps import Outcome, finish, judge
+from gateway.exchange.receive.steps import Outcome, check, finish
 from gateway.node.node import Node
 from gateway.settings import from_environment
 from gateway.store import messages
@@ -28,7 +28,7 @@ def take(node: Node, body: bytes) -> bytes:
     with node.database.write.begin() as connection:
         kept = messages.keep(connection, body, remote="", identity=None, received=received)
     whole = Kept(kept, received, "", None, body)
-    judged, receipt = judge(node, whole, Outcome())
+    judged, receipt = check(node, whole, Outcome())
     with node.database.write.begin() as connection:
         return finish(connection, node, judged, whole, receipt).answer
 

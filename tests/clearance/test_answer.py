@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.clearance.answer import Asked, Reach
-from gateway.clearance.as_known import Then
+from gateway.clearance.answer import Asked, ListCoverage
+from gateway.clearance.as_known import AsKnown
 from gateway.clearance.parties import domestic
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Refusal
@@ -19,7 +19,7 @@ from gateway.core.home import Tier
 from gateway.core.model import Kind, Picture, Standing
 from gateway.core.question import Answer, Party, Reason
 from gateway.domestic.record import Record
-from gateway.domestic.rules import Ground, MeasureStatus
+from gateway.domestic.rules import LegalGround, MeasureStatus
 from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
@@ -37,7 +37,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def then(world: World, asked: Asked, moment: datetime) -> Answer:
     with world.node.database.reading() as connection:
-        return Then(connection, world.node.partners, moment).answer(asked, world.now)
+        return AsKnown(connection, world.node.partners, moment).answer(asked, world.now)
 
 
 def reasons(answer: Answer) -> list[Reason]:
@@ -60,7 +60,7 @@ DAY = datetime(2026, 6, 1, tzinfo=UTC)
     ],
 )
 def test_an_operators_data_reaches_as_far_as_the_later_list_that_covers_it(lists: dict[str, int], expected: int | None) -> None:
-    reach = Reach({("EU", scope): DAY + timedelta(days=days) for scope, days in lists.items()} | {("SG", "*"): DAY})
+    reach = ListCoverage({("EU", scope): DAY + timedelta(days=days) for scope, days in lists.items()} | {("SG", "*"): DAY})
     found = reach.of(shipped("EU").arrangement, "DE123456789012345").as_of
     assert found == (None if expected is None else DAY + timedelta(days=expected))
 
@@ -91,9 +91,9 @@ def test_a_code_is_known_only_from_when_it_was_stated(world: World) -> None:
     world.listed("SG")
     with world.node.database.reading() as connection:
         (code, *_) = world.boxes["SG"].operators
-        assert Then(connection, world.node.partners, world.now).known(code)
-        assert not Then(connection, world.node.partners, world.now - timedelta(seconds=1)).known(code)
-        assert not Then(connection, world.node.partners, world.now).known("SG000000000000")
+        assert AsKnown(connection, world.node.partners, world.now).known(code)
+        assert not AsKnown(connection, world.node.partners, world.now - timedelta(seconds=1)).known(code)
+        assert not AsKnown(connection, world.node.partners, world.now).known("SG000000000000")
 
 
 def test_lists_count_from_when_their_last_part_was_here(world: World) -> None:
@@ -138,7 +138,7 @@ def test_a_suspended_exchange_ends_no_benefits(world: World) -> None:
 USCC, CUSTOMS_CODE = "91310000MA1FL0000X", "3101960001"
 
 
-def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE, ground: Ground | None = None) -> Record:
+def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE, ground: LegalGround | None = None) -> Record:
     return Record(
         uscc=USCC,
         name_zh="虚构贸易有限公司",

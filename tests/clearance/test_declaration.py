@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.clearance.declaration import LIMITS, Party, read_declaration
+from gateway.clearance.declaration import LIMITS, DeclaredParty, read_declaration
 from gateway.core.arrangement import Direction, Role
 from gateway.core.errors import Code, Refusal
 
@@ -33,7 +33,7 @@ def document(case: dict[str, Any]) -> bytes:
     return str(case.get("document", f"<MetaData><Declaration>{case.get('inside')}</Declaration></MetaData>")).encode()
 
 
-def told(parties: tuple[Party, ...]) -> list[str]:
+def told(parties: tuple[DeclaredParty, ...]) -> list[str]:
     return [" ".join(filter(None, (party.source, party.code, party.role, party.manifest))) for party in parties]
 
 

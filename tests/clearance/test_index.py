@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, select
 from gateway.clearance.index import Index
 from gateway.core.fold import fold
 from gateway.core.history import Timeline, pack
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.store.tables import operator
 
 BOUND = timedelta(seconds=2)
@@ -26,7 +26,7 @@ ZONE = ZoneInfo("Asia/Singapore")
 def packed(number: int, *standings: Standing) -> bytes:
     """An operator as a real list would state it, and one notice for each further standing."""
     said = [
-        Told(
+        PlacedStatement(
             statement=Statement(
                 tin=f"SG{number:012}",
                 standing=standing,

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def ask(world: World, code: str, moment: datetime) -> Answer:
     with world.node.database.reading() as connection:
-        return Then(connection, world.node.partners, moment).answer(Asked(code=code, direction=Direction.IMPORT), world.now)
+        return AsKnown(connection, world.node.partners, moment).answer(Asked(code=code, direction=Direction.IMPORT), world.now)
 
 
 @pytest.mark.parametrize("decide", [review.release, review.drop])
@@ -49,7 +49,7 @@ def test_a_list_that_was_held_then(world: World, decide: Callable[..., Any]) -> 
     ] * 2
     world.pass_time(hours=1)
     with world.node.database.write.begin() as connection:
-        (waiting,) = listings.held(connection)
+        (waiting,) = listings.held_lists(connection)
         decide(connection, world.node.partners.get("HK"), waiting.id, who="approver 7", reason="checked", at=world.now)
     after = [ask(world, code, world.now).grant for code in (first[0], new)]
     assert after == ([False, True] if decide is review.release else [True, False])
@@ -71,12 +71,12 @@ def test_three_thousand_codes_are_looked_up_together(world: World) -> None:
     spent: list[str] = []
     with world.node.database.reading() as connection:
         event.listen(connection, "before_cursor_execute", lambda _c, _u, statement, *_: spent.append(statement))
-        answers = list(Then(connection, world.node.partners, world.now).answers(asked, world.now))
+        answers = list(AsKnown(connection, world.node.partners, world.now).answers(asked, world.now))
     assert len(spent) < 100
     assert [one.grant for one in answers].count(False) == 2
     for number in (0, 1, 7, 2_998, 2_999):
         with world.node.database.reading() as connection:
-            assert answers[number] == Then(connection, world.node.partners, world.now).answer(asked[number], world.now)
+            assert answers[number] == AsKnown(connection, world.node.partners, world.now).answer(asked[number], world.now)
 
 
 def test_now_is_not_then(world: World) -> None:
@@ -96,6 +96,6 @@ def test_near_misses_are_of_what_was_known_then(world: World) -> None:
     (code,) = world.listed("HK", 1)
     world.pass_time(hours=1)
     with world.node.database.reading() as connection:
-        assert Then(connection, world.node.partners, world.now).near(code[:-1]) == [code]
-        assert Then(connection, world.node.partners, before).near(code[:-1]) == []
-        assert Then(connection, world.node.partners, world.now).near(code * 9) == []
+        assert AsKnown(connection, world.node.partners, world.now).near(code[:-1]) == [code]
+        assert AsKnown(connection, world.node.partners, before).near(code[:-1]) == []
+        assert AsKnown(connection, world.node.partners, world.now).near(code * 9) == []

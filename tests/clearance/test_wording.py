@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.clearance import wording
-from gateway.clearance.wording import Hole, Language, refusal, say, word
-from gateway.core.arrangement import Direction, Mode, Role, Scope
+from gateway.clearance.wording import Language, WordingHole, refusal, sentence, word
+from gateway.core.arrangement import Direction, MeasureScope, Mode, Role
 from gateway.core.declared import Slip
 from gateway.core.errors import Code
 from gateway.core.home import Tier
@@ -23,19 +23,19 @@ CODES = [*Verdict, *Reason, *Warn, *NOTES]
 EN, ZH = (wording._locales[language] for language in (Language.EN, Language.ZH))
 
 
-def holes(text: str) -> Iterator[Hole]:
+def holes(text: str) -> Iterator[WordingHole]:
     for choice in wording.parse(text):
         for piece in (*choice.pieces, choice.otherwise):
-            yield from (part for part in piece if isinstance(part, Hole))
+            yield from (part for part in piece if isinstance(part, WordingHole))
 
 
 @pytest.mark.parametrize("language", Language)
 def test_every_code_has_a_sentence(language: Language) -> None:
     for code in CODES:
-        assert say(code, {}, language) != code
+        assert sentence(code, {}, language) != code
     for refused in Code:
         assert all(refusal(refused, language))
-    for token in (*Direction, *Mode, *Role, *Scope, *Standing, *Tier, *Slip):
+    for token in (*Direction, *Mode, *Role, *MeasureScope, *Standing, *Tier, *Slip):
         assert token in wording._words[language]
 
 
@@ -162,8 +162,8 @@ def test_chinese_is_chinese() -> None:
     ],
 )
 def test_how_it_reads(code: str, facts: dict[str, str], english: str, chinese: str) -> None:
-    assert say(code, facts, Language.EN) == english
-    assert say(code, facts, Language.ZH) == chinese
+    assert sentence(code, facts, Language.EN) == english
+    assert sentence(code, facts, Language.ZH) == chinese
 
 
 def test_words_and_refusals() -> None:
@@ -177,4 +177,4 @@ def test_words_and_refusals() -> None:
     st.sampled_from(CODES), st.dictionaries(st.sampled_from(sorted(EN["facts"])), st.text(max_size=12)), st.sampled_from(Language)
 )
 def test_no_fact_makes_a_sentence_fail(code: str, facts: dict[str, str], language: Language) -> None:
-    assert say(code, facts, language)
+    assert sentence(code, facts, language)

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.clearance.wording import Language
 from gateway.cli import answer as cli
 from gateway.core.model import Standing
@@ -34,7 +34,7 @@ def shown(world: World, monkeypatch: pytest.MonkeyPatch, language: Language, cod
     out = StringIO()
     monkeypatch.setattr(cli, "console", Console(file=out, width=COLUMNS))
     with world.node.database.reading() as connection:
-        then = Then(connection, world.node.partners, world.now)
+        then = AsKnown(connection, world.node.partners, world.now)
         cli.show(then.answer(Asked(code=code, **asked), world.now), then, language)
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert all(cell_len(line) <= COLUMNS for line in lines)

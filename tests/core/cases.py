@@ -24,13 +24,13 @@ from gateway.core.eligibility import decide
 from gateway.core.fold import fold
 from gateway.core.history import pack, unpack
 from gateway.core.home import Tier
-from gateway.core.model import Environment, Header, Kind, Picture, Standing, Statement, Told
+from gateway.core.model import Environment, Header, Kind, Picture, PlacedStatement, Standing, Statement
 from gateway.core.place import place
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Registry
 from gateway.partners.build import arrangement
-from gateway.partners.bundle import Draft, read_law
+from gateway.partners.bundle import PartnerDraft, read_law
 
 REPO = Path(__file__).resolve().parents[2]
 CASES = REPO / "tests" / "cases" / "eligibility"
@@ -131,7 +131,7 @@ def read(path: Path) -> Iterator[Case]:
 def partners() -> Mapping[str, Arrangement]:
     """Every partner of the repository as shipped, without its dialects and certificates."""
     files = sorted((REPO / "partners").glob("*/partner.toml"))
-    drafts = [Draft.read(tomllib.loads(path.read_text("utf-8")), {}, path.parent.name, "") for path in files]
+    drafts = [PartnerDraft.read(tomllib.loads(path.read_text("utf-8")), {}, path.parent.name, "") for path in files]
     assert not [fault for draft in drafts for fault in draft.faults]
     return {draft.file.iso: arrangement(draft.file, f"as shipped: {draft.file.iso}") for draft in drafts}
 
@@ -187,7 +187,7 @@ class _Registry:
         return code in self._known
 
 
-def _told(line: Line, tin: str, ours: Arrangement, at: int) -> Told:
+def _told(line: Line, tin: str, ours: Arrangement, at: int) -> PlacedStatement:
     ((kind, made),) = ((kind, made) for kind in ("list", "response", "update", "notice") if (made := getattr(line, kind)))
     fields = ("effective", "level", "number", "name", "name_local", "granted", "expires")
     message = line.id or f"m{at}"
@@ -212,7 +212,7 @@ def _told(line: Line, tin: str, ours: Arrangement, at: int) -> Told:
     return msgspec.structs.replace(placed, derived=line.derived, voided=line.voided)
 
 
-def _as_known(one: Told, moment: datetime) -> Told:
+def _as_known(one: PlacedStatement, moment: datetime) -> PlacedStatement:
     """As the store gives it again (``store.statements.said_by``): what was voided only later was still believed."""
     return msgspec.structs.replace(one, voided=None) if one.voided and one.voided > moment else one
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import day
-from gateway.core.arrangement import Direction, Measure, Scope
+from gateway.core.arrangement import Direction, Measure, MeasureScope
 from gateway.core.declared import Declared
 from gateway.core.eligibility import decide
 from gateway.core.home import Tier
@@ -101,9 +101,9 @@ def test_measures_carry_their_scope_and_code_of_the_day() -> None:
     assert codes(date(2026, 6, 9)) == {Measure.I: "R10", Measure.P: None, Measure.E: None, Measure.R: None}
     assert codes(date(2026, 6, 10))[Measure.I] == "R11"
     assert {measure: measure.scope for measure in Measure} == {
-        **dict.fromkeys("DIPEK", Scope.DECLARATION),
-        **dict.fromkeys("LS", Scope.OPERATOR),
-        "R": Scope.EVENT,
+        **dict.fromkeys("DIPEK", MeasureScope.DECLARATION),
+        **dict.fromkeys("LS", MeasureScope.OPERATOR),
+        "R": MeasureScope.EVENT,
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.fold import fold
 from gateway.core.history import Timeline, midnight, pack, unpack
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import PlacedStatement, Standing, Statement
 
 ZONE = ZoneInfo("Asia/Singapore")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,14 +34,14 @@ numbers = st.sampled_from([None, "1", "2"])
 
 
 @st.composite
-def told(draw: st.DrawFn) -> Told:
+def told(draw: st.DrawFn) -> PlacedStatement:
     """Any statement within half a day: pictures take effect when they are issued, their losses perhaps before."""
     pictured = draw(st.booleans())
     standing = draw(st.sampled_from(Standing))
     issued = draw(hours)
     effect = min(issued, draw(hours)) if pictured and not standing.grants else issued if pictured else draw(hours)
     message = f"{'list' if pictured else 'notice'}-{issued}-{draw(st.integers(0, 1))}"
-    return Told(
+    return PlacedStatement(
         statement=Statement(
             tin="SG123456789012",
             standing=standing,
@@ -77,26 +77,26 @@ def every_standing(timeline: Timeline) -> list[object]:
 
 
 @given(histories, st.randoms(use_true_random=False))
-def test_arrival_order_does_not_matter(history: list[Told], random: Random) -> None:
+def test_arrival_order_does_not_matter(history: list[PlacedStatement], random: Random) -> None:
     shuffled = list(history)
     random.shuffle(shuffled)
     assert fold(shuffled, ZONE) == fold(history, ZONE)
 
 
 @given(told())
-def test_what_is_said_once_is_as_if_it_were_said_twice(one: Told) -> None:
+def test_what_is_said_once_is_as_if_it_were_said_twice(one: PlacedStatement) -> None:
     """What stands alone is folded by a shorter way of its own."""
     assert fold([one], ZONE) == fold([one, one], ZONE)
 
 
 @given(histories)
-def test_packing_loses_nothing(history: list[Told]) -> None:
+def test_packing_loses_nothing(history: list[PlacedStatement]) -> None:
     timeline = fold(history, ZONE)
     assert unpack(pack(timeline)) == timeline
 
 
 @given(histories)
-def test_tracks_ascend_and_say_nothing_twice(history: list[Told]) -> None:
+def test_tracks_ascend_and_say_nothing_twice(history: list[PlacedStatement]) -> None:
     for authorisation in fold(history, ZONE).authorisations:
         for track in (authorisation.stands, authorisation.periods):
             since = [segment.since for segment in track]
@@ -104,7 +104,7 @@ def test_tracks_ascend_and_say_nothing_twice(history: list[Told]) -> None:
 
 
 @given(histories, told(), st.sampled_from(LOSSES), st.integers(0, 13))
-def test_another_loss_never_grants(history: list[Told], other: Told, standing: Standing, at: int) -> None:
+def test_another_loss_never_grants(history: list[PlacedStatement], other: PlacedStatement, standing: Standing, at: int) -> None:
     """A loss told besides leaves no authorisation valid that was not."""
     statement = msgspec.structs.replace(other.statement, standing=standing, granted=None, expires=None)
     loss = msgspec.structs.replace(other, statement=statement, message_id="another", derived=standing is Standing.DELISTED)
@@ -114,8 +114,8 @@ def test_another_loss_never_grants(history: list[Told], other: Told, standing: S
 def test_a_graver_loss_in_an_announced_one_s_place_is_no_easier_lifted() -> None:
     """Suspended from one o'clock, announced; revoked at once besides; at one o'clock a list still names the operator."""
 
-    def said(standing: Standing, *, issued: int, effect: int, pictured: bool = False) -> Told:
-        return Told(
+    def said(standing: Standing, *, issued: int, effect: int, pictured: bool = False) -> PlacedStatement:
+        return PlacedStatement(
             statement=Statement(tin="SG123456789012", standing=standing),
             issued=hour(issued),
             takes_effect=hour(effect),
@@ -133,7 +133,7 @@ def test_a_graver_loss_in_an_announced_one_s_place_is_no_easier_lifted() -> None
 
 
 @given(histories, told())
-def test_a_late_older_statement_overrules_nothing_issued_after_it(history: list[Told], later: Told) -> None:
+def test_a_late_older_statement_overrules_nothing_issued_after_it(history: list[PlacedStatement], later: PlacedStatement) -> None:
     """Whatever came before: from its effect on, the statement issued last stands, until what was announced before it comes."""
     last = msgspec.structs.replace(
         later,
@@ -151,7 +151,7 @@ def test_a_late_older_statement_overrules_nothing_issued_after_it(history: list[
 
 
 @given(histories, told(), st.integers(0, 13))
-def test_a_held_grant_and_a_held_omission_change_nothing(history: list[Told], other: Told, at: int) -> None:
+def test_a_held_grant_and_a_held_omission_change_nothing(history: list[PlacedStatement], other: PlacedStatement, at: int) -> None:
     for standing, derived in ((Standing.VALID, False), (Standing.DELISTED, True)):
         statement = msgspec.structs.replace(other.statement, standing=standing)
         held = msgspec.structs.replace(other, statement=statement, message_id="held", held=True, derived=derived)
@@ -160,9 +160,9 @@ def test_a_held_grant_and_a_held_omission_change_nothing(history: list[Told], ot
 
 
 @given(histories, st.sampled_from(["A", "B"]), st.sampled_from(["1", "2"]))
-def test_a_last_picture_shows_all_there_is(history: list[Told], level: str, number: str) -> None:
+def test_a_last_picture_shows_all_there_is(history: list[PlacedStatement], level: str, number: str) -> None:
     """Of what had begun only the authorisation stands that the latest picture names."""
-    picture = Told(
+    picture = PlacedStatement(
         statement=Statement(tin="SG123456789012", standing=Standing.VALID, level=level, number=number),
         issued=hour(200),
         takes_effect=hour(200),
@@ -175,7 +175,7 @@ def test_a_last_picture_shows_all_there_is(history: list[Told], level: str, numb
 
 
 @given(histories, st.integers(0, 13))
-def test_the_next_change_is_the_next(history: list[Told], at: int) -> None:
+def test_the_next_change_is_the_next(history: list[PlacedStatement], at: int) -> None:
     timeline = fold(history, ZONE)
     coming = timeline.next_change_after(seconds(at))
     for authorisation in timeline.authorisations:
@@ -187,7 +187,7 @@ def test_the_next_change_is_the_next(history: list[Told], at: int) -> None:
 
 @given(st.lists(hours, min_size=1, max_size=6, unique=True))
 def test_a_picture_never_lifts_what_was_announced(pictures: list[int]) -> None:
-    announced = Told(
+    announced = PlacedStatement(
         statement=Statement(tin="SG1", standing=Standing.REVOKED),
         issued=hour(0),
         takes_effect=hour(13),
@@ -211,7 +211,7 @@ def test_a_picture_never_lifts_what_was_announced(pictures: list[int]) -> None:
 
 
 def test_an_end_in_the_last_year_there_is_is_no_end() -> None:
-    one = Told(
+    one = PlacedStatement(
         statement=Statement(tin="SG1", standing=Standing.VALID, granted=date(1960, 1, 1), expires=date.max),
         issued=hour(0),
         takes_effect=hour(0),
@@ -230,7 +230,7 @@ def test_nothing_told() -> None:
 
 def test_small_enough_for_half_a_million() -> None:
     """With its key, an entry of a dictionary and both objects' headers an operator takes at most 500 bytes."""
-    one = Told(
+    one = PlacedStatement(
         statement=Statement(
             tin="SG123456789012",
             standing=Standing.VALID,

@@ -35,7 +35,7 @@ from gateway.store import partners as stored
 from gateway.store import tokens
 from gateway.store.database import Database
 from gateway.store.tables import intake
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.trust.keys import Key, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.wire import envelope
@@ -165,7 +165,7 @@ def _activate(database: Database, site: Path) -> str:
         for iso in ISOS:
             bundle = load_one(REPO / "partners" / iso.lower(), REPO / "schemas", site)
             stored.activate(connection, iso, bundle.digest, bundle.content, at=at, who="a test", reason="a test")
-        return tokens.create(connection, "a test", Scope, at=at, expires=at + timedelta(days=1), by="a test")[1]
+        return tokens.create(connection, "a test", TokenScope, at=at, expires=at + timedelta(days=1), by="a test")[1]
 
 
 def _start(command: list[str], own: dict[str, str], log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:

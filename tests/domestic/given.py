@@ -15,7 +15,7 @@ from gateway.core.home import Tier
 from gateway.core.terms import Dated, Provenance, Term, Words
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Faults, Record, decode
-from gateway.domestic.tiers import judge
+from gateway.domestic.tiers import apply
 from gateway.partners import load_all
 
 REPO = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def enterprise(given: Iterable[Mapping[str, Any]]) -> Enterprise | None:
     for said in given:
         found = record(said)
         assert isinstance(found, Record), found
-        state = judge(state, found, confirmed=True).state
+        state = apply(state, found, confirmed=True).state
     return state
 
 

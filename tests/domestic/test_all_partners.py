@@ -12,7 +12,7 @@ import pytest
 from gateway.core.model import OPTIONAL_FIELDS, Standing, Statement
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.domestic.enterprise import Enterprise
-from gateway.domestic.projection import SOURCES, Silence, Why, changes, project, shared_on
+from gateway.domestic.projection import SOURCES, Silence, SilenceReason, changes, project, shared_on
 from gateway.domestic.rules import FIRST_DAY
 from tests.domestic.given import Case, cases, enterprise, label, partners
 
@@ -103,7 +103,7 @@ def test_a_field_that_is_not_shared_cannot_appear(iso: str) -> None:
 def test_what_is_shared_today_and_no_more(iso: str) -> None:
     now = project(stood(), partners()[iso], TODAY)
     if isinstance(now, Silence):
-        assert now.why in (Why.NOT_IN_FORCE, Why.CODE_FORM_UNKNOWN)
+        assert now.why in (SilenceReason.NOT_IN_FORCE, SilenceReason.CODE_FORM_UNKNOWN)
     else:
         assert {name for name in OPTIONAL_FIELDS if getattr(now, name) is not None} == shared_on(partners()[iso], TODAY) & {
             *SOURCES,

@@ -16,7 +16,7 @@ from gateway.domestic.projection import (
     ENDS,
     SOURCES,
     Silence,
-    Why,
+    SilenceReason,
     changes,
     customs_code_asked,
     in_list,
@@ -26,7 +26,7 @@ from gateway.domestic.projection import (
     shared_on,
 )
 from gateway.domestic.record import Record
-from gateway.domestic.tiers import judge
+from gateway.domestic.tiers import apply
 from tests.domestic.given import Case, arrangement, cases, enterprise, label, record
 
 STANDINGS = cases("projection", "standing")
@@ -62,7 +62,7 @@ def test_what_is_news(case: Case) -> None:
         if "said" in step:
             said = record(step["said"])
             assert isinstance(said, Record), said
-            state = judge(state, said, confirmed=step.get("confirmed", False)).state
+            state = apply(state, said, confirmed=step.get("confirmed", False)).state
         assert state is not None
         news = changes(last, project(state, partner, step["on"]), shared_on(partner, step["on"]))
         assert [f"{statement.standing} {statement.tin}" for statement in news] == step["told"]
@@ -78,7 +78,7 @@ def test_what_is_news(case: Case) -> None:
 
 
 def test_every_reason_for_silence_and_every_end_has_a_case() -> None:
-    assert {case["expected"]["silent"] for case in STANDINGS if "silent" in case["expected"]} == set(Why)
+    assert {case["expected"]["silent"] for case in STANDINGS if "silent" in case["expected"]} == set(SilenceReason)
     told = {words.split()[0] for case in NEWS for step in case["steps"] for words in step["told"]}
     assert told == {Standing.VALID, Standing.SUSPENDED, Standing.REINSTATED, *ENDS.values()}
     assert all(case["why"] and case["source"] for case in (*STANDINGS, *NEWS))

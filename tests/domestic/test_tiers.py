@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Refusal
 from gateway.core.home import Tier
-from gateway.domestic.enterprise import Enterprise, Step, at
+from gateway.domestic.enterprise import DatedStep, Enterprise, at
 from gateway.domestic.record import Record
-from gateway.domestic.rules import FIRST_DAY, RULES, Ground, MeasureStatus, order_on
-from gateway.domestic.tiers import Due, Judged, deadlines, judge
+from gateway.domestic.rules import FIRST_DAY, RULES, LegalGround, MeasureStatus, order_on
+from gateway.domestic.tiers import Applied, Due, apply, deadlines
 from tests.domestic.given import Case, cases, enterprise, label, record
 
 TRANSITIONS = cases("tiers", "order-251", "order-282", "unforeseen")
@@ -24,10 +24,10 @@ REFUSED = cases("tiers", "refused")
 DEADLINES = cases("tiers", "deadlines")
 
 
-def judged(case: Case, *, confirmed: bool = False) -> Judged:
+def judged(case: Case, *, confirmed: bool = False) -> Applied:
     said = record(case["said"])
     assert isinstance(said, Record), said
-    return judge(enterprise(case["given"]), said, confirmed=confirmed)
+    return apply(enterprise(case["given"]), said, confirmed=confirmed)
 
 
 def last(state: Enterprise) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_the_same_record_again_changes_nothing(case: Case) -> None:
     said = record(case["said"])
     assert isinstance(said, Record)
     state = judged(case, confirmed=True).state
-    again = judge(state, said)
+    again = apply(state, said)
     assert (again.state, again.foreseen, again.hold, again.rule) == (state, True, False, None)
 
 
@@ -89,7 +89,7 @@ def test_nothing_is_asked_about_days_before_the_first() -> None:
 
 
 def test_every_ground_transition_and_deadline_has_a_case() -> None:
-    assert {case["said"].get("ground") for case in TRANSITIONS} == {*Ground, None}
+    assert {case["said"].get("ground") for case in TRANSITIONS} == {*LegalGround, None}
     assert {case["expected"]["rule"] for case in TRANSITIONS if "rule" in case["expected"]} == {
         rule.id for rule in RULES.transition
     }
@@ -98,7 +98,7 @@ def test_every_ground_transition_and_deadline_has_a_case() -> None:
 
 
 def test_every_ground_but_other_has_a_rule() -> None:
-    assert {rule.ground for rule in RULES.transition} == set(Ground) - {Ground.OTHER}
+    assert {rule.ground for rule in RULES.transition} == set(LegalGround) - {LegalGround.OTHER}
 
 
 def test_the_rules_name_only_tiers_of_their_time() -> None:
@@ -120,7 +120,7 @@ def records(draw: st.DrawFn) -> Record:
             "since": since,
             "measures": draw(st.sampled_from(MeasureStatus)),
             "from": measured,
-            **({"ground": ground} if (ground := draw(st.sampled_from([*Ground, None]))) else {}),
+            **({"ground": ground} if (ground := draw(st.sampled_from([*LegalGround, None]))) else {}),
         }
     )
     assert isinstance(found, Record)
@@ -140,8 +140,8 @@ def reach(state: Enterprise | None, day: date) -> tuple[int, bool]:
 def test_every_loss_applies_and_no_unforeseen_gain_does(before: list[Record], said: Record) -> None:
     state = None
     for earlier in before:
-        state = judge(state, earlier, confirmed=True).state
-    found = judge(state, said)
+        state = apply(state, earlier, confirmed=True).state
+    found = apply(state, said)
     assert found.hold is (found.state != found.proposed)
     assert not (found.foreseen and found.hold)
     for day in {step.since for steps in (found.proposed.steps, state.steps if state else ()) for step in steps}:
@@ -152,5 +152,5 @@ def test_every_loss_applies_and_no_unforeseen_gain_does(before: list[Record], sa
         assert all(one != other for one, other in pairwise(values))
 
 
-def track(steps: Iterable[Step[Any]]) -> tuple[list[date], list[object]]:
+def track(steps: Iterable[DatedStep[Any]]) -> tuple[list[date], list[object]]:
     return [step.since for step in steps], [step.value for step in steps]

@@ -15,15 +15,15 @@ from gateway.core.model import Environment, Statement
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.domestic.record import Faults, Record, decode
 from gateway.exchange.tell import feed
-from gateway.exchange.tell.feed import Confirmed, Report
+from gateway.exchange.tell.feed import ConfirmedRecord, Report
 from gateway.partners import load_all
-from gateway.partners.load import Partners as Loaded
+from gateway.partners.load import LoadedPartners as Loaded
 from gateway.running import calendar
 from gateway.settings import Settings
 from gateway.store import disclosures, outbox, partners
-from gateway.store.active import Live, Partners
+from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
-from gateway.store.disclosures import Belief
+from gateway.store.disclosures import Disclosure
 from gateway.store.outbox import Leased
 from gateway.wire.xml import parse
 from tests.domestic.made import made_uscc
@@ -66,14 +66,14 @@ DOWNGRADED = {
 UNFORESEEN = {"tier": "advanced-certified", "tier_since": "2026-06-13", "measure_since": "2026-06-13", "ground": "other"}
 
 
-class _Connected(Partners):
+class _Connected(ActivePartners):
     """Partners as activated, each connected, with terms changed at will."""
 
-    def __init__(self, lives: Mapping[str, Live]) -> None:
+    def __init__(self, lives: Mapping[str, ActivePartner]) -> None:
         super().__init__()
         self._live = dict(lives)
 
-    def put(self, iso: str, live: Live) -> None:
+    def put(self, iso: str, live: ActivePartner) -> None:
         self._live = {**self._live, iso: live}
 
 
@@ -93,7 +93,7 @@ class Desk:
         bundle = loaded()[iso]
         with self.database.write.begin() as connection:
             partners.activate(connection, iso, bundle.digest, bundle.content, at=START, who="test", reason="test")
-        self.partners.put(iso, Live(bundle, "active"))
+        self.partners.put(iso, ActivePartner(bundle, "active"))
         self.change(iso, binding=binding)
 
     def change(self, iso: str, **terms: Any) -> None:
@@ -118,9 +118,9 @@ class Desk:
 
     def take(self, rows: Iterable[tuple[int, Record | Faults]]) -> Report:
         with self.database.write.begin() as connection:
-            return feed.take(connection, self, list(rows), who="a test", at=self.now)
+            return feed.import_rows(connection, self, list(rows), who="a test", at=self.now)
 
-    def confirm(self, record: int) -> Confirmed:
+    def confirm(self, record: int) -> ConfirmedRecord:
         with self.database.write.begin() as connection:
             return feed.let_through(connection, self, record, who="a person", at=self.now)
 
@@ -172,7 +172,7 @@ class Desk:
         dialect.validate(root)
         return dialect.read(leased.header.kind, root).statements
 
-    def told(self, iso: str, number: int) -> list[Belief]:
+    def told(self, iso: str, number: int) -> list[Disclosure]:
         """Every telling of an enterprise that is still on record."""
         with self.database.reading() as connection:
             return [one for one in disclosures.tellings(connection, iso, [made_uscc(number)]) if one.uscc == made_uscc(number)]

@@ -16,23 +16,23 @@ from sqlalchemy import Connection, select
 
 from gateway.core.arrangement import Arrangement, Binding
 from gateway.core.history import Timeline, unpack
-from gateway.core.model import Header, Kind, Standing, Told
+from gateway.core.model import Header, Kind, PlacedStatement, Standing
 from gateway.domestic.record import decode
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.deliver import courier
 from gateway.exchange.deliver.courier import deliver
-from gateway.exchange.receive.receive import Answer, receive
+from gateway.exchange.receive.receive import Reply, receive
 from gateway.exchange.tell import feed
 from gateway.journal import sealer
-from gateway.net import Guard, Reason, Response, Unreachable
+from gateway.net import Guard, Response, Unreachable, UnreachableReason
 from gateway.node.node import Node
 from gateway.node.signing import Signing
 from gateway.partners import load_all
-from gateway.partners.load import Partners as Loaded
+from gateway.partners.load import LoadedPartners as Loaded
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import partners, statements
-from gateway.store.active import Live, Partners
+from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.store.tables import entry, outbox
 from gateway.trust.certificates import Pin, Trust, TrustStore
@@ -74,17 +74,17 @@ class Line:
 
 
 def down(body: bytes) -> Response:
-    raise Unreachable(Reason.CONNECTION, "nobody answers")
+    raise Unreachable(UnreachableReason.CONNECTION, "nobody answers")
 
 
 def answering(status: int, body: bytes = b"", **headers: str) -> Callable[[bytes], Response]:
     return lambda _: Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
-class _Activated(Partners):
+class _Activated(ActivePartners):
     """Partners as activated, with terms changed at will."""
 
-    def put(self, iso: str, live: Live) -> None:
+    def put(self, iso: str, live: ActivePartner) -> None:
         self._live = {**self._live, iso: live}
 
 
@@ -119,7 +119,7 @@ class House:
         signing = Signing(KeyRing(self.keys), "gateway", "", self.clock, production=False)
         trust = self.node.trust if hasattr(self, "node") else TrustStore({})
         node = Node(self.settings, self.database, Writer(self.database), self.partners, trust, signing, self.clock)
-        node.shared = lambda _: self.now
+        node.database_clock = lambda _: self.now
         return node
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class House:
     def terms(self, iso: str) -> Arrangement:
         return self.partners.get(iso).arrangement
 
-    def live(self, iso: str = "SG") -> Live:
+    def live(self, iso: str = "SG") -> ActivePartner:
         return self.partners.get(iso)
 
     def change(self, iso: str, **terms: Any) -> None:
@@ -175,7 +175,7 @@ class House:
 
     # What partners say.
 
-    def receive(self, body: bytes, identity: str | None = None) -> Answer:
+    def receive(self, body: bytes, identity: str | None = None) -> Reply:
         return self.run(receive(self.node, body, Transport("192.0.2.1", identity)))
 
     def refused(self, body: bytes) -> str:
@@ -209,9 +209,9 @@ class House:
             packed = statements.timeline(connection, tin)
         return unpack(packed) if packed else None
 
-    def said(self, tin: str, iso: str = "SG") -> list[Told]:
+    def said(self, tin: str, iso: str = "SG") -> list[PlacedStatement]:
         with self.database.reading() as connection:
-            return statements.said_of(connection, iso, [tin]).get(tin, [])
+            return statements.statements_of(connection, iso, [tin]).get(tin, [])
 
     # What we say.
 
@@ -219,7 +219,7 @@ class House:
         """The domestic feed speaks of made-up enterprises; the first time, every partner is to get its complete list."""
         rows = [{k: v for k, v in row(number, **said).items() if v is not None} for number in numbers]
         decoded = [(line, decode(one, line)) for line, one in enumerate(rows, 1)]
-        self.do(lambda connection: feed.take(connection, self.node, decoded, who="a test", at=self.now))
+        self.do(lambda connection: feed.import_rows(connection, self.node, decoded, who="a test", at=self.now))
 
     def ask(self, code: str, iso: str = "SG") -> str:
         """Queues a query of ours: the simplest message there is to deliver."""
@@ -236,7 +236,7 @@ class House:
         self.run(drain())
         return self.lines[iso].tries[tried:]
 
-    def answered(self, iso: str = "SG") -> list[Answer]:
+    def answered(self, iso: str = "SG") -> list[Reply]:
         """What the partner says after what it heard comes in."""
         follow, self.lines[iso].follow = self.lines[iso].follow, []
         return [self.receive(body) for body in follow]

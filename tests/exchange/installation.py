@@ -64,7 +64,7 @@ class Installation:
             for iso, digest, content in put:
                 partners.activate(connection, iso, digest, content, at=now(), who="a test", reason="a test")
             until = now() + timedelta(days=1)
-            _, self.token = tokens.create(connection, "a test", tokens.Scope, at=now(), expires=until, by="a test")
+            _, self.token = tokens.create(connection, "a test", tokens.TokenScope, at=now(), expires=until, by="a test")
         opened.close()
         self._running: list[subprocess.Popen[bytes]] = []
 

@@ -89,7 +89,7 @@ def _recorded(connection: Connection) -> Iterator[str]:
     said: dict[str, _Said] = defaultdict(_Said)
     own = select(statement.c.message_id, statement.c.body).where(statement.c.derived.is_(False)).order_by(statement.c.id)
     for row in connection.execute(own):
-        said[row.message_id].add(packing.pack(packing.told(row.body).statement))
+        said[row.message_id].add(packing.pack(packing.placed(row.body).statement))
     entries: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for body in connection.execute(select(entry.c.body).where(entry.c.kind == "message")).scalars():
         found = json.loads(body)
@@ -135,7 +135,7 @@ def _refers(header: bytes) -> str:
 def _folded(connection: Connection, boxes: Mapping[str, Box]) -> Iterator[str]:
     told = defaultdict(list)
     for row in connection.execute(select(statement).order_by(statement.c.id)):
-        told[row.partner, row.tin].append(packing.told(row.body))
+        told[row.partner, row.tin].append(packing.placed(row.body))
     kept = {(row.partner, row.tin): row.timeline for row in connection.execute(select(operator))}
     if set(told) != set(kept):
         yield f"{len(told)} operators were spoken of, {len(kept)} have a timeline"

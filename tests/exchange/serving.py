@@ -40,7 +40,7 @@ def main(port: int, courier: bool, crash: dict[str, int]) -> None:
         if crash.get(name) == seen[name]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    gateway.node.step = step
+    gateway.node.fault_point = step
     try:
         uvloop.run(run._serve(gateway, "127.0.0.1", port, courier))
     finally:

@@ -35,7 +35,7 @@ def look(house: House, node: Node | None = None) -> int:
 
 def told(house: House, key: Key) -> list[tuple[str, str]]:
     with house.database.reading() as connection:
-        return [(one.partner, one.state) for one in announce.heard(connection, key.fingerprint)]
+        return [(one.partner, one.state) for one in announce.states_of(connection, key.fingerprint)]
 
 
 def signed_with(house: House, iso: str = "SG") -> str:
@@ -168,7 +168,7 @@ def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: House)
         for node in (house.node, house.node):
             with house.database.reading() as connection:
                 alerts = endings.alerts(expiry.watched(connection, node, (), house.now), house.now)
-            fresh = house.do(partial(expiry.unsaid, alerts=alerts, at=house.now))
+            fresh = house.do(partial(expiry.not_warned_yet, alerts=alerts, at=house.now))
             said += [alert.days for alert in fresh if alert.ending.owner == "gateway"]
     assert said == [60, 30, 7, 1, 0]
 
@@ -179,7 +179,7 @@ def test_a_certificate_with_a_successor_is_not_warned_of(house: House) -> None:
     with house.database.reading() as connection:
         found = endings.alerts(expiry.watched(connection, house.node, (), house.now), house.now)
     assert [alert.ending.succeeded for alert in found if alert.ending.name == house.ours.id] == [True]
-    assert "gateway-1" not in str(house.do(lambda connection: expiry.unsaid(connection, found, house.now)))
+    assert "gateway-1" not in str(house.do(lambda connection: expiry.not_warned_yet(connection, found, house.now)))
 
 
 @pytest.mark.parametrize(

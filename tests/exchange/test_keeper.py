@@ -19,7 +19,7 @@ from gateway.exchange.tell import compose, feed
 from gateway.node.node import Node
 from gateway.running import calendar
 from gateway.store import enterprises as stored
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.database import Database
 from gateway.views import enterprises
 from tests.domestic.made import made_uscc
@@ -239,9 +239,9 @@ def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(de
 
 
 def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    check = compose.check
+    check = compose.validate
 
-    def strict(live: Live, payload: str, at: datetime) -> None:
+    def strict(live: ActivePartner, payload: str, at: datetime) -> None:
         if live.arrangement.iso == "SG" and payload.count("<wco:RoleCode") + payload.count("<wco:ID>") > 2:
             raise Refusal(Code.SCHEMA_INVALID, "one party a message")
         check(live, payload, at)
@@ -254,9 +254,9 @@ def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Des
 
 
 def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    check, calls = compose.check, count()
+    check, calls = compose.validate, count()
 
-    def moody(live: Live, payload: str, at: datetime) -> None:
+    def moody(live: ActivePartner, payload: str, at: datetime) -> None:
         """Refuses the message, and takes every part of it when it is tried alone."""
         if live.arrangement.iso == "SG" and next(calls) % 2 == 0:
             raise Refusal(Code.SCHEMA_INVALID, "not so")

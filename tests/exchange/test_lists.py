@@ -76,8 +76,8 @@ def test_as_known_between_two_parts_the_list_had_said_nothing(house: House) -> N
     say(house, said[2:], as_of=START, part=2, parts=2)
     with house.database.reading() as connection:
         tins = [one.tin for one in said]
-        assert statements.said_by(connection, "SG", tins, between) == {}
-        assert len(statements.said_by(connection, "SG", tins, house.now)) == 4
+        assert statements.statements_known_at(connection, "SG", tins, between) == {}
+        assert len(statements.statements_known_at(connection, "SG", tins, house.now)) == 4
 
 
 def test_a_part_sent_twice_under_another_id_or_of_another_count_is_refused(house: House) -> None:
@@ -268,7 +268,7 @@ def test_single_notices_are_never_held(house: House) -> None:
 
 
 def _decide(house: House, decision: str, identity: int | None = None) -> dict[str, bytes]:
-    (held,) = house.do(listings.held) if identity is None else (None,)
+    (held,) = house.do(listings.held_lists) if identity is None else (None,)
     chosen = identity if held is None else held.id
     decide = {"release": review.release, "drop": review.drop}[decision]
     return house.do(
@@ -285,7 +285,7 @@ def test_a_person_releases_a_held_list(house: House) -> None:
     assert set(changed) == {one.tin for one in said[3:]}
     assert house.journal("decision")
     with house.database.reading() as connection:
-        (told, *_) = statements.said_by(connection, "SG", [said[6].tin], before)[said[6].tin]
+        (told, *_) = statements.statements_known_at(connection, "SG", [said[6].tin], before)[said[6].tin]
     assert told.held, "as known before it was still held"
 
 

@@ -26,7 +26,7 @@ from gateway.node.node import Node
 from gateway.running import calendar
 from gateway.running.follower import Follower
 from gateway.store import journal, leases, messages
-from gateway.store.database import Database, shared_clock
+from gateway.store.database import Database, database_clock
 from gateway.store.tables import entry, message
 from gateway.wire import envelope
 from tests.exchange.house import House
@@ -173,7 +173,7 @@ def test_what_one_node_commits_the_others_know_when_they_next_look(
     index = Index(house.settings.current_within)
     (tin, *_) = house.listed()
     index.load((), house.seal())
-    follower = Follower(other, index, lambda: None)
+    follower = Follower(other, index)
     looks, step = 0, follower.step
 
     async def look() -> bool:
@@ -206,7 +206,7 @@ def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House
     house.seal()
     for skew in (timedelta(minutes=10), -timedelta(minutes=10)):
         other.clock = lambda skew=skew: house.now + skew  # type: ignore[misc]
-        Follower(other, index, lambda: None).load()
+        Follower(other, index).load()
         assert index.current(other.clock())
         assert other.writer.do(partial(sealer.seal, node=other, holder="two")) == 0, "the lease is another's"
 
@@ -225,7 +225,7 @@ def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: H
     index = Index(house.settings.current_within)
     (tin, *_) = house.listed()
     index.load((), house.seal())
-    follower = Follower(house.node, index, lambda: None)
+    follower = Follower(house.node, index)
     assert current_after(60)
     house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
     position = index.position
@@ -248,7 +248,7 @@ def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks
     monkeypatch.setattr("gateway.store.journal.waiting", partial(journal.waiting, most=3))
     index = Index(house.settings.current_within)
     house.seal()
-    follower = Follower(house.node, index, lambda: None)
+    follower = Follower(house.node, index)
     follower.load()
     for number in range(4):
         house.do(lambda connection, number=number: journal.append(connection, "test", f"x{number}", {}, at=house.now))  # type: ignore[misc]
@@ -262,9 +262,9 @@ def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks
     assert index.current(house.now)
 
 
-def test_the_shared_clock_is_the_database_s(database: Database) -> None:
+def test_the_database_clock_is_the_database_s(database: Database) -> None:
     with database.reading() as connection:
-        first, second = shared_clock(connection), shared_clock(connection)
+        first, second = database_clock(connection), database_clock(connection)
     assert first <= second, "it goes on within a transaction"
     assert first.tzinfo is not None
 

@@ -28,7 +28,7 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Kind, Picture, Standing, Statement
-from gateway.exchange.receive.receive import Answer
+from gateway.exchange.receive.receive import Reply
 from gateway.store import tables
 from gateway.wire import envelope
 from gateway.wire.envelope import Announced, Receipt, RecordResult
@@ -173,7 +173,7 @@ def test_vector(vector: dict[str, Any], scene: Scene) -> None:
         house.partners.put("SG", replace(house.live("SG"), state="suspended"))
     before, intakes = scene.standings(), len(house.rows(tables.intake))
     got = answer(lambda: house.receive(body), len(body))
-    assert isinstance(got, Answer)
+    assert isinstance(got, Reply)
     assert str(got.refusal.code if got.refusal else "accepted") == vector["code"], got.refusal and got.refusal.detail
     # What was received is kept, and nothing changed but what may.
     came = house.rows(tables.intake)[intakes]
@@ -186,7 +186,7 @@ def test_vector(vector: dict[str, Any], scene: Scene) -> None:
     _said_back(vector, scene, got)
 
 
-def _said_back(vector: dict[str, Any], scene: Scene, got: Answer) -> None:
+def _said_back(vector: dict[str, Any], scene: Scene, got: Reply) -> None:
     house, iso = scene.house, vector["message"].get("partner", "SG")
     if got.signed is not None and "claims" not in vector:
         kind = house.boxes[iso].check(got.signed).header.kind

@@ -252,7 +252,7 @@ def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
     one = Kept(kept, house.now, "x", None, body)
 
     async def both() -> None:
-        first, second = await asyncio.gather(receiving.take(house.node, one), receiving.take(house.node, one))
+        first, second = await asyncio.gather(receiving.process(house.node, one), receiving.process(house.node, one))
         assert first.signed == second.signed
 
     house.run(both())
@@ -265,11 +265,10 @@ def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
 
 def test_the_follower_never_takes_back_what_this_node_committed(house: House) -> None:
     index = Index(timedelta(seconds=5))
-    house.node.changed = lambda timelines: index.apply(timelines.items())
     index.load((), house.seal())
     (tin, *_) = house.listed()
     house.seal()
-    follower = Follower(house.node, index, lambda: None)
+    follower = Follower(house.node, index)
     look = follower._look
 
     def late() -> object:
@@ -295,7 +294,7 @@ def test_the_follower_never_takes_back_what_this_node_committed(house: House) ->
     follower._look = look  # type: ignore[method-assign]
     house.seal()
     house.run(follower.step())
-    assert house.node.ahead == {}
+    assert house.node.committed.ahead == {}
     with house.database.reading() as connection:
         stored = connection.execute(select(operator.c.timeline).where(operator.c.tin == tin)).scalar_one()
     assert index.get(tin) == unpack(stored)

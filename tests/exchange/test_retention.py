@@ -43,7 +43,7 @@ def rule(house: House, shelf: str, days: int = 0) -> None:
 def prune(house: House, *only: str, days: int = 0) -> dict[str, int]:
     """What goes of these shelves now, all of them where none is named."""
     gone = {}
-    for one in [shelf for shelf in retention_classes.SHELVES if shelf.name in only or not only]:
+    for one in [shelf for shelf in retention_classes.RETENTION_CLASSES if shelf.name in only or not only]:
         rule(house, one.name, days)
         with house.database.reading() as connection:
             mine = retention.rules(connection)[one.name]
@@ -141,7 +141,7 @@ def test_the_parts_of_a_list_that_waits_stay(house: House, open_: str) -> None:
     prune(house)
     assert waits in kept(house)
     if open_ == "held":
-        (held,) = house.do(listings.held)
+        (held,) = house.do(listings.held_lists)
         house.do(partial(review.drop, live=house.live(), identity=held.id, who="a person", reason="no", at=house.now))
         house.later(days=1)
         prune(house)
@@ -352,7 +352,7 @@ class _Teller:
         house = self.house
         tins = list(self.box.operators)
         with house.database.reading() as connection:
-            known = [statements.said_by(connection, "SG", tins, moment) for moment in self.moments]
+            known = [statements.statements_known_at(connection, "SG", tins, moment) for moment in self.moments]
         answers = [house.receive(body) for body in self.sent]
         verdicts = [(one.status, str(one.refusal) if one.refusal else one.signed) for one in answers]
         return [[house.timeline(tin) for tin in tins], known, verdicts]

@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import select, update
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.core.question import Answer, Warn
 from gateway.exchange import void
 from gateway.exchange.lists import review
 from gateway.exchange.offline import inbound
-from gateway.exchange.offline.inbound import Confirmed, Proposal
+from gateway.exchange.offline.inbound import ConfirmedTranscription, TranscriptionProposal
 from gateway.exchange.offline.read import Mailed, moment, read
 from gateway.store import listings, statements
 from gateway.store.tables import entry, listing, message
@@ -47,19 +47,19 @@ def mailed(
     return Mailed(file=name, body=written.getvalue().encode(), kind=kind, as_of=as_of, scope=scope)
 
 
-def propose(house: House, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> Proposal:
+def propose(house: House, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> TranscriptionProposal:
     one = mailed(rows, **said)
     found = read(house.node, house.live(iso), one, house.now)
     return house.do(lambda c: inbound.propose(c, house.live(iso), one, found, reason="a mail", who=who, at=house.now))
 
 
-def confirm(house: House, number: int, who: str = "bob") -> Confirmed:
+def confirm(house: House, number: int, who: str = "bob") -> ConfirmedTranscription:
     return house.do(
         lambda c: inbound.confirm(c, number, inbound.again(c, house.node, inbound.waiting(c, number)), who=who, at=house.now)
     )
 
 
-def counted(house: House, rows: Sequence[Row], **said: Any) -> Confirmed:
+def counted(house: House, rows: Sequence[Row], **said: Any) -> ConfirmedTranscription:
     """Proposed by one person and confirmed by another."""
     made = propose(house, rows, **said).made
     assert made is not None
@@ -78,7 +78,7 @@ def standings(house: House, codes: Sequence[str] = CODES) -> list[str | None]:
 
 def asked(house: House, code: str, known_at: datetime | None = None) -> Answer:
     with house.database.reading() as connection:
-        return Then(connection, house.partners, known_at or house.now).answer(Asked(code=code), house.now)
+        return AsKnown(connection, house.partners, known_at or house.now).answer(Asked(code=code), house.now)
 
 
 # ---------------------------------------------------------------- two people
@@ -225,7 +225,7 @@ def test_a_list_that_changes_too_much_waits(house: House) -> None:
     confirm(house, done.made.id)
     assert standings(house) == ["valid"] * 5
     with house.database.reading() as connection:
-        (one,) = listings.held(connection)
+        (one,) = listings.held_lists(connection)
     house.do(lambda c: review.release(c, house.live(), one.id, who="carol", reason="asked", at=house.now))
     assert standings(house) == ["delisted"] * 3 + ["valid"] * 2
 
@@ -310,7 +310,7 @@ def test_who_did_it_and_why_is_in_the_journal(house: House) -> None:
     with house.database.reading() as connection:
         bodies = {row.kind: json.loads(row.body) for row in connection.execute(select(entry.c.kind, entry.c.body))}
         kept = connection.execute(select(message.c.body, message.c.voided)).one()
-        said = statements.said_in(connection, "SG", made.message_id)
+        said = statements.statements_in(connection, "SG", made.message_id)
     assert bodies["proposal"]["digest"] == bodies["message"]["digest"] == made.digest
     assert (bodies["message"]["who"], bodies["message"]["reason"]) == (["alice", "bob"], "a mail")
     assert bodies["message"]["statements_digest"] == statements.digest(said)

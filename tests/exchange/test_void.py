@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
@@ -92,7 +92,7 @@ class Scene:
         """What clearance was told at a moment, asked again now."""
         with self.house.database.reading() as connection:
             asked = Asked(code=tin, direction=Direction.IMPORT)
-            return Then(connection, self.house.partners, moment).answer(asked, self.house.now).grant
+            return AsKnown(connection, self.house.partners, moment).answer(asked, self.house.now).grant
 
 
 def envelope_id(body: bytes) -> str:
@@ -115,8 +115,8 @@ def test_one_message_is_annulled_by_two_people(scene: Scene) -> None:
     assert scene.standing(first) is Standing.REVOKED, "one person is not enough"
     done = scene.confirm(one)
     assert scene.standing(first) is Standing.VALID
-    assert (done.voiding.messages, done.voiding.operators, done.reach.certificates) == (1, 1, ())
-    assert set(done.timelines) == {first}
+    assert (done.voiding.messages, done.voiding.operators, done.scope.certificates) == (1, 1, ())
+    assert set(done.change.timelines) == {first}
     # The history shows it, and it is known since now and not before.
     said = scene.house.said(first)
     assert [(one.statement.standing, one.voided) for one in said] == [(Standing.VALID, None), (Standing.REVOKED, scene.house.now)]
@@ -137,8 +137,8 @@ def test_a_grant_ends_at_once_and_the_feed_carries_it(scene: Scene) -> None:
     assert scene.standing(first) is Standing.SUSPENDED
     scene.house.seal()
     with scene.house.database.reading() as connection:
-        assert done.entry in [entry for _, entry, _, _ in journal.since(connection, 0)]
-        assert statements.timeline(connection, first) == done.timelines[first]
+        assert done.change.entry in [entry for _, entry, _, _ in journal.since(connection, 0)]
+        assert statements.timeline(connection, first) == done.change.timelines[first]
     assert scene.house.journal("proposal") == scene.house.journal("decision") == [f"void-{done.voiding.id}"]
 
 
@@ -181,7 +181,7 @@ def test_a_later_list_delists_whom_the_annulled_one_had_delisted_before(scene: S
     assert not scene.grant_then(first, before)
     again = scene.annul(right)
     assert scene.standing(first) is Standing.VALID
-    assert first in again.timelines
+    assert first in again.change.timelines
 
 
 def test_one_part_of_a_list_takes_the_omissions_of_the_whole_with_it(scene: Scene) -> None:
@@ -234,14 +234,14 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     hidden = scene.say(second, Standing.REVOKED, signer=thief.signer(""))
     (pinned,) = [pin.fingerprint for pin in scene.house.node.trust.trust_of("SG").pins if pin.fingerprint != thief.fingerprint]
     done = scene.confirm(scene.stolen(":".join(pinned[i : i + 2].upper() for i in range(0, 64, 2)), since))
-    assert set(done.reach.messages) == {forged, envelope_id(announced), hidden}
-    assert set(done.reach.certificates) == {pinned, thief.fingerprint}
+    assert set(done.scope.messages) == {forged, envelope_id(announced), hidden}
+    assert set(done.scope.certificates) == {pinned, thief.fingerprint}
     assert (scene.standing(first), scene.standing(second), scene.standing(third)) == (
         Standing.SUSPENDED,
         Standing.VALID,
         Standing.VALID,
     )
-    assert sound not in done.reach.messages
+    assert sound not in done.scope.messages
     assert scene.house.node.trust.trust_of("SG").pins == ()
     assert scene.house.refused(scene.box.say(first, Standing.REINSTATED)) == "certificate-unknown"
 
@@ -267,7 +267,7 @@ def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene
     forged = [notice(number, thief.signer("")) for number in (3, 1_000_000, 2_147_483_647)]
     assert asked() == [(4, 999_999), (1_000_001, 2_147_483_646)]
     notice(3)
-    assert set(scene.confirm(scene.stolen(thief.fingerprint, START)).reach.messages) == set(forged)
+    assert set(scene.confirm(scene.stolen(thief.fingerprint, START)).scope.messages) == set(forged)
     notice(4)
     assert asked()[2:] == [], "the true next number is neither old nor after a gap"
     notice(6)

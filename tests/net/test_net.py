@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import net
-from gateway.net import Guard, Identity, Reason, Unreachable
+from gateway.net import Guard, Identity, Unreachable, UnreachableReason
 from gateway.trust.keys import Key, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 
@@ -75,7 +75,9 @@ def names(**table: Sequence[str]) -> net.Resolver:
     return resolve
 
 
-def refused(reason: Reason, url: str, guard: Guard = LOCAL, *, resolver: net.Resolver = net.system_resolver) -> Unreachable:
+def refused(
+    reason: UnreachableReason, url: str, guard: Guard = LOCAL, *, resolver: net.Resolver = net.system_resolver
+) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
         asyncio.run(net.get(url, guard=guard, resolver=resolver))
     assert caught.value.reason is reason, str(caught.value)
@@ -134,7 +136,7 @@ def test_a_name_rebound_after_the_look_is_not_asked_again() -> None:
             assert asked == 1
             with pytest.raises(Unreachable) as caught:
                 await net.get(f"https://partner.example:{trap.port}/", guard=Guard(), resolver=names(partner_example=["127.0.0.1"]))
-            assert caught.value.reason is Reason.ADDRESS
+            assert caught.value.reason is UnreachableReason.ADDRESS
             assert trap.requests == []
 
     asyncio.run(story())
@@ -160,7 +162,7 @@ def test_tries_the_next_address_only_where_nothing_was_sent() -> None:
                     guard=LOCAL,
                     resolver=names(partner_example=["127.0.0.1"]),
                 )
-            assert caught.value.reason is Reason.PROTOCOL
+            assert caught.value.reason is UnreachableReason.PROTOCOL
             assert len(server.requests) == 1
 
     asyncio.run(story())
@@ -173,8 +175,8 @@ def test_names_that_do_not_resolve() -> None:
     async def failing(host: str, port: int) -> Sequence[str]:
         raise OSError("no such host")
 
-    refused(Reason.UNRESOLVED, "https://partner.example/", resolver=nothing)
-    refused(Reason.UNRESOLVED, "https://partner.example/", resolver=failing)
+    refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=nothing)
+    refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=failing)
 
 
 def test_nobody_listening() -> None:
@@ -182,7 +184,7 @@ def test_nobody_listening() -> None:
         async with serving(OK) as server:
             return server.port
 
-    refused(Reason.CONNECTION, f"http://127.0.0.1:{asyncio.run(story())}/")
+    refused(UnreachableReason.CONNECTION, f"http://127.0.0.1:{asyncio.run(story())}/")
 
 
 async def _endless(writer: asyncio.StreamWriter) -> None:
@@ -213,21 +215,21 @@ GARBAGE = b"SSH-2.0-OpenSSH_9.2\r\n"
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (_endless, Reason.TOO_LARGE),
-        (LONG, Reason.TOO_LARGE),
-        (_dripping, Reason.TIMEOUT),
-        (_silent, Reason.TIMEOUT),
-        (GZIP, Reason.ENCODED),
-        (MOVED, Reason.REDIRECT),
-        (GARBAGE, Reason.PROTOCOL),
-        (b"", Reason.PROTOCOL),
+        (_endless, UnreachableReason.TOO_LARGE),
+        (LONG, UnreachableReason.TOO_LARGE),
+        (_dripping, UnreachableReason.TIMEOUT),
+        (_silent, UnreachableReason.TIMEOUT),
+        (GZIP, UnreachableReason.ENCODED),
+        (MOVED, UnreachableReason.REDIRECT),
+        (GARBAGE, UnreachableReason.PROTOCOL),
+        (b"", UnreachableReason.PROTOCOL),
     ],
     ids=["endless", "long", "dripping", "silent", "gzip", "redirect", "garbage", "nothing"],
 )
-def test_bad_answers(answer: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]], reason: Reason) -> None:
+def test_bad_answers(answer: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]], reason: UnreachableReason) -> None:
     async def story() -> None:
         async with serving(answer) as server:
-            patience = timedelta(seconds=0.5 if reason is Reason.TIMEOUT else 30)
+            patience = timedelta(seconds=0.5 if reason is UnreachableReason.TIMEOUT else 30)
             guard = Guard(private_addresses=True, timeout=patience, max_bytes=1000)
             with pytest.raises(Unreachable) as caught:
                 await net.get(f"http://127.0.0.1:{server.port}/", guard=guard)
@@ -249,12 +251,12 @@ def test_a_redirect_is_checked_like_the_first_url() -> None:
                 # A message is never sent on, whatever the guard says of redirects.
                 with pytest.raises(Unreachable) as caught:
                     await net.post(url, b"x", headers={}, guard=guard, resolver=resolver)
-                assert caught.value.reason is Reason.REDIRECT
+                assert caught.value.reason is UnreachableReason.REDIRECT
         away = b"HTTP/1.1 302 Found\r\nLocation: ftp://second.example/\r\nContent-Length: 0\r\n\r\n"
         async with serving(away) as first:
             with pytest.raises(Unreachable) as caught:
                 await net.get(f"http://first.example:{first.port}/", guard=guard, resolver=resolver)
-            assert caught.value.reason is Reason.URL
+            assert caught.value.reason is UnreachableReason.URL
         async with serving(MOVED) as first:
             loop = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
         async with serving(loop) as first:
@@ -262,7 +264,7 @@ def test_a_redirect_is_checked_like_the_first_url() -> None:
                 await net.get(
                     f"http://first.example:{first.port}/", guard=Guard(private_addresses=True, redirects=3), resolver=resolver
                 )
-            assert caught.value.reason is Reason.REDIRECT
+            assert caught.value.reason is UnreachableReason.REDIRECT
             assert len(first.requests) == 4
 
     asyncio.run(story())
@@ -295,7 +297,7 @@ def test_tls_pins_and_client_certificates(tmp_path: Path) -> None:
     async def failing(url: str, guard: Guard) -> None:
         with pytest.raises(Unreachable) as caught:
             await net.post(url, b"secret", headers={}, guard=guard, resolver=resolver)
-        assert caught.value.reason in (Reason.TLS, Reason.PROTOCOL), str(caught.value)
+        assert caught.value.reason in (UnreachableReason.TLS, UnreachableReason.PROTOCOL), str(caught.value)
 
     async def story() -> None:
         async with serving(OK, _server_context(server_key, ours)) as server:

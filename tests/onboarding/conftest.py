@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.cli.venue import venue as open_venue
-from gateway.onboarding.rehearsal import Venue
+from gateway.cli.rehearsal_host import rehearsal_host as open_venue
+from gateway.onboarding.rehearsal import RehearsalHost
 from gateway.settings import from_environment
 
 
 @pytest.fixture(scope="session")
-def venue() -> Iterator[Venue]:
+def venue() -> Iterator[RehearsalHost]:
     with open_venue(from_environment({})) as opened:
         yield opened

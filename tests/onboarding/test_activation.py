@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
 from gateway.onboarding import activation
-from gateway.onboarding.finding import Checked, Mark, Point
-from gateway.onboarding.rehearsal import Rehearsal, Step
+from gateway.onboarding.finding import Checked, Finding, Mark
+from gateway.onboarding.rehearsal import Rehearsal, RehearsalStep
 from gateway.onboarding.rehearsal.results import same
 from gateway.partners import Bundle, load_one
 from gateway.settings import ROOT, Settings, from_environment
@@ -21,8 +21,8 @@ from gateway.store import partners as stored
 from gateway.store.database import Database
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
-GOOD = Step("first contact", "It answers.", (same("answer", "receipt", "receipt"),), (), 0.1)
-BAD = Step("first contact", "It answers.", (same("answer", "receipt", "nothing"),), (), 0.1)
+GOOD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "receipt"),), (), 0.1)
+BAD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "nothing"),), (), 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,12 @@ def settings(**chosen: str) -> Settings:
     return from_environment({"AEO_MODE": "production", **{f"AEO_{name.upper()}": value for name, value in chosen.items()}})
 
 
-def rehearsed(connection: Connection, bundle: Bundle, step: Step = GOOD) -> None:
+def rehearsed(connection: Connection, bundle: Bundle, step: RehearsalStep = GOOD) -> None:
     told = Rehearsal(bundle.iso, "Singapore", bundle.digest, "party 1", "the partner in a box", AT, (step,))
     activation.note_rehearsal(connection, told, who="a", at=AT)
 
 
-def activate(connection: Connection, bundle: Bundle, chosen: Settings, who: str = "a", *points: Point) -> str:
+def activate(connection: Connection, bundle: Bundle, chosen: Settings, who: str = "a", *points: Finding) -> str:
     checked = Checked(bundle.iso, bundle.digest, points)
     return activation.put_in_force(connection, bundle, checked, chosen, who=who, reason="-", at=AT)
 
@@ -83,9 +83,9 @@ def test_not_after_one_of_other_data_or_one_that_failed_later(connection: Connec
 
 
 def test_names_every_fault_at_once(connection: Connection, bundle: Bundle) -> None:
-    crosses = (Point(Mark.BAD, "The XSD is broken.", "Mend it."), Point(Mark.BAD, "The clock is wrong.", "Set it."))
+    crosses = (Finding(Mark.BAD, "The XSD is broken.", "Mend it."), Finding(Mark.BAD, "The clock is wrong.", "Set it."))
     with pytest.raises(Refusal) as caught:
-        activate(connection, bundle, settings(), "a", *crosses, Point(Mark.WARN, "A detail.", "-"))
+        activate(connection, bundle, settings(), "a", *crosses, Finding(Mark.WARN, "A detail.", "-"))
     for said in ("The XSD is broken. Mend it.", "The clock is wrong.", "passed no rehearsal"):
         assert said in caught.value.detail
     assert "A detail" not in caught.value.detail

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.core.fold import fold
 from gateway.core.history import pack
 from gateway.core.home import HOME_ZONE
-from gateway.core.model import Told
+from gateway.core.model import PlacedStatement
 from gateway.onboarding.diff import affected, differences
 from gateway.partners import Bundle, load_one, open_bundle
 from gateway.partners.bundle import read_law
@@ -42,7 +42,7 @@ def timelines(count: int) -> list[tuple[str, bytes]]:
             pack(
                 fold(
                     [
-                        Told(
+                        PlacedStatement(
                             statement=one,
                             issued=NOW,
                             takes_effect=NOW,

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from lxml import etree
 
-from gateway.cli.venue import venue as open_venue
+from gateway.cli.rehearsal_host import rehearsal_host as open_venue
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.exchange.certificates.partner import der_of
-from gateway.onboarding.rehearsal import Rehearsal, Step, Venue, rehearse, rehearse_against, report, run, session
+from gateway.onboarding.rehearsal import Rehearsal, RehearsalHost, RehearsalStep, rehearse, rehearse_against, report, run, session
 from gateway.onboarding.rehearsal.keys import der, make, pem
 from gateway.onboarding.rehearsal.results import same, walk
 from gateway.partners import Bundle, load_one, open_bundle
@@ -39,7 +39,7 @@ def told(rehearsal: Rehearsal) -> str:
 
 
 @pytest.mark.parametrize("iso", EVERY)
-def test_passes(iso: str, venue: Venue) -> None:
+def test_passes(iso: str, venue: RehearsalHost) -> None:
     bundle = shipped(iso)
     rehearsal = rehearse(bundle, venue)
     assert rehearsal.passed, told(rehearsal)
@@ -63,7 +63,7 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rehearsal.passed, told(rehearsal)
 
 
-def test_a_partner_that_does_not_suspend_is_found_out(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_that_does_not_suspend_is_found_out(venue: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
     rehearsal = rehearse(shipped("sg"), venue)
@@ -73,12 +73,12 @@ def test_a_partner_that_does_not_suspend_is_found_out(venue: Venue, monkeypatch:
     assert "first contact" not in wrong
 
 
-def a_rehearsal(*steps: Step) -> Rehearsal:
+def a_rehearsal(*steps: RehearsalStep) -> Rehearsal:
     return Rehearsal("XX", "<b>Nowhere</b>", "0" * 64, "flat 1", "the partner in a box", datetime(2026, 4, 1, tzinfo=UTC), steps)
 
 
 def test_reports_escape_and_say_what_failed() -> None:
-    step = Step("first contact", "It answers.", (same("answer", "receipt", "<script>alert(1)</script>\u202e"),), (), 0.1)
+    step = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "<script>alert(1)</script>\u202e"),), (), 0.1)
     page = report.as_html(a_rehearsal(step)).decode()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -92,7 +92,7 @@ def test_reports_escape_and_say_what_failed() -> None:
 
 def test_nothing_looked_at_is_nothing_passed() -> None:
     assert not a_rehearsal().passed
-    assert not a_rehearsal(Step("idle", "Nothing.", (), (), 0.0)).passed
+    assert not a_rehearsal(RehearsalStep("idle", "Nothing.", (), (), 0.0)).passed
 
 
 def test_a_step_that_breaks_off_is_a_point() -> None:

@@ -12,7 +12,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.onboarding import draft, scaffold
 from gateway.onboarding.draft import Sure
-from gateway.onboarding.rehearsal import Venue, rehearse
+from gateway.onboarding.rehearsal import RehearsalHost, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import PartnerFaults, load_one
 from gateway.settings import ROOT
@@ -42,7 +42,9 @@ def again(place: Path) -> draft.Draft:
     return scaffold.new_dialect(PROFILE, place / "schemas", [STRANGER / "registre.xsd"], messages)
 
 
-def test_from_xsd_and_message_to_a_passed_rehearsal(tmp_path: Path, venue: Venue, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_xsd_and_message_to_a_passed_rehearsal(
+    tmp_path: Path, venue: RehearsalHost, capsys: pytest.CaptureFixture[str]
+) -> None:
     began = time.perf_counter()
     first = begin(tmp_path)
     with pytest.raises(PartnerFaults, match="K4"):  # what is not answered stops the start, and is never filled in

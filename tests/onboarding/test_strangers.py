@@ -14,7 +14,7 @@ from gateway.onboarding import examples, scaffold
 from gateway.onboarding.check import check
 from gateway.onboarding.draft import Draft, Sure
 from gateway.onboarding.finding import Mark
-from gateway.onboarding.rehearsal import Venue, rehearse
+from gateway.onboarding.rehearsal import RehearsalHost, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import load_one
 
@@ -45,7 +45,7 @@ def drafted(place: Path, who: Profile, xsd: Path, **messages: bytes) -> Draft:
 
 
 @pytest.mark.parametrize(("name", "iso", "xsd", "questions"), SHAPES)
-def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tmp_path: Path, venue: Venue) -> None:
+def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tmp_path: Path, venue: RehearsalHost) -> None:
     shape, who = STRANGERS / name, profile(iso, name)
     folder = tmp_path / "schemas" / name / "1"
     messages = {file.stem.replace(".", "__"): file.read_bytes() for file in shape.glob("*.xml")}

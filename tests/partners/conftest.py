@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.partners import Partners, load_all
+from gateway.partners import LoadedPartners, load_all
 
 REPO = Path(__file__).resolve().parents[2]
 SHIPPED = REPO / "partners"
@@ -16,7 +16,7 @@ BASE = Path(__file__).parent / "base"
 
 
 @pytest.fixture(scope="session")
-def shipped() -> Partners:
+def shipped() -> LoadedPartners:
     return load_all(SHIPPED, SCHEMAS)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.core.arrangement import Measure, Mode
 from gateway.partners import Bundle, PartnerFaults, open_bundle
-from gateway.partners.bundle import Draft
+from gateway.partners.bundle import PartnerDraft
 from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
 from tests.partners.conftest import BASE, SCHEMAS
@@ -50,7 +50,7 @@ TERMS = st.fixed_dictionaries(
 
 
 def _bundle(raw: dict[str, Any]) -> Bundle:
-    return Draft.read(raw, {}, "partner.toml", "site.toml").judge({"canonical/1": read_dialect(SCHEMAS / "canonical/1")}, ())
+    return PartnerDraft.read(raw, {}, "partner.toml", "site.toml").judge({"canonical/1": read_dialect(SCHEMAS / "canonical/1")}, ())
 
 
 @given(TERMS, SENTENCES)

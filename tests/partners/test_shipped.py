@@ -14,7 +14,7 @@ from time import process_time
 import pytest
 
 from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
-from gateway.partners import Partners, Registry, dialects, load_all, open_bundle, open_law
+from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_bundle, open_law
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
@@ -27,7 +27,7 @@ ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_partner(shipped: Partners, folder: str) -> None:
+def test_partner(shipped: LoadedPartners, folder: str) -> None:
     """Every folder is a partner that survives being stored, and its every value says how it is known."""
     bundle = shipped[folder.upper()]
     assert open_bundle(bundle.content) == bundle
@@ -44,13 +44,13 @@ def test_partner(shipped: Partners, folder: str) -> None:
 
 @pytest.mark.skipif(not ROWS, reason="the table of arrangements is not beside the project (../shared/domain/arrangements.csv)")
 class TestTable:
-    def test_31_arrangements_57_members(self, shipped: Partners) -> None:
+    def test_31_arrangements_57_members(self, shipped: LoadedPartners) -> None:
         assert set(shipped) == set(ROWS)
         assert len(shipped) == 31
         assert sum(len(bundle.arrangement.members) for bundle in shipped.values()) == 57
 
     @pytest.mark.parametrize("iso", ROWS)
-    def test_row(self, shipped: Partners, iso: str) -> None:
+    def test_row(self, shipped: LoadedPartners, iso: str) -> None:
         row, arrangement = ROWS[iso], shipped[iso].arrangement
         assert (arrangement.economy.en, arrangement.administration) == (row["economy"], row["administration"])
         assert (arrangement.programme, arrangement.link) == (row["programme"], row["link_on_slide"])
@@ -90,26 +90,26 @@ def _fact(arrangement: Arrangement, term: str) -> list[str] | str | None:
     )
 
 
-def test_where_nothing_is_known_nothing_is_in_force(shipped: Partners) -> None:
+def test_where_nothing_is_known_nothing_is_in_force(shipped: LoadedPartners) -> None:
     unknown = {iso for iso, bundle in shipped.items() if bundle.arrangement.in_force.on(TODAY).value is None}
     assert unknown == {"KZ", "IR", "RU", "PH", "UZ", "IS"}
     in_force = sum(len(bundle.arrangement.members) for iso, bundle in shipped.items() if iso not in unknown)
     assert in_force == 51  # of 52: which one of the six it is, no source says
 
 
-def test_confirmed_patterns(shipped: Partners) -> None:
+def test_confirmed_patterns(shipped: LoadedPartners) -> None:
     forms = {iso: bundle.arrangement.code.on(TODAY).value for iso, bundle in shipped.items()}
     assert {iso for iso, form in forms.items() if form and form.confirmed} == CONFIRMED
     assert {iso for iso, form in forms.items() if form and not form.confirmed} == {"KR", "NZ", "EU", "GB"}
 
 
-def test_hong_kong_began_with_land(shipped: Partners) -> None:
+def test_hong_kong_began_with_land(shipped: LoadedPartners) -> None:
     modes = shipped["HK"].arrangement.modes
     assert modes.on(date(2014, 8, 31)).value == frozenset({Mode.LAND})
     assert modes.on(date(2014, 9, 1)).value == frozenset(Mode)
 
 
-def test_level_inside_the_code(shipped: Partners) -> None:
+def test_level_inside_the_code(shipped: LoadedPartners) -> None:
     form = shipped["RS"].arrangement.code.on(TODAY).value
     assert form
     found = re.fullmatch(form.pattern, "RSAEOS" + "1" * 24)
@@ -132,12 +132,12 @@ def test_level_inside_the_code(shipped: Partners) -> None:
         ("", None),
     ],
 )
-def test_whose_code(shipped: Partners, code: str, iso: str | None) -> None:
+def test_whose_code(shipped: LoadedPartners, code: str, iso: str | None) -> None:
     found = Registry(bundle.arrangement for bundle in shipped.values()).arrangement_for(code)
     assert (found.iso if found else None) == iso
 
 
-def test_each_member_of_the_eu_has_its_own_midnight(shipped: Partners) -> None:
+def test_each_member_of_the_eu_has_its_own_midnight(shipped: LoadedPartners) -> None:
     arrangement = shipped["EU"].arrangement
     assert {str(arrangement.zone_of(f"{prefix}1")) for prefix in ("PT", "CY", "FR")} == {
         "Europe/Lisbon",
@@ -147,7 +147,7 @@ def test_each_member_of_the_eu_has_its_own_midnight(shipped: Partners) -> None:
     assert arrangement.member_of("XI123") is None
 
 
-def test_the_law(shipped: Partners) -> None:
+def test_the_law(shipped: LoadedPartners) -> None:
     law = shipped.law
     assert open_law(shipped.law_content) == law
     assert set(law.measures) == set(Measure)
@@ -186,7 +186,7 @@ def test_editor_schemas_are_current(name: str, tmp_path: Path) -> None:
     assert json.loads((tmp_path / name).read_text(encoding="utf-8"))["title"]
 
 
-def test_every_key_of_the_editor_schema_is_used(shipped: Partners) -> None:
+def test_every_key_of_the_editor_schema_is_used(shipped: LoadedPartners) -> None:
     """What nobody writes anywhere would be dead data."""
     keys = set(json.loads((SHIPPED / "partner.schema.json").read_text(encoding="utf-8"))["properties"])
     written = {key for folder in FOLDERS for key in tomllib.loads((SHIPPED / folder / "partner.toml").read_text(encoding="utf-8"))}

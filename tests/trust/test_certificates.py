@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import Code, Refusal
-from gateway.trust.allowed import Rules
-from gateway.trust.certificates import Known, Pin, Trust, TrustStore
-from gateway.trust.validate import Verdict, judge
+from gateway.trust.allowed import CertificateRules
+from gateway.trust.certificates import KnownRevocations, Pin, Trust, TrustStore
+from gateway.trust.validate import PathVerdict, validate
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy
 from gateway.wire.signature import sign, verify
 from gateway.wire.xml import parse
@@ -95,19 +95,19 @@ def test_production_and_sizes_come_from_rules_and_binding() -> None:
     assert "2048 bits" in refusal(TrustStore({"XA": trust})).detail
     agreed = replace(trust, min_rsa_bits=2048)
     assert names(TrustStore({"XA": agreed}), MOMENT)
-    assert "demonstrations" in refusal(TrustStore({"XA": agreed}, rules=Rules(production=True))).detail
+    assert "demonstrations" in refusal(TrustStore({"XA": agreed}, rules=CertificateRules(production=True))).detail
 
 
 class Changing:
     """Revocation knowledge that a test changes; counts how often it is asked."""
 
     def __init__(self, *crls: bytes) -> None:
-        self.now = Known(crls)
+        self.now = KnownRevocations(crls)
 
     def learn(self, *crls: bytes, stale: tuple[datetime, ...] = ()) -> None:
-        self.now = Known(crls, (), stale, self.now.revision + 1)
+        self.now = KnownRevocations(crls, (), stale, self.now.revision + 1)
 
-    def known(self) -> Known:
+    def known(self) -> KnownRevocations:
         return self.now
 
 
@@ -143,9 +143,9 @@ def test_what_goes_stale_stops_counting_at_once() -> None:
 def test_a_verdict_is_kept_until_it_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[datetime] = []
 
-    def counting(der: bytes, *, moment: datetime, **named: Any) -> Verdict:
+    def counting(der: bytes, *, moment: datetime, **named: Any) -> PathVerdict:
         asked.append(moment)
-        return judge(der, moment=moment, **named)
+        return validate(der, moment=moment, **named)
 
     monkeypatch.setattr("gateway.trust.certificates.judge", counting)
     store = TrustStore({"XA": Trust((pin("old", until=MOMENT + 600 * SECOND),))})

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.trust.certificates import Pin, Trust
-from gateway.trust.endings import DAYS, Ending, alerts, news, of_facts, of_keys, of_partner
+from gateway.trust.endings import DAYS, Ending, alerts, alerts_since, of_facts, of_keys, of_partner
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
-from gateway.trust.revocation import Fact
+from gateway.trust.revocation import RevocationEvidence
 from gateway.trust.selfsigned import Subject
 from tests.trust.pki import ENDS, MOMENT, Pki
 
@@ -31,12 +31,12 @@ def test_each_threshold(days: int) -> None:
     before = alerts([YEAR], at - SECOND)
     assert [alert.days for alert in before] == [other for other in DAYS if other > days][-1:]
     # Told once, when the threshold is crossed, however seldom one looks.
-    assert news([YEAR], at - SECOND, at) == (alert,)
-    assert news([YEAR], at, at + 3600 * SECOND) == ()
+    assert alerts_since([YEAR], at - SECOND, at) == (alert,)
+    assert alerts_since([YEAR], at, at + 3600 * SECOND) == ()
 
 
 def test_a_long_silence_gives_one_alert_the_nearest() -> None:
-    (alert,) = news([YEAR], END - 100 * DAY, END - 10 * DAY)
+    (alert,) = alerts_since([YEAR], END - 100 * DAY, END - 10 * DAY)
     assert alert.days == 14
 
 
@@ -58,7 +58,7 @@ def test_the_soonest_comes_first_and_the_past_before_all() -> None:
 def test_however_one_looks_nothing_is_missed_and_nothing_told_twice(looks: list[int]) -> None:
     start = END - 90 * DAY
     moments = [start, *(start + timedelta(days=look) for look in looks if look > 0)]
-    told = [alert.days for since, now in pairwise(moments) for alert in news([YEAR], since, now)]
+    told = [alert.days for since, now in pairwise(moments) for alert in alerts_since([YEAR], since, now)]
     assert told == sorted(set(told), reverse=True)
     assert told[-1:] == [alert.days for alert in alerts([YEAR], moments[-1])]
 
@@ -94,6 +94,6 @@ def test_partners_and_their_authorities() -> None:
 
 
 def test_lists() -> None:
-    fact = Fact("crl", "http://ca.example/list", "", b"", MOMENT, MOMENT + 7 * DAY, MOMENT)
+    fact = RevocationEvidence("crl", "http://ca.example/list", "", b"", MOMENT, MOMENT + 7 * DAY, MOMENT)
     (one,) = of_facts([fact])
     assert (one.kind, one.owner, one.renewed, one.ends) == ("revocation", "http://ca.example/list", True, MOMENT + 7 * DAY)

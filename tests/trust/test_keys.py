@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust import rollover
-from gateway.trust.allowed import Rules
+from gateway.trust.allowed import CertificateRules
 from gateway.trust.endings import of_keys
 from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, open_key, read_secret
 from gateway.trust.selfsigned import DEMO_MARK, Subject
-from gateway.trust.validate import judge
+from gateway.trust.validate import validate
 from gateway.wire.algorithms import ALGORITHMS, BY_NAME, VerifyKey
 
 NOW = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_a_key_of_every_algorithm_signs_and_its_certificate_stands(tmp_path: Pat
     verify = VerifyKey.from_certificate(key.certificate)
     assert verify.fingerprint == key.fingerprint
     assert BY_NAME[algorithm].made_by(verify.key, signer.sign(b"data"), b"data")
-    assert judge(key.certificate, roots=[key.certificate], moment=NOW, rules=Rules(production=True)).passed
+    assert validate(key.certificate, roots=[key.certificate], moment=NOW, rules=CertificateRules(production=True)).passed
 
 
 def test_what_the_certificate_says(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_demo_key_is_refused_in_production(tmp_path: Path) -> None:
     assert DEMO_MARK in key.x509.subject.rfc4514_string().replace("\\,", ",")
     with refused("is a demo key"):
         ring.current("gateway", NOW, production=True)
-    assert not judge(key.certificate, roots=[key.certificate], moment=NOW, rules=Rules(production=True)).passed
+    assert not validate(key.certificate, roots=[key.certificate], moment=NOW, rules=CertificateRules(production=True)).passed
 
 
 def test_the_start_names_what_is_missing(tmp_path: Path) -> None:

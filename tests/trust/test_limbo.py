@@ -12,23 +12,23 @@ from typing import Any
 
 import pytest
 
-from gateway.trust.allowed import Rules
-from gateway.trust.validate import Verdict, judge
+from gateway.trust.allowed import CertificateRules
+from gateway.trust.validate import PathVerdict, validate
 from tests.tools import need_data
 from tests.wire.vectors import FOLDER
 
 #: For cases that say "now": their certificates are valid for centuries.
 MOMENT = datetime(2026, 4, 1, tzinfo=UTC)
 #: As limbo's own cases; 3,072 bits is our profile.
-RULES = Rules(min_rsa_bits=2048)
+RULES = CertificateRules(min_rsa_bits=2048)
 
 
 def _der(pem: str) -> bytes:
     return base64.b64decode(re.sub(r"-----[^-]*-----", "", pem))
 
 
-def _verdict(case: dict[str, Any]) -> Verdict:
-    return judge(
+def _verdict(case: dict[str, Any]) -> PathVerdict:
+    return validate(
         _der(case["peer_certificate"]),
         intermediates=[_der(pem) for pem in case["untrusted_intermediates"]],
         roots=[_der(pem) for pem in case["trusted_certs"]],

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.trust.revocation import Revocation
-from gateway.trust.validate import Verdict, judge
+from gateway.trust.validate import PathVerdict, validate
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, Shelf, World, refresh, trust, verdict
 
@@ -36,7 +36,7 @@ def mutated(data: bytes, changes: list[tuple[str, int, int]]) -> bytes:
     return data
 
 
-def asked(**changed: Any) -> Verdict:
+def asked(**changed: Any) -> PathVerdict:
     given_: dict[str, Any] = {
         "leaf": BOTH.get("leaf"),
         "intermediates": [BOTH.get("issuing")],
@@ -48,7 +48,7 @@ def asked(**changed: Any) -> Verdict:
     with warnings.catch_warnings():
         # Hostile serial numbers are warned of by the library.
         warnings.simplefilter("ignore")
-        return judge(leaf, moment=MOMENT, **given_)
+        return validate(leaf, moment=MOMENT, **given_)
 
 
 @pytest.mark.parametrize("part", ["leaf", "intermediates", "crls", "ocsps"])
@@ -94,7 +94,7 @@ def test_changed_evidence_says_nothing_else(pki: Pki, url: str, changes: list[tu
 
 
 def test_it_runs_inside_a_loop_as_well() -> None:
-    async def story() -> Verdict:
+    async def story() -> PathVerdict:
         return asked()
 
     assert asyncio.run(story()) == asked()

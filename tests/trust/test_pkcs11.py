@@ -20,7 +20,7 @@ from gateway.trust import pkcs11
 from gateway.trust.keys import KeyRing, Purpose, create_token_key
 from gateway.trust.pkcs11 import Token, open_signer, public_key
 from gateway.trust.selfsigned import Subject
-from gateway.trust.validate import judge
+from gateway.trust.validate import validate
 from gateway.wire.algorithms import BY_NAME, VerifyKey
 from tests.tools import need_tool
 
@@ -91,7 +91,7 @@ def test_signs_what_verifies(module: str, algorithm: str, key: str) -> None:
 @pytest.mark.parametrize(("algorithm", "key"), ALGORITHMS.items())
 def test_a_recorded_key_has_a_certificate_that_stands(module: str, tmp_path: Path, algorithm: str, key: str) -> None:
     made = create_token_key(tmp_path, "gateway", algorithm, SUBJECT, Purpose.PRODUCTION, token(module, key), PIN, 365, now=NOW)
-    assert judge(made.certificate, roots=[made.certificate], moment=NOW).passed
+    assert validate(made.certificate, roots=[made.certificate], moment=NOW).passed
     assert not (made.folder / "key.pem").exists()
     assert PIN not in (made.folder / "key.json").read_text()
     # Signed by the token, not by the throwaway that filled the form.

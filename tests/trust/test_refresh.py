@@ -13,15 +13,15 @@ from gateway.net import Response
 from gateway.trust import revocation
 from gateway.trust.certificates import TrustStore
 from gateway.trust.refresh import Folder, keep_fresh
-from gateway.trust.revocation import Fact, Revocation
+from gateway.trust.revocation import Revocation, RevocationEvidence
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import LIST, PKI, Shelf, World, trust
 
 DAY = timedelta(days=1)
 
 
-def fact(url: str = LIST, der: bytes = b"1", about: str = "") -> Fact:
-    return Fact("ocsp" if about else "crl", url, about, der, MOMENT, MOMENT + DAY, MOMENT)
+def fact(url: str = LIST, der: bytes = b"1", about: str = "") -> RevocationEvidence:
+    return RevocationEvidence("ocsp" if about else "crl", url, about, der, MOMENT, MOMENT + DAY, MOMENT)
 
 
 def test_the_folder_keeps_and_replaces(tmp_path: Path) -> None:

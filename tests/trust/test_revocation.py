@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Code, Refusal
-from gateway.net import Guard, Reason, Response, Unreachable
+from gateway.net import Guard, Response, Unreachable, UnreachableReason
 from gateway.trust.certificates import Pin, Trust, TrustStore
-from gateway.trust.revocation import Fact, Revocation, guarded_fetch, sources
+from gateway.trust.revocation import Revocation, RevocationEvidence, guarded_fetch, sources
 from tests.net.test_net import names, serving
 from tests.trust.pki import MOMENT, Pki
 from tests.wire import bounds
@@ -33,13 +33,13 @@ def trust(pki: Pki = PKI) -> Trust:
 class Shelf:
     """Keeps facts in memory; can fail, as a database can."""
 
-    kept: dict[tuple[str, str], Fact] = field(default_factory=dict)
+    kept: dict[tuple[str, str], RevocationEvidence] = field(default_factory=dict)
     broken: bool = False
 
-    def all(self) -> Iterable[Fact]:
+    def all(self) -> Iterable[RevocationEvidence]:
         return list(self.kept.values())
 
-    def put(self, fact: Fact) -> None:
+    def put(self, fact: RevocationEvidence) -> None:
         if self.broken:
             raise OSError("disk full")
         self.kept[fact.url, fact.about] = fact
@@ -54,7 +54,7 @@ class World:
 
     async def fetch(self, url: str, body: bytes | None) -> Response:
         self.asked.append((url, body))
-        answer = self.answers.get(url, Unreachable(Reason.CONNECTION, "nobody there"))
+        answer = self.answers.get(url, Unreachable(UnreachableReason.CONNECTION, "nobody there"))
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, Response) else Response(200, {}, answer)
@@ -148,7 +148,7 @@ UNAUTHORISED = Pki.of({**ANSWERED.described, "responder": {"issuer": "issuing", 
         (ANSWERED, UNAUTHORISED.ocsp({"by": "responder"}), "or by a responder that it certified"),
         (ANSWERED, ANSWERED.ocsp({"about": "neighbour"}), "about another certificate"),
         (ANSWERED, b"\x30\x03\x0a\x01\x06", "UNAUTHORIZED"),
-        (ANSWERED, Unreachable(Reason.TIMEOUT, "slow"), "slow"),
+        (ANSWERED, Unreachable(UnreachableReason.TIMEOUT, "slow"), "slow"),
     ],
 )
 def test_a_bad_answer_changes_nothing_and_is_remembered(pki: Pki, answer: object, problem: str) -> None:

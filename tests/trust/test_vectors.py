@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Code
-from gateway.trust.allowed import Rules
-from gateway.trust.validate import Verdict, judge
+from gateway.trust.allowed import CertificateRules
+from gateway.trust.validate import PathVerdict, validate
 from tests.trust.pki import MOMENT, Pki
 from tests.wire.bounds import answer
 from tests.wire.vectors import load
@@ -23,7 +23,7 @@ def test_vector(vector: dict[str, Any]) -> None:
     pki = Pki.of(vector.get("certificates", {}))
     leaf = pki.get(vector.get("leaf", "leaf"))
     asked = partial(
-        judge,
+        validate,
         leaf,
         intermediates=[pki.get(name) for name in vector.get("intermediates", ["issuing"])] * vector.get("repeat_intermediates", 1),
         roots=[pki.get(name) for name in vector.get("roots", ["root"])],
@@ -31,10 +31,10 @@ def test_vector(vector: dict[str, Any]) -> None:
         ocsps=[*GARBAGE[: 2 * vector.get("garbage_evidence", False)], *(pki.ocsp(said) for said in vector.get("ocsps", []))],
         moment=vector.get("moment", MOMENT),
         usage=vector.get("usage", "signing"),
-        rules=Rules(production=vector.get("production", False), revocation=vector.get("revocation", "declared")),
+        rules=CertificateRules(production=vector.get("production", False), revocation=vector.get("revocation", "declared")),
     )
     verdict = answer(asked, len(leaf))
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, PathVerdict)
     assert str(verdict.code or "accepted") == vector["code"], (verdict.detail, verdict.facts)
     assert verdict.passed == (vector["code"] == "accepted")
     assert verdict.cannot_tell == (verdict.code is Code.REVOCATION_UNKNOWN)

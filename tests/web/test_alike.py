@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.clearance.answer import Asked, Reach
+from gateway.clearance.answer import Asked, ListCoverage
 from gateway.clearance.render import render
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.fold import fold
 from gateway.core.history import pack
-from gateway.core.model import Standing, Statement, Told
+from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import Disruption, Stop, Switches, Verdict
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web.api.questions import encode
 from tests.web.world import START, World
 
@@ -43,16 +43,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def headers(world: World) -> dict[str, str]:
     """Made once: the clock of these tests goes back, and who holds a token is remembered by it."""
-    return world.token(Scope.CLEARANCE_READ)
+    return world.token(TokenScope.CLEARANCE_READ)
 
 
-def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **more: Any) -> Told:
+def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **more: Any) -> PlacedStatement:
     """One statement, ``days`` from the start."""
     at = START + timedelta(days=days)
     level = {"SG": "STP-Plus", "FR": "AEOF", "DE": "AEOF", "PL": "AEOF"}.get(code[:2])
     flags = {name: more.pop(name) for name in ("transcribed", "held", "derived") if name in more}
     statement = Statement(tin=code, standing=standing, **{"name": "Made-up", "level": level} | more)
-    return Told(
+    return PlacedStatement(
         statement=statement,
         issued=at,
         takes_effect=at,
@@ -64,7 +64,7 @@ def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **mo
     )
 
 
-def tell(world: World, code: str, *told: Told) -> None:
+def tell(world: World, code: str, *told: PlacedStatement) -> None:
     arrangement = world.answers.arrangement_for(code)
     assert arrangement is not None
     world.index.apply([(code, pack(fold(told, arrangement.zone_of(code))))])
@@ -84,7 +84,7 @@ def both(world: World, asked: Asked, language: Language = Language.EN) -> bytes 
 def plain(world: World) -> None:
     """Everybody is valid, nothing is stopped, every list is of yesterday."""
     world.now = START
-    world.answers._reach = Reach({(iso, "*"): START - timedelta(days=1) for iso in ISOS})
+    world.answers._reach = ListCoverage({(iso, "*"): START - timedelta(days=1) for iso in ISOS})
     world.answers.switches = Switches()
     world.index.load((), 0)
     world.index.heard(world.now)
@@ -150,7 +150,7 @@ def test_is_what_the_long_way_answers(world: World, chosen: list[dict[str, Any]]
         elif what == "switch":
             world.answers.switches = switched(how, world.now)
         elif what == "list":
-            world.answers._reach = Reach({(iso, "*"): world.now for iso in ISOS if iso != how})
+            world.answers._reach = ListCoverage({(iso, "*"): world.now for iso in ISOS if iso != how})
         elif what == "silence":
             world.now += world.settings.current_within * 2
         for way in chosen * 2:

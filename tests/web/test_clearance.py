@@ -27,7 +27,7 @@ from gateway.core.text import visible
 from gateway.domestic.readfile import write_report
 from gateway.onboarding.page import page
 from gateway.store.database import Database
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web.http.logs import Lines
 from tests.web.test_transport import said, standings
 from tests.web.world import World
@@ -49,7 +49,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def asking(world: World) -> dict[str, str]:
-    return world.token(Scope.CLEARANCE_READ)
+    return world.token(TokenScope.CLEARANCE_READ)
 
 
 def known(world: World) -> str:
@@ -81,10 +81,10 @@ def test_question(vector: dict[str, Any], world: World, asking: dict[str, str]) 
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "path" in one], ids=lambda vector: vector["id"])
 def test_access(vector: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = world.token(*Scope)["Authorization"].removeprefix("Bearer ")
+    secret = world.token(*TokenScope)["Authorization"].removeprefix("Bearer ")
     headers = {name: text.replace("{token}", secret) for name, text in vector.get("headers", {}).items()}
     if "scopes" in vector:
-        headers |= world.token(*map(Scope, vector["scopes"]))
+        headers |= world.token(*map(TokenScope, vector["scopes"]))
     body = vector.get("body", "").encode()
     if "codes" in vector:
         body = json.dumps({"codes": ["SG1"] * vector["codes"]}).encode()
@@ -118,7 +118,7 @@ def test_a_name(vector: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     box.operators[code] = msgspec.structs.replace(box.operators[code], name=vector["name"])
     world.pass_time(hours=1)
     world.send(box.full_list())
-    headers = world.token(Scope.CLEARANCE_READ, Scope.AUDIT_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ)
     shown = answer(lambda: world.client.get(f"/v1/operators/{code}", headers=headers), 0)
     assert isinstance(shown, httpx.Response)
     assert shown.headers["content-type"] == "application/json", "no browser takes it for a page"
@@ -169,7 +169,7 @@ def test_a_line_of_the_log(vector: dict[str, Any], world: World, asking: dict[st
 def test_late(vector: dict[str, Any], tmp_path: Path) -> None:
     world = World(tmp_path)
     code, *_ = world.listed()
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
 
     def ask() -> Any:
         return world.client.get(PATH, params={"code": code, "direction": "import"}, headers=headers)

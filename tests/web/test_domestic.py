@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.exchange.tell import feed
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from tests.domestic.made import made, made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, row
 from tests.web.world import World
@@ -19,7 +19,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture
 def feeder(world: World) -> dict[str, str]:
-    return world.token(Scope.DOMESTIC_WRITE, Scope.DOMESTIC_READ)
+    return world.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
 
 
 def lines(*rows: dict[str, Any]) -> str:
@@ -132,7 +132,7 @@ def test_what_waits_for_a_person_is_confirmed_by_one(world: World, feeder: dict[
     assert (held["id"], held["note"], held["record"]["tier"]) == (flagged["record"], flagged["note"], "advanced-certified")
     address = f"/v1/domestic/held/{held['id']}/confirm"
     assert world.client.post(address, headers=feeder).status_code == 403
-    person = world.token(Scope.DOMESTIC_CONFIRM)
+    person = world.token(TokenScope.DOMESTIC_CONFIRM)
     assert world.client.post(address, headers=person).json() == {"uscc": made_uscc(1), "queued": {}, "unsaid": []}
     assert world.client.get(f"{URL}/{made_uscc(1)}", headers=feeder).json()["tier"] == "advanced-certified"
     assert world.client.get("/v1/domestic/held", headers=feeder).json() == {"held": []}

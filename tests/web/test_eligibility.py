@@ -14,7 +14,7 @@ from gateway.core.model import Standing
 from gateway.domestic.record import Record
 from gateway.domestic.rules import MeasureStatus
 from gateway.exchange.tell import feed
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web.api.eligibility import BATCH_LIMIT
 from tests.tools import REPO
 from tests.web.world import World
@@ -29,7 +29,7 @@ def codes(world: World) -> list[str]:
 
 @pytest.fixture
 def headers(world: World) -> dict[str, str]:
-    return world.token(Scope.CLEARANCE_READ)
+    return world.token(TokenScope.CLEARANCE_READ)
 
 
 def ask(world: World, headers: dict[str, str], **query: Any) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def test_a_client_that_asks_too_much_waits(world: World, headers: dict[str, str]
     answer = world.client.post(PATH, json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (429, "too-many-requests")
     assert 20 <= int(answer.headers["Retry-After"]) <= 31
-    assert world.client.post(PATH, json=body, headers=world.token(Scope.CLEARANCE_READ)).status_code == 200
+    assert world.client.post(PATH, json=body, headers=world.token(TokenScope.CLEARANCE_READ)).status_code == 200
 
 
 def test_a_stream_answers_line_by_line_and_names_a_bad_line(world: World, codes: list[str], headers: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from gateway.core.errors import Code, Refusal
 from gateway.store.database import Database
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web import problems
 from gateway.web.http import metrics
 from gateway.web.http.limiter import Limiter
@@ -40,7 +40,7 @@ def test_ready_while_current_and_the_database_answers(world: World, monkeypatch:
 
 def test_every_metric_is_documented_and_every_documented_one_is_there(world: World) -> None:
     code, *_ = world.listed()
-    headers = world.token(Scope.METRICS_READ, Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
     world.client.get(f"/v1/eligibility?code={code}", headers=headers)
     world.client.get("/v1/eligibility?code=a&code=b", headers=headers)
     world.client.get("/nobody/<script>", headers=headers)
@@ -68,7 +68,7 @@ def test_the_documentation_asks_nobody_outside(world: World) -> None:
     assert document["openapi"].startswith("3.1")
     references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert references <= set(document["components"]["schemas"])
-    assert {"AnswerSaid", "Batch", "Problem"} <= references
+    assert {"RenderedAnswer", "Batch", "Problem"} <= references
     query = {one["name"]: one for one in document["paths"]["/v1/eligibility"]["get"]["parameters"]}
     assert query["code"]["required"]
     assert {"party", "as_known_at", "lang", "on"} <= set(query)
@@ -123,7 +123,7 @@ def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int,
 
 
 def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: World) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
     english, chinese = (
         world.client.get(f"/v1/eligibility?mode=x&lang={lang}&code=A", headers=headers).json() for lang in ("en", "zh")
     )
@@ -136,7 +136,7 @@ def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: Worl
 def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
 
     def fails(*_: object) -> None:
         raise RuntimeError("a secret of ours")
@@ -154,7 +154,7 @@ def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
 def test_a_log_line_is_one_json_object_whatever_strangers_write(world: World, caplog: pytest.LogCaptureFixture) -> None:
     written = "A\nINFO all is well \x1b[31m \u202e"
     with caplog.at_level(logging.DEBUG, "gateway"):
-        headers = world.token(Scope.CLEARANCE_READ)
+        headers = world.token(TokenScope.CLEARANCE_READ)
         world.client.get("/v1/eligibility", params={"code": written, "mode": written}, headers=headers)
         world.client.get("/v1/eligibility", params={"code": written}, headers={"Authorization": "Bearer x"})
         world.client.get("/v1/stops", headers=headers)
@@ -202,11 +202,11 @@ def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
     "path", ["/v1/stops/{}/lift", "/v1/disruptions/{}/end", "/v1/voids/{}/confirm", "/v1/domestic/held/{}/confirm"]
 )
 def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, world: World) -> None:
-    answer = world.client.post(path.format(number), json={"reason": "r"}, headers=world.token(*Scope))
+    answer = world.client.post(path.format(number), json={"reason": "r"}, headers=world.token(*TokenScope))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
 @pytest.mark.parametrize("number", ["9" * 25, "\N{SUPERSCRIPT TWO}"])
 def test_a_refused_message_of_no_possible_number_is_not_found(number: str, world: World) -> None:
-    answer = world.client.get(f"/v1/messages/intake-{number}", headers=world.token(Scope.AUDIT_READ))
+    answer = world.client.get(f"/v1/messages/intake-{number}", headers=world.token(TokenScope.AUDIT_READ))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from gateway.core.model import Standing
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from tests.web.world import World
 
 
 @pytest.fixture
 def headers(world: World) -> dict[str, str]:
-    return world.token(Scope.CLEARANCE_READ, Scope.AUDIT_READ, Scope.STOP_WRITE)
+    return world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ, TokenScope.STOP_WRITE)
 
 
 def get(world: World, headers: dict[str, str], path: str, status: int = 200) -> dict[str, Any]:

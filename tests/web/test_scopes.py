@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from gateway.core.errors import Refusal
 from gateway.store import tokens
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.web.guard import Need
 from gateway.web.site import ROUTERS
 from tests.web.world import World
@@ -29,7 +29,7 @@ ROUTES = [
 ]
 
 
-def needed(dependant: Dependant) -> Iterator[Scope]:
+def needed(dependant: Dependant) -> Iterator[TokenScope]:
     for one in dependant.dependencies:
         if isinstance(one.call, Need):
             yield one.call.scope
@@ -58,7 +58,7 @@ def test_every_route_names_one_scope_and_refuses_without_it(method: str, path: s
     address = re.sub(r"{\w+(:path)?}", "1", path)
     without = shared.client.request(method, address)
     assert (without.status_code, problem(without), without.headers["WWW-Authenticate"]) == (401, "unauthenticated", "Bearer")
-    wrong = shared.client.request(method, address, headers=shared.token(*set(Scope) - {scope}))
+    wrong = shared.client.request(method, address, headers=shared.token(*set(TokenScope) - {scope}))
     assert (wrong.status_code, problem(wrong)) == (403, "forbidden")
     assert scope in wrong.json()["detail"]
     right = shared.client.request(method, address, headers=shared.token(scope))
@@ -88,14 +88,14 @@ def test_anything_but_a_known_token_is_refused(presented: str, world: World) -> 
 
 
 def test_a_token_ends_at_its_expiry(world: World) -> None:
-    headers = world.token(Scope.CLEARANCE_READ, days=1)
+    headers = world.token(TokenScope.CLEARANCE_READ, days=1)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
     world.pass_time(days=1)
     assert world.client.get("/v1/partners", headers=headers).status_code == 401
 
 
 def test_a_revoked_token_is_refused_within_the_bound(world: World) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
     (only,) = issued(world)
     with world.node.database.write.begin() as connection:
@@ -107,7 +107,7 @@ def test_a_revoked_token_is_refused_within_the_bound(world: World) -> None:
 
 
 def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: World) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
     secret = headers["Authorization"].removeprefix("Bearer ")
     world.client.get("/v1/partners", headers=headers)
     used = world.now
@@ -122,13 +122,17 @@ def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: World) -> Non
 
 def test_a_token_has_a_name_a_scope_and_an_end(world: World) -> None:
     later = world.now + timedelta(days=1)
-    for name, scopes, expires in ((" ", [Scope.AUDIT_READ], later), ("x", [], later), ("x", [Scope.AUDIT_READ], world.now)):
+    for name, scopes, expires in (
+        (" ", [TokenScope.AUDIT_READ], later),
+        ("x", [], later),
+        ("x", [TokenScope.AUDIT_READ], world.now),
+    ):
         with world.node.database.write.begin() as connection, pytest.raises(Refusal, match="data-invalid"):
             tokens.create(connection, name, scopes, at=world.now, expires=expires, by="a test")
 
 
 def test_nobody_is_let_in_while_nobody_can_be_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    headers = world.token(Scope.CLEARANCE_READ)
+    headers = world.token(TokenScope.CLEARANCE_READ)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
     world.pass_time(seconds=2)
     with world.node.database.write.begin() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from gateway.running.follower import Follower
 from gateway.store import journal, switches
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from tests.web.world import World
 
 REASON = {"reason": "found in order"}
@@ -18,7 +18,7 @@ REASON = {"reason": "found in order"}
 
 @pytest.fixture
 def headers(world: World) -> dict[str, str]:
-    return world.token(Scope.CLEARANCE_READ, Scope.STOP_WRITE)
+    return world.token(TokenScope.CLEARANCE_READ, TokenScope.STOP_WRITE)
 
 
 def post(world: World, headers: dict[str, str], path: str, status: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_a_stop_is_not_taken_back_by_who_read_before_it(
 ) -> None:
     """The follower may be looking at the journal just then, on a thread of its own."""
     code, *_ = world.listed()
-    follower, since = Follower(world.node, world.index, world.service.refresh), journal.since
+    follower, since = Follower(world.node, world.index), journal.since
 
     def meanwhile(connection: Connection, position: int) -> Any:
         found = since(connection, position)

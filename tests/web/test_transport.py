@@ -32,7 +32,7 @@ from sqlalchemy import select
 from gateway.core.model import Kind
 from gateway.sandbox.listen import listening
 from gateway.store.tables import intake, message, operator
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.trust.certificates import Pin, Trust
 from gateway.web.http import body
 from gateway.wire import envelope
@@ -137,7 +137,7 @@ def test_vector(vector: dict[str, Any], world: World, settings: dict[str, Any]) 
         settings["body_limit"] = len(data) if vector["limit"] == "size" else vector["limit"]
     if vector.get("full"):
         world.service.room.used = world.service.room.limit
-    token, before, kept = world.token(*Scope) if "path" in vector else {}, standings(world), bodies(world)
+    token, before, kept = world.token(*TokenScope) if "path" in vector else {}, standings(world), bodies(world)
 
     def ask() -> Any:
         if "path" in vector:

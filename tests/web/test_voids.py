@@ -9,14 +9,14 @@ import pytest
 
 from gateway.core.model import Standing
 from gateway.store import tokens
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from tests.web.world import World
 
 
 def holder(world: World, name: str) -> dict[str, str]:
     """The headers of a named administrator, good at once."""
     with world.node.database.write.begin() as connection:
-        scopes = (Scope.PARTNER_ADMIN, Scope.CLEARANCE_READ)
+        scopes = (TokenScope.PARTNER_ADMIN, TokenScope.CLEARANCE_READ)
         _, secret = tokens.create(connection, name, scopes, at=world.now, expires=world.now + timedelta(days=1), by="a test")
     world.pass_time(seconds=3)
     return {"Authorization": f"Bearer {secret}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -21,10 +21,10 @@ from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import partners as stored
 from gateway.store import tokens
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.store.tables import metadata
-from gateway.store.tokens import Scope
+from gateway.store.tokens import TokenScope
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
@@ -52,7 +52,7 @@ class World:
         metadata.create_all(database.write)
         ours = self._key("gateway")
         trust = TrustStore({})
-        partners = Partners()
+        partners = ActivePartners()
         signing = Signing(KeyRing(self.settings.keys), "gateway", "", self.clock, production=False)
         self.node = Node(self.settings, database, Writer(database), partners, trust, signing, self.clock)
         self.index = Index(self.settings.current_within)
@@ -66,7 +66,8 @@ class World:
         self.refresh()
         self.index.load((), 0)
         self.index.heard(self.now)
-        self.node.changed = self._changed
+        self.node.committed.on_timelines = self.index.apply
+        self.node.committed.on_lists_and_switches = self.answers.refresh
         self.service = Service(node=self.node, answers=self.answers, index=self.index)
         self.app = create_app(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False)
@@ -85,7 +86,7 @@ class World:
             self.node.partners.refresh(connection)
             self.answers.refresh(connection)
 
-    def token(self, *scopes: Scope, days: float = 30) -> dict[str, str]:
+    def token(self, *scopes: TokenScope, days: float = 30) -> dict[str, str]:
         """The headers of a caller with these scopes."""
         with self.node.database.write.begin() as connection:
             _, secret = tokens.create(
@@ -110,9 +111,6 @@ class World:
         self.client.__exit__()
         self.node.writer.close()
         self.node.database.close()
-
-    def _changed(self, timelines: Mapping[str, bytes]) -> None:
-        self.index.apply(timelines.items())
 
     def _key(self, name: str) -> Key:
         return create_file_key(

@@ -23,10 +23,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import OPTIONAL_FIELDS, Kind, Standing, Statement
 from gateway.settings import ROOT
 from gateway.wire.dialect import Dialect, Reading, load_dialect
-from gateway.wire.dialect.codec import Face, Said
+from gateway.wire.dialect.codec import HeaderValue, SampleCodec
 from gateway.wire.dialect.conformance import place_of, record_of
 from gateway.wire.dialect.template import Hole
-from gateway.wire.dialect.tree import said_by
+from gateway.wire.dialect.tree import values_of
 from gateway.wire.schema import Allowed
 from gateway.wire.xml import parse
 
@@ -96,7 +96,11 @@ def test_has_its_examples(folder: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=title)
 def test_what_we_tell_needs_no_more_than_code_and_standing(folder: Path) -> None:
     dialect = load(folder)
-    message: dict[str, Said] = {"id": "m", "issued": datetime(2026, 4, 1, tzinfo=UTC), "as_of": datetime(2026, 4, 1, tzinfo=UTC)}
+    message: dict[str, HeaderValue] = {
+        "id": "m",
+        "issued": datetime(2026, 4, 1, tzinfo=UTC),
+        "as_of": datetime(2026, 4, 1, tzinfo=UTC),
+    }
     for kind in dialect.kinds & {Kind.LIST, Kind.UPDATE, Kind.NOTICE}:
         for standing in (
             Standing.VALID,
@@ -167,7 +171,7 @@ DAYS = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive by contract
 
 
-def values_of(hole: Hole, allowed: Allowed) -> st.SearchStrategy[Any]:
+def drawn_for(hole: Hole, allowed: Allowed) -> st.SearchStrategy[Any]:
     if hole.value.words:
         return st.sampled_from(hole.value.words)
     if hole.value.gives != "text":
@@ -177,9 +181,9 @@ def values_of(hole: Hole, allowed: Allowed) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def readings(draw: st.DrawFn, dialect: Dialect, face: Face) -> Reading:
+def readings(draw: st.DrawFn, dialect: Dialect, face: SampleCodec) -> Reading:
     sample = face.sample
-    strategies = {hole.key: values_of(hole, allowed) for hole, allowed in place_of(face, dialect.schema)}
+    strategies = {hole.key: drawn_for(hole, allowed) for hole, allowed in place_of(face, dialect.schema)}
 
     def draws(keys: Iterator[str], must: set[str]) -> dict[str, Any]:
         return {key: draw(strategies[key]) for key in sorted(keys) if key in strategies and (key in must or draw(st.booleans()))}
@@ -190,7 +194,7 @@ def readings(draw: st.DrawFn, dialect: Dialect, face: Face) -> Reading:
     records = []
     for _ in range(draw(st.integers(1, 4)) if sample.outer else 0):
         track = draw(st.sampled_from(sample.tracks))
-        said = said_by(track).get("standing")
+        said = values_of(track).get("standing")
         standing = said or (draw(st.sampled_from(sorted(sample.standings))) if sample.standings else None)
         keys = {key for key in strategies if "." not in key}
         found = draws(

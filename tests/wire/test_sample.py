@@ -12,7 +12,7 @@ from lxml import etree
 from gateway.core.errors import Refusal
 from gateway.core.model import Standing, Statement
 from gateway.wire.dialect import Fault, Reading
-from gateway.wire.dialect.codec import Face
+from gateway.wire.dialect.codec import SampleCodec
 from gateway.wire.dialect.load import code_lists
 from gateway.wire.dialect.parse import Reader
 from gateway.wire.dialect.vocabulary import Vocabulary
@@ -22,7 +22,7 @@ LANGUAGE = tomllib.loads((HERE / "language.toml").read_text(encoding="utf-8"))
 WRITING = tomllib.loads((HERE / "writing.toml").read_text(encoding="utf-8"))
 
 
-def face(name: str) -> Face:
+def face(name: str) -> SampleCodec:
     data = LANGUAGE["sample"][name]
     faults: list[Fault] = []
     lists = {key: {str(code): word for code, word in words.items()} for key, words in data.get("codes", {}).items()}
@@ -31,7 +31,7 @@ def face(name: str) -> Face:
     sample = reader.read(data["xml"].strip().encode())
     assert sample is not None, reader.faults
     assert not faults
-    return Face(sample, vocabulary, {})
+    return SampleCodec(sample, vocabulary, {})
 
 
 def said(records: list[dict[str, Any]]) -> tuple[Statement, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from gateway.core.model import Header
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.wire.envelope import Envelope
 
 
@@ -24,14 +24,14 @@ class Claimed:
     """A parsed document and the partner it claims to be from. Nothing is proven yet."""
 
     root: etree._Element
-    live: Live
+    live: ActivePartner
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
     """A message that this partner signed, addressed to us, in time. ``fingerprint`` is of the certificate that proved it."""
 
-    live: Live
+    live: ActivePartner
     envelope: Envelope
     fingerprint: str
 

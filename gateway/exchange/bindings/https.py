@@ -10,13 +10,13 @@ from gateway.core.model import Header, Kind
 from gateway.exchange.bindings.base import Claimed, Proven, Transport
 from gateway.node.context import new_id
 from gateway.node.node import Node
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.wire import envelope, signature
 from gateway.wire.envelope import Envelope
 from gateway.wire.xml import Limits, parse
 
 
-def claim(node: Node, body: bytes, transport: Transport) -> Claimed:
+def identify_sender(node: Node, body: bytes, transport: Transport) -> Claimed:
     """1, 2: which partner speaks, parsed under limits; a proven transport identity must agree."""
     if len(body) > node.settings.body_limit:
         raise Refusal(Code.BODY_TOO_LARGE, f"The message has {len(body)} bytes; the limit is {node.settings.body_limit}.")
@@ -94,7 +94,7 @@ def reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | Non
 PATIENCE = timedelta(seconds=20)
 
 
-def read_answer(node: Node, live: Live, body: bytes) -> Envelope:
+def read_answer(node: Node, live: ActivePartner, body: bytes) -> Envelope:
     """The partner's answer, proven like any message of its own. Raises ``Refusal``."""
     arrangement = live.arrangement
     policy = signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)

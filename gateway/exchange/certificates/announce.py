@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Kind
-from gateway.node.context import House, connected, new_id
+from gateway.node.context import Context, connected, new_id
 from gateway.node.node import Node
 from gateway.settings import Settings
 from gateway.store import outbox
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=30)
 
 
-class Heard(msgspec.Struct, frozen=True):
+class AnnouncementState(msgspec.Struct, frozen=True):
     """How far the announcement of one certificate has come with one partner. ``state`` is the message's, ``delivered`` with a receipt."""
 
     partner: str
@@ -63,7 +63,7 @@ def coming(settings: Settings, at: datetime) -> list[Key]:
     return [key for key in ring.all(settings.key) if states[key.id] is State.NEXT]
 
 
-def look(connection: Connection, house: House, keys: Iterable[Key], at: datetime) -> int:
+def look(connection: Connection, house: Context, keys: Iterable[Key], at: datetime) -> int:
     """Queues what connected partners have not been told of these next keys; returns how many messages that are."""
     queued = 0
     for key in keys:
@@ -97,7 +97,7 @@ def _claim(connection: Connection, iso: str, fingerprint: str, message_id: str) 
     return connection.execute(put.returning(announcement.c.message_id)).first() is not None
 
 
-def heard(connection: Connection, fingerprint: str) -> list[Heard]:
+def states_of(connection: Connection, fingerprint: str) -> list[AnnouncementState]:
     """Who was told of one of our certificates, and whether the receipt came."""
     rows = connection.execute(
         select(announcement.c.partner, sent.c.state, sent.c.message_id, sent.c.finished)
@@ -105,7 +105,7 @@ def heard(connection: Connection, fingerprint: str) -> list[Heard]:
         .where(announcement.c.fingerprint == fingerprint)
         .order_by(announcement.c.partner)
     )
-    return [Heard(row.partner, row.state, row.message_id, row.finished) for row in rows]
+    return [AnnouncementState(row.partner, row.state, row.message_id, row.finished) for row in rows]
 
 
 def again(connection: Connection, fingerprint: str) -> None:
@@ -121,10 +121,10 @@ def take_back(connection: Connection, fingerprint: str, at: datetime) -> None:
     connection.execute(waiting.values(state="superseded", finished=at))
 
 
-def unheard(connection: Connection, house: House, keys: Sequence[Key]) -> Iterator[Ending]:
+def unheard(connection: Connection, house: Context, keys: Sequence[Key]) -> Iterator[Ending]:
     """What ends with the switch: that a partner understands us, unless it has acknowledged the next certificate by then."""
     for key in keys:
-        told = {one.partner for one in heard(connection, key.fingerprint) if one.state == "delivered"}
+        told = {one.partner for one in states_of(connection, key.fingerprint) if one.state == "delivered"}
         for iso, live in house.partners.all().items():
             if connected(live) and iso not in told:
                 name = f"{key.id} is not acknowledged by {iso}"

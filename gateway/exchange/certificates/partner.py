@@ -22,10 +22,10 @@ from sqlalchemy import Connection, bindparam, insert, select
 from gateway.core.errors import Code, Refusal
 from gateway.node.node import Node
 from gateway.store import journal
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.prepared import Prepared
 from gateway.store.tables import announced, withdrawn
-from gateway.trust.allowed import Rules
+from gateway.trust.allowed import CertificateRules
 from gateway.trust.certificates import ROLES, Pin, Role, Trust, TrustStore
 from gateway.wire import envelope
 from gateway.wire.algorithms import BY_NAME, VerifyKey
@@ -41,7 +41,7 @@ _WITHDRAWN = Prepared(
 )
 
 
-def take(connection: Connection, node: Node, said: Envelope, received: datetime) -> None:
+def accept_certificates(connection: Connection, node: Node, said: Envelope, received: datetime) -> None:
     """Records what a ``keys`` message announces. Raises ``Refusal`` with a CERTIFICATE_* code for what could never be relied on."""
     sender = said.header.sender
     for one in envelope.read_keys(said):
@@ -79,7 +79,7 @@ def _acceptable(node: Node, sender: str, role: Role, one: Announced, received: d
         pin, key = Pin.of(role, one.certificate), VerifyKey.from_certificate(one.certificate).key
     except ValueError:
         raise _no(Code.CERTIFICATE_UNSUITABLE, "It is no X.509 certificate in DER with a key of the signature profile.") from None
-    rules = Rules(production=node.settings.mode == "production")
+    rules = CertificateRules(production=node.settings.mode == "production")
     alone = TrustStore({sender: replace(node.trust.trust_of(sender), pins=(pin,))}, rules=rules)
     ((_, verdict),) = alone.verdicts(sender, role, max(received, one.since, pin.not_before))
     # Of an authority's next certificate no revocation list may be at hand yet; it is asked for from now on.
@@ -127,7 +127,7 @@ def withdrawn_now(connection: Connection, partner: str, fingerprint: str) -> boo
     return _WITHDRAWN.row(connection, partner=partner, fingerprint=fingerprint) is not None
 
 
-def held(connection: Connection, live: Live) -> list[tuple[Role, bytes, datetime | None]]:
+def all_of(connection: Connection, live: ActivePartner) -> list[tuple[Role, bytes, datetime | None]]:
     """(use, DER, the moment named for an announced one) of every certificate of a partner, withdrawn ones among them."""
     found: list[tuple[str, bytes, datetime | None]] = [(name, der_of(pem), None) for name, pem in live.bundle.certificates]
     said = select(announced).where(announced.c.partner == live.bundle.iso).order_by(announced.c.since)
@@ -135,14 +135,14 @@ def held(connection: Connection, live: Live) -> list[tuple[Role, bytes, datetime
     return [(role, der, since) for name, der, since in found for role in ROLES if role == name]
 
 
-def trusts(connection: Connection, partners: Mapping[str, Live], skew: timedelta) -> dict[str, Trust]:
+def trusts(connection: Connection, partners: Mapping[str, ActivePartner], skew: timedelta) -> dict[str, Trust]:
     """What each partner may prove itself with. An announced certificate counts ``skew`` before the moment its partner named: the first
     message signed with it is stamped by the partner's clock, which may be ahead of ours."""
     gone, found = Gone.of(connection), {}
     for iso, live in partners.items():
         pins = tuple(
             Pin.of(role, der, since=since and since - skew)
-            for role, der, since in held(connection, live)
+            for role, der, since in all_of(connection, live)
             if not gone.holds(iso, der)
         )
         roots = tuple(der_of(pem) for name, pem in live.bundle.certificates if name == "authority")

@@ -12,10 +12,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.store import disclosures, journal, sent
 from gateway.wire import envelope
-from gateway.wire.envelope import NAMESPACE, Envelope, Said
+from gateway.wire.envelope import NAMESPACE, Envelope, RefusalNotice
 
 
-def take(connection: Connection, said: Envelope, body: bytes, received: datetime) -> None:
+def apply(connection: Connection, said: Envelope, body: bytes, received: datetime) -> None:
     """A receipt, refusal or result that came as a message of its own (``body``). Raises ``Refusal`` when it is not about a message of
     ours: a receipt for an unknown message, for another partner's, with a wrong digest, or for a receipt is none, for none of those
     is in this partner's outbox.
@@ -65,7 +65,7 @@ def check_receipt(said: Envelope, message_id: str, digest: str | None) -> str:
     return digest
 
 
-def read_refusal(said: Envelope, body: bytes) -> Said:
+def read_refusal(said: Envelope, body: bytes) -> RefusalNotice:
     """What a partner's refusal says of the bytes that we sent. Raises ``Refusal`` RECEIPT_MISMATCH where it is about others: whoever
     replays an old one must not be able to end what it never spoke of."""
     refused = envelope.read_refusal(said)
@@ -77,6 +77,6 @@ def read_refusal(said: Envelope, body: bytes) -> Said:
     return refused
 
 
-def sentence(refused: Said) -> str:
+def sentence(refused: RefusalNotice) -> str:
     """A refusal in one line, for a person."""
     return f"{refused.code}: {refused.detail} {refused.remedy}".strip()[:500]

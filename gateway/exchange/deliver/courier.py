@@ -25,7 +25,7 @@ from gateway.exchange.deliver.prepare import prepare
 from gateway.net import Guard, Unreachable, post
 from gateway.node.node import Node
 from gateway.store import circuits, journal, outbox
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
 from gateway.wire.envelope import Envelope
 
@@ -70,9 +70,9 @@ class Courier:
 
     def _waiting(self) -> list[str]:
         with self._node.database.reading() as connection:
-            return outbox.waiting(connection, self._node.shared(connection))
+            return outbox.waiting(connection, self._node.database_clock(connection))
 
-    async def _drain(self, live: Live) -> None:
+    async def _drain(self, live: ActivePartner) -> None:
         try:
             while await deliver(self._node, live):
                 pass
@@ -80,7 +80,7 @@ class Courier:
             log.exception("the courier failed on the queue of %s", live.arrangement.iso)
 
 
-async def deliver(node: Node, live: Live) -> bool:
+async def deliver(node: Node, live: ActivePartner) -> bool:
     """Takes and tries the head of one queue; False when nothing is due or the try failed."""
     began = time.monotonic()
     leased = await prepare(node, live)
@@ -97,7 +97,7 @@ async def deliver(node: Node, live: Live) -> bool:
             headers={"Content-Type": "application/xml; charset=utf-8"},
             guard=Guard(private_addresses=binding.private_addresses, timeout=min(PATIENCE, left * 0.8), max_bytes=1 << 20),
         )
-        node.step("answered")
+        node.fault_point("answered")
         retry_after = answer.headers.get("retry-after")
         said = read_answer(node, live, answer.body)
         return await _settle(node, leased, said, answer.body, retry_after)
@@ -119,14 +119,14 @@ async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, ret
         await node.write(partial(_dead, leased=leased, answer=answer, problem=acknowledge.sentence(refused), at=node.clock()))
     else:
         raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {said.header.kind}.")
-    node.step("finished")
+    node.fault_point("finished")
     return True
 
 
 def _delivered(connection: Connection, node: Node, leased: Leased, digest: str, answer: bytes) -> None:
     circuits.close(connection, leased.partner)
     acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=node.clock())
-    node.step("settling")
+    node.fault_point("settling")
 
 
 def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:
@@ -140,12 +140,12 @@ async def _later(node: Node, leased: Leased, problem: str, retry_after: str | No
     log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
 
     def put_back(connection: Connection) -> None:
-        now = node.shared(connection)
+        now = node.database_clock(connection)
         if outbox.postpone(connection, leased, now + pause, problem[:500]):
             circuits.trip(connection, leased.partner, now=now, problem=problem[:500])
 
     await node.write(put_back)
-    node.step("put back")
+    node.fault_point("put back")
 
 
 def pause_after(attempt: int) -> timedelta:

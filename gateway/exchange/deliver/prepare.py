@@ -14,33 +14,33 @@ from gateway.core.model import Header
 from gateway.exchange.deliver.resend import reissue
 from gateway.node.node import Node
 from gateway.store import journal, outbox
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
 from gateway.store.sent import Ended
 from gateway.wire import envelope, signature
 from gateway.wire.xml import canonical, parse
 
 
-async def prepare(node: Node, live: Live, *, again: bool = False) -> Leased | None:
+async def prepare(node: Node, live: ActivePartner, *, again: bool = False) -> Leased | None:
     """Leases the head of a queue with its signed bytes; None where nothing is to be sent now. ``again``: see ``outbox.lease``.
 
     Signing stands between two transactions: a slow key must not hold up every other partner. The first try's bytes are kept before
     they are sent; whoever lost the lease in between sends nothing.
     """
     taken = await node.write(partial(_take, node=node, live=live, again=again))
-    node.step("leased")
+    node.fault_point("leased")
     if taken is None or taken[0].body is not None:
         return taken and taken[0]
     leased, header = taken
     body, digest, good_until = await asyncio.to_thread(_sign, node, header, leased.payload)
     if not await node.write(partial(_keep, leased=leased, body=body, digest=digest, good_until=good_until, at=node.clock())):
         return None
-    node.step("signed")
+    node.fault_point("signed")
     return msgspec.structs.replace(leased, header=header, body=body, digest=digest, good_until=good_until)
 
 
-def _take(connection: Connection, node: Node, live: Live, again: bool) -> tuple[Leased, Header] | None:
-    iso, now = live.arrangement.iso, node.shared(connection)
+def _take(connection: Connection, node: Node, live: ActivePartner, again: bool) -> tuple[Leased, Header] | None:
+    iso, now = live.arrangement.iso, node.database_clock(connection)
     for message_id in outbox.expire(connection, iso, now):
         journal.append(connection, "expired", message_id, {}, at=node.clock(), partner=iso)
     leased = outbox.lease(connection, iso, now=now, until=now + node.settings.lease, again=again)

@@ -14,15 +14,15 @@ from sqlalchemy import Connection
 
 from gateway.core.model import Kind
 from gateway.exchange.tell import feed
-from gateway.node.context import House, new_id
+from gateway.node.context import Context, new_id
 from gateway.store import journal, outbox, sent
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.sent import Ended
 
 _NEWS = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 
 
-def resend(connection: Connection, house: House, live: Live, ended: Sequence[Ended], at: datetime) -> None:
+def resend(connection: Connection, house: Context, live: ActivePartner, ended: Sequence[Ended], at: datetime) -> None:
     """Queues these messages, all of one partner, once more, or what stands for them now."""
     binding = live.arrangement.binding
     there = [one for one in ended if one.pruned is None]
@@ -32,7 +32,7 @@ def resend(connection: Connection, house: House, live: Live, ended: Sequence[End
     reissue(connection, house, live, stale, at)
 
 
-def reissue(connection: Connection, house: House, live: Live, stale: Sequence[Ended], at: datetime) -> None:
+def reissue(connection: Connection, house: Context, live: ActivePartner, stale: Sequence[Ended], at: datetime) -> None:
     """Queues what stands for these messages now. They themselves are not sent again."""
     outbox.reissued(connection, [one.id for one in stale], at)
     if any(one.kind in _NEWS for one in stale):
@@ -58,7 +58,9 @@ def reissue(connection: Connection, house: House, live: Live, stale: Sequence[En
         )
 
 
-def by_hand(connection: Connection, house: House, message_ids: Sequence[str], *, who: str, reason: str, at: datetime) -> list[str]:
+def by_hand(
+    connection: Connection, house: Context, message_ids: Sequence[str], *, who: str, reason: str, at: datetime
+) -> list[str]:
     """A person has ended messages sent again; returns the ids of those that could be. Who and why are journalled."""
     done: list[str] = []
     for iso, live in house.partners.all().items():

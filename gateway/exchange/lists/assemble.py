@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
-from gateway.core.incoming import Said
-from gateway.core.model import Picture, Told
+from gateway.core.incoming import IncomingMessage
+from gateway.core.model import Picture, PlacedStatement
 from gateway.exchange.lists.weigh import delisted, weigh
 from gateway.store import journal, packing
 from gateway.store.tables import listing, listing_part
@@ -22,7 +22,7 @@ from gateway.store.tables import listing, listing_part
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def take(connection: Connection, said: Said, received: datetime) -> list[Told] | None:
+def accept_part(connection: Connection, said: IncomingMessage, received: datetime) -> list[PlacedStatement] | None:
     """Takes one part in. Returns what the list now says as a whole, omissions included; None while parts are missing."""
     header, arrangement = said.header, said.arrangement
     picture = header.picture
@@ -36,13 +36,13 @@ def take(connection: Connection, said: Said, received: datetime) -> list[Told] |
             listing=identity,
             part=picture.part,
             message_id=header.id,
-            statements=msgspec.msgpack.encode([packing.pack(one) for one in said.told]) if picture.parts > 1 else b"",
+            statements=msgspec.msgpack.encode([packing.pack(one) for one in said.placed]) if picture.parts > 1 else b"",
         )
     )
     if len(there) + 1 < picture.parts:
         return None
-    told = list(said.told) if picture.parts == 1 else _assembled(connection, identity, received)
-    return _complete(connection, arrangement, identity, picture, told, said, received)
+    placed = list(said.placed) if picture.parts == 1 else _assembled(connection, identity, received)
+    return _complete(connection, arrangement, identity, picture, placed, said, received)
 
 
 def _listing(connection: Connection, iso: str, picture: Picture, received: datetime) -> int:
@@ -87,22 +87,22 @@ def _of_moment(connection: Connection, iso: str, picture: Picture) -> Any:
     return row
 
 
-def _assembled(connection: Connection, identity: int, received: datetime) -> list[Told]:
+def _assembled(connection: Connection, identity: int, received: datetime) -> list[PlacedStatement]:
     """Everything the parts say, in their order, known from when the last of them was here: before it, the others said nothing. The
     parts themselves are put away, for all of it is recorded from now on."""
     of_list = listing_part.c.listing == identity
     rows = connection.execute(select(listing_part.c.statements).where(of_list).order_by(listing_part.c.part)).scalars()
-    told = [packing.told(one) for part in rows for one in _packed(part)]
-    known = max(received, *(one.received for one in told)) if told else received
-    told = [msgspec.structs.replace(one, received=known) for one in told]
+    placed = [packing.placed(one) for part in rows for one in _packed(part)]
+    known = max(received, *(one.received for one in placed)) if placed else received
+    placed = [msgspec.structs.replace(one, received=known) for one in placed]
     seen: set[tuple[str, str | None, str | None]] = set()
-    for one in told:
+    for one in placed:
         key = (one.statement.tin, one.statement.level, one.statement.number)
         if key in seen:
             raise Refusal(Code.OPERATOR_REPEATED, "Two parts of the list speak of one authorisation.", value=one.statement.tin)
         seen.add(key)
     connection.execute(update(listing_part).where(of_list).values(statements=b""))
-    return told
+    return placed
 
 
 def _complete(
@@ -110,15 +110,15 @@ def _complete(
     arrangement: Arrangement,
     identity: int,
     picture: Picture,
-    told: list[Told],
-    whole: Said,
+    placed: list[PlacedStatement],
+    whole: IncomingMessage,
     received: datetime,
-) -> list[Told]:
-    it = weigh(connection, arrangement, picture, told, received)
+) -> list[PlacedStatement]:
+    it = weigh(connection, arrangement, picture, placed, received)
     if it.held:
-        told = [msgspec.structs.replace(one, held=True) if one.statement.tin in it.granting else one for one in told]
+        placed = [msgspec.structs.replace(one, held=True) if one.statement.tin in it.granting else one for one in placed]
     header, digest = whole.header, whole.digest
-    told += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held) for tin in it.omitted]
+    placed += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held) for tin in it.omitted]
     state = "held" if it.held else "applied"
     connection.execute(
         update(listing)
@@ -128,7 +128,7 @@ def _complete(
     said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": it.named}
     said |= {"state": state, "baseline": it.first, "granting": len(it.granting), "omitting": it.omitted}
     journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
-    return told
+    return placed
 
 
 # ---------------------------------------------------------------- a person decides

@@ -12,16 +12,17 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import threshold
 from gateway.exchange.lists.weigh import delisted
+from gateway.node.committed import Change
 from gateway.store import journal, messages, partners, statements
-from gateway.store.active import Live, folding
+from gateway.store.active import ActivePartner, folding
 from gateway.store.listings import messages_of
 from gateway.store.tables import listing
 
 
-def release(connection: Connection, live: Live, identity: int, *, who: str, reason: str, at: datetime) -> dict[str, bytes]:
+def release(connection: Connection, live: ActivePartner, identity: int, *, who: str, reason: str, at: datetime) -> Change:
     """A person lets a held list apply: its grants grant, and whom it does not name is delisted, with those who came in meanwhile.
 
-    Returns the timelines changed. Raises ``Refusal`` NOT_FOUND where no such list waits.
+    Returns what changed. Raises ``Refusal`` NOT_FOUND where no such list waits.
     """
     arrangement = live.arrangement
     row = _decided(connection, arrangement.iso, identity, "released", at)
@@ -36,9 +37,9 @@ def release(connection: Connection, live: Live, identity: int, *, who: str, reas
     return _refold(connection, arrangement, row, tins | missed, "release", who=who, reason=reason, at=at)
 
 
-def drop(connection: Connection, live: Live, identity: int, *, who: str, reason: str, at: datetime) -> dict[str, bytes]:
+def drop(connection: Connection, live: ActivePartner, identity: int, *, who: str, reason: str, at: datetime) -> Change:
     """A person sets a held list aside: what it would grant and omit is void. The losses it states stay (choice: taking back a loss
-    takes two people, see ``void``). Returns the timelines changed; raises ``Refusal`` NOT_FOUND where no such list waits.
+    takes two people, see ``void``). Returns what changed; raises ``Refusal`` NOT_FOUND where no such list waits.
     """
     arrangement = live.arrangement
     row = _decided(connection, arrangement.iso, identity, "dropped", at)
@@ -66,10 +67,11 @@ def _refold(
     who: str,
     reason: str,
     at: datetime,
-) -> dict[str, bytes]:
+) -> Change:
     iso, concerned = arrangement.iso, sorted(tins)
     said: dict[str, object] = {"decision": decision, "who": who, "reason": reason, "operators": concerned}
     said |= {"scope": row.scope, "as_of": row.as_of}
     entry = journal.append(connection, "decision", f"list-{row.id}", said, at=at, partner=iso)
-    told = statements.said_of(connection, iso, concerned)
-    return statements.refold(connection, iso, told, folding(arrangement), entry)
+    placed = statements.statements_of(connection, iso, concerned)
+    timelines = statements.refold(connection, iso, placed, folding(arrangement), entry)
+    return Change(timelines, entry, lists_or_switches=True)

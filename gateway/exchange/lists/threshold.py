@@ -16,7 +16,7 @@ from gateway.core import history
 from gateway.core.arrangement import Arrangement
 from gateway.core.history import Authorisation
 from gateway.core.home import HOME_ZONE
-from gateway.core.model import Picture, Told
+from gateway.core.model import Picture, PlacedStatement
 from gateway.store import statements
 from gateway.store.listings import APPLIED
 from gateway.store.tables import listing
@@ -33,9 +33,9 @@ class Before:
     covered: Callable[[str], bool]
     first: bool
 
-    def newly_granted(self, told: Iterable[Told]) -> set[str]:
+    def newly_granted(self, placed: Iterable[PlacedStatement]) -> set[str]:
         """Operators to whom the list grants what they do not have."""
-        grants = [one.statement for one in told if one.statement.standing.grants]
+        grants = [one.statement for one in placed if one.statement.standing.grants]
         lends = {one.tin for one in grants if self.recognised(one.level)}
         return ({one.tin for one in grants} - self.standing) | (lends - self.lent)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, or_, select
 
 from gateway.core.arrangement import Arrangement
-from gateway.core.model import Picture, Standing, Statement, Told
+from gateway.core.model import Picture, PlacedStatement, Standing, Statement
 from gateway.exchange.lists import threshold
 from gateway.store import listings, statements
 from gateway.store.listings import messages_of
@@ -39,20 +39,22 @@ class Weighed(NamedTuple):
     held: bool
 
 
-def weigh(connection: Connection, arrangement: Arrangement, picture: Picture, told: Sequence[Told], received: datetime) -> Weighed:
+def weigh(
+    connection: Connection, arrangement: Arrangement, picture: Picture, placed: Sequence[PlacedStatement], received: datetime
+) -> Weighed:
     """Looks at a complete list as things are now, and changes nothing."""
     before = threshold.before(connection, arrangement, picture, received)
-    named = {one.statement.tin for one in told}
-    omitted, granting = sorted(before.standing - named), before.newly_granted(told)
+    named = {one.statement.tin for one in placed}
+    omitted, granting = sorted(before.standing - named), before.newly_granted(placed)
     # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
     changes = sum(map(before.covered, granting)), sum(map(before.covered, omitted))
     held = threshold.passed(connection, arrangement, *changes, received)
     return Weighed(len(named), granting, omitted, changes, before.first, held)
 
 
-def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> Told:
+def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> PlacedStatement:
     """What a complete list says of whom it does not name."""
-    return Told(
+    return PlacedStatement(
         statement=Statement(tin=tin, standing=Standing.DELISTED),
         issued=as_of,
         takes_effect=as_of,
@@ -65,15 +67,15 @@ def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: 
     )
 
 
-def omitted_since(connection: Connection, arrangement: Arrangement, told: Sequence[Told]) -> list[Told]:
+def omitted_since(connection: Connection, arrangement: Arrangement, placed: Sequence[PlacedStatement]) -> list[PlacedStatement]:
     """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator."""
-    if not told:
+    if not placed:
         return []
-    iso, earliest = arrangement.iso, min(one.issued for one in told)
-    late: list[Told] = []
+    iso, earliest = arrangement.iso, min(one.issued for one in placed)
+    late: list[PlacedStatement] = []
     for listed, scope, as_of in _LATER.rows(connection, iso=iso, moment=earliest):
         carried = messages_of(connection, listed)
-        before = [one for one in told if one.issued < as_of and threshold.covers(scope, arrangement, one.statement.tin)]
+        before = [one for one in placed if one.issued < as_of and threshold.covers(scope, arrangement, one.statement.tin)]
         named = statements.named_in(connection, iso, carried, {one.statement.tin for one in before})
         late += [
             delisted(one.statement.tin, as_of, carried[-1], one.digest, one.received)

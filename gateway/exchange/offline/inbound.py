@@ -22,15 +22,16 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from gateway.core import four_eyes
 from gateway.core.errors import Code, Refusal
-from gateway.core.incoming import Said
+from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Kind
 from gateway.core.text import a_reason
 from gateway.exchange.lists import assemble, weigh
-from gateway.exchange.offline.read import Mailed, Read, read_file
+from gateway.exchange.offline.read import Mailed, ReadSpreadsheet, read_file
 from gateway.exchange.receive.apply import take_in
-from gateway.node.context import House
+from gateway.node.committed import Change
+from gateway.node.context import Context
 from gateway.store import journal, messages, partners, statements
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.tables import message, numbered, transcription
 
 
@@ -56,7 +57,7 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True):
     decided: datetime | None = None
 
 
-class Would(msgspec.Struct, frozen=True, kw_only=True):
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What it does to operators, as things are now. ``says`` counts standings; the rest is of a complete list: the operators to whom it
     grants what they do not have, those whom it no longer names, and whether that is so much that it then waits for a person."""
 
@@ -67,32 +68,33 @@ class Would(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
 
 
-class Proposal(NamedTuple):
+class TranscriptionProposal(NamedTuple):
     """``made`` is None where nothing was proposed, because a complete list has rows that cannot be taken."""
 
     made: Transcription | None
-    read: Read
-    would: Would
+    read: ReadSpreadsheet
+    would: Effect
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
-    """What was done: what became of the records (accepted, overruled, held), and the timelines changed with their journal entry."""
+class ConfirmedTranscription:
+    """What was done: what became of the records (accepted, overruled, held), and what it changed."""
 
     transcription: Transcription
     outcomes: Mapping[str, int]
-    timelines: Mapping[str, bytes]
-    entry: int
+    change: Change
 
 
-def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, reason: str, who: str, at: datetime) -> Proposal:
+def propose(
+    connection: Connection, live: ActivePartner, mailed: Mailed, read: ReadSpreadsheet, *, reason: str, who: str, at: datetime
+) -> TranscriptionProposal:
     """The first person proposes what was read. Nothing is kept of what is not proposed. Raises ``Refusal``: DATA_INVALID,
     LIST_INCOMPLETE."""
     partners.lock(connection, live.bundle.iso)
     a_reason(reason)
     would = _would(connection, read.said, at)
-    if not read.said.told or (read.refused and mailed.kind is Kind.LIST):
-        return Proposal(None, read, would)
+    if not read.said.placed or (read.refused and mailed.kind is Kind.LIST):
+        return TranscriptionProposal(None, read, would)
     _new(connection, live, read.said)
     values = {
         "partner": live.bundle.iso,
@@ -103,7 +105,7 @@ def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, r
         "file": mailed.file,
         "digest": read.said.digest,
         "bundle": live.bundle.digest,
-        "statements": len(read.said.told),
+        "statements": len(read.said.placed),
         "refused": len({one.line for one in read.refused}),
         "state": "proposed",
         "reason": reason,
@@ -117,10 +119,10 @@ def propose(connection: Connection, live: Live, mailed: Mailed, read: Read, *, r
     }
     body |= {"message": made.kind, "who": who, "reason": reason}
     journal.append(connection, "proposal", f"transcription-{made.id}", body, at=at, partner=made.partner)
-    return Proposal(made, read, would)
+    return TranscriptionProposal(made, read, would)
 
 
-def confirm(connection: Connection, number: int, read: Read, *, who: str, at: datetime) -> Confirmed:
+def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: str, at: datetime) -> ConfirmedTranscription:
     """A second person agrees to what was read ``again``, and it counts from now on.
 
     Raises ``Refusal``: NOT_FOUND; DATA_INVALID for the same person, for a second time, where the partner's data changed meanwhile;
@@ -146,29 +148,29 @@ def confirm(connection: Connection, number: int, read: Read, *, who: str, at: da
             "who": [one.proposed_by, who],
             "reason": one.reason,
             "partner_data": one.bundle,
-            "statements": len(read.said.told),
-            "statements_digest": statements.digest(read.said.told),
+            "statements": len(read.said.placed),
+            "statements_digest": statements.digest(read.said.placed),
         },
         at=at,
         partner=iso,
     )
-    told = tuple([msgspec.structs.replace(told, received=at) for told in read.said.told])
+    placed = tuple([msgspec.structs.replace(placed, received=at) for placed in read.said.placed])
     body = connection.execute(select(transcription.c.body).where(transcription.c.id == number)).scalar_one()
-    messages.claim(
+    messages.claim_id(
         connection,
         read.said.header,
         digest=one.digest,
         fingerprint=messages.NOBODY,
         bundle=one.bundle,
         received=at,
-        statements=len(told),
+        statements=len(placed),
         body=body,
         answer=b"",
     )
-    outcomes, timelines = take_in(connection, read.said._replace(told=told), entry, at)
+    outcomes, timelines = take_in(connection, read.said._replace(placed=placed), entry, at)
     done = _decide(connection, number, "confirmed", who, at, body=None)
     counted = Counter(result.outcome for results in outcomes.values() for result in results)
-    return Confirmed(done, dict(counted), timelines, entry)
+    return ConfirmedTranscription(done, dict(counted), Change(timelines, entry, lists_or_switches=one.kind == Kind.LIST))
 
 
 def discard(connection: Connection, number: int, *, reason: str, who: str, at: datetime) -> Transcription:
@@ -180,7 +182,7 @@ def discard(connection: Connection, number: int, *, reason: str, who: str, at: d
     return _decide(connection, number, "discarded", who, at)
 
 
-def again(connection: Connection, house: House, one: Transcription) -> Read:
+def again(connection: Connection, house: Context, one: Transcription) -> ReadSpreadsheet:
     """A proposal read again from the kept bytes. Raises ``Refusal`` DATA_INVALID where they, or the partner's data, are others now."""
     live = house.partners.get(one.partner)
     _unchanged(one, live.bundle.digest)
@@ -191,7 +193,7 @@ def again(connection: Connection, house: House, one: Transcription) -> Read:
     return read_file(house.environment, house.settings.administration, live, mailed, one.message_id, one.proposed)
 
 
-def would(connection: Connection, house: House, one: Transcription, at: datetime) -> Would:
+def would(connection: Connection, house: Context, one: Transcription, at: datetime) -> Effect:
     """What a proposal would do as things are now."""
     return _would(connection, again(connection, house, one).said, at)
 
@@ -227,12 +229,12 @@ def recorded(connection: Connection, partner: str | None = None) -> list[Transcr
 # ---------------------------------------------------------------- reading
 
 
-def _would(connection: Connection, said: Said, at: datetime) -> Would:
-    says = dict(Counter(one.statement.standing.value for one in said.told))
+def _would(connection: Connection, said: IncomingMessage, at: datetime) -> Effect:
+    says = dict(Counter(one.statement.standing.value for one in said.placed))
     if said.header.picture is None:
-        return Would(says=says)
-    weighed = weigh.weigh(connection, said.arrangement, said.header.picture, said.told, at)
-    return Would(
+        return Effect(says=says)
+    weighed = weigh.weigh(connection, said.arrangement, said.header.picture, said.placed, at)
+    return Effect(
         says=says,
         baseline=weighed.first,
         granting=tuple(sorted(weighed.granting)),
@@ -244,7 +246,7 @@ def _would(connection: Connection, said: Said, at: datetime) -> Would:
 # ---------------------------------------------------------------- what is on record
 
 
-def _new(connection: Connection, live: Live, said: Said) -> None:
+def _new(connection: Connection, live: ActivePartner, said: IncomingMessage) -> None:
     """Refuses a file that waits already, or counts already; the next month's may hold the very same bytes."""
     same = transcription.c.state.in_(("proposed", "confirmed")) & (transcription.c.digest == said.digest)
     same &= (transcription.c.as_of == said.header.created) & (transcription.c.kind == said.header.kind.value)

@@ -17,11 +17,11 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.domestic.projection import LEARNED, code_prefix, shared_on
 from gateway.exchange.tell import complete, recipient
-from gateway.exchange.tell.recipient import Unsaid
+from gateway.exchange.tell.recipient import LeftOut
 from gateway.exchange.tell.told import last_told
-from gateway.node.context import House, connected, day_of, new_id
+from gateway.node.context import Context, connected, day_of, new_id
 from gateway.store import disclosures, enterprises, journal, outbox, partners
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.wire.sheet import Sheet
 
 
@@ -32,11 +32,11 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     named: int
     digest: str
     no_place: list[str]
-    unsaid: list[Unsaid]
+    unsaid: list[LeftOut]
     body: bytes
 
 
-def write(connection: Connection, house: House, live: Live, name: str, *, who: str, at: datetime) -> Transcript:
+def write(connection: Connection, house: Context, live: ActivePartner, name: str, *, who: str, at: datetime) -> Transcript:
     """Writes the file ``name`` (.xlsx or .csv) and notes what it tells.
 
     Raises ``Refusal`` DATA_INVALID where nothing may be told, where the partner is connected and so is told by message, or where its
@@ -48,7 +48,7 @@ def write(connection: Connection, house: House, live: Live, name: str, *, who: s
     _may(connection, live, at)
     last, _ = last_told(disclosures.tellings(connection, iso))
     named, omitted = complete.pictured(connection, arrangement, day, last)
-    rows, unsaid = _sayable(sheet, iso, named)
+    rows, unsaid = _expressible(sheet, iso, named)
     tins = {one.tin for _, one in rows}
     omitted += [
         (one.uscc, Statement(tin=before.tin, standing=Standing.DELISTED))
@@ -79,7 +79,7 @@ def write(connection: Connection, house: House, live: Live, name: str, *, who: s
     return Transcript(message_id=message_id, named=len(rows), digest=digest, no_place=no_place, unsaid=unsaid, body=body)
 
 
-def _may(connection: Connection, live: Live, at: datetime) -> None:
+def _may(connection: Connection, live: ActivePartner, at: datetime) -> None:
     iso, day = live.arrangement.iso, day_of(at)
     against, remedy = None, f"aeo-gateway partner show {iso}"
     if live.state != "active":
@@ -97,14 +97,16 @@ def _may(connection: Connection, live: Live, at: datetime) -> None:
         raise Refusal(Code.DATA_INVALID, against, remedy=remedy)
 
 
-def _sayable(sheet: Sheet, iso: str, named: recipient.News) -> tuple[list[tuple[str, Statement]], list[Unsaid]]:
+def _expressible(
+    sheet: Sheet, iso: str, named: recipient.StatementsByEnterprise
+) -> tuple[list[tuple[str, Statement]], list[LeftOut]]:
     rows: list[tuple[str, Statement]] = []
-    unsaid: list[Unsaid] = []
+    unsaid: list[LeftOut] = []
     for uscc, (statement,) in named.items():
         try:
             sheet.columns.write(statement)
         except Refusal as refusal:
-            unsaid.append(Unsaid(iso, uscc, str(refusal.code), f"{refusal.detail} {refusal.remedy}"))
+            unsaid.append(LeftOut(iso, uscc, str(refusal.code), f"{refusal.detail} {refusal.remedy}"))
         else:
             rows.append((uscc, statement))
     return rows, unsaid

@@ -10,12 +10,12 @@ import msgspec
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
-from gateway.core.incoming import Said
-from gateway.core.model import Environment, Header, Kind, Picture, Told
+from gateway.core.incoming import IncomingMessage
+from gateway.core.model import Environment, Header, Kind, Picture, PlacedStatement
 from gateway.core.place import midnight, place
 from gateway.exchange.receive.authority import Authority, complete
-from gateway.node.context import House, new_id
-from gateway.store.active import Live
+from gateway.node.context import Context, new_id
+from gateway.store.active import ActivePartner
 
 #: How far a clock may be ahead.
 _SKEW = timedelta(minutes=1)
@@ -32,15 +32,15 @@ class Mailed(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = "*"
 
 
-class Read(NamedTuple):
+class ReadSpreadsheet(NamedTuple):
     """A file as read: what it says, every fault of every row that cannot be taken, and notes on what was not read."""
 
-    said: Said
+    said: IncomingMessage
     refused: tuple[Refusal, ...]
     notes: tuple[str, ...]
 
 
-def read(house: House, live: Live, mailed: Mailed, at: datetime) -> Read:
+def read(house: Context, live: ActivePartner, mailed: Mailed, at: datetime) -> ReadSpreadsheet:
     """Reads a file, however long that takes, without a database.
 
     Raises ``Refusal`` where the file as a whole cannot be taken: DATA_INVALID, XML_DOCTYPE, BODY_TOO_LARGE, LIST_INCOMPLETE,
@@ -49,7 +49,7 @@ def read(house: House, live: Live, mailed: Mailed, at: datetime) -> Read:
     if len(mailed.body) > house.settings.body_limit:
         raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
     found = read_file(house.environment, house.settings.administration, live, mailed, new_id(), at)
-    if not found.said.told and not found.refused:
+    if not found.said.placed and not found.refused:
         raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
     return found
 
@@ -75,7 +75,9 @@ def moment(text: str, arrangement: Arrangement, scope: str) -> datetime:
         ) from None
 
 
-def read_file(environment: Environment, ours: str, live: Live, mailed: Mailed, message_id: str, at: datetime) -> Read:
+def read_file(
+    environment: Environment, ours: str, live: ActivePartner, mailed: Mailed, message_id: str, at: datetime
+) -> ReadSpreadsheet:
     arrangement, digest = live.arrangement, sha256(mailed.body).hexdigest()
     if live.state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {arrangement.iso} is {live.state}.")
@@ -97,16 +99,16 @@ def read_file(environment: Environment, ours: str, live: Live, mailed: Mailed, m
     )
     complete(header, arrangement)
     sheet = live.bundle.sheet.read(mailed.file, mailed.body)
-    authority, told, refused = Authority(header, arrangement), list[Told](), list(sheet.refused)
+    authority, placed, refused = Authority(header, arrangement), list[PlacedStatement](), list(sheet.refused)
     for row, statement in sheet.rows:
         against = [_located(refusal, live, row) for refusal in authority.against(statement)]
         refused += against
         if not against:
             zone = arrangement.zone_of(statement.tin)
-            told.append(place(statement, header, zone, digest=digest, received=at, transcribed=True))
+            placed.append(place(statement, header, zone, digest=digest, received=at, transcribed=True))
     refused.sort(key=lambda one: one.line or 0)
-    return Read(Said(header, arrangement, digest, tuple(told)), tuple(refused), sheet.notes)
+    return ReadSpreadsheet(IncomingMessage(header, arrangement, digest, tuple(placed)), tuple(refused), sheet.notes)
 
 
-def _located(refusal: Refusal, live: Live, row: int) -> Refusal:
+def _located(refusal: Refusal, live: ActivePartner, row: int) -> Refusal:
     return refusal.but(field=live.bundle.sheet.columns.heading_of(refusal.field or "tin"), line=row)

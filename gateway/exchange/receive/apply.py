@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.core.home import HOME_ZONE
-from gateway.core.incoming import Said
-from gateway.core.model import Kind, Statement, Told
+from gateway.core.incoming import IncomingMessage
+from gateway.core.model import Kind, PlacedStatement, Statement
 from gateway.exchange.lists import assemble, weigh
 from gateway.store import statements
 from gateway.store.active import folding
@@ -17,39 +17,39 @@ from gateway.wire.envelope import RecordResult
 
 
 def take_in(
-    connection: Connection, message: Said, entry: int, received: datetime
+    connection: Connection, message: IncomingMessage, entry: int, received: datetime
 ) -> tuple[dict[str, list[RecordResult]], Mapping[str, bytes]]:
     """Records what a message says. Returns what became of each record, by the message it came in (a list's parts get theirs together),
     and the timelines."""
     header, arrangement = message.header, message.arrangement
     iso = arrangement.iso
     results: dict[str, list[RecordResult]] = {header.id: []}
-    told = list(message.told)
+    placed = list(message.placed)
     if header.kind is Kind.LIST:
-        complete = assemble.take(connection, message, received)
+        complete = assemble.accept_part(connection, message, received)
         if complete is None:
-            results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in told]
+            results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in placed]
             return results, {}
-        told = complete
-    told += weigh.omitted_since(connection, arrangement, told)
-    said = statements.said_of(connection, iso, {one.statement.tin for one in told})
+        placed = complete
+    placed += weigh.omitted_since(connection, arrangement, placed)
+    said = statements.statements_of(connection, iso, {one.statement.tin for one in placed})
     form = arrangement.code.on(received.astimezone(HOME_ZONE).date()).value
-    for one in told:
+    for one in placed:
         if not one.derived:
             tin = one.statement.tin
             warning = "checksum" if form is not None and form.doubtful(tin) else None
             results.setdefault(one.message_id, []).append(RecordResult(tin, _outcome(one, said.get(tin, ())), warning))
-    statements.record(connection, iso, told)
-    _add(said, told)
+    statements.record(connection, iso, placed)
+    _add(said, placed)
     return results, statements.refold(connection, iso, said, folding(arrangement), entry)
 
 
-def _add(said: dict[str, list[Told]], told: Iterable[Told]) -> None:
-    for one in told:
+def _add(said: dict[str, list[PlacedStatement]], placed: Iterable[PlacedStatement]) -> None:
+    for one in placed:
         said.setdefault(one.statement.tin, []).append(one)
 
 
-def _outcome(one: Told, before: Sequence[Told]) -> str:
+def _outcome(one: PlacedStatement, before: Sequence[PlacedStatement]) -> str:
     if one.held:
         return "held"
     later = any(other.issued > one.issued and other.voided is None and _same(other.statement, one.statement) for other in before)

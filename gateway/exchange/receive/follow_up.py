@@ -11,7 +11,7 @@ from gateway.core.model import Kind, priority_of
 from gateway.exchange.certificates import partner
 from gateway.exchange.deliver import acknowledge
 from gateway.exchange.deliver.resend import resend
-from gateway.exchange.receive.translate import Judged
+from gateway.exchange.receive.translate import Translated
 from gateway.exchange.tell import feed
 from gateway.node.context import new_id
 from gateway.node.node import Node
@@ -21,7 +21,7 @@ from gateway.wire.envelope import Resend
 
 
 def send(
-    connection: Connection, node: Node, judged: Judged, kind: Kind, payload: str, at: datetime, *, refers_to: str | None = None
+    connection: Connection, node: Node, judged: Translated, kind: Kind, payload: str, at: datetime, *, refers_to: str | None = None
 ) -> None:
     """Queues a message of ours that refers to the one judged, or to another of its sender's."""
     proven = judged.proven
@@ -40,7 +40,7 @@ def send(
     )
 
 
-def notice_gap(connection: Connection, node: Node, judged: Judged, received: datetime) -> None:
+def notice_gap(connection: Connection, node: Node, judged: Translated, received: datetime) -> None:
     header = judged.proven.header
     if not header.sequence:
         return
@@ -49,13 +49,13 @@ def notice_gap(connection: Connection, node: Node, judged: Judged, received: dat
         send(connection, node, judged, Kind.RESEND, envelope.write_resend(Resend(priority_of(header.kind), *missing)), received)
 
 
-def follow_up(connection: Connection, node: Node, judged: Judged, body: bytes, received: datetime) -> None:
+def follow_up(connection: Connection, node: Node, judged: Translated, body: bytes, received: datetime) -> None:
     """What a message that is itself about messages or keys does."""
     proven = judged.proven
     header, live = proven.header, proven.live
     match header.kind:
         case Kind.RECEIPT | Kind.REFUSAL | Kind.RESULT:
-            acknowledge.take(connection, proven.envelope, body, received)
+            acknowledge.apply(connection, proven.envelope, body, received)
         case Kind.RESEND:
             wanted = envelope.read_resend(proven.envelope)
             asked = sent.numbered(wanted.priority, wanted.first, wanted.last)
@@ -64,7 +64,7 @@ def follow_up(connection: Connection, node: Node, judged: Judged, body: bytes, r
             assert judged.reading is not None, "translate reads every query"
             feed.respond(connection, node, live, judged.reading.query["tin"], header.id, received)
         case Kind.KEYS:
-            partner.take(connection, node, proven.envelope, received)
+            partner.accept_certificates(connection, node, proven.envelope, received)
         case Kind.PULL if not live.arrangement.binding.pull:
             raise Refusal(Code.KIND_NOT_ACCEPTED, "It is agreed that this gateway delivers.", field="Kind", value=header.kind)
         case Kind.CASE | Kind.CASE_REPLY:

@@ -31,7 +31,7 @@ from gateway.core.model import Kind
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.bindings.https import reply
 from gateway.exchange.deliver import mailbox
-from gateway.exchange.receive.steps import Outcome, finish, judge
+from gateway.exchange.receive.steps import Outcome, check, finish
 from gateway.node.node import Node
 from gateway.store import journal, messages
 from gateway.store.messages import Kept
@@ -50,7 +50,7 @@ TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What goes back. ``refusal`` is None where the message was taken; ``signed`` is None where no partner could be named to sign for.
     ``kind`` is of what was taken."""
 
@@ -60,18 +60,18 @@ class Answer:
     kind: Kind | None = None
 
 
-async def receive(node: Node, body: bytes, transport: Transport) -> Answer:
+async def receive(node: Node, body: bytes, transport: Transport) -> Reply:
     """Takes one message through all the steps."""
     if node.large is not None:
         node.large.warm()
     received = node.clock()
     keep = partial(messages.keep, body=body, remote=transport.remote, identity=transport.identity, received=received)
     kept = await node.write(keep)  # 0
-    node.step("kept")
-    return await take(node, Kept(kept, received, transport.remote, transport.identity, body))
+    node.fault_point("kept")
+    return await process(node, Kept(kept, received, transport.remote, transport.identity, body))
 
 
-async def take(node: Node, kept: Kept) -> Answer:
+async def process(node: Node, kept: Kept) -> Reply:
     """Everything after the bytes are kept; an interrupted intake comes here again."""
     if len(kept.body) > SMALL and node.large is not None:
         outcome: Outcome = await node.large.work(node, kept)
@@ -82,30 +82,29 @@ async def take(node: Node, kept: Kept) -> Answer:
     recorded = outcome.ended
     assert recorded is not None, "what is not refused is recorded"
     assert outcome.proven is not None, "what is recorded is proven"
-    node.ahead.update(dict.fromkeys(recorded.timelines, recorded.entry))
-    node.changed(recorded.timelines)  # 8
-    node.step("told")
+    await node.committed.here(recorded.change)  # 8
+    node.fault_point("told")
     given = await mailbox.give(node, recorded.pull, fresh=recorded.fresh) if recorded.pull else None
-    node.step("answering")
-    return Answer(200, given or recorded.answer, kind=outcome.proven.kind)
+    node.fault_point("answering")
+    return Reply(200, given or recorded.answer, kind=outcome.proven.kind)
 
 
 async def _here(node: Node, kept: Kept) -> Outcome:
     outcome = Outcome()
     try:
         if len(kept.body) <= SMALL:
-            judged, receipt = judge(node, kept, outcome)
+            judged, receipt = check(node, kept, outcome)
         else:
-            judged, receipt = await asyncio.to_thread(judge, node, kept, outcome)
-        node.step("judged")
+            judged, receipt = await asyncio.to_thread(check, node, kept, outcome)
+        node.fault_point("judged")
         outcome.ended = await node.write(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))  # 7
-        node.step("recorded")
+        node.fault_point("recorded")
     except Refusal as refusal:
         outcome.ended = refusal
     return outcome
 
 
-async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Answer:
+async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Reply:
     digest, signed = sha256(kept.body).hexdigest(), None
     if came.claimed is not None:
         payload = envelope.write_refusal(refusal, digest, kept.received)
@@ -124,8 +123,8 @@ async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> An
         journal.append(connection, "refusal", f"intake-{kept.id}", body, at=kept.received, partner=came.claimed)
 
     await node.write(close)
-    node.step("answering")
-    return Answer(refusal.code.row.status, signed, refusal)
+    node.fault_point("answering")
+    return Reply(refusal.code.row.status, signed, refusal)
 
 
 async def resume(node: Node) -> int:
@@ -144,7 +143,7 @@ async def judge_again(node: Node, before: datetime) -> int:
         if taken_up is None:
             continue
         try:
-            await take(node, taken_up)
+            await process(node, taken_up)
             done += 1
         except Exception:
             log.exception("intake %d could not be judged", kept)

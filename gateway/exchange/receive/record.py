@@ -6,7 +6,6 @@ not wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +17,8 @@ from gateway.core.model import Header, Kind
 from gateway.exchange.certificates import partner, revocation_evidence
 from gateway.exchange.receive.apply import take_in
 from gateway.exchange.receive.follow_up import follow_up, notice_gap, send
-from gateway.exchange.receive.translate import Judged
+from gateway.exchange.receive.translate import Translated
+from gateway.node.committed import Change
 from gateway.node.node import Node
 from gateway.store import journal, messages, partners, statements
 from gateway.wire import envelope
@@ -26,20 +26,19 @@ from gateway.wire import envelope
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The signed answer that now stands for the message, and the timelines that it changed with their journal entry.
+    """The signed answer that now stands for the message, and what it changed.
 
     ``fresh`` is False for a duplicate. ``pull`` is the header of a message that asks for one of ours.
     """
 
     answer: bytes
     fresh: bool
-    timelines: Mapping[str, bytes] = field(default_factory=dict)
-    entry: int = 0
+    change: Change = field(default_factory=Change)
     pull: Header | None = None
 
 
 def record(
-    connection: Connection, node: Node, judged: Judged, *, kept: int, body: bytes, receipt: bytes, received: datetime
+    connection: Connection, node: Node, judged: Translated, *, kept: int, body: bytes, receipt: bytes, received: datetime
 ) -> Recorded:
     """Claims and records; raises ``Refusal`` (ID_CONFLICT and the business codes) with nothing recorded.
 
@@ -76,31 +75,31 @@ def record(
             "digest": digest,
             "certificate": proven.fingerprint,
             "partner_data": proven.live.bundle.digest,
-            "statements": len(judged.told),
-            "statements_digest": statements.digest(judged.told),
+            "statements": len(judged.placed),
+            "statements_digest": statements.digest(judged.placed),
             "receipt": sha256(receipt).hexdigest(),
             "revocation": revocation_evidence.keep(connection, node.trust, iso, received),
         },
         at=received,
         partner=iso,
     )
-    messages.claim(
+    messages.claim_id(
         connection,
         header,
         digest=digest,
         fingerprint=proven.fingerprint,
         bundle=proven.live.bundle.digest,
         received=received,
-        statements=len(judged.told),
+        statements=len(judged.placed),
         body=body,
         answer=receipt,
     )
     messages.close(connection, kept, "accepted", partner=iso)
     notice_gap(connection, node, judged, received)
-    if not judged.told and header.kind is not Kind.LIST:
+    if not judged.placed and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
     outcomes, timelines = take_in(connection, judged.said, entry, received)
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
             send(connection, node, judged, Kind.RESULT, envelope.write_result(results), received, refers_to=about)
-    return Recorded(receipt, fresh=True, timelines=timelines, entry=entry)
+    return Recorded(receipt, fresh=True, change=Change(timelines, entry, lists_or_switches=header.kind is Kind.LIST))

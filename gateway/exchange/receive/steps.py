@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from gateway.core.errors import Refusal
 from gateway.core.model import Header, Kind
 from gateway.exchange.bindings.base import Transport
-from gateway.exchange.bindings.https import claim, prove, reply
+from gateway.exchange.bindings.https import identify_sender, prove, reply
 from gateway.exchange.receive.record import Recorded, record
-from gateway.exchange.receive.translate import Judged, translate
+from gateway.exchange.receive.translate import Translated, translate
 from gateway.node.node import Node
 from gateway.store.messages import Kept
 from gateway.wire import envelope
@@ -27,23 +27,23 @@ class Outcome:
     proven: Header | None = None
 
 
-def judge(node: Node, kept: Kept, outcome: Outcome) -> tuple[Judged, bytes]:
+def check(node: Node, kept: Kept, outcome: Outcome) -> tuple[Translated, bytes]:
     """Steps 1 to 6, and the receipt that will stand for the message once it is recorded. Raises ``Refusal``."""
-    claimed = claim(node, kept.body, Transport(kept.remote, kept.identity))  # 1, 2
+    claimed = identify_sender(node, kept.body, Transport(kept.remote, kept.identity))  # 1, 2
     outcome.claimed = claimed.live.arrangement.iso
-    node.step("claimed")
+    node.fault_point("claimed")
     proven = prove(node, claimed, kept.received)  # 3
     outcome.proven = proven.header
-    node.step("proven")
+    node.fault_point("proven")
     judged = translate(proven, kept.received)  # 4, 5, 6
-    node.step("translated")
+    node.fault_point("translated")
     # Signed before the write lock is taken: a slow key must not hold up every other partner.
     receipt = envelope.write_receipt(Receipt(proven.header.id, proven.envelope.digest, kept.received, node.checkpoint))
     return judged, reply(node, Kind.RECEIPT, receipt, to=proven.header.sender, refers_to=proven.header.id, at=kept.received)
 
 
-def finish(connection: Connection, node: Node, judged: Judged, kept: Kept, receipt: bytes) -> Recorded:
+def finish(connection: Connection, node: Node, judged: Translated, kept: Kept, receipt: bytes) -> Recorded:
     """Step 7, as a job of a writer. Raises ``Refusal`` with nothing recorded."""
     recorded = record(connection, node, judged, kept=kept.id, body=kept.body, receipt=receipt, received=kept.received)
-    node.step("recording")
+    node.fault_point("recording")
     return recorded

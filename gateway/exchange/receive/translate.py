@@ -11,8 +11,8 @@ from datetime import datetime
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
-from gateway.core.incoming import Said
-from gateway.core.model import DIALECT_KINDS, Told
+from gateway.core.incoming import IncomingMessage
+from gateway.core.model import DIALECT_KINDS, PlacedStatement
 from gateway.core.place import place
 from gateway.exchange.bindings.base import Proven
 from gateway.exchange.receive.authority import check_authority, complete
@@ -20,23 +20,23 @@ from gateway.wire.dialect import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Translated:
     """A message that may be recorded: its statements placed in time (none for kinds that carry none)."""
 
     proven: Proven
-    told: tuple[Told, ...]
+    placed: tuple[PlacedStatement, ...]
     reading: Reading | None
 
     @property
-    def said(self) -> Said:
-        return Said(self.proven.header, self.proven.live.arrangement, self.proven.envelope.digest, self.told)
+    def said(self) -> IncomingMessage:
+        return IncomingMessage(self.proven.header, self.proven.live.arrangement, self.proven.envelope.digest, self.placed)
 
 
-def translate(proven: Proven, received: datetime) -> Judged:
+def translate(proven: Proven, received: datetime) -> Translated:
     """4, 5, 6: valid against the agreed schema, translated by its annotated sample, about the sender's own operators only."""
     header, arrangement = proven.header, proven.live.arrangement
     if header.kind not in DIALECT_KINDS:
-        return Judged(proven, (), None)
+        return Translated(proven, (), None)
     day = received.astimezone(HOME_ZONE).date()
     choice = arrangement.dialect.on(day).value
     if choice is None or header.dialect != choice.name or header.version not in choice.accepts:
@@ -49,8 +49,8 @@ def translate(proven: Proven, received: datetime) -> Judged:
     reading = dialect.read(header.kind, proven.envelope.payload)
     complete(header, arrangement)
     check_authority(reading.statements, header, arrangement)
-    told = tuple(
+    placed = tuple(
         place(statement, header, arrangement.zone_of(statement.tin), digest=proven.envelope.digest, received=received)
         for statement in reading.statements
     )
-    return Judged(proven, told, reading)
+    return Translated(proven, placed, reading)

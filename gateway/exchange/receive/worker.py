@@ -17,12 +17,12 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 
 from gateway.core.errors import Refusal
-from gateway.exchange.receive.steps import Outcome, finish, judge
+from gateway.exchange.receive.steps import Outcome, check, finish
 from gateway.node.node import Node
 from gateway.node.signing import Signing
 from gateway.settings import Settings
 from gateway.store import messages
-from gateway.store.active import Partners
+from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.store.messages import Kept
 from gateway.trust.certificates import TrustStore
@@ -76,7 +76,7 @@ def _open(settings: Settings) -> None:
     passphrase = settings.key_passphrase.get_secret_value()
     signing = Signing(KeyRing(settings.keys), settings.key, passphrase, _utc_now, production=settings.mode == "production")
     database = Database(settings.database_url)
-    _node = Node(settings, database, Writer(database), Partners(), TrustStore({}), signing, _utc_now)
+    _node = Node(settings, database, Writer(database), ActivePartners(), TrustStore({}), signing, _utc_now)
     with database.reading() as connection:
         _node.partners.refresh(connection)
 
@@ -97,7 +97,7 @@ def _work(kept_id: int, trust: TrustStore, checkpoint: Checkpoint | None) -> Out
         kept = messages.kept(connection, kept_id)
     outcome = Outcome()
     try:
-        judged, receipt = judge(node, kept, outcome)
+        judged, receipt = check(node, kept, outcome)
         outcome.ended = node.writer.do(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))
     except Refusal as refusal:
         outcome.ended = refusal

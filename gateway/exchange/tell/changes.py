@@ -28,34 +28,36 @@ from gateway.domestic.projection import (
 )
 from gateway.exchange.tell.complete import complete_list
 from gateway.exchange.tell.documents import documents, enqueue
-from gateway.exchange.tell.recipient import News, Talk, Told, pairs
+from gateway.exchange.tell.recipient import QueuedNotices, Recipient, StatementsByEnterprise, pairs
 from gateway.exchange.tell.told import last_told
 from gateway.node import context
-from gateway.node.context import House, connected
+from gateway.node.context import Context, connected
 from gateway.store import disclosures, enterprises, partners, sent
-from gateway.store.active import Live
-from gateway.store.disclosures import Belief
+from gateway.store.active import ActivePartner
+from gateway.store.disclosures import Disclosure
 from gateway.store.enterprises import unpack
 
 
-def may_hear(live: Live, at: datetime) -> bool:
+def may_hear(live: ActivePartner, at: datetime) -> bool:
     """Whether anything at all may be said: connected, the arrangement in force, and the form of our codes known."""
     day = context.day_of(at)
     in_force = live.arrangement.in_force.on(day).value is True
     return connected(live) and in_force and code_prefix(live.arrangement, day) is not None
 
 
-def tell(connection: Connection, node: House, states: Mapping[str, Enterprise], at: datetime, only: str | None = None) -> Told:
+def tell(
+    connection: Connection, node: Context, states: Mapping[str, Enterprise], at: datetime, only: str | None = None
+) -> QueuedNotices:
     """Queues for every partner (or one) what these enterprises make news to it, and tells again what expired unheard."""
-    told = Told()
+    notices = QueuedNotices()
     for iso, live in sorted(node.partners.all().items()):
         if only in (None, iso) and may_hear(live, at):
             partners.lock(connection, iso)  # 1
             if sent.last_queued(connection, iso, Kind.LIST) is None:
-                complete_list(Talk(connection, node, live, at, told))
+                complete_list(Recipient(connection, node, live, at, notices))
             else:
-                _news(Talk(connection, node, live, at, told), states)
-    return told
+                _tell_changes(Recipient(connection, node, live, at, notices), states)
+    return notices
 
 
 # ---------------------------------------------------------------- what was told
@@ -64,56 +66,58 @@ def tell(connection: Connection, node: House, states: Mapping[str, Enterprise], 
 # ---------------------------------------------------------------- news
 
 
-def _news(talk: Talk, states: Mapping[str, Enterprise]) -> None:
+def _tell_changes(recipient: Recipient, states: Mapping[str, Enterprise]) -> None:
     states = dict(states)
     while True:
-        news, last, wrong = _compare(talk, states)  # 2
+        outstanding, last, wrong = _compare(recipient, states)  # 2
         if not wrong:
             break
-        behind = disclosures.take_back(talk.connection, wrong, talk.at) - states.keys()  # 3
-        states |= {uscc: unpack(packed) for uscc, packed in enterprises.states(talk.connection, behind).items()}
+        behind = disclosures.take_back(recipient.connection, wrong, recipient.at) - states.keys()  # 3
+        states |= {uscc: unpack(packed) for uscc, packed in enterprises.states(recipient.connection, behind).items()}
     for kind in (Kind.NOTICE, Kind.UPDATE):
-        said = {uscc: statements for uscc, statements in news.items() if kind_of(statements) is kind}
-        for document in documents(talk, kind, said, last):
-            row = enqueue(talk, kind, document)
-            disclosures.tell(talk.connection, talk.iso, pairs(document.news), row, talk.at)  # 4
+        said = {uscc: statements for uscc, statements in outstanding.items() if kind_of(statements) is kind}
+        for document in documents(recipient, kind, said, last):
+            row = enqueue(recipient, kind, document)
+            disclosures.tell(recipient.connection, recipient.iso, pairs(document.changes), row, recipient.at)  # 4
 
 
-def _compare(talk: Talk, states: Mapping[str, Enterprise]) -> tuple[News, dict[str, Belief], set[int]]:
+def _compare(
+    recipient: Recipient, states: Mapping[str, Enterprise]
+) -> tuple[StatementsByEnterprise, dict[str, Disclosure], set[int]]:
     """What is still to be said, what was last told, and the unsent messages that say something else."""
-    now = {uscc: project(state, talk.arrangement, talk.day) for uscc, state in states.items()}
+    now = {uscc: project(state, recipient.arrangement, recipient.day) for uscc, state in states.items()}
     tins = [one.tin for one in now.values() if isinstance(one, Statement)]
-    last, waiting = last_told(disclosures.tellings(talk.connection, talk.iso, states, tins))
-    shared = talk.shared
-    news = {uscc: said for uscc, one in now.items() if (said := _said(last.get(uscc), one, shared))}
+    last, waiting = last_told(disclosures.tellings(recipient.connection, recipient.iso, states, tins))
+    shared = recipient.shared
+    outstanding = {uscc: said for uscc, one in now.items() if (said := _changes_of(last.get(uscc), one, shared))}
     # A code that one enterprise gave up and another took has not ended.
-    taken = {one.tin for said in news.values() for one in said if one.standing in LEARNED}
-    news = {
+    taken = {one.tin for said in outstanding.values() for one in said if one.standing in LEARNED}
+    outstanding = {
         uscc: left
-        for uscc, said in news.items()
+        for uscc, said in outstanding.items()
         if (left := tuple(one for one in said if one.standing in LEARNED or one.tin not in taken))
     }
     wrong: set[int] = set()
     for uscc, unsent in waiting.items():
-        if uscc in states and _still_right(unsent, news.get(uscc, ()), last.get(uscc)):
-            news.pop(uscc, None)
+        if uscc in states and _still_right(unsent, outstanding.get(uscc, ()), last.get(uscc)):
+            outstanding.pop(uscc, None)
         elif uscc in states or any(one.statement.tin in taken for one in unsent):
             wrong.update(one.row for one in unsent)
-    return news, last, wrong
+    return outstanding, last, wrong
 
 
-def _still_right(unsent: Sequence[Belief], news: Sequence[Statement], last: Belief | None) -> bool:
+def _still_right(unsent: Sequence[Disclosure], outstanding: Sequence[Statement], last: Disclosure | None) -> bool:
     """What is unsent is just the news; or nothing is news any more because a list or response queued after it says the same."""
-    if not news:
+    if not outstanding:
         return last is not None and last.row > unsent[0].row
-    return {one.statement for one in unsent} == set(news)
+    return {one.statement for one in unsent} == set(outstanding)
 
 
-def _said(last: Belief | None, now: Statement | Silence, shared: frozenset[str]) -> tuple[Statement, ...]:
+def _changes_of(last: Disclosure | None, now: Statement | Silence, shared: frozenset[str]) -> tuple[Statement, ...]:
     """What is news; and what was said in vain, because its message expired without a receipt."""
-    news = changes(last.statement if last else None, now, shared)
-    if news or last is None or last.state != "expired":
-        return news
+    outstanding = changes(last.statement if last else None, now, shared)
+    if outstanding or last is None or last.state != "expired":
+        return outstanding
     before = last.statement
     if before.standing in LEARNED:
         return (now,) if isinstance(now, Statement) else ()

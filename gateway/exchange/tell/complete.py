@@ -15,43 +15,43 @@ from gateway.domestic.projection import (
     project,
 )
 from gateway.exchange.tell.documents import documents, enqueue
-from gateway.exchange.tell.recipient import News, Talk, Told, pairs
+from gateway.exchange.tell.recipient import QueuedNotices, Recipient, StatementsByEnterprise, pairs
 from gateway.exchange.tell.told import last_told, proven_to_know
-from gateway.node.context import House
+from gateway.node.context import Context
 from gateway.store import disclosures, enterprises, partners
-from gateway.store.active import Live
-from gateway.store.disclosures import Belief
+from gateway.store.active import ActivePartner
+from gateway.store.disclosures import Disclosure
 from gateway.store.enterprises import unpack
 
 
-def full_list(connection: Connection, node: House, live: Live, at: datetime) -> int:
+def full_list(connection: Connection, node: Context, live: ActivePartner, at: datetime) -> int:
     """Queues the complete list of every enterprise this partner may hear of, in as many parts as it takes; returns how many it names.
 
     Whom it had learned of and the list no longer names is thereby delisted; that is noted. What it was told before and has proven
     to know keeps its proof.
     """
     partners.lock(connection, live.arrangement.iso)
-    return complete_list(Talk(connection, node, live, at, Told()))
+    return complete_list(Recipient(connection, node, live, at, QueuedNotices()))
 
 
-def complete_list(talk: Talk) -> int:
-    if not enterprises.any_known(talk.connection):
+def complete_list(recipient: Recipient) -> int:
+    if not enterprises.any_known(recipient.connection):
         return 0  # a complete list of nobody would take everybody's benefits away
-    last, _ = last_told(disclosures.tellings(talk.connection, talk.iso))
-    named, omitted = pictured(talk.connection, talk.arrangement, talk.day, last)
-    parts = documents(talk, Kind.LIST, named, last)
+    last, _ = last_told(disclosures.tellings(recipient.connection, recipient.iso))
+    named, omitted = pictured(recipient.connection, recipient.arrangement, recipient.day, last)
+    parts = documents(recipient, Kind.LIST, named, last)
     for part, document in enumerate(parts, 1):
-        row = enqueue(talk, Kind.LIST, document, Picture(as_of=talk.at, part=part, parts=len(parts)))
-        fresh = [(uscc, one) for uscc, one in pairs(document.news) if not proven_to_know(last.get(uscc), one)]
-        disclosures.tell(talk.connection, talk.iso, [*fresh, *(omitted if part == 1 else ())], row, talk.at)
-    return sum(len(document.news) for document in parts)
+        row = enqueue(recipient, Kind.LIST, document, Picture(as_of=recipient.at, part=part, parts=len(parts)))
+        fresh = [(uscc, one) for uscc, one in pairs(document.changes) if not proven_to_know(last.get(uscc), one)]
+        disclosures.tell(recipient.connection, recipient.iso, [*fresh, *(omitted if part == 1 else ())], row, recipient.at)
+    return sum(len(document.changes) for document in parts)
 
 
 def pictured(
-    connection: Connection, arrangement: Arrangement, day: date, last: Mapping[str, Belief]
-) -> tuple[News, list[tuple[str, Statement]]]:
+    connection: Connection, arrangement: Arrangement, day: date, last: Mapping[str, Disclosure]
+) -> tuple[StatementsByEnterprise, list[tuple[str, Statement]]]:
     """Whom a complete list names, and who it thereby says is gone: those of whom the partner had learned."""
-    named: News = {}
+    named: StatementsByEnterprise = {}
     omitted: list[tuple[str, Statement]] = []
     for uscc, packed in enterprises.every(connection):
         before = last[uscc].statement if uscc in last else None

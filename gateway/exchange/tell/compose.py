@@ -8,16 +8,16 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from gateway.core.model import Kind, Picture, Statement
-from gateway.node.context import House, day_of, new_id
+from gateway.node.context import Context, day_of, new_id
 from gateway.store import outbox
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.wire.dialect import Reading
 from gateway.wire.xml import parse
 
 
-def words(
-    node: House,
-    live: Live,
+def document(
+    node: Context,
+    live: ActivePartner,
     kind: Kind,
     statements: Sequence[Statement],
     message_id: str,
@@ -34,15 +34,15 @@ def words(
     return dialect.write(kind, Reading(said, told, dict(query or {})), live.bundle.signatory)
 
 
-def check(live: Live, payload: str, at: datetime) -> None:
+def validate(live: ActivePartner, payload: str, at: datetime) -> None:
     """Raises ``Refusal`` for what the partner's own schema would refuse: better one enterprise unsaid than a whole message returned."""
     live.bundle.dialects[_spoken(live, at)].validate(parse(payload.encode()))
 
 
-def queue(
+def enqueue(
     connection: Connection,
-    node: House,
-    live: Live,
+    node: Context,
+    live: ActivePartner,
     kind: Kind,
     payload: str,
     message_id: str,
@@ -69,16 +69,22 @@ def queue(
     )
 
 
-def ask(connection: Connection, node: House, live: Live, code: str, at: datetime) -> str:
+def ask(connection: Connection, node: Context, live: ActivePartner, code: str, at: datetime) -> str:
     """Queues our own query about one of a partner's codes; returns the message id."""
     message_id = new_id()
-    queue(
-        connection, node, live, Kind.QUERY, words(node, live, Kind.QUERY, (), message_id, at, query={"tin": code}), message_id, at
+    enqueue(
+        connection,
+        node,
+        live,
+        Kind.QUERY,
+        document(node, live, Kind.QUERY, (), message_id, at, query={"tin": code}),
+        message_id,
+        at,
     )
     return message_id
 
 
-def _spoken(live: Live, at: datetime) -> tuple[str, str]:
+def _spoken(live: ActivePartner, at: datetime) -> tuple[str, str]:
     choice = live.arrangement.dialect.on(day_of(at)).value
     assert choice is not None, "the loader lets no partner be without a dialect"
     return choice.name, choice.version

@@ -19,17 +19,17 @@ from gateway.core.errors import Code, Refusal
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.readfile import Row
 from gateway.domestic.record import Faults, Record
-from gateway.domestic.tiers import judge
+from gateway.domestic.tiers import apply
 from gateway.exchange.tell.changes import tell
 from gateway.exchange.tell.complete import full_list
 from gateway.exchange.tell.compose import ask
-from gateway.exchange.tell.recipient import Unsaid
+from gateway.exchange.tell.recipient import LeftOut
 from gateway.exchange.tell.respond import respond
-from gateway.node.context import House
+from gateway.node.context import Context
 from gateway.store import enterprises, journal
-from gateway.store.enterprises import Recorded, unpack
+from gateway.store.enterprises import RecordedRow, unpack
 
-__all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "take", "tell", "waiting"]
+__all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "tell", "waiting"]
 
 #: Rows of one transaction: an import of any size then holds nobody up for long, and what was taken stays taken.
 AT_ONCE = 500
@@ -69,7 +69,7 @@ class Report(msgspec.Struct):
     flagged: list[Flagged] = []
     refused: list[Refused] = []
     queued: dict[str, int] = {}
-    unsaid: list[Unsaid] = []
+    unsaid: list[LeftOut] = []
 
     def add(self, other: Report) -> None:
         """What a later part of the same feed did, too."""
@@ -93,15 +93,15 @@ class Waiting(msgspec.Struct, frozen=True):
     record: Record
 
 
-class Confirmed(msgspec.Struct, frozen=True):
+class ConfirmedRecord(msgspec.Struct, frozen=True):
     """Whose gains now hold, and what was queued for each partner."""
 
     uscc: str
     queued: dict[str, int]
-    unsaid: list[Unsaid]
+    unsaid: list[LeftOut]
 
 
-def take(connection: Connection, node: House, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
+def import_rows(connection: Connection, node: Context, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
     """Takes rows of the feed in, in their order. The same feed again does nothing."""
     enterprises.alone(connection, at)
     report = Report(rows=len(rows))
@@ -129,20 +129,22 @@ def take(connection: Connection, node: House, rows: Sequence[Row], *, who: str, 
     return report
 
 
-def follow(connection: Connection, node: House, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
+def follow(connection: Connection, node: Context, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
     """``take`` for records that no feed has to be read for."""
-    return take(connection, node, list(enumerate(records, 1)), who=who, at=at)
+    return import_rows(connection, node, list(enumerate(records, 1)), who=who, at=at)
 
 
 def waiting(connection: Connection) -> list[Waiting]:
     """Every record whose gains wait for a person, the oldest first."""
-    return [Waiting(one.id, one.recorded, one.record.note, _reread(one.record.body)) for one in enterprises.held(connection)]
+    return [
+        Waiting(one.id, one.recorded, one.record.note, _reread(one.record.body)) for one in enterprises.held_records(connection)
+    ]
 
 
-def let_through(connection: Connection, node: House, record_id: int, *, who: str, at: datetime) -> Confirmed:
+def let_through(connection: Connection, node: Context, record_id: int, *, who: str, at: datetime) -> ConfirmedRecord:
     """A person confirms: the record's gains hold, and are told. Raises ``Refusal`` NOT_FOUND when it does not wait (any longer)."""
     enterprises.alone(connection, at)
-    one = next((one.record for one in enterprises.held(connection) if one.id == record_id), None)
+    one = next((one.record for one in enterprises.held_records(connection) if one.id == record_id), None)
     if one is None:
         raise Refusal(
             Code.NOT_FOUND,
@@ -150,12 +152,12 @@ def let_through(connection: Connection, node: House, record_id: int, *, who: str
             remedy="A newer record of the enterprise may have taken its place: aeo-gateway domestic held.",
         )
     known = unpack(enterprises.states(connection, [one.uscc])[one.uscc])
-    state = judge(known, _reread(one.body), confirmed=True).state
+    state = apply(known, _reread(one.body), confirmed=True).state
     enterprises.let_through(connection, record_id)
     enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, at)
     journal.append(connection, "decision", f"record-{record_id}", {"uscc": one.uscc, "who": who, "decision": "let through"}, at=at)
     told = tell(connection, node, {one.uscc: state}, at)
-    return Confirmed(one.uscc, told.queued, told.unsaid)
+    return ConfirmedRecord(one.uscc, told.queued, told.unsaid)
 
 
 class _Book:
@@ -167,7 +169,7 @@ class _Book:
         self._last = enterprises.last_digests(connection, usccs)
         self._holders = enterprises.holders(connection, {record.customs_code for record in records if record.customs_code})
         self.touched: dict[str, Enterprise] = {}
-        self.entered: list[tuple[int, Recorded]] = []
+        self.entered: list[tuple[int, RecordedRow]] = []
 
     def faults(self, record: Record, line: int) -> Faults:
         """What a record alone cannot show: a customs code names one enterprise, and this one is another's now."""
@@ -192,17 +194,17 @@ class _Book:
         if self._last.get(uscc) == digest:
             return False
         before = self._states.get(uscc)
-        judged = judge(before, record)
+        judged = apply(before, record)
         if before and before.customs_code:
             self._holders.pop(before.customs_code, None)
         if judged.state.customs_code:
             self._holders[judged.state.customs_code] = uscc
         self._last[uscc] = digest
         self._states[uscc] = self.touched[uscc] = judged.state
-        self.entered.append((line, Recorded(uscc, digest, body, judged.foreseen, judged.hold, judged.note)))
+        self.entered.append((line, RecordedRow(uscc, digest, body, judged.foreseen, judged.hold, judged.note)))
         return True
 
-    def to_record(self) -> list[Recorded]:
+    def to_record(self) -> list[RecordedRow]:
         """The records entered; of several of one enterprise only the last can wait for a person, for it speaks instead of the others."""
         latest = {one.uscc: index for index, (_, one) in enumerate(self.entered)}
         return [
@@ -214,7 +216,8 @@ class _Book:
 def _flag(connection: Connection, book: _Book, report: Report) -> None:
     unforeseen = [(line, one) for line, one in book.entered if not one.foreseen]
     held = {
-        (one.record.uscc, one.record.digest): one.id for one in enterprises.held(connection, {one.uscc for _, one in unforeseen})
+        (one.record.uscc, one.record.digest): one.id
+        for one in enterprises.held_records(connection, {one.uscc for _, one in unforeseen})
     }
     report.held = len(held)
     report.flagged = [Flagged(line, one.uscc, one.note, held.get((one.uscc, one.digest))) for line, one in unforeseen]

@@ -18,16 +18,16 @@ from gateway.domestic.projection import (
     shared_on,
 )
 from gateway.node import context
-from gateway.node.context import House
-from gateway.store.active import Live
+from gateway.node.context import Context
+from gateway.store.active import ActivePartner
 
 log = logging.getLogger(__name__)
 
 #: What is said of each enterprise, in order.
-News = dict[str, tuple[Statement, ...]]
+StatementsByEnterprise = dict[str, tuple[Statement, ...]]
 
 
-class Unsaid(msgspec.Struct, frozen=True):
+class LeftOut(msgspec.Struct, frozen=True):
     """What a partner's XML cannot say of an enterprise (a text too long for it), so that only this was left out. An empty ``uscc``: the
     whole message could not be said.
     """
@@ -39,30 +39,30 @@ class Unsaid(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Told:
+class QueuedNotices:
     """Messages queued for each partner, and what could not be said."""
 
     queued: dict[str, int] = field(default_factory=dict)
-    unsaid: list[Unsaid] = field(default_factory=list)
+    unsaid: list[LeftOut] = field(default_factory=list)
 
 
-class Document(NamedTuple):
+class OutgoingDocument(NamedTuple):
     """One message to be queued."""
 
     message_id: str
     payload: str
-    news: News
+    changes: StatementsByEnterprise
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class Recipient:
     """One partner spoken to at one moment, inside one transaction."""
 
     connection: Connection
-    node: House
-    live: Live
+    node: Context
+    live: ActivePartner
     at: datetime
-    told: Told
+    notices: QueuedNotices
 
     @property
     def arrangement(self) -> Arrangement:
@@ -83,8 +83,8 @@ class Talk:
     def unsaid(self, uscc: str, refusal: Refusal) -> None:
         """Notes what could not be said, and goes on."""
         log.warning("%s cannot be told of %s: %s", self.iso, uscc or "anything", refusal)
-        self.told.unsaid.append(Unsaid(self.iso, uscc, str(refusal.code), refusal.detail))
+        self.notices.unsaid.append(LeftOut(self.iso, uscc, str(refusal.code), refusal.detail))
 
 
-def pairs(news: News) -> Sequence[tuple[str, Statement]]:
-    return [(uscc, statement) for uscc, said in news.items() for statement in said]
+def pairs(changes: StatementsByEnterprise) -> Sequence[tuple[str, Statement]]:
+    return [(uscc, statement) for uscc, said in changes.items() for statement in said]

@@ -14,13 +14,13 @@ from gateway.domestic.projection import (
 from gateway.exchange.tell import compose
 from gateway.exchange.tell.told import last_told, proven_to_know
 from gateway.node import context
-from gateway.node.context import House, new_id
+from gateway.node.context import Context, new_id
 from gateway.store import disclosures, enterprises
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.enterprises import unpack
 
 
-def respond(connection: Connection, node: House, live: Live, code: str, refers_to: str, at: datetime) -> None:
+def respond(connection: Connection, node: Context, live: ActivePartner, code: str, refers_to: str, at: datetime) -> None:
     """Queues the answer to a partner's query about one Chinese code: valid, suspended, or not an AEO. Never the tier."""
     day = context.day_of(at)
     asked = customs_code_asked(code, live.arrangement, day)
@@ -29,8 +29,8 @@ def respond(connection: Connection, node: House, live: Live, code: str, refers_t
     pairs = [(found[0], now)] if found and isinstance(now, Statement) else []
     message_id, picture = new_id(), Picture(as_of=at)
     statements = [statement for _, statement in pairs]
-    payload = compose.words(node, live, Kind.RESPONSE, statements, message_id, at, picture=picture, query={"tin": code})
-    row = compose.queue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
+    payload = compose.document(node, live, Kind.RESPONSE, statements, message_id, at, picture=picture, query={"tin": code})
+    row = compose.enqueue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
     last, _ = last_told(disclosures.tellings(connection, live.arrangement.iso, [uscc for uscc, _ in pairs]))
     disclosures.tell(
         connection, live.arrangement.iso, [(uscc, one) for uscc, one in pairs if not proven_to_know(last.get(uscc), one)], row, at

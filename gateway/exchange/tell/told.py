@@ -10,13 +10,13 @@ from gateway.core.model import Standing, Statement
 from gateway.domestic.projection import (
     LEARNED,
 )
-from gateway.store.disclosures import Belief
+from gateway.store.disclosures import Disclosure
 
 
-def last_told(tellings: Iterable[Belief]) -> tuple[dict[str, Belief], dict[str, list[Belief]]]:
+def last_told(tellings: Iterable[Disclosure]) -> tuple[dict[str, Disclosure], dict[str, list[Disclosure]]]:
     """By enterprise: what its partner last heard, or may have heard, of it; and what is still unsent."""
-    newest: dict[str, Belief] = {}
-    waiting: dict[str, list[Belief]] = {}
+    newest: dict[str, Disclosure] = {}
+    waiting: dict[str, list[Disclosure]] = {}
     for one in tellings:
         if one.untried:
             waiting.setdefault(one.uscc, []).append(one)
@@ -27,7 +27,7 @@ def last_told(tellings: Iterable[Belief]) -> tuple[dict[str, Belief], dict[str, 
     return {one.uscc: one for one in in_order}, waiting
 
 
-def proven_to_know(last: Belief | None, statement: Statement) -> bool:
+def proven_to_know(last: Disclosure | None, statement: Statement) -> bool:
     """Whether the partner has proven to know just this; saying it again then takes nothing from the proof."""
     if last is None or not last.proven:
         return False

@@ -7,6 +7,6 @@ again; an answer is never overruled.
 
 from gateway.onboarding.draft.files import as_toml, dialect_toml
 from gateway.onboarding.draft.kinds import propose
-from gateway.onboarding.draft.model import TOLD, Draft, Proposal, Served, Sure
+from gateway.onboarding.draft.model import TOLD, Draft, Proposal, ServedKinds, Sure
 
-__all__ = ["TOLD", "Draft", "Proposal", "Served", "Sure", "as_toml", "dialect_toml", "propose"]
+__all__ = ["TOLD", "Draft", "Proposal", "ServedKinds", "Sure", "as_toml", "dialect_toml", "propose"]

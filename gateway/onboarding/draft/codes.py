@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gateway.onboarding import glossary
-from gateway.onboarding.draft.model import Answers, Draft
+from gateway.onboarding.draft.model import Draft, DraftAnswers
 
 #: Fields whose values are words of ours behind codes of theirs.
 LISTS = ("standing", "level", "role")
@@ -14,7 +14,7 @@ _LIST = re.compile(r"\{([a-z_.#]+)\|([a-z_]+)")
 
 
 def collect(
-    draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ...], answers: Answers, said: Mapping[str, str]
+    draft: Draft, hole: str, codes: Iterable[str], levels: tuple[str, ...], answers: DraftAnswers, said: Mapping[str, str]
 ) -> None:
     """Adds ``codes`` to the list that ``hole`` names, each with its meaning; what has none is a question.
 

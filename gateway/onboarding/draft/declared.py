@@ -50,7 +50,7 @@ def tags(element: etree._Element) -> tuple[str, ...]:
     return tuple(str(one.tag) for one in (*reversed(list(element.iterancestors())), element))
 
 
-class Declared:
+class XsdFacts:
     """The XSD, asked about elements of a message."""
 
     def __init__(self, schema: Schema) -> None:

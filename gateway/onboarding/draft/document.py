@@ -18,7 +18,7 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 _MEANT = {"type": "names the type of", "nil": "says that nothing stands in"}
 
 
-class Document:
+class SampleDocument:
     """One message. ``values`` are all texts of a place, ``several`` the places that stand more than once in one parent."""
 
     def __init__(self, name: str, message: bytes, schema: Schema, prefixes: tuple[str, ...]) -> None:

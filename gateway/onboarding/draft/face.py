@@ -12,11 +12,11 @@ from lxml import etree
 from gateway.core.model import Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft import absent, codes, groups, parts
-from gateway.onboarding.draft.declared import Declared, children, documented
-from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.declared import XsdFacts, children, documented
+from gateway.onboarding.draft.document import SampleDocument
 from gateway.onboarding.draft.groups import Group
 from gateway.onboarding.draft.guess import Guess, Guesser, Where
-from gateway.onboarding.draft.model import Answers, Draft, Proposal, Sure
+from gateway.onboarding.draft.model import Draft, DraftAnswers, Proposal, Sure
 from gateway.onboarding.draft.structure import Shape, shape_of
 from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Allowed
@@ -45,11 +45,11 @@ class FaceDrafter:
     def __init__(
         self,
         name: str,
-        document: Document,
-        declared: Declared,
+        document: SampleDocument,
+        declared: XsdFacts,
         prefixes: tuple[str, ...],
         levels: tuple[str, ...],
-        answers: Answers,
+        answers: DraftAnswers,
         made: Draft,
     ) -> None:
         self.name, self.document, self.declared, self.levels, self.answers, self.made = (

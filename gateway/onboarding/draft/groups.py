@@ -11,8 +11,8 @@ from lxml import etree
 
 from gateway.onboarding import glossary
 from gateway.onboarding.draft import absent
-from gateway.onboarding.draft.declared import Child, Declared, children
-from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.declared import Child, XsdFacts, children
+from gateway.onboarding.draft.document import SampleDocument
 from gateway.onboarding.draft.model import Sure
 from gateway.wire.dialect.parse import SAMPLE
 
@@ -36,7 +36,7 @@ class Group:
     child: Child | None = None
 
 
-def groups_of(document: Document, declared: Declared, outer: etree._Element) -> tuple[Group, ...]:
+def groups_of(document: SampleDocument, declared: XsdFacts, outer: etree._Element) -> tuple[Group, ...]:
     """Every group that operators like ``outer`` stand in, its own first; none where they all stand in one place that says nothing."""
     firsts = {document.at(outer): outer}
     for one in document.root.iter(str(outer.tag)):
@@ -72,7 +72,7 @@ def _above(operators: list[etree._Element]) -> list[etree._Element | None]:
     return [next((one for one in line if one not in shared), None) for line in lines]
 
 
-def _unshown(document: Document, declared: Declared, shown: list[Group]) -> Iterator[Group]:
+def _unshown(document: SampleDocument, declared: XsdFacts, shown: list[Group]) -> Iterator[Group]:
     """Groups that the XSD allows beside those shown, of the same form as the first."""
     first = shown[0]
     parent = None if first.element is None else first.element.getparent()

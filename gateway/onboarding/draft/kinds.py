@@ -10,10 +10,10 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Kind
 from gateway.onboarding import glossary
-from gateway.onboarding.draft.declared import Declared
-from gateway.onboarding.draft.document import Document
+from gateway.onboarding.draft.declared import XsdFacts
+from gateway.onboarding.draft.document import SampleDocument
 from gateway.onboarding.draft.face import FaceDrafter
-from gateway.onboarding.draft.model import Answers, Draft, Proposal, Served, Sure
+from gateway.onboarding.draft.model import Draft, DraftAnswers, Proposal, ServedKinds, Sure
 from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Schema
 
@@ -39,7 +39,7 @@ def propose(
 
     ``answers`` is a ``draft.toml`` that a person has been through. Raises ``Refusal``.
     """
-    said, made, declared = Answers(answers or {}), Draft(), Declared(schema)
+    said, made, declared = DraftAnswers(answers or {}), Draft(), XsdFacts(schema)
     for name in messages:
         if name.partition(".")[0] not in set(DIALECT_KINDS):
             raise Refusal(
@@ -50,11 +50,11 @@ def propose(
                 remedy=f"Use {', '.join(DIALECT_KINDS)}, or a face of one: response.not-found.",
             )
     for name, message in sorted(messages.items(), key=lambda one: _order(one[0])):
-        document = Document(name, message, schema, prefixes)
+        document = SampleDocument(name, message, schema, prefixes)
         made.notes += [f"{name}: {note}" for note in document.notes]
         made.samples[name] = FaceDrafter(name, document, declared, prefixes, levels, said, made).draft()
         made.messages[name] = document.plain
-        made.served.append(Served(name, "sample", Sure.SURE, "a message was given"))
+        made.served.append(ServedKinds(name, "sample", Sure.SURE, "a message was given"))
     for kind in DIALECT_KINDS:
         if kind not in made.samples:
             _serve(kind, made, said, tuple(messages), _called(kind, schema, made))
@@ -69,16 +69,16 @@ def propose(
     return made
 
 
-def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...], called: str) -> None:
+def _serve(kind: Kind, made: Draft, said: DraftAnswers, shown: tuple[str, ...], called: str) -> None:
     """A kind that no message shows."""
     like = said.kinds.get(kind)
     if like == "":
-        made.served.append(Served(kind, "", Sure.ANSWERED, "a person said that it is not exchanged"))
+        made.served.append(ServedKinds(kind, "", Sure.ANSWERED, "a person said that it is not exchanged"))
         return
     known = like or next((other for other in _LIKE.get(kind, ()) if other in shown), None)
     if known is None:
         made.served.append(
-            Served(
+            ServedKinds(
                 kind,
                 "",
                 Sure.QUESTION,
@@ -96,7 +96,7 @@ def _serve(kind: Kind, made: Draft, said: Answers, shown: tuple[str, ...], calle
     else:
         made.samples[kind] = made.samples[known]
         why = "a person said so" if like else f"no message shows it; it is written and read as the {known} is"
-        made.served.append(Served(kind, str(known), Sure.ANSWERED if like else Sure.LIKELY, why))
+        made.served.append(ServedKinds(kind, str(known), Sure.ANSWERED if like else Sure.LIKELY, why))
 
 
 def _called(kind: Kind, schema: Schema, made: Draft) -> str:
@@ -107,22 +107,22 @@ def _called(kind: Kind, schema: Schema, made: Draft) -> str:
     return f", though the XSD's {' or '.join(alike)} may be one" if alike else ""
 
 
-def _not_found(made: Draft, said: Answers, declared: Declared) -> None:
+def _not_found(made: Draft, said: DraftAnswers, declared: XsdFacts) -> None:
     """Whether a response can say that there is no such operator: with no record in it, where the XSD lets it be so."""
     if said.kinds.get(NOT_FOUND) is not None:
-        made.served.append(Served(NOT_FOUND, said.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
+        made.served.append(ServedKinds(NOT_FOUND, said.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
         return
     root = etree.fromstring(made.samples[Kind.RESPONSE])
     record = next((one for one in root.iter() if _EACH in one.attrib), root)
     why = f"no message shows it: how is said that a code belongs to nobody (--sample {NOT_FOUND}=FILE)?"
     if record is not root and declared.optional(record):
         made.served.append(
-            Served(
+            ServedKinds(
                 NOT_FOUND, str(Kind.RESPONSE), Sure.LIKELY, "the XSD lets a response hold no operator, and that is how it is said"
             )
         )
     else:
-        made.served.append(Served(NOT_FOUND, "", Sure.QUESTION, why))
+        made.served.append(ServedKinds(NOT_FOUND, "", Sure.QUESTION, why))
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -43,7 +43,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedKinds:
     """Where a kind of message has its sample from: a message (``sample``), the sample of another kind, a root element of the XSD, or nowhere."""
 
     kind: str
@@ -59,7 +59,7 @@ class Draft:
 
     samples: dict[str, bytes] = field(default_factory=dict)
     messages: dict[str, bytes] = field(default_factory=dict)
-    served: list[Served] = field(default_factory=list)
+    served: list[ServedKinds] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     open_codes: dict[str, list[str]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def _holes(sample: bytes) -> dict[str, bool]:
     return {name: optional != "?" for name, optional in re.findall(r"\{([a-z_]+)[^{}]*\}(\??)", sample.decode())}
 
 
-class Answers:
+class DraftAnswers:
     """What a person wrote into ``draft.toml``. Raises ``Refusal`` where it is not of that form."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:

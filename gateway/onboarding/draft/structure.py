@@ -10,8 +10,8 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.onboarding import glossary
-from gateway.onboarding.draft.declared import Declared
-from gateway.onboarding.draft.document import Document, like_a_code
+from gateway.onboarding.draft.declared import XsdFacts
+from gateway.onboarding.draft.document import SampleDocument, like_a_code
 from gateway.onboarding.draft.groups import Group, groups_of
 
 #: What tells an authorisation from a telephone number, the most telling first.
@@ -34,7 +34,7 @@ class Shape:
         return () if self.outer is None else (self.outer, *self.rows)
 
 
-def shape_of(document: Document, declared: Declared, sample: str, prefixes: tuple[str, ...]) -> Shape:
+def shape_of(document: SampleDocument, declared: XsdFacts, sample: str, prefixes: tuple[str, ...]) -> Shape:
     """Finds both, and lays every other operator over the first. Raises ``Refusal`` where nothing looks like an operator."""
     kind, _, face = sample.partition(".")
     outer = None if kind == Kind.QUERY else _outer(document, declared, prefixes, Kind(kind), bool(face))
@@ -58,7 +58,9 @@ def shape_of(document: Document, declared: Declared, sample: str, prefixes: tupl
     return Shape(outer, rows, groups, below)
 
 
-def _rows(document: Document, declared: Declared, outer: etree._Element, prefixes: tuple[str, ...]) -> tuple[etree._Element, ...]:
+def _rows(
+    document: SampleDocument, declared: XsdFacts, outer: etree._Element, prefixes: tuple[str, ...]
+) -> tuple[etree._Element, ...]:
     """What repeats inside ``outer``; inside that only what an operator, and no longer a group of them, holds."""
     first = _inner(document, declared, outer, prefixes)
     if first is None or _beside(outer, first, prefixes):
@@ -77,7 +79,7 @@ def _beside(level: etree._Element, inner: etree._Element, prefixes: tuple[str, .
 
 
 def _outer(
-    document: Document, declared: Declared, prefixes: tuple[str, ...], kind: Kind, extra_face: bool
+    document: SampleDocument, declared: XsdFacts, prefixes: tuple[str, ...], kind: Kind, extra_face: bool
 ) -> etree._Element | None:
     repeated = [
         one for one in document.root.iter("*") if one is not document.root and _holds(one) and _repeated(document, declared, one)
@@ -101,14 +103,14 @@ def _outer(
     return document.root
 
 
-def _inner(document: Document, declared: Declared, outer: etree._Element, prefixes: tuple[str, ...]) -> etree._Element | None:
+def _inner(document: SampleDocument, declared: XsdFacts, outer: etree._Element, prefixes: tuple[str, ...]) -> etree._Element | None:
     found = [one for one in outer.iter("*") if one is not outer and _holds(one) and _repeated(document, declared, one)]
     said = [(meaning, one) for meaning in _TELLING for one in found if meaning in set(_meanings(one))]
     operators = [one for one in found if names_operator(one, prefixes)]
     return said[0][1] if said else operators[0] if operators else None
 
 
-def _repeated(document: Document, declared: Declared, element: etree._Element) -> bool:
+def _repeated(document: SampleDocument, declared: XsdFacts, element: etree._Element) -> bool:
     return document.apart(element) is None and (document.at(element) in document.several or declared.repeats(element))
 
 

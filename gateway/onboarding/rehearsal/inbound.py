@@ -13,8 +13,8 @@ from gateway.core.errors import Code
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
 from gateway.onboarding.rehearsal import mutations
 from gateway.onboarding.rehearsal.keys import der
-from gateway.onboarding.rehearsal.results import Point, among, same
-from gateway.onboarding.rehearsal.session import Stage, exchanged, message_id, said
+from gateway.onboarding.rehearsal.results import Observation, among, same
+from gateway.onboarding.rehearsal.session import Session, exchanged, message_id, reply_in_words
 from gateway.wire import envelope
 from gateway.wire.envelope import Announced
 
@@ -22,7 +22,7 @@ from gateway.wire.envelope import Announced
 LOSSES = (Standing.SUSPENDED, Standing.REVOKED, Standing.WITHDRAWN, Standing.ANNULLED)
 
 
-def loss(stage: Stage) -> Standing:
+def loss(stage: Session) -> Standing:
     """The first loss that the partner's notices have a word for. Raises ``LookupError`` where they have none."""
     words = {word for face in stage.box.dialect.faces(Kind.NOTICE) for word in face.sample.standings}
     for standing in LOSSES:
@@ -31,14 +31,14 @@ def loss(stage: Stage) -> Standing:
     raise LookupError("its notices have no word for any loss")
 
 
-def first_contact(stage: Stage) -> Iterator[Point]:
+def first_contact(stage: Session) -> Iterator[Observation]:
     """The partner asks whether anybody is there, signed, and gets a signed receipt for exactly these bytes."""
     body = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
     yield stage.tell(body)
     yield same("the receipt is for", message_id(body), stage.box.receipts[-1].message)
 
 
-def complete_list(stage: Stage) -> Iterator[Point]:
+def complete_list(stage: Session) -> Iterator[Observation]:
     """The partner sends its first complete list; every record is accepted and counts at once, as far as the arrangement goes."""
     body = stage.box.full_list()
     yield stage.tell(body)
@@ -50,7 +50,7 @@ def complete_list(stage: Stage) -> Iterator[Point]:
         yield same("nothing is granted, and clearance is told why", "a reason", "a reason" if stage.reason(code) else "none")
 
 
-def update(stage: Stage) -> Iterator[Point]:
+def update(stage: Session) -> Iterator[Observation]:
     """An operator is newly authorised and told by an update; it counts at once."""
     (new,) = stage.fresh(1, seed=2)
     yield from stage.shows(new.tin, Standing.REVOKED) if stage.standing(new.tin) != "unknown" else ()
@@ -59,7 +59,7 @@ def update(stage: Stage) -> Iterator[Point]:
     yield from stage.shows(new.tin, Standing.VALID)
 
 
-def urgent_suspension(stage: Stage) -> Iterator[Point]:
+def urgent_suspension(stage: Session) -> Iterator[Observation]:
     """An urgent notice takes an operator's status away; the very next answer of clearance says so."""
     code, lost = stage.operator(), loss(stage)
     yield from stage.shows(code, Standing.VALID)
@@ -67,7 +67,7 @@ def urgent_suspension(stage: Stage) -> Iterator[Point]:
     yield from stage.shows(code, lost)
 
 
-def reinstatement(stage: Stage) -> Iterator[Point]:
+def reinstatement(stage: Session) -> Iterator[Observation]:
     """A notice gives the status back, and the next answer grants again."""
     code, lost = stage.operator(), loss(stage)
     yield stage.tell(stage.box.say(code, lost), "answer to the loss")
@@ -77,28 +77,28 @@ def reinstatement(stage: Stage) -> Iterator[Point]:
     yield same("clearance", stage.entitles(), stage.granted(code))
 
 
-def duplicate(stage: Stage) -> Iterator[Point]:
+def duplicate(stage: Session) -> Iterator[Observation]:
     """The same bytes come twice; the second time gets the very same receipt and changes nothing."""
     body = stage.box.say(stage.operator(), loss(stage))
     first = stage.send(body)
-    yield same("first answer", "receipt", said(first))
+    yield same("first answer", "receipt", reply_in_words(first))
     second = stage.send(body)
-    yield same("second answer", "receipt", said(second))
+    yield same("second answer", "receipt", reply_in_words(second))
     yield same("the receipts are the same bytes", "yes", "yes" if first.body == second.body else "no")
 
 
-def conflict(stage: Stage) -> Iterator[Point]:
+def conflict(stage: Session) -> Iterator[Observation]:
     """Other content comes under an id that was used; it is refused and changes nothing."""
     first, other = stage.operator(), stage.operator()
     body = stage.box.say(first, loss(stage))
     yield stage.tell(body)
     again = stage.box.message(Kind.NOTICE, (stage.box.change(other, loss(stage)),), id=message_id(body), sequence=0)
     stage.box.change(other, Standing.VALID)
-    yield same("answer to the other content", Code.ID_CONFLICT, said(stage.send(again)))
+    yield same("answer to the other content", Code.ID_CONFLICT, reply_in_words(stage.send(again)))
     yield from stage.shows(other, Standing.VALID)
 
 
-def out_of_order(stage: Stage) -> Iterator[Point]:
+def out_of_order(stage: Session) -> Iterator[Observation]:
     """A statement made ten minutes before a loss arrives after it; it is recorded, and the loss stands."""
     code, lost = stage.operator(), loss(stage)
     earlier = stage.box.clock() - timedelta(minutes=10)
@@ -110,7 +110,7 @@ def out_of_order(stage: Stage) -> Iterator[Point]:
     yield from stage.shows(code, lost)
 
 
-def gap(stage: Stage) -> Iterator[Point]:
+def gap(stage: Session) -> Iterator[Observation]:
     """A number of the sequence is left out; the gateway asks for exactly that message again."""
     number = stage.box.skip(Priority.NORMAL)
     body = stage.box.say(stage.operator(), Standing.VALID, Kind.UPDATE)
@@ -123,7 +123,7 @@ def gap(stage: Stage) -> Iterator[Point]:
     )
 
 
-def wrong_signature(stage: Stage) -> Iterator[Point]:
+def wrong_signature(stage: Session) -> Iterator[Observation]:
     """A message changed on its way, and one signed by a stranger's key, are refused and change nothing."""
     code = stage.operator()
     statement = (stage.box.change(code, loss(stage)),)
@@ -131,28 +131,28 @@ def wrong_signature(stage: Stage) -> Iterator[Point]:
     body = stage.box.message(Kind.NOTICE, statement, sequence=0)
     end = code[-4:].encode()  # a code may be written without its beginning
     changed = body.replace(end, end[:-1] + (b"0" if end[-1:] != b"0" else b"1"))
-    yield same("changed on its way", Code.SIGNATURE_DIGEST, said(stage.send(changed)))
+    yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(stage.send(changed)))
     forged = stage.box.message(Kind.NOTICE, statement, sequence=0, signer=stage.keys.stranger)
-    yield same("signed by a stranger", Code.SIGNATURE_INVALID, said(stage.send(forged)))
+    yield same("signed by a stranger", Code.SIGNATURE_INVALID, reply_in_words(stage.send(forged)))
     yield from stage.shows(code, Standing.VALID)
 
 
-def expired_certificate(stage: Stage) -> Iterator[Point]:
+def expired_certificate(stage: Session) -> Iterator[Observation]:
     """A message signed with a key whose certificate ended is refused, and the refusal says that it expired."""
     code = stage.operator()
     statement = (stage.box.change(code, loss(stage)),)
     stage.box.change(code, Standing.VALID)
     body = stage.box.message(Kind.NOTICE, statement, sequence=0, signer=stage.keys.expired)
-    yield same("answer", Code.CERTIFICATE_EXPIRED, said(stage.send(body)))
+    yield same("answer", Code.CERTIFICATE_EXPIRED, reply_in_words(stage.send(body)))
     yield from stage.shows(code, Standing.VALID)
 
 
-def rolled_over_certificate(stage: Stage) -> Iterator[Point]:
+def rolled_over_certificate(stage: Session) -> Iterator[Observation]:
     """The partner announces its next certificate, signed with the current one, and signs with the new key; the old one holds beside it."""
     announced = Announced("signing", der(stage.keys.next), stage.box.clock())
     yield stage.tell(stage.box.ours(Kind.KEYS, envelope.write_keys([announced])), "answer to the announcement")
 
-    def accepted() -> Point | None:
+    def accepted() -> Observation | None:
         ping = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.keys.next)
         point = stage.tell(ping, "signed with the new key")
         return point if point.ok else None
@@ -165,18 +165,18 @@ def rolled_over_certificate(stage: Stage) -> Iterator[Point]:
     yield stage.tell(stage.box.say(code, Standing.REINSTATED), "a notice with the old key")
 
 
-def schema_fault(stage: Stage) -> Iterator[Point]:
+def schema_fault(stage: Session) -> Iterator[Observation]:
     """A document with an element that was not agreed is refused whole; the refusal names the place."""
     code = stage.operator()
     statement = (stage.box.change(code, loss(stage)),)
     stage.box.change(code, Standing.VALID)
     body = stage.box.message(Kind.NOTICE, statement, sequence=0, edit=mutations.unexpected)
     # An XSD may let anything stand at its end; the sample does not.
-    yield among("answer", (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED)), said(stage.send(body)))
+    yield among("answer", (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED)), reply_in_words(stage.send(body)))
     yield from stage.shows(code, Standing.VALID)
 
 
-def unknown_code(stage: Stage) -> Iterator[Point]:
+def unknown_code(stage: Session) -> Iterator[Observation]:
     """A code outside the agreed list is refused; it is never read as something else, and never as valid."""
     edit = mutations.unknown_code(stage.box.dialect, Kind.NOTICE)
     if edit is None:
@@ -186,21 +186,21 @@ def unknown_code(stage: Stage) -> Iterator[Point]:
     statement = (stage.box.change(code, loss(stage)),)
     stage.box.change(code, Standing.VALID)
     body = stage.box.message(Kind.NOTICE, statement, sequence=0, edit=edit)
-    yield among("answer", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+    yield among("answer", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), reply_in_words(stage.send(body)))
     yield from stage.shows(code, Standing.VALID)
 
 
-def foreign_operator(stage: Stage) -> Iterator[Point]:
+def foreign_operator(stage: Session) -> Iterator[Observation]:
     """The partner speaks of an operator that is not its own; it is refused."""
     ours = f"{stage.box.gateway}1234567890"
     body = stage.box.message(
         Kind.NOTICE, (msgspec.structs.replace(next(iter(stage.box.operators.values())), tin=ours),), sequence=0
     )
     # An XSD that spells out the partner's codes refuses it earlier.
-    yield among("answer", (str(Code.FOREIGN_OPERATOR), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+    yield among("answer", (str(Code.FOREIGN_OPERATOR), str(Code.SCHEMA_INVALID)), reply_in_words(stage.send(body)))
 
 
-def half_connection(stage: Stage) -> Iterator[Point]:
+def half_connection(stage: Session) -> Iterator[Observation]:
     """The connection breaks in the middle of a message, then before the receipt; each time the same bytes are sent again and count once."""
     code, lost = stage.operator(), loss(stage)
     body = stage.box.say(code, lost)
@@ -208,12 +208,12 @@ def half_connection(stage: Stage) -> Iterator[Point]:
     yield from stage.shows(code, Standing.VALID)
     _break_off(stage, body, len(body))
     first = stage.send(body)
-    yield same("answer to the same bytes", "receipt", said(first))
+    yield same("answer to the same bytes", "receipt", reply_in_words(first))
     yield same("and once more: the same receipt", "yes", "yes" if stage.send(body).body == first.body else "no")
     yield from stage.shows(code, lost)
 
 
-def _break_off(stage: Stage, body: bytes, sent: int) -> None:
+def _break_off(stage: Session, body: bytes, sent: int) -> None:
     """Sends the first ``sent`` bytes and hangs up without reading an answer."""
     address = urlsplit(stage.venue.url)
     head = (
@@ -224,7 +224,7 @@ def _break_off(stage: Stage, body: bytes, sent: int) -> None:
     stage.messages.append(exchanged(stage.box.iso, body, None))
 
 
-def list_in_parts(stage: Stage) -> Iterator[Point]:
+def list_in_parts(stage: Session) -> Iterator[Observation]:
     """A list comes in two parts; the first changes nothing, and with the second all of it applies."""
     new = stage.fresh(2, seed=3)
     stage.box.operators |= {one.tin: one for one in new}
@@ -244,7 +244,7 @@ def list_in_parts(stage: Stage) -> Iterator[Point]:
         yield from stage.shows(one.tin, Standing.VALID)
 
 
-def mass_change_held(stage: Stage) -> Iterator[Point]:
+def mass_change_held(stage: Session) -> Iterator[Observation]:
     """A list that would grant more than the agreed number in a day waits for a person; the losses it states hold at once."""
     threshold = stage.arrangement.threshold.on(stage.box.today).value or 0
     many = stage.fresh(threshold + 1, seed=4)

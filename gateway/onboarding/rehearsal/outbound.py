@@ -16,19 +16,19 @@ from gateway.core.home import Tier
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, project
 from gateway.domestic.record import Record
-from gateway.domestic.rules import Ground, MeasureStatus
-from gateway.domestic.tiers import judge
+from gateway.domestic.rules import LegalGround, MeasureStatus
+from gateway.domestic.tiers import apply
 from gateway.exchange.tell import feed
 from gateway.onboarding.rehearsal.inbound import loss
-from gateway.onboarding.rehearsal.results import Exchanged, Point, same
-from gateway.onboarding.rehearsal.session import Stage, message_id
-from gateway.sandbox.box import SIGNATORY, Heard
+from gateway.onboarding.rehearsal.results import Exchanged, Observation, same
+from gateway.onboarding.rehearsal.session import Session, message_id
+from gateway.sandbox.box import SIGNATORY, ReceivedMessage
 from gateway.store import disclosures
 from gateway.wire.dialect import Reading
 from gateway.wire.xml import parse
 
 
-def _enterprise(stage: Stage) -> Record:
+def _enterprise(stage: Session) -> Record:
     """A made-up enterprise of the kind that every arrangement speaks of: Advanced Certified, consenting, complete."""
     code = f"{random.randrange(10**9, 10**10)}"  # noqa: S311 - made up, not secret
     first = f"91310000MA1{code[:6]}"
@@ -43,17 +43,17 @@ def _enterprise(stage: Stage) -> Record:
         tier_since=today,
         measure_status=MeasureStatus.ACTIVE,
         measure_since=today,
-        ground=Ground.CERTIFICATION,
+        ground=LegalGround.CERTIFICATION,
         consent=("all",),
         consent_since=today,
         certified_on=today,
     )
 
 
-def our_news(stage: Stage) -> Iterator[Point]:
+def our_news(stage: Session) -> Iterator[Observation]:
     """A Chinese enterprise is certified, then enters rectification; the partner is told each in its own XML, and no more than it may hear."""
     record = _enterprise(stage)
-    first = project(judge(None, record).state, stage.arrangement, stage.box.today)
+    first = project(apply(None, record).state, stage.arrangement, stage.box.today)
     _follow(stage, record)
     if not isinstance(first, Statement):
         # Nothing may be told: that is the whole of what has to happen.
@@ -61,7 +61,7 @@ def our_news(stage: Stage) -> Iterator[Point]:
         return
     yield from _heard(stage, record, Standing.VALID)
     rectifying = msgspec.structs.replace(
-        record, measure_status=MeasureStatus.RECTIFYING, ground=Ground.RECTIFICATION_START, measure_since=stage.box.today
+        record, measure_status=MeasureStatus.RECTIFYING, ground=LegalGround.RECTIFICATION_START, measure_since=stage.box.today
     )
     _follow(stage, rectifying)
     yield from _heard(stage, rectifying, Standing.SUSPENDED)
@@ -69,18 +69,18 @@ def our_news(stage: Stage) -> Iterator[Point]:
     yield same("the ground or the tier was told", "no", "yes" if "rectif" in spoken or record.tier in spoken else "no")
 
 
-def _follow(stage: Stage, record: Record) -> None:
+def _follow(stage: Session, record: Record) -> None:
     node = stage.venue.node
     node.writer.do(partial(feed.follow, node=node, records=[record], at=node.clock()))
 
 
-def _told(stage: Stage, record: Record) -> list[disclosures.Belief]:
+def _told(stage: Session, record: Record) -> list[disclosures.Disclosure]:
     with stage.venue.node.database.reading() as connection:
         return disclosures.told(connection, partner=stage.box.iso, usccs=[record.uscc])
 
 
-def _heard(stage: Stage, record: Record, standing: Standing) -> Iterator[Point]:
-    def acknowledged() -> disclosures.Belief | None:
+def _heard(stage: Session, record: Record, standing: Standing) -> Iterator[Observation]:
+    def acknowledged() -> disclosures.Disclosure | None:
         return next(
             (one for one in _told(stage, record) if one.statement.standing is standing and one.received and one.outcome), None
         )
@@ -93,22 +93,22 @@ def _heard(stage: Stage, record: Record, standing: Standing) -> Iterator[Point]:
     yield same("its result", "accepted", belief.outcome)
 
 
-def _with_id(stage: Stage, identity: str) -> Heard | None:
+def _with_id(stage: Session, identity: str) -> ReceivedMessage | None:
     return next((one for one in stage.box.heard if one.header.id == identity), None)
 
 
-def _note(stage: Stage, heard: Heard) -> Exchanged:
+def _note(stage: Session, heard: ReceivedMessage) -> Exchanged:
     body = heard.body.decode()
     return Exchanged(stage.box.gateway, heard.header.kind.value, heard.header.id, body, 200, "receipt", "")
 
 
-def our_list(stage: Stage) -> Iterator[Point]:
+def our_list(stage: Session) -> Iterator[Observation]:
     """The gateway sends its complete list, as of this moment, which names whom the partner may hear of and nobody else."""
     node = stage.venue.node
     live = node.partners.get(stage.box.iso)
     at = node.clock()
     named = node.writer.do(partial(feed.full_list, node=node, live=live, at=at))
-    if not named and not _sayable(stage, Kind.LIST):
+    if not named and not _expressible(stage, Kind.LIST):
         yield same("operators to tell of", "none, and its XML has no empty list", "none, and its XML has no empty list")
         return
     heard = stage.until("our list", lambda: _list_as_of(stage, at))
@@ -116,7 +116,7 @@ def our_list(stage: Stage) -> Iterator[Point]:
     yield same("operators named", named, len(heard.statements))
 
 
-def _sayable(stage: Stage, kind: Kind, query: dict[str, str] | None = None) -> bool:
+def _expressible(stage: Session, kind: Kind, query: dict[str, str] | None = None) -> bool:
     """Whether the partner's XML can say that there is nobody, or ask about this code."""
     now = stage.box.clock()
     moments: dict[str, Any] = {"id": "a-trial", "issued": now, "as_of": now, "sender": stage.box.gateway, "receiver": stage.box.iso}
@@ -128,18 +128,18 @@ def _sayable(stage: Stage, kind: Kind, query: dict[str, str] | None = None) -> b
     return True
 
 
-def _list_as_of(stage: Stage, moment: datetime) -> Heard | None:
+def _list_as_of(stage: Session, moment: datetime) -> ReceivedMessage | None:
     return next((one for one in stage.box.heard if one.header.picture and one.header.picture.as_of == moment), None)
 
 
-def query_and_response(stage: Stage) -> Iterator[Point]:
+def query_and_response(stage: Session) -> Iterator[Observation]:
     """The partner asks about a Chinese code and is answered; we ask about one of its operators, and what it answers counts."""
     if not {Kind.QUERY, Kind.RESPONSE} <= stage.box.dialect.kinds:
         yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
         return
     record = _enterprise(stage)
     _follow(stage, record)
-    shown = project(judge(None, record).state, stage.arrangement, stage.box.today)
+    shown = project(apply(None, record).state, stage.arrangement, stage.box.today)
     prefix = code_prefix(stage.arrangement, stage.box.today) or stage.box.gateway
     yield from _asked(stage, record, prefix, shown.standing if isinstance(shown, Statement) else "not an AEO")
     code, lost = stage.operator(), loss(stage)
@@ -151,10 +151,10 @@ def query_and_response(stage: Stage) -> Iterator[Point]:
     yield from stage.shows(code, lost)
 
 
-def _asked(stage: Stage, record: Record, prefix: str, stands: str) -> Iterator[Point]:
+def _asked(stage: Session, record: Record, prefix: str, stands: str) -> Iterator[Observation]:
     """The partner asks about a Chinese AEO, and about a code that is nobody's."""
     for code, expected in ((f"{prefix}{record.customs_code}", stands), (f"{prefix}0000000000", "not an AEO")):
-        if not _sayable(stage, Kind.QUERY, {"tin": code}):
+        if not _expressible(stage, Kind.QUERY, {"tin": code}):
             room = "its XML has no room for a Chinese code"
             yield same(f"a query about {code}", room, room)
             continue

@@ -18,8 +18,8 @@ from gateway.net import Guard, Response, Unreachable, get, post
 from gateway.onboarding.connectivity import what_helps
 from gateway.onboarding.rehearsal import mutations
 from gateway.onboarding.rehearsal.keys import make
-from gateway.onboarding.rehearsal.results import Exchanged, Point, Rehearsal, among, same, walk
-from gateway.onboarding.rehearsal.session import XML, Answer, exchanged, message_id, said
+from gateway.onboarding.rehearsal.results import Exchanged, Observation, Rehearsal, among, same, walk
+from gateway.onboarding.rehearsal.session import XML, GatewayReply, exchanged, message_id, reply_in_words
 from gateway.partners import Bundle
 from gateway.sandbox.box import Box
 from gateway.trust.certificates import Pin, Trust, TrustStore
@@ -28,7 +28,7 @@ from gateway.wire.algorithms import Signer, VerifyKey
 
 
 @dataclass(slots=True)
-class Outside:
+class RemoteSession:
     """``we`` speaks as our gateway does, in the partner's own XML."""
 
     url: str
@@ -37,17 +37,17 @@ class Outside:
     stranger: Signer
     messages: list[Exchanged] = field(default_factory=list)
 
-    def send(self, body: bytes) -> Answer:
+    def send(self, body: bytes) -> GatewayReply:
         """The partner's answer, signed by one of its pinned keys. Raises ``Refusal`` where it is not."""
         came = asyncio.run(post(self.url, body, headers=XML, guard=self.guard))
         answer = self._proven(came)
         self.messages.append(exchanged(self.we.iso, body, answer))
         return answer
 
-    def tell(self, body: bytes, what: str = "answer") -> Point:
-        return same(what, "receipt", said(self.send(body)))
+    def tell(self, body: bytes, what: str = "answer") -> Observation:
+        return same(what, "receipt", reply_in_words(self.send(body)))
 
-    def _proven(self, came: Response) -> Answer:
+    def _proven(self, came: Response) -> GatewayReply:
         try:
             answered = self.we.check(came.body)
         except Refusal as refused:
@@ -55,7 +55,7 @@ class Outside:
             detail = f"What came back (HTTP {came.status}, {kind}) is no answer that a pinned key signed: {refused.detail}"
             raise Refusal(refused.code, detail, field=refused.field, value=refused.value, line=refused.line) from None
         code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
-        return Answer(came.status, answered.header.kind.value, code, came.body)
+        return GatewayReply(came.status, answered.header.kind.value, code, came.body)
 
     def operator(self) -> Statement:
         """A made-up Chinese AEO as this partner would hear of it. Raises ``Refusal`` where the form of its code is unknown."""
@@ -67,22 +67,22 @@ class Outside:
         name = "Made-up Rehearsal Co., Ltd." if "name" in shared_on(arrangement, self.we.today) else None
         return self.we.speech.sayable(Statement(tin=code, standing=Standing.VALID, name=name), 1)
 
-    def news(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **said: Any) -> bytes:
+    def news(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **header: Any) -> bytes:
         self.we.operators[statement.tin] = statement
-        return self.we.message(kind, (self.we.change(statement.tin, standing),), **said)
+        return self.we.message(kind, (self.we.change(statement.tin, standing),), **header)
 
 
-def first_contact(stage: Outside) -> Iterator[Point]:
+def first_contact(stage: RemoteSession) -> Iterator[Observation]:
     """We ask whether anybody is there; the answer is a receipt that one of the partner's pinned keys signed, for exactly these bytes."""
     body = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
     yield stage.tell(body)
     receipt = stage.we.receipts[-1]
     yield same("the receipt is for", message_id(body), receipt.message)
     apart = abs(receipt.received - stage.we.clock())
-    yield Point("the clocks differ by", "less than 5 minutes", f"{apart.total_seconds():.0f} s", apart < timedelta(minutes=5))
+    yield Observation("the clocks differ by", "less than 5 minutes", f"{apart.total_seconds():.0f} s", apart < timedelta(minutes=5))
 
 
-def list_and_news(stage: Outside) -> Iterator[Point]:
+def list_and_news(stage: RemoteSession) -> Iterator[Observation]:
     """Our complete list, an update, a suspension and a reinstatement each get a receipt."""
     one = stage.operator()
     picture = Picture(as_of=stage.we.clock())
@@ -92,7 +92,7 @@ def list_and_news(stage: Outside) -> Iterator[Point]:
     yield stage.tell(stage.news(one, Standing.REINSTATED), "answer to the reinstatement")
 
 
-def query(stage: Outside) -> Iterator[Point]:
+def query(stage: RemoteSession) -> Iterator[Observation]:
     """Our question about one of the partner's operators gets a receipt; its response comes to our own endpoint."""
     if Kind.QUERY not in stage.we.dialect.kinds:
         yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
@@ -101,49 +101,51 @@ def query(stage: Outside) -> Iterator[Point]:
     yield stage.tell(stage.we.message(Kind.QUERY, query=theirs.tin))
 
 
-def duplicate_and_conflict(stage: Outside) -> Iterator[Point]:
+def duplicate_and_conflict(stage: RemoteSession) -> Iterator[Observation]:
     """The same bytes get the very same receipt; other content under a used id is refused."""
     body = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE)
     first = stage.send(body)
-    yield same("answer", "receipt", said(first))
+    yield same("answer", "receipt", reply_in_words(first))
     yield same("the same bytes get the same receipt", "yes", "yes" if stage.send(body).body == first.body else "no")
     other = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
-    yield same("answer to other content", Code.ID_CONFLICT, said(stage.send(other)))
+    yield same("answer to other content", Code.ID_CONFLICT, reply_in_words(stage.send(other)))
 
 
-def wrong_signature(stage: Outside) -> Iterator[Point]:
+def wrong_signature(stage: RemoteSession) -> Iterator[Observation]:
     """A message changed on its way, and one signed with a key the partner does not know, are refused."""
     ping = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
     identity = message_id(ping).encode()
     changed = ping.replace(identity, identity[::-1])
-    yield same("changed on its way", Code.SIGNATURE_DIGEST, said(stage.send(changed)))
+    yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(stage.send(changed)))
     forged = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.stranger)
     unknown = (str(Code.SIGNATURE_INVALID), str(Code.CERTIFICATE_UNKNOWN))
-    yield among("signed by a stranger", unknown, said(stage.send(forged)))
+    yield among("signed by a stranger", unknown, reply_in_words(stage.send(forged)))
 
 
-def wrong_address(stage: Outside) -> Iterator[Point]:
+def wrong_address(stage: RemoteSession) -> Iterator[Observation]:
     """A message for somebody else, and one of the production environment, are refused."""
     payload = envelope.write_empty(Kind.PING)
-    yield same("for somebody else", Code.WRONG_RECEIVER, said(stage.send(stage.we.ours(Kind.PING, payload, receiver="ZZ"))))
+    yield same(
+        "for somebody else", Code.WRONG_RECEIVER, reply_in_words(stage.send(stage.we.ours(Kind.PING, payload, receiver="ZZ")))
+    )
     production = stage.we.ours(Kind.PING, payload, environment=Environment.PRODUCTION)
-    yield same("of production", Code.WRONG_ENVIRONMENT, said(stage.send(production)))
+    yield same("of production", Code.WRONG_ENVIRONMENT, reply_in_words(stage.send(production)))
 
 
-def wrong_document(stage: Outside) -> Iterator[Point]:
+def wrong_document(stage: RemoteSession) -> Iterator[Observation]:
     """A document with an element that was not agreed, and one with a code outside its list, are refused."""
     body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
     refused = (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED))
-    yield among("an element too many", refused, said(stage.send(body)))
+    yield among("an element too many", refused, reply_in_words(stage.send(body)))
     edit = mutations.unknown_code(stage.we.dialect, Kind.NOTICE)
     if edit is None:
         return
     with suppress(LookupError):  # what we may tell this partner need not hold a code of any list
         body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=edit)
-        yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), said(stage.send(body)))
+        yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), reply_in_words(stage.send(body)))
 
 
-STEPS: tuple[Callable[[Outside], Iterator[Point]], ...] = (
+STEPS: tuple[Callable[[RemoteSession], Iterator[Observation]], ...] = (
     first_contact,
     list_and_news,
     query,
@@ -187,7 +189,7 @@ def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: S
         raise Refusal(
             Code.DATA_INVALID, f"{url} gives no answer: {problem}.", field="against", value=url, remedy=what_helps(problem)
         ) from None
-    stage = Outside(url, guard, we, make(bundle.iso, binding, now).stranger)
+    stage = RemoteSession(url, guard, we, make(bundle.iso, binding, now).stranger)
     steps = tuple(walk(step, stage, stage.messages) for step in STEPS)
     dialect = we.dialect
     return Rehearsal(bundle.iso, bundle.arrangement.economy.en, bundle.digest, f"{dialect.name} {dialect.version}", url, now, steps)

@@ -10,7 +10,7 @@ from lxml.builder import E
 
 from gateway.core.text import visible
 from gateway.onboarding.page import Element, page
-from gateway.onboarding.rehearsal.results import Exchanged, Point, Rehearsal, Step
+from gateway.onboarding.rehearsal.results import Exchanged, Observation, Rehearsal, RehearsalStep
 
 #: For messages and what was found in them, which have lines.
 _visible = partial(visible, kept="\n\t")
@@ -41,7 +41,7 @@ def as_junit(rehearsals: list[Rehearsal]) -> bytes:
     return etree.tostring(E.testsuites(*suites), encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
-def _case(rehearsal: Rehearsal, step: Step) -> Element:
+def _case(rehearsal: Rehearsal, step: RehearsalStep) -> Element:
     case = E.testcase(classname=f"rehearsal.{rehearsal.iso}", name=step.name, time=f"{step.seconds:.3f}")
     if not step.passed:
         wrong = "\n".join(f"{one.what}: expected {one.expected}, found {one.found}" for one in step.points if not one.ok)
@@ -73,7 +73,7 @@ def as_html(rehearsal: Rehearsal) -> bytes:
     return page(f"Rehearsal {rehearsal.iso}", head, *map(_section, rehearsal.steps), foot)
 
 
-def _section(step: Step) -> Element:
+def _section(step: RehearsalStep) -> Element:
     mark, kind = ("✓", "good") if step.passed else ("✗", "bad")
     rows = [_row(point) for point in step.points]
     head = E.thead(E.tr(E.th("looked at"), E.th("expected"), E.th("found")))
@@ -85,7 +85,7 @@ def _section(step: Step) -> Element:
     )
 
 
-def _row(point: Point) -> Element:
+def _row(point: Observation) -> Element:
     kind = "good" if point.ok else "bad"
     return E.tr(
         E.td(_visible(point.what)),

@@ -16,7 +16,7 @@ from gateway.net import Unreachable
 S = TypeVar("S")
 
 
-class Point(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """One thing that was looked at."""
 
     what: str
@@ -37,12 +37,12 @@ class Exchanged(msgspec.Struct, frozen=True):
     answer_body: str
 
 
-class Step(msgspec.Struct, frozen=True):
+class RehearsalStep(msgspec.Struct, frozen=True):
     """One step: the sentence that says what should happen, and what did."""
 
     name: str
     says: str
-    points: tuple[Point, ...]
+    points: tuple[Observation, ...]
     messages: tuple[Exchanged, ...]
     seconds: float
 
@@ -61,31 +61,31 @@ class Rehearsal(msgspec.Struct, frozen=True):
     dialect: str
     against: str
     began: datetime
-    steps: tuple[Step, ...]
+    steps: tuple[RehearsalStep, ...]
 
     @property
     def passed(self) -> bool:
         return bool(self.steps) and all(step.passed for step in self.steps)
 
 
-def same(what: str, expected: object, found: object) -> Point:
+def same(what: str, expected: object, found: object) -> Observation:
     """Found as expected, to the letter."""
-    return Point(what, str(expected), str(found), str(expected) == str(found))
+    return Observation(what, str(expected), str(found), str(expected) == str(found))
 
 
-def among(what: str, expected: tuple[str, ...], found: str) -> Point:
+def among(what: str, expected: tuple[str, ...], found: str) -> Observation:
     """Any of several outcomes is right."""
-    return Point(what, " or ".join(expected), found, found in expected)
+    return Observation(what, " or ".join(expected), found, found in expected)
 
 
-def walk(step: Callable[[S], Iterator[Point]], stage: S, messages: list[Exchanged]) -> Step:
+def walk(step: Callable[[S], Iterator[Observation]], stage: S, messages: list[Exchanged]) -> RehearsalStep:
     """Walks one step; what breaks off is a point that was not reached, never the end of the rehearsal."""
     messages.clear()
     began = perf_counter()
-    points: list[Point] = []
+    points: list[Observation] = []
     try:
         points.extend(step(stage))
     except (Refusal, Unreachable, httpx.HTTPError, OSError, LookupError, ValueError, TimeoutError) as problem:
-        points.append(Point("the step goes on to its end", "yes", f"no: {problem or type(problem).__name__}", ok=False))
+        points.append(Observation("the step goes on to its end", "yes", f"no: {problem or type(problem).__name__}", ok=False))
     says = " ".join((step.__doc__ or "").split())
-    return Step(step.__name__.replace("_", " "), says, tuple(points), tuple(messages), perf_counter() - began)
+    return RehearsalStep(step.__name__.replace("_", " "), says, tuple(points), tuple(messages), perf_counter() - began)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from gateway.onboarding.rehearsal import inbound, keys, outbound
 from gateway.onboarding.rehearsal.results import Rehearsal, walk
-from gateway.onboarding.rehearsal.session import Stage, Venue
+from gateway.onboarding.rehearsal.session import RehearsalHost, Session
 from gateway.partners import Bundle, open_bundle
 from gateway.partners.canonical import canonical
 from gateway.sandbox import server
@@ -24,7 +24,7 @@ OPERATORS = 30
 WHO = "a rehearsal"
 
 
-def rehearse(bundle: Bundle, venue: Venue) -> Rehearsal:
+def rehearse(bundle: Bundle, venue: RehearsalHost) -> Rehearsal:
     """Walks every step with ``bundle``'s own data and keys made for it. ``venue`` may have rehearsed other partners before.
 
     A step that fails does not end the rehearsal. Raises ``Refusal`` where it cannot even begin.
@@ -37,7 +37,7 @@ def rehearse(bundle: Bundle, venue: Venue) -> Rehearsal:
     box = Box(bundle, made.current, node.settings.administration, [VerifyKey.from_certificate(certificate)], node.clock)
     box.make_up(OPERATORS)
     with listening(server.create_app(box, f"{venue.url}/exchange")) as url, httpx.Client(timeout=60, verify=NOBODY) as http:
-        stage = Stage(venue, box, made, http, spare=list(box.operators))
+        stage = Session(venue, box, made, http, spare=list(box.operators))
         _admit(stage, under_test(bundle, f"{url}/exchange", made))
         try:
             steps = tuple(walk(step, stage, stage.messages) for step in (*inbound.STEPS, *outbound.STEPS, *inbound.LAST))
@@ -59,7 +59,7 @@ def under_test(bundle: Bundle, endpoint: str, made: keys.Keys) -> Bundle:
     return open_bundle(canonical(raw))
 
 
-def _admit(stage: Stage, bundle: Bundle) -> None:
+def _admit(stage: Session, bundle: Bundle) -> None:
     node = stage.venue.node
 
     def put(connection: Connection) -> None:

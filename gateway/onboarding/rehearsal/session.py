@@ -17,8 +17,8 @@ from gateway.core.model import Kind, Standing, Statement
 from gateway.core.question import Reason
 from gateway.node.node import Node
 from gateway.onboarding.rehearsal.keys import Keys
-from gateway.onboarding.rehearsal.results import Exchanged, Point, same
-from gateway.sandbox.box import Box, Heard
+from gateway.onboarding.rehearsal.results import Exchanged, Observation, same
+from gateway.sandbox.box import Box, ReceivedMessage
 from gateway.wire import envelope
 
 XML = {"Content-Type": "application/xml; charset=utf-8"}
@@ -27,7 +27,7 @@ PATIENCE = 15.0
 T = TypeVar("T")
 
 
-class Venue(NamedTuple):
+class RehearsalHost(NamedTuple):
     """A gateway that runs: its address, a token for every scope, and its node. It holds nothing but rehearsals."""
 
     url: str
@@ -35,7 +35,7 @@ class Venue(NamedTuple):
     node: Node
 
 
-class Answer(NamedTuple):
+class GatewayReply(NamedTuple):
     """What came back for one message, proven by the sender's pinned keys. ``code`` is empty for a receipt."""
 
     status: int
@@ -45,10 +45,10 @@ class Answer(NamedTuple):
 
 
 @dataclass(slots=True)
-class Stage:
+class Session:
     """One partner's rehearsal. ``spare`` are valid operators that no step has used yet."""
 
-    venue: Venue
+    venue: RehearsalHost
     box: Box
     keys: Keys
     http: httpx.Client
@@ -61,16 +61,16 @@ class Stage:
 
     # The partner speaks.
 
-    def send(self, body: bytes) -> Answer:
+    def send(self, body: bytes) -> GatewayReply:
         """Sends the box's message to the gateway; the answer must be signed by the gateway."""
         came = self.http.post(f"{self.venue.url}/exchange", content=body, headers=XML)
         answer = proven(self.box, came)
         self.messages.append(exchanged(self.box.iso, body, answer))
         return answer
 
-    def tell(self, body: bytes, what: str = "answer") -> Point:
+    def tell(self, body: bytes, what: str = "answer") -> Observation:
         """Sends what should be receipted."""
-        return same(what, "receipt", said(self.send(body)))
+        return same(what, "receipt", reply_in_words(self.send(body)))
 
     def results(self, message: bytes) -> dict[str, str]:
         """The gateway's result for each operator of a message, which comes in a message of its own."""
@@ -78,7 +78,7 @@ class Stage:
         heard = self.until(f"the result for {about}", lambda: self.heard(Kind.RESULT, about))
         return {one.code: one.outcome for one in heard.results}
 
-    def heard(self, kind: Kind, about: str) -> Heard | None:
+    def heard(self, kind: Kind, about: str) -> ReceivedMessage | None:
         """What the box heard that refers to the message ``about``."""
         return next((one for one in self.box.heard if (one.header.kind, one.header.refers_to) == (kind, about)), None)
 
@@ -122,7 +122,7 @@ class Stage:
         known = all(term.on(today).value for term in (terms.in_force, terms.directions, terms.modes, terms.measures))
         return _granted(known and standing.grants)
 
-    def shows(self, code: str, standing: Standing) -> list[Point]:
+    def shows(self, code: str, standing: Standing) -> list[Observation]:
         """The operator stands so, and clearance grants what that is worth."""
         return [
             same(f"{code} stands", standing, self.standing(code)),
@@ -153,23 +153,23 @@ def _granted(grant: bool) -> str:
     return "granted" if grant else "not granted"
 
 
-def proven(box: Box, came: httpx.Response) -> Answer:
+def proven(box: Box, came: httpx.Response) -> GatewayReply:
     """Raises ``Refusal`` where the answer is not the gateway's."""
     answered = box.check(came.content)
     code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
-    return Answer(came.status_code, answered.header.kind.value, code, came.content)
+    return GatewayReply(came.status_code, answered.header.kind.value, code, came.content)
 
 
-def said(answer: Answer) -> str:
+def reply_in_words(answer: GatewayReply) -> str:
     """In a word: the refusal's code, or the kind of the answer."""
     return answer.code or answer.kind
 
 
-def exchanged(sender: str, body: bytes, answer: Answer | None) -> Exchanged:
+def exchanged(sender: str, body: bytes, answer: GatewayReply | None) -> Exchanged:
     text = body.decode("utf-8", "replace")
     if answer is None:
         return Exchanged(sender, kind_of(body), message_id(body), text, 0, "connection broken on purpose", "")
-    return Exchanged(sender, kind_of(body), message_id(body), text, answer.status, said(answer), answer.body.decode())
+    return Exchanged(sender, kind_of(body), message_id(body), text, answer.status, reply_in_words(answer), answer.body.decode())
 
 
 def message_id(body: bytes) -> str:

@@ -17,10 +17,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.domestic.readfile import Row, read_json, read_ndjson
 from gateway.domestic.tiers import Deadline
 from gateway.exchange.tell import feed as tell
-from gateway.exchange.tell.feed import Confirmed, Report, Waiting
+from gateway.exchange.tell.feed import ConfirmedRecord, Report, Waiting
 from gateway.node.context import day_of
 from gateway.store.bulk import chunks
-from gateway.store.tokens import Caller, Scope
+from gateway.store.tokens import Caller, TokenScope
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
@@ -31,10 +31,10 @@ from gateway.web.service import Service
 T = TypeVar("T")
 router = APIRouter(tags=["domestic"])
 
-Reader = Annotated[Caller, Depends(Need(Scope.DOMESTIC_READ))]
-Feeder = Annotated[Caller, Depends(Need(Scope.DOMESTIC_WRITE))]
+Reader = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_READ))]
+Feeder = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_WRITE))]
 #: What waits for a person is not let through by the token of the machine that sent it.
-Decider = Annotated[Caller, Depends(Need(Scope.DOMESTIC_CONFIRM))]
+Decider = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_CONFIRM))]
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 NO_STORE = {"Cache-Control": "no-store"}
@@ -52,7 +52,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     deadlines: Sequence[Deadline]
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class HeldRecordList(msgspec.Struct, frozen=True, kw_only=True):
     """Records whose gains wait for a person, the oldest first."""
 
     held: Sequence[Waiting]
@@ -79,7 +79,7 @@ async def feed(request: Request, service: Served, caller: Feeder) -> Response:
         rows = await asyncio.to_thread(_rows, data, kind)
     report = Report()
     for batch in chunks(rows, tell.AT_ONCE):
-        job = partial(tell.take, node=node, rows=batch, who=caller.name, at=node.clock())
+        job = partial(tell.import_rows, node=node, rows=batch, who=caller.name, at=node.clock())
         report.add(await node.write(job))
     return Response(encode(report), 207 if report.refused else 200, NO_STORE, JSON)
 
@@ -94,7 +94,7 @@ async def enterprise(identity: str, service: Served, caller: Reader) -> Response
     return await _shown(service, lambda connection: enterprises.stands(connection, identity, day_of(service.node.clock())))
 
 
-@router.get("/v1/domestic/enterprises/{identity}/told", openapi_extra=describe(gives=enterprises.Told))
+@router.get("/v1/domestic/enterprises/{identity}/told", openapi_extra=describe(gives=enterprises.Disclosures))
 async def told(identity: str, service: Served, caller: Reader) -> Response:
     """What each partner was last told of an enterprise: since when, proven by which receipt, accepted by which result."""
     return await _shown(service, lambda connection: enterprises.told(connection, identity))
@@ -108,13 +108,13 @@ async def deadlines(request: Request, service: Served, caller: Reader) -> Respon
     return await _shown(service, lambda connection: Deadlines(deadlines=enterprises.deadlines(connection, today, ahead)))
 
 
-@router.get("/v1/domestic/held", openapi_extra=describe(gives=Held))
+@router.get("/v1/domestic/held", openapi_extra=describe(gives=HeldRecordList))
 async def held(service: Served, caller: Reader) -> Response:
     """Records that no rule foresaw and whose gains wait for a person."""
-    return await _shown(service, lambda connection: Held(held=tell.waiting(connection)))
+    return await _shown(service, lambda connection: HeldRecordList(held=tell.waiting(connection)))
 
 
-@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=Confirmed))
+@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord))
 async def confirm(number: int, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told."""
     node = service.node

@@ -14,9 +14,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.clearance.answer import Asked
-from gateway.clearance.declaration import LIMITS, Declaration, Note, Party, Place, read_declaration
-from gateway.clearance.render import AnswerSaid, Both
-from gateway.clearance.wording import Language, say
+from gateway.clearance.declaration import LIMITS, Declaration, DeclaredParty, Note, Place, read_declaration
+from gateway.clearance.render import Both, RenderedAnswer
+from gateway.clearance.wording import Language, sentence
 from gateway.core.arrangement import Direction, Role
 from gateway.core.errors import Code, Refusal
 from gateway.store.tokens import Caller
@@ -60,7 +60,7 @@ class Shared(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lang: Language | None = None
 
 
-class NoteSaid(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedNote(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person should know about how the declaration was read."""
 
     code: str
@@ -69,7 +69,7 @@ class NoteSaid(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str]
 
 
-class PartyAnswered(AnswerSaid, frozen=True, kw_only=True):
+class PartyAnswered(RenderedAnswer, frozen=True, kw_only=True):
     """The answer for one party of a declaration: its element, WCO role, declared name, and where it stands."""
 
     role: Role
@@ -87,11 +87,11 @@ class DeclarationAnswered(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str | None
     mode: str | None
     accepted_on: date | None
-    notes: Sequence[NoteSaid]
+    notes: Sequence[RenderedNote]
     answers: Sequence[PartyAnswered]
 
 
-@router.get("/v1/eligibility", openapi_extra=describe(query=Single, gives=AnswerSaid))
+@router.get("/v1/eligibility", openapi_extra=describe(query=Single, gives=RenderedAnswer))
 async def eligibility(request: Request, service: Served, caller: Clearance) -> Response:
     """What one declared code is entitled to, and why."""
     return Response(await answer_one(service, caller, request.scope["query_string"]), 200, NO_STORE, JSON)
@@ -110,7 +110,9 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
 
-@router.post("/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=AnswerSaid, media=(NDJSON, NDJSON)))
+@router.post(
+    "/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=RenderedAnswer, media=(NDJSON, NDJSON))
+)
 async def eligibility_stream(request: Request, service: Served, caller: Clearance) -> Response:
     """For reconciliation: a code, or an object with one, on each line; an answer, or a problem that names the line, on each line of the
     reply. Up to 4 MiB of lines; a stream is slowed down to the client's rate and never refused for it. Nothing is suggested in it."""
@@ -173,7 +175,7 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
     return Response(encode(answered), 200, NO_STORE, JSON)
 
 
-def _of(party: Party, answer: bytes) -> PartyAnswered:
+def _of(party: DeclaredParty, answer: bytes) -> PartyAnswered:
     """One JSON object, as ``PartyAnswered`` describes it."""
     about = {name: getattr(party, name) for name in PartyAnswered.__annotations__}
     return cast(PartyAnswered, msgspec.Raw(answer[:-1] + b"," + encode(about)[1:]))
@@ -196,6 +198,6 @@ def _asked(declaration: Declaration, shared: Shared) -> list[Asked]:
     ]
 
 
-def _note(note: Note, language: Language) -> NoteSaid:
-    words = Both(say(note.code, note.facts, Language.EN), say(note.code, note.facts, Language.ZH))
-    return NoteSaid(code=note.code, sentence=words.zh if language is Language.ZH else words.en, words=words, facts=note.facts)
+def _note(note: Note, language: Language) -> RenderedNote:
+    words = Both(sentence(note.code, note.facts, Language.EN), sentence(note.code, note.facts, Language.ZH))
+    return RenderedNote(code=note.code, sentence=words.zh if language is Language.ZH else words.en, words=words, facts=note.facts)

@@ -18,9 +18,9 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from gateway.clearance.answer import Asked, unrecognised
-from gateway.clearance.as_known import Then
+from gateway.clearance.as_known import AsKnown
 from gateway.clearance.parties import domestic
-from gateway.clearance.render import AnswerSaid, render
+from gateway.clearance.render import RenderedAnswer, render
 from gateway.clearance.templates import usual
 from gateway.clearance.wording import Language
 from gateway.core.arrangement import Direction, Mode, Role
@@ -74,7 +74,7 @@ class Batch(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The answers, in the order of the questions."""
 
-    answers: Sequence[AnswerSaid]
+    answers: Sequence[RenderedAnswer]
 
 
 def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
@@ -262,10 +262,10 @@ async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple
     return await asyncio.to_thread(look) if named else {}
 
 
-def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language) -> list[AnswerSaid]:
+def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language) -> list[RenderedAnswer]:
     said = []
     with service.node.database.reading() as connection:
-        then = Then(connection, service.node.partners, moment)
+        then = AsKnown(connection, service.node.partners, moment)
         for answer in then.answers(asked, service.node.clock()):
             said.append(render(answer, then.law, language))
             time.sleep(0)  # or the event loop would wait for the interpreter, five milliseconds each time

@@ -22,7 +22,7 @@ from gateway.core.home import HOME_ZONE
 from gateway.core.model import Standing, Statement
 from gateway.core.terms import Term
 from gateway.store import statements
-from gateway.store.active import Live
+from gateway.store.active import ActivePartner
 from gateway.store.listings import last_complete
 from gateway.store.switches import STOPS, Switch, recorded
 from gateway.views.messages import listed, shown
@@ -123,13 +123,13 @@ class PartnerWhole(PartnerShown, frozen=True, kw_only=True):
     terms: dict[str, list[TermShown]]
 
 
-class Partners(msgspec.Struct, frozen=True, kw_only=True):
+class PartnerList(msgspec.Struct, frozen=True, kw_only=True):
     """Every arrangement ever activated."""
 
     partners: Sequence[PartnerShown]
 
 
-class Messages(msgspec.Struct, frozen=True, kw_only=True):
+class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     """The latest messages both ways, the newest first; refused ones are among them."""
 
     messages: Sequence[dict[str, Any]]
@@ -154,14 +154,14 @@ async def operator(code: str, service: Served, caller: Clearance) -> Response:
     return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline))
 
 
-@router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=Partners))
+@router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=PartnerList))
 async def partners(service: Served, caller: Clearance) -> Response:
     """Every partner."""
     day = service.node.clock().astimezone(HOME_ZONE).date()
 
-    def look(connection: Connection) -> Partners:
+    def look(connection: Connection) -> PartnerList:
         lists = last_complete(connection)
-        return Partners(partners=[PartnerShown(**_partner(live, day, lists)) for live in service.node.partners.all().values()])
+        return PartnerList(partners=[PartnerShown(**_partner(live, day, lists)) for live in service.node.partners.all().values()])
 
     return await _shown(service, look)
 
@@ -176,13 +176,15 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
     return await _shown(service, lambda connection: _whole(live, day, last_complete(connection)))
 
 
-@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=Messages))
+@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=MessageList))
 async def latest(request: Request, service: Served, caller: Auditor) -> Response:
     """The latest messages both ways."""
     wanted = understand(parse_query(request.scope["query_string"]), Wanted, strict=False)
     if not 1 <= wanted.most <= 1_000:
         raise Refusal(Code.QUESTION_INVALID, "Between 1 and 1,000 messages are shown.", field="most", value=str(wanted.most))
-    return await _shown(service, lambda connection: Messages(messages=listed(connection, partner=wanted.partner, most=wanted.most)))
+    return await _shown(
+        service, lambda connection: MessageList(messages=listed(connection, partner=wanted.partner, most=wanted.most))
+    )
 
 
 @router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(gives=dict))
@@ -219,7 +221,7 @@ def _operator(connection: Connection, arrangement: Arrangement, code: str, timel
         authorisations=[_authorised(one, timeline) for one in timeline.authorisations],
         statements=[
             Stated(**{name: getattr(one, name) for name in Stated.__struct_fields__} | {"statement": _said(one.statement)})
-            for one in statements.said_of(connection, arrangement.iso, [code]).get(code, ())
+            for one in statements.statements_of(connection, arrangement.iso, [code]).get(code, ())
         ],
         stops=[one for one in recorded(connection, STOPS) if one.subject in (code, arrangement.iso)],
     )
@@ -252,7 +254,7 @@ def _day(ordinal: int | None) -> date | None:
     return date.fromordinal(ordinal) if ordinal else None
 
 
-def _partner(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> dict[str, Any]:
+def _partner(live: ActivePartner, day: date, lists: dict[tuple[str, str], datetime]) -> dict[str, Any]:
     arrangement = live.arrangement
     return {
         "iso": arrangement.iso,
@@ -267,7 +269,7 @@ def _partner(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> d
     }
 
 
-def _whole(live: Live, day: date, lists: dict[tuple[str, str], datetime]) -> PartnerWhole:
+def _whole(live: ActivePartner, day: date, lists: dict[tuple[str, str], datetime]) -> PartnerWhole:
     arrangement = live.arrangement
     terms = {
         field.name: [

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from gateway.node.committed import Change
 from gateway.store import switches
 from gateway.store.switches import DISRUPTIONS, STOPS, Switch, What
 from gateway.web.api.questions import Moment, encode, understand
@@ -44,7 +45,7 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     until: Moment | None = None
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EndingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a stop is lifted, or a disruption over."""
 
     reason: str
@@ -71,7 +72,7 @@ async def stop(request: Request, service: Served, caller: Stopper) -> Response:
     return await _turned(service, asked.what, asked.subject, asked.since, asked.until, asked.reason, caller.name)
 
 
-@router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=Ending, gives=Switch))
+@router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=EndingRequest, gives=Switch))
 async def lift(number: int, request: Request, service: Served, caller: Stopper) -> Response:
     """Lifts a stop."""
     return await _lifted(request, service, number, STOPS, caller.name)
@@ -91,7 +92,7 @@ async def disrupt(request: Request, service: Served, caller: Stopper) -> Respons
     return await _turned(service, "disruption", asked.where, asked.since, asked.until, asked.what, caller.name)
 
 
-@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=Ending, gives=Switch))
+@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=EndingRequest, gives=Switch))
 async def end(number: int, request: Request, service: Served, caller: Stopper) -> Response:
     """Ends a disruption."""
     return await _lifted(request, service, number, DISRUPTIONS, caller.name)
@@ -110,7 +111,7 @@ async def _turned(
 
 async def _lifted(request: Request, service: Service, number: int, among: Sequence[What], who: str) -> Response:
     async with body.whole(request, LIMIT, service.room) as data:
-        reason = understand(data, Ending).reason
+        reason = understand(data, EndingRequest).reason
     at = service.node.clock()
 
     def job(connection: Connection) -> Switch:
@@ -122,7 +123,7 @@ async def _lifted(request: Request, service: Service, number: int, among: Sequen
 async def _written(service: Service, job: Callable[[Connection], T]) -> T:
     """Commits, and lets this node's very next answer know; the others follow the journal."""
     done = await service.node.write(job)
-    await asyncio.to_thread(service.refresh)
+    await service.node.committed.here(Change(lists_or_switches=True))
     return done
 
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
-from gateway.exchange.void import Reach, Voiding
-from gateway.store.tokens import Caller, Scope
+from gateway.exchange.void import Voiding, VoidScope
+from gateway.store.tokens import Caller, TokenScope
 from gateway.web.api.questions import Moment, encode, understand
 from gateway.web.documents import describe
 from gateway.web.guard import Need, Served
@@ -24,7 +24,7 @@ from gateway.web.http import body
 router = APIRouter(tags=["voids"])
 JSON = "application/json"
 LIMIT = 64 * 1024
-Administrator = Annotated[Caller, Depends(Need(Scope.PARTNER_ADMIN))]
+Administrator = Annotated[Caller, Depends(Need(TokenScope.PARTNER_ADMIN))]
 
 
 class Annulling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ class Annulled(msgspec.Struct, frozen=True, kw_only=True):
     """A proposal with what would go with it as things are now; once confirmed, what did."""
 
     void: Voiding
-    reach: Reach
+    reach: VoidScope
 
 
 class Voids(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
         else:
             proposed = partial(void.propose_message, message_id=asked.message or "")
         one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller.name, at=at)
-        return Annulled(void=one, reach=void.reach(connection, node.partners.get(one.partner), one))
+        return Annulled(void=one, reach=void.scope_of(connection, node.partners.get(one.partner), one))
 
     return Response(encode(await node.write(job)), 201, media_type=JSON)
 
@@ -87,7 +87,5 @@ async def confirm(number: int, service: Served, caller: Administrator) -> Respon
     node = service.node
     job = partial(void.confirm, known=node.partners, identity=number, who=caller.name, at=node.clock())
     done = await node.write(job)
-    node.ahead.update(dict.fromkeys(done.timelines, done.entry))
-    node.changed(done.timelines)
-    await asyncio.to_thread(service.refresh)
-    return Response(encode(Annulled(void=done.voiding, reach=done.reach)), media_type=JSON)
+    await node.committed.here(done.change)
+    return Response(encode(Annulled(void=done.voiding, reach=done.scope)), media_type=JSON)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from hashlib import sha256
@@ -13,7 +12,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.receive.receive import receive
 from gateway.node.node import Node
@@ -38,10 +36,10 @@ REMOTE = "x-real-ip"
 async def exchange(request: Request, service: Served) -> Response:
     """Takes one signed message of a partner. The answer is a signed receipt or a signed refusal; a problem where no partner can be named
     to sign for."""
-    return await take(request, service)
+    return await handle(request, service)
 
 
-async def take(request: Request, service: Service) -> Response:
+async def handle(request: Request, service: Service) -> Response:
     """The same for who comes past the router. Raises ``Refusal`` where the answer is a problem."""
     kind, charset = body.media_type(request)
     if kind != XML or charset not in ("", "utf-8"):
@@ -49,9 +47,6 @@ async def take(request: Request, service: Service) -> Response:
     transport = _transport(request, service.node)
     async with body.whole(request, service.node.settings.body_limit, service.room) as message:
         answer = await receive(service.node, message, transport)
-    if answer.kind is Kind.LIST:
-        # What a list says of how far the data reaches is told to the very next question too, not at the next poll.
-        await asyncio.to_thread(service.refresh)
     if answer.signed is None:
         assert answer.refusal is not None, "a receipt is always signed"
         raise answer.refusal

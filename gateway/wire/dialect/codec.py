@@ -17,12 +17,12 @@ from gateway.wire.dialect import refusals
 from gateway.wire.dialect.composed import Form
 from gateway.wire.dialect.read import GROUPS, Record, element_reader, merged, reader
 from gateway.wire.dialect.template import COUNT, FIELDS
-from gateway.wire.dialect.tree import Sample, holes_of, said_by
+from gateway.wire.dialect.tree import Sample, holes_of, values_of
 from gateway.wire.dialect.vocabulary import Vocabulary
 from gateway.wire.dialect.write import drained, element_writer, splitter, writer
 from gateway.wire.xml import escape
 
-Said = str | int | date | datetime
+HeaderValue = str | int | date | datetime
 _NAMES = Statement.__struct_fields__
 _values = attrgetter(*_NAMES)
 
@@ -33,13 +33,13 @@ class Reading(msgspec.Struct, frozen=True):
     ``shown`` are records of a dialect that names no operator: they can be shown to a person and never become statements.
     """
 
-    message: dict[str, Said] = {}
+    message: dict[str, HeaderValue] = {}
     statements: tuple[Statement, ...] = ()
     query: dict[str, str] = {}
     shown: tuple[dict[str, Any], ...] = ()
 
 
-class Face:
+class SampleCodec:
     """One sample of one message kind: found, not found and fault are three faces of ``response``.
 
     ``instead`` says which standing is written for one that the sample has no word for: a loss for a loss. Without ``reinstated``
@@ -75,7 +75,7 @@ class Face:
         """The fields of one record where ``standing`` is said: those that must be filled, and all that have a place."""
         if standing not in self._fields_for:
             chosen = {"standing": self._instead.get(standing, standing)}
-            fitting = [track for track in self.sample.tracks if {**chosen, **said_by(track)}["standing"] == chosen["standing"]]
+            fitting = [track for track in self.sample.tracks if {**chosen, **values_of(track)}["standing"] == chosen["standing"]]
             scopes = [holes_of(node, chosen) for track in fitting for node, _ in track]
             must, every = (
                 {key.partition("#")[0] for key in keys} & FIELDS

@@ -10,10 +10,10 @@ from lxml import etree
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.dialect.codec import Face, Reading
+from gateway.wire.dialect.codec import Reading, SampleCodec
 from gateway.wire.dialect.faults import Fault
 from gateway.wire.dialect.template import FIELDS, Hole, Ill, Template
-from gateway.wire.dialect.tree import Node, Track, holes_of, said_by
+from gateway.wire.dialect.tree import TemplateNode, Track, holes_of, values_of
 from gateway.wire.dialect.values import LONGEST_TIN
 from gateway.wire.schema import Allowed, Schema
 
@@ -27,10 +27,10 @@ _FIXED: dict[str, Any] = {
 Place = tuple[tuple[str, ...], str | None]
 
 
-def places(face: Face) -> Iterator[tuple[Template, Place]]:
+def places(face: SampleCodec) -> Iterator[tuple[Template, Place]]:
     """Every template of a face and where it stands: the path from the root, and the attribute."""
 
-    def walk(node: Node, above: tuple[str, ...]) -> Iterator[tuple[Template, Place]]:
+    def walk(node: TemplateNode, above: tuple[str, ...]) -> Iterator[tuple[Template, Place]]:
         path = above if node.group else (*above, node.tag)
         for name, _, template in node.attributes:
             yield template, (path, name)
@@ -42,7 +42,7 @@ def places(face: Face) -> Iterator[tuple[Template, Place]]:
     return walk(face.sample.root, ())
 
 
-def place_of(face: Face, schema: Schema) -> Iterator[tuple[Hole, Allowed]]:
+def place_of(face: SampleCodec, schema: Schema) -> Iterator[tuple[Hole, Allowed]]:
     """Every hole that the XSD has a place for, and what may stand there."""
     for template, place in places(face):
         if allowed := schema.allows(*place):
@@ -50,7 +50,7 @@ def place_of(face: Face, schema: Schema) -> Iterator[tuple[Hole, Allowed]]:
                 yield hole, allowed
 
 
-def longest_code(faces: Mapping[Kind, list[Face]], schema: Schema) -> int:
+def longest_code(faces: Mapping[Kind, list[SampleCodec]], schema: Schema) -> int:
     """The longest identifier that every place for it can hold."""
     longest = LONGEST_TIN
     for mine in faces.values():
@@ -61,7 +61,7 @@ def longest_code(faces: Mapping[Kind, list[Face]], schema: Schema) -> int:
     return longest
 
 
-def check_face(face: Face, schema: Schema, specimens: Mapping[str, str]) -> list[Fault]:
+def check_face(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) -> list[Fault]:
     """Every fault between one sample, its code lists and its XSD."""
     file = face.sample.file
     faults = []
@@ -149,7 +149,7 @@ def _cut(allowed: Allowed) -> Iterator[str]:
         yield candidate.ljust(allowed.shortest, candidate[-1])[: allowed.longest or None]
 
 
-def _check_documents(face: Face, schema: Schema, values: Mapping[str, Any]) -> list[Fault]:
+def _check_documents(face: SampleCodec, schema: Schema, values: Mapping[str, Any]) -> list[Fault]:
     file, found = face.sample.file, []
     settings = {key: str(value) for key, value in values.items() if key.startswith("signatory.")}
     for title, reading in specimen_readings(face, values):
@@ -165,7 +165,7 @@ def _check_documents(face: Face, schema: Schema, values: Mapping[str, Any]) -> l
     return found
 
 
-def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[str, Reading]]:
+def specimen_readings(face: SampleCodec, values: Mapping[str, Any]) -> Iterator[tuple[str, Reading]]:
     """Readings that between them use every hole, leave every optional place empty, and say every standing."""
     sample = face.sample
     for bare in (False, True):
@@ -185,14 +185,16 @@ def specimen_readings(face: Face, values: Mapping[str, Any]) -> Iterator[tuple[s
                     yield f"{standing}, {left}", Reading(message, (Statement(**record),), query)
 
 
-def _standings(face: Face, track: Track) -> list[Standing | None]:
-    if "standing" in (said := said_by(track)):
+def _standings(face: SampleCodec, track: Track) -> list[Standing | None]:
+    if "standing" in (said := values_of(track)):
         return [Standing(said["standing"])]
     words = face.sample.standings
     return [standing for standing in Standing if standing in words] or [None]
 
 
-def record_of(face: Face, track: Track, standing: Standing | None, values: Mapping[str, Any], bare: bool = False) -> dict[str, Any]:
+def record_of(
+    face: SampleCodec, track: Track, standing: Standing | None, values: Mapping[str, Any], bare: bool = False
+) -> dict[str, Any]:
     """A record from values by the names of their holes: those that have a place where ``standing`` is said; ``bare``: those that must."""
     chosen = {"standing": standing} if standing else {}
     scopes = [holes_of(node, chosen) for node, _ in track]
@@ -200,7 +202,7 @@ def record_of(face: Face, track: Track, standing: Standing | None, values: Mappi
     record = {key: values[key] for key in keys if key in values and key.partition("#")[0] in FIELDS}
     if standing:
         record["standing"] = standing
-    record |= said_by(track)
+    record |= values_of(track)
     for form in face.forms:
         form.join(record)
     return record | {name: values[f"query.{name}"] for name in face.from_query}

@@ -9,7 +9,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import OPTIONAL_FIELDS, Kind, Statement
-from gateway.wire.dialect.codec import Face, Reading
+from gateway.wire.dialect.codec import Reading, SampleCodec
 from gateway.wire.dialect.refusals import local
 from gateway.wire.schema import Schema
 
@@ -21,7 +21,7 @@ class Dialect:
     ``fields`` are the statement fields that some kind of message about operators can carry.
     """
 
-    def __init__(self, name: str, version: str, schema: Schema, faces: Mapping[Kind, list[Face]], max_code: int) -> None:
+    def __init__(self, name: str, version: str, schema: Schema, faces: Mapping[Kind, list[SampleCodec]], max_code: int) -> None:
         self.name, self.version, self.schema, self.max_code = name, version, schema, max_code
         self._faces = faces
         self.roots = {kind: tuple(dict.fromkeys(face.sample.root.tag for face in mine)) for kind, mine in faces.items()}
@@ -32,7 +32,7 @@ class Dialect:
     def kinds(self) -> frozenset[Kind]:
         return frozenset(self._faces)
 
-    def faces(self, kind: Kind) -> list[Face]:
+    def faces(self, kind: Kind) -> list[SampleCodec]:
         """Raises ``Refusal`` (KIND_NOT_ACCEPTED) for a kind without a sample."""
         if kind not in self._faces:
             raise Refusal(

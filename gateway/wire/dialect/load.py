@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core.model import DIALECT_KINDS, Kind, Standing
-from gateway.wire.dialect.codec import Face
+from gateway.wire.dialect.codec import SampleCodec
 from gateway.wire.dialect.conformance import check_face, longest_code
 from gateway.wire.dialect.dialect import Dialect
 from gateway.wire.dialect.faults import DialectFaults, Fault
@@ -140,8 +140,8 @@ def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
 
 def _faces(
     folder: Path, vocabulary: Vocabulary, instead: Mapping[Standing, Standing], faults: list[Fault]
-) -> dict[Kind, list[Face]]:
-    faces: dict[Kind, list[Face]] = {}
+) -> dict[Kind, list[SampleCodec]]:
+    faces: dict[Kind, list[SampleCodec]] = {}
     # list.xml before list.other.xml: the plain face comes first
     for file in sorted(folder.glob("*.xml"), key=lambda path: (path.name.count("."), path.name)):
         kind = file.name.partition(".")[0]
@@ -152,7 +152,7 @@ def _faces(
         sample = reader.read(file.read_bytes())
         faults += reader.faults
         if sample is not None:
-            faces.setdefault(Kind(kind), []).append(Face(sample, vocabulary, instead))
+            faces.setdefault(Kind(kind), []).append(SampleCodec(sample, vocabulary, instead))
     return faces
 
 

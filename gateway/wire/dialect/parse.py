@@ -11,7 +11,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Standing
 from gateway.wire.dialect.faults import Fault
 from gateway.wire.dialect.template import COUNT, DAYS, FIELDS, Ill, Template
-from gateway.wire.dialect.tree import Each, Node, Sample, holes_of, repetitions, tracks
+from gateway.wire.dialect.tree import Each, Sample, TemplateNode, holes_of, repetitions, tracks
 from gateway.wire.dialect.validate import problems
 from gateway.wire.dialect.vocabulary import Vocabulary
 from gateway.wire.xml import Limits, parse
@@ -50,7 +50,7 @@ class Reader:
 
     # -- elements ------------------------------------------------------------------------------------------------------------
 
-    def _node(self, element: etree._Element) -> Node:
+    def _node(self, element: etree._Element) -> TemplateNode:
         line = element.sourceline or 0
         self._namespaces(element)
         verbs = {name[len(_GW) :]: value for name, value in element.attrib.items() if name.startswith(_GW)}
@@ -61,7 +61,7 @@ class Reader:
         when = _WHEN.fullmatch(verbs["when"]) if "when" in verbs else None
         if "when" in verbs and (when is None or when[1] not in FIELDS):
             self.fault(line, f"gw:when={verbs['when']!r} names no field and word.", 'Write gw:when="standing=revoked".')
-        node = Node(
+        node = TemplateNode(
             tag=str(element.tag),
             written=self._written(element.tag),
             line=line,
@@ -77,7 +77,7 @@ class Reader:
         return replace(node, counts=COUNT in holes_of(node).all and bool(repetitions(node)))
 
     def _contents(
-        self, element: etree._Element, children: tuple[Node, ...], line: int
+        self, element: etree._Element, children: tuple[TemplateNode, ...], line: int
     ) -> tuple[Template | None, tuple[tuple[str, str, Template], ...]]:
         stray = [element.text or ""] + [child.tail or "" for child in element]
         text = None

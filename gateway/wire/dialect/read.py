@@ -13,7 +13,7 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.wire.dialect import refusals
 from gateway.wire.dialect.template import COUNT, Template
-from gateway.wire.dialect.tree import HELD, Node, discriminator, guards, holds_operators, holes_of, repetitions
+from gateway.wire.dialect.tree import HELD, TemplateNode, discriminator, guards, holds_operators, holes_of, repetitions
 from gateway.wire.dialect.values import as_is
 
 Record = dict[str, Any]
@@ -36,7 +36,7 @@ class Read(Protocol):
     def __call__(self, element: Element, record: Record, rows: list[Any], items: Sequence[Element] | None = None, /) -> None: ...
 
 
-def reader(node: Node, finish: Finish) -> Read:
+def reader(node: TemplateNode, finish: Finish) -> Read:
     """Compiles ``node``. The result raises ``Refusal`` and nothing else."""
     read = element_reader(node, finish)
     if node.each:
@@ -44,7 +44,7 @@ def reader(node: Node, finish: Finish) -> Read:
     return _given(node, read) if node.given and node.given != HELD else read
 
 
-def element_reader(node: Node, finish: Finish) -> Read:
+def element_reader(node: TemplateNode, finish: Finish) -> Read:
     """Compiles ``node`` without its own repetition."""
     read = _content_reader(node, finish)
     return _counting(read) if node.counts else read
@@ -67,7 +67,7 @@ def _counting(read: Read) -> Read:
     return counting
 
 
-def _content_reader(node: Node, finish: Finish) -> Read:
+def _content_reader(node: TemplateNode, finish: Finish) -> Read:
     if node.any:
         return lambda _element, _record, _rows, _items=None: None
     attributes = {name: (template.reader(), template) for name, _, template in node.attributes}
@@ -137,7 +137,7 @@ class _Entry(NamedTuple):
     read: Read
 
 
-def _entry(node: Node, bit: int, excludes: int, finish: Finish) -> _Entry:
+def _entry(node: TemplateNode, bit: int, excludes: int, finish: Finish) -> _Entry:
     read = reader(node, finish)
     literals = [(name, template.literal) for name, _, template in node.attributes]
     if node.each or node.text is None or not node.text.single or any(literal is None for _, literal in literals):
@@ -147,7 +147,7 @@ def _entry(node: Node, bit: int, excludes: int, finish: Finish) -> _Entry:
     return _Entry(bit, excludes, [(name, literal or "") for name, literal in literals], hole.key, convert, read)
 
 
-def _pick(nodes: list[Node], entries: list[_Entry]) -> Callable[[Element], _Entry]:
+def _pick(nodes: list[TemplateNode], entries: list[_Entry]) -> Callable[[Element], _Entry]:
     """Which of several elements of one name a document holds: the literal that tells them apart says it."""
     literal = discriminator(nodes)
     assert literal is not None  # the loader saw to it
@@ -161,12 +161,12 @@ def _pick(nodes: list[Node], entries: list[_Entry]) -> Callable[[Element], _Entr
     return pick
 
 
-def _parent(children: tuple[Node, ...], attributes: Attributes, finish: Finish) -> Read:
+def _parent(children: tuple[TemplateNode, ...], attributes: Attributes, finish: Finish) -> Read:
     choices: dict[str, int] = {}
     for index, child in enumerate(children):
         if child.when:
             choices[child.when[0]] = choices.get(child.when[0], 0) | 1 << index
-    found: dict[object, list[tuple[Node, _Entry]]] = {}
+    found: dict[object, list[tuple[TemplateNode, _Entry]]] = {}
     for index, child in enumerate(children):
         excludes = 0 if child.each or child.any else choices[child.when[0]] if child.when else 1 << index
         found.setdefault(child.tag, []).append((child, _entry(child, 1 << index, excludes, finish)))
@@ -217,7 +217,7 @@ def _parent(children: tuple[Node, ...], attributes: Attributes, finish: Finish) 
     return read
 
 
-def _choices(children: tuple[Node, ...], choices: Mapping[str, int]) -> Callable[[Element, int, Record], None]:
+def _choices(children: tuple[TemplateNode, ...], choices: Mapping[str, int]) -> Callable[[Element, int, Record], None]:
     """A branch says its word; where the field has a hole of its own, branch and hole must say the same."""
     words = {1 << index: child.when[1] for index, child in enumerate(children) if child.when}
     obliged = {child.when for child in children if child.when and not child.given}
@@ -235,7 +235,7 @@ def _choices(children: tuple[Node, ...], choices: Mapping[str, int]) -> Callable
     return settle
 
 
-def _grouped(node: Node, group: Node, attributes: Attributes, finish: Finish) -> Read:
+def _grouped(node: TemplateNode, group: TemplateNode, attributes: Attributes, finish: Finish) -> Read:
     """A parent with unwrapped repetitions: each begins where the group's first element stands."""
     first, tags = group.children[0].tag, {child.tag for child in group.children}
     plain = _parent(tuple(child for child in node.children if not child.group), {}, finish)
@@ -264,12 +264,12 @@ def _grouped(node: Node, group: Node, attributes: Attributes, finish: Finish) ->
     return read
 
 
-def _said(node: Node) -> Record:
+def _said(node: TemplateNode) -> Record:
     """What a repetition says by being there."""
     return dict([node.each.only]) if node.each and node.each.only else {}
 
 
-def _row(node: Node, read: Read) -> Read:
+def _row(node: TemplateNode, read: Read) -> Read:
     said = _said(node)
     many = holds_operators(node)
 
@@ -290,7 +290,7 @@ def _row(node: Node, read: Read) -> Read:
     return of_rows if repetitions(node) else row
 
 
-def _group(node: Node, read: Read, finish: Finish) -> Read:
+def _group(node: TemplateNode, read: Read, finish: Finish) -> Read:
     has_rows = bool(repetitions(node))
     said = _said(node)
     many = holds_operators(node)
@@ -318,7 +318,7 @@ def merged(element: Element, shared: Record, rows: list[Any]) -> list[Record]:
     return [shared | row for row in rows]
 
 
-def _given(node: Node, read: Read) -> Read:
+def _given(node: TemplateNode, read: Read) -> Read:
     holes = holes_of(node)
     keys = [key for key in holes.all if key.partition("#")[0] in node.given]
     if holes.must & set(keys):

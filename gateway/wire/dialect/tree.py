@@ -24,7 +24,7 @@ class Each:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TemplateNode:
     """One element of a sample. ``tag`` is {namespace}name, ``written`` the name with its prefix."""
 
     tag: str
@@ -32,7 +32,7 @@ class Node:
     line: int
     attributes: tuple[tuple[str, str, Template], ...] = ()
     text: Template | None = None
-    children: tuple[Node, ...] = ()
+    children: tuple[TemplateNode, ...] = ()
     each: Each | None = None
     when: tuple[str, str] | None = None
     given: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Holes:
     must: set[str] = field(default_factory=set)
 
 
-def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
+def holes_of(node: TemplateNode, chosen: Mapping[str, str] | None = None) -> Holes:
     """The holes of a scope that begins at ``node``, without those of repetitions inside it.
 
     ``chosen`` leaves of a choice only the branch for that word.
@@ -89,7 +89,7 @@ def holes_of(node: Node, chosen: Mapping[str, str] | None = None) -> Holes:
     return found
 
 
-def _outside(node: Node, holes: Holes) -> Holes:
+def _outside(node: TemplateNode, holes: Holes) -> Holes:
     """What the holes of ``node`` mean to the element around it: how many ``node`` lists is its own affair."""
     if node.counts:
         holes.all.pop(COUNT)
@@ -98,10 +98,10 @@ def _outside(node: Node, holes: Holes) -> Holes:
     return holes
 
 
-def _branches(children: tuple[Node, ...]) -> list[tuple[str | None, list[Node]]]:
+def _branches(children: tuple[TemplateNode, ...]) -> list[tuple[str | None, list[TemplateNode]]]:
     """Children that stand together, and those of which one stands, by the field that chooses."""
-    choices: dict[str, list[Node]] = {}
-    alone: list[tuple[str | None, list[Node]]] = []
+    choices: dict[str, list[TemplateNode]] = {}
+    alone: list[tuple[str | None, list[TemplateNode]]] = []
     for child in children:
         if child.when:
             choices.setdefault(child.when[0], []).append(child)
@@ -110,7 +110,7 @@ def _branches(children: tuple[Node, ...]) -> list[tuple[str | None, list[Node]]]
     return alone + list(choices.items())
 
 
-def guards(node: Node) -> dict[tuple[str, str], str]:
+def guards(node: TemplateNode) -> dict[tuple[str, str], str]:
     """Literals by which an element is recognised: its attributes, and the texts of its direct children that are always there."""
     found: dict[tuple[str, str], str] = {
         ("@", name): literal for name, _, template in node.attributes if (literal := template.literal) is not None
@@ -121,7 +121,7 @@ def guards(node: Node) -> dict[tuple[str, str], str]:
     return found
 
 
-def discriminator(nodes: Sequence[Node]) -> tuple[str, str] | None:
+def discriminator(nodes: Sequence[TemplateNode]) -> tuple[str, str] | None:
     """The literal by which elements of one name are told apart: each has it, and each has another."""
     literals = [guards(node) for node in nodes]
     for key in literals[0]:
@@ -130,33 +130,33 @@ def discriminator(nodes: Sequence[Node]) -> tuple[str, str] | None:
     return None
 
 
-def walk(node: Node) -> list[Node]:
+def walk(node: TemplateNode) -> list[TemplateNode]:
     return [node] + [inner for child in node.children for inner in walk(child)]
 
 
-def repetitions(node: Node) -> list[Node]:
+def repetitions(node: TemplateNode) -> list[TemplateNode]:
     """The nearest repetitions inside ``node``: what its scope hands its records to."""
     return [one for child in node.children for one in ([child] if child.each else repetitions(child))]
 
 
-def holds_operators(node: Node) -> bool:
+def holds_operators(node: TemplateNode) -> bool:
     """Whether what is repeated inside the repetition ``node`` are operators, each to be counted, and not the statements about one."""
     inside = [template for one in repetitions(node) for part in walk(one) for template in part.templates()]
     return any(key.partition("#")[0] == "tin" for template in inside for key in template.keys)
 
 
 #: The repetitions a record goes through, from the outermost to the one that holds nothing but it, each with the holes of its scope.
-Track = tuple[tuple[Node, Holes], ...]
+Track = tuple[tuple[TemplateNode, Holes], ...]
 
 
-def tracks(node: Node) -> Iterator[Track]:
+def tracks(node: TemplateNode) -> Iterator[Track]:
     """Every way from the repetition ``node`` to one record."""
     here = (node, holes_of(node))
     inside = repetitions(node)
     yield from ((here, *further) for one in inside for further in tracks(one)) if inside else [(here,)]
 
 
-def said_by(track: Track) -> dict[str, str]:
+def values_of(track: Track) -> dict[str, str]:
     """What a record says by being there."""
     return dict([node.each.only for node, _ in track if node.each and node.each.only])
 
@@ -166,23 +166,23 @@ class Sample:
     """One face of one message kind. A record of it goes along exactly one of the ``tracks``; there is none where it holds no records."""
 
     file: str
-    root: Node
+    root: TemplateNode
     namespaces: dict[str | None, str]
     top: Holes
     tracks: tuple[Track, ...]
 
     @property
-    def outer(self) -> Node | None:
+    def outer(self) -> TemplateNode | None:
         """The repetition that the first operator stands in, if any."""
         return self.tracks[0][0][0] if self.tracks else None
 
     @property
-    def rows(self) -> tuple[tuple[Node, Holes], ...]:
+    def rows(self) -> tuple[tuple[TemplateNode, Holes], ...]:
         """The innermost repetitions, where they stand inside others."""
         return tuple(track[-1] for track in self.tracks if len(track) > 1)
 
     @property
-    def scopes(self) -> tuple[tuple[Node, Holes], ...]:
+    def scopes(self) -> tuple[tuple[TemplateNode, Holes], ...]:
         """Every repetition once."""
         found = {id(node): (node, holes) for track in self.tracks for node, holes in track}
         return tuple(found.values())
@@ -198,7 +198,7 @@ class Sample:
     def fields(self) -> frozenset[str]:
         """Fields a record of this sample can carry, as they are named in the sample (parts for composed ones)."""
         found = {key for _, holes in self.scopes for key in holes.all}
-        found |= {field for track in self.tracks for field in said_by(track)}
+        found |= {field for track in self.tracks for field in values_of(track)}
         return frozenset(key for key in found if not key.startswith(ABOUT_A_DOCUMENT))
 
     @property

@@ -9,18 +9,18 @@ from dataclasses import replace
 from gateway.wire.dialect.tree import (
     ABOUT_A_DOCUMENT,
     HELD,
-    Node,
     Sample,
+    TemplateNode,
     Track,
     discriminator,
     holes_of,
     repetitions,
-    said_by,
+    values_of,
     walk,
 )
 
 #: Where, what is wrong, what to do.
-Problem = tuple[Node, str, str]
+Problem = tuple[TemplateNode, str, str]
 
 
 def problems(sample: Sample, bare: bool) -> Iterator[Problem]:
@@ -36,12 +36,12 @@ def problems(sample: Sample, bare: bool) -> Iterator[Problem]:
         yield from _record(sample, track, bare)
 
 
-def _root(root: Node) -> Iterator[Problem]:
+def _root(root: TemplateNode) -> Iterator[Problem]:
     if root.any or root.group or root.when or root.given or (root.each and (root.each.inner or root.each.only)):
         yield root, "The root stands exactly once.", 'Of the gw attributes it may bear only gw:each="statements by ...".'
 
 
-def _verbs(node: Node) -> Iterator[Problem]:
+def _verbs(node: TemplateNode) -> Iterator[Problem]:
     if node.each and (node.when or node.given or node.any):
         yield node, "gw:each stands beside another verb.", "Put the other on an element inside or around it."
     if node.any and (node.children or any(template.keys for template in node.templates())):
@@ -56,7 +56,7 @@ def _verbs(node: Node) -> Iterator[Problem]:
             yield node, f"gw:if names {name}, which is no hole inside.", "Name fields that the element holds."
 
 
-def _siblings(node: Node) -> Iterator[Problem]:
+def _siblings(node: TemplateNode) -> Iterator[Problem]:
     groups = [child for child in node.children if child.group]
     if len(groups) > (0 if node.group else 1):
         yield groups[-1], "One gw:group stands beside or inside another.", "Give one of them an element of its own."
@@ -68,7 +68,7 @@ def _siblings(node: Node) -> Iterator[Problem]:
             yield same[-1], f"Nothing tells the elements {same[-1].written} apart.", remedy
 
 
-def _choices(node: Node) -> Iterator[Problem]:
+def _choices(node: TemplateNode) -> Iterator[Problem]:
     beside = holes_of(replace(node, children=tuple(child for child in node.children if not child.when))).all
     for child in node.children:
         if child.when and child.given and child.when[0] not in beside:
@@ -108,7 +108,7 @@ def _scopes(sample: Sample) -> Iterator[Problem]:
 
 def _record(sample: Sample, track: Track, bare: bool) -> Iterator[Problem]:
     innermost = track[-1][0]
-    given = said_by(track)
+    given = values_of(track)
     filters = [node.each.only[0] for node, _ in track if node.each and node.each.only]
     times = Counter([key for _, holes in track for key in holes.all] + filters)
     for key in sorted(key for key, often in times.items() if often > 1 and not key.startswith(ABOUT_A_DOCUMENT)):

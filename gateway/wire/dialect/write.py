@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.dialect.template import COUNT, Missing, Template
-from gateway.wire.dialect.tree import HELD, Each, Node, holds_operators, holes_of, repetitions
+from gateway.wire.dialect.tree import HELD, Each, TemplateNode, holds_operators, holes_of, repetitions
 from gateway.wire.dialect.values import Value, as_is
 from gateway.wire.xml import escape
 
@@ -22,7 +22,7 @@ Write = Callable[[list[str], Record, list[Record]], None]
 Text = Callable[[Record], str | None]
 
 
-def writer(node: Node, declarations: str = "") -> Write:
+def writer(node: TemplateNode, declarations: str = "") -> Write:
     """Compiles ``node``. ``declarations`` are the namespaces, on the root. The result raises ``Refusal`` and nothing else."""
     write = element_writer(node, declarations)
     if node.each:
@@ -32,7 +32,7 @@ def writer(node: Node, declarations: str = "") -> Write:
     return _given(node, write) if node.given else write
 
 
-def element_writer(node: Node, declarations: str) -> Write:
+def element_writer(node: TemplateNode, declarations: str) -> Write:
     """Compiles ``node`` without its own repetition."""
     write = _content_writer(node, declarations)
     if not node.counts:
@@ -50,7 +50,7 @@ def element_writer(node: Node, declarations: str) -> Write:
     return counting
 
 
-def _content_writer(node: Node, declarations: str) -> Write:
+def _content_writer(node: TemplateNode, declarations: str) -> Write:
     if node.any:
         return lambda _out, _record, _rows: None
     start, close = f"<{node.written}{declarations}", f"</{node.written}>"
@@ -90,7 +90,7 @@ def _leaf(start: str, attributes: list[tuple[str, Text]], text: Text, close: str
     return full if attributes else bare
 
 
-def _content(node: Node) -> Callable[[list[str], Record, list[Record], Callable[[], str] | None], None]:
+def _content(node: TemplateNode) -> Callable[[list[str], Record, list[Record], Callable[[], str] | None], None]:
     """The children, after the opening tag: which branch of a choice is written is settled before anything is taken out."""
     writers = [(writer(child), child.when) for child in node.children]
     plain_writers = [write for write, _ in writers]
@@ -185,7 +185,7 @@ def _rows(each: Each, write: Write) -> Write:
     return write_rows
 
 
-def _groups(node: Node, each: Each, write: Write) -> Write:
+def _groups(node: TemplateNode, each: Each, write: Write) -> Write:
     split = splitter(node)
 
     def write_groups(out: list[str], _record: Record, rows: list[Record]) -> None:
@@ -217,7 +217,7 @@ def _taken(each: Each, rows: list[Record]) -> list[Record]:
     return mine
 
 
-def _held(node: Node, write: Write) -> Write:
+def _held(node: TemplateNode, write: Write) -> Write:
     """An element that is there if one of the repetitions inside it holds something."""
     inside = [one.each for one in repetitions(node) if one.each]
 
@@ -228,13 +228,13 @@ def _held(node: Node, write: Write) -> Write:
     return held
 
 
-def _counter(node: Node) -> Callable[[list[Record]], int]:
+def _counter(node: TemplateNode) -> Callable[[list[Record]], int]:
     """How many ``node`` lists of some records, which are left as they are."""
     inside = [_lister(one, one.each) for one in repetitions(node) if one.each]
     return lambda rows: sum(listed(rows) for listed in inside)
 
 
-def _lister(node: Node, each: Each) -> Callable[[list[Record]], int]:
+def _lister(node: TemplateNode, each: Each) -> Callable[[list[Record]], int]:
     if not repetitions(node):
         return lambda rows: len(_mine(each, rows))
     split, deeper = splitter(node), _counter(node) if holds_operators(node) else None
@@ -246,7 +246,7 @@ def _lister(node: Node, each: Each) -> Callable[[list[Record]], int]:
     return listed
 
 
-def splitter(node: Node) -> Callable[[list[Record]], list[tuple[Record, list[Record]]]]:
+def splitter(node: TemplateNode) -> Callable[[list[Record]], list[tuple[Record, list[Record]]]]:
     """Records into groups: what a group's rows share, taken out of them. Only neighbours are grouped, so order is kept."""
     if not repetitions(node):
         return lambda rows: [(row, []) for row in rows]
@@ -270,7 +270,7 @@ def drained(record: Record) -> None:
         raise Refusal(code, f"{key} {value!s} cannot be said here.", field=key, value=str(value))
 
 
-def _given(node: Node, write: Write) -> Write:
+def _given(node: TemplateNode, write: Write) -> Write:
     keys = [key for key in holes_of(node).all if key.partition("#")[0] in node.given]
 
     def given(out: list[str], record: Record, rows: list[Record]) -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from gateway import app
-from gateway.onboarding.rehearsal import Venue
+from gateway.onboarding.rehearsal import RehearsalHost
 from gateway.partners.bundle import read_law
 from gateway.sandbox.listen import listening
 from gateway.settings import Settings
@@ -30,7 +30,7 @@ KEY_DAYS = 90
 
 
 @contextmanager
-def venue(chosen: Settings) -> Iterator[Venue]:
+def rehearsal_host(chosen: Settings) -> Iterator[RehearsalHost]:
     """The gateway of ``chosen``'s code and law, with keys, database and partners of its own."""
     with TemporaryDirectory(prefix="aeo-rehearsal-", ignore_cleanup_errors=True) as place:
         settings = chosen.model_copy(
@@ -46,7 +46,7 @@ def venue(chosen: Settings) -> Iterator[Venue]:
         gateway = app.build(settings)
         try:
             with listening(create_app(gateway.service), partial(app.running, gateway)) as url:
-                yield Venue(url, token, gateway.node)
+                yield RehearsalHost(url, token, gateway.node)
         finally:
             gateway.close()
 
@@ -63,7 +63,7 @@ def _prepare(settings: Settings) -> str:
     try:
         with database.write.begin() as connection:
             stored.activate(connection, stored.LAW, law.digest, content, at=now, who=WHO, reason="rehearsal")
-            _, token = tokens.create(connection, WHO, tokens.Scope, at=now, expires=now + timedelta(days=1), by=WHO)
+            _, token = tokens.create(connection, WHO, tokens.TokenScope, at=now, expires=now + timedelta(days=1), by=WHO)
     finally:
         database.close()
     return token
