@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from gateway.clearance.answer import Answers
@@ -23,15 +22,16 @@ from gateway.node.signing import Signing
 from gateway.operate import expiry, preflight, retention
 from gateway.partners import load_all
 from gateway.running import calendar
+from gateway.running.background import Task
 from gateway.running.follower import Follower
 from gateway.settings import Settings
 from gateway.store import partners as stored
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
+from gateway.trust import refresh
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
-from gateway.trust.refresh import keep_fresh
 from gateway.trust.revocation import Revocation, guarded_fetch
 from gateway.web.site import Service
 
@@ -90,20 +90,30 @@ async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[No
     resumed = await receive.resume(node)
     if resumed:
         log.info("%d messages whose intake was interrupted were judged again", resumed)
-    work = [sealer.run(node), gateway.follower.run(), calendar.run(node), announce.run(node), expiry.run(node), retention.run(node)]
-    if node.revocation is not None:
-        work.append(keep_fresh(node.revocation, node.trust, node.clock))
-    if courier:
-        work.append(Courier(node).run())
-    tasks = [asyncio.create_task(one) for one in work]
+    background = gateway.service.background
+    background.start(_tasks(gateway, courier=courier))
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await background.stop()
+
+
+def _tasks(gateway: Gateway, *, courier: bool) -> Iterator[Task]:
+    node, poll = gateway.node, gateway.node.settings.poll
+    soon = max(30 * poll, timedelta(seconds=30))
+    yield Task(name="sealer", step=partial(sealer.step, node), every=poll, late=soon, vital=True)
+    yield Task(name="follower", step=gateway.follower.step, every=poll, late=soon, vital=True)
+    yield Task(name="calendar", step=partial(calendar.keep, node), every=calendar.EVERY, late=10 * calendar.EVERY)
+    yield Task(name="announcements", step=partial(announce.announce, node), every=announce.EVERY, late=10 * announce.EVERY)
+    yield Task(name="expiry", step=partial(expiry.warn, node), every=expiry.EVERY, late=3 * expiry.EVERY)
+    # One round may put away what came in years.
+    yield Task(name="retention", step=partial(retention.put_away, node), every=retention.EVERY, late=timedelta(days=1))
+    if node.revocation is not None:
+        ask = partial(refresh.refresh, node.revocation, node.trust, node.clock)
+        yield Task(name="revocation", step=ask, every=refresh.EVERY, late=30 * refresh.EVERY)
+    if courier:
+        couriers = Courier(node)
+        yield Task(name="courier", step=couriers.look, every=poll, late=soon, end=couriers.stop)
 
 
 def activate_all(settings: Settings, database: Database, *, who: str, reason: str) -> list[str]:

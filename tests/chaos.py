@@ -31,7 +31,7 @@ from sqlalchemy import func, select
 
 from gateway.core.model import Kind, Standing
 from gateway.store.tables import entry, intake, outbox
-from gateway.wire import envelope
+from gateway.wire import payloads
 from tests.exchange.counterpart import WAYS, Counterpart
 from tests.exchange.desk import row
 from tests.exchange.disk import Quota, Small, here, small
@@ -218,7 +218,7 @@ def killed_again_and_again(scene: Scene) -> str:
         scene.begin(step)
         assert scene.served.died(), f"it lives on after {step}"
     scene.begin("sealing")
-    ping = scene.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    ping = scene.box.ours(Kind.PING, payloads.write_empty(Kind.PING))
     while not scene.served.died(0.05):
         scene.attempt(ping)
     scene.start()
@@ -229,7 +229,7 @@ def killed_again_and_again(scene: Scene) -> str:
 def killed_at_random(scene: Scene, times: int = 5) -> str:
     """``kill -9`` in the middle of eight senders, again and again."""
     scene.listed()
-    bodies = [scene.box.ours(Kind.PING, envelope.write_empty(Kind.PING)) for _ in range(60 * times)]
+    bodies = [scene.box.ours(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(60 * times)]
     bodies += [scene.notice() for _ in range(20 * times)]
     waiting = list(reversed(bodies))
 

@@ -13,11 +13,11 @@ from sqlalchemy import select
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
+from gateway.core.protocol import Checkpoint
 from gateway.journal import audit
 from gateway.store.database import Database
 from gateway.store.tables import entry
 from gateway.trust.keys import KeyRing
-from gateway.wire.envelope import Checkpoint
 
 app = typer.Typer(no_args_is_help=True, help="Is the record of what happened still what was sealed, and what does it say.")
 

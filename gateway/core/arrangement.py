@@ -136,12 +136,13 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """How bytes travel and are trusted: settings of this installation.
+    """How bytes travel and are trusted: settings of this installation. ``name`` is of the binding (``exchange/bindings``).
 
     ``endpoint`` None: not connected yet, or the partner pulls from its mailbox. ``accept_for`` bounds the age of a message;
     ``retry_for`` how long we go on trying. ``algorithms`` empty means nothing verifies.
     """
 
+    name: str = "https"
     endpoint: str | None = None
     pull: bool = False
     accept_for: timedelta = timedelta(days=3)

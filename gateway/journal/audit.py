@@ -18,11 +18,13 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, Row, cast, func, or_
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import Frontier, leaf_hash
+from gateway.core.moments import read_moment
+from gateway.core.protocol import Checkpoint
 from gateway.store import journal
 from gateway.store.journal import Sealed
 from gateway.store.tables import checkpoint, entry, message, microseconds
 from gateway.wire.algorithms import BY_NAME, PublicKey
-from gateway.wire.envelope import NAMESPACE, Checkpoint, read_moment
+from gateway.wire.payloads import NAMESPACE
 
 # As bytes whatever they are: SQLite keeps the type of what was written, and its text functions make text of bytes.
 _ENTRIES = select(

@@ -21,10 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.core import moments
 from gateway.core.errors import Code, Refusal
 from gateway.core.merkle import leaf_hash, node_hash
 from gateway.trust.validate import validate
-from gateway.wire import envelope, signature
+from gateway.wire import envelope, payloads, signature
 from gateway.wire.algorithms import BY_NAME
 from gateway.wire.envelope import Envelope
 from gateway.wire.signature import ALGORITHMS, Policy, VerifyKey
@@ -145,15 +146,15 @@ class _Checks:
         )
         partner = said.header.sender if manifest.direction == "in" else said.header.receiver
         _same("partner", partner, manifest.partner)
-        return f"{said.header.kind} {manifest.message}, made {envelope.moment(said.header.created)}, digest {manifest.digest}"
+        return f"{said.header.kind} {manifest.message}, made {moments.utc_text(said.header.created)}, digest {manifest.digest}"
 
     def _receipt(self) -> str:
-        receipt, manifest = envelope.read_receipt(self._opened("receipt")), self._told
+        receipt, manifest = payloads.read_receipt(self._opened("receipt").payload), self._told
         _same("message", receipt.message, manifest.message)
         _same("digest", receipt.digest, manifest.digest)
         if manifest.direction == "in":
-            _same("moment", envelope.moment(receipt.received), envelope.moment(manifest.at))
-        return f"received {envelope.moment(receipt.received)}"
+            _same("moment", moments.utc_text(receipt.received), moments.utc_text(manifest.at))
+        return f"received {moments.utc_text(receipt.received)}"
 
     def _entry(self) -> str:
         body, manifest = json.loads(self._files["journal/entry.json"]), self._told

@@ -5,21 +5,17 @@ A serial column polled by its maximum loses rows when three writers commit out o
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
 
+from gateway.core.protocol import Checkpoint
 from gateway.node.node import Node
 from gateway.settings import Settings
 from gateway.store import journal, leases
 from gateway.store.journal import Sealed
 from gateway.store.leases import HOLDER
-from gateway.wire.envelope import Checkpoint
-
-log = logging.getLogger(__name__)
 
 
 def held_for(settings: Settings) -> timedelta:
@@ -27,16 +23,10 @@ def held_for(settings: Settings) -> timedelta:
     return settings.current_within / 2
 
 
-async def run(node: Node) -> None:
-    """Seals every poll until cancelled, while this process holds the lease; its lease says when it last did, should
-    more wait for it than a follower looks at."""
-    while True:
-        try:
-            while await node.write(partial(seal, node=node)) == journal.PAGE:
-                pass
-        except Exception:
-            log.exception("the sealer failed and will try again")
-        await asyncio.sleep(node.settings.poll.total_seconds())
+async def step(node: Node) -> bool:
+    """Seals a page, while this process holds the lease; whether there is more. The lease says when it last did, should more wait for it
+    than a follower looks at."""
+    return await node.write(partial(seal, node=node)) == journal.PAGE
 
 
 def seal(connection: Connection, node: Node, holder: str = HOLDER) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from gateway.core.model import Environment
+from gateway.core.protocol import Checkpoint
 from gateway.node.committed import Committed
 from gateway.node.signing import Signing
 from gateway.settings import Settings
@@ -18,7 +19,6 @@ from gateway.store.database import Database, Writer, database_clock
 from gateway.store.messages import Kept
 from gateway.trust.certificates import TrustStore
 from gateway.trust.revocation import Revocation
-from gateway.wire.envelope import Checkpoint
 from gateway.wire.signature import Signer
 
 T = TypeVar("T")

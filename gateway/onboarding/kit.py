@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
+from gateway.core.protocol import Announced, Receipt, RecordResult, Resend
 from gateway.domestic.projection import code_prefix
 from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import Bundle
 from gateway.sandbox.box import Box
 from gateway.settings import ROOT
-from gateway.wire import envelope
+from gateway.wire import payloads
 from gateway.wire.algorithms import Signer
-from gateway.wire.envelope import Announced, Receipt, RecordResult, Resend
 
 #: Every file of a kit has this date, so that the same kit has the same bytes but for the signatures.
 _DATE = (2026, 1, 1, 0, 0, 0)
@@ -110,18 +110,18 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     digest = sha256(b"the canonical form of what was received").hexdigest()
     yield (
         "receipt",
-        we.ours(Kind.RECEIPT, envelope.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"),
+        we.ours(Kind.RECEIPT, payloads.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"),
     )
     refused = Refusal(Code.CODE_UNKNOWN, "The code X9 is in no list.", field="Status", value="X9", line=12)
-    yield "refusal", we.ours(Kind.REFUSAL, envelope.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
-    outcome = envelope.write_result([RecordResult(code, "accepted")])
+    yield "refusal", we.ours(Kind.REFUSAL, payloads.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
+    outcome = payloads.write_result([RecordResult(code, "accepted")])
     yield "result", we.ours(Kind.RESULT, outcome, refers_to="EXAMPLE-MESSAGE-1")
-    yield "resend", we.ours(Kind.RESEND, envelope.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1")
+    yield "resend", we.ours(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1")
     for kind in (Kind.PING, Kind.PULL):
-        yield kind.value, we.ours(kind, envelope.write_empty(kind))
+        yield kind.value, we.ours(kind, payloads.write_empty(kind))
     assert we.signer.certificate is not None, "a key of ours has its certificate"
     announced = Announced("signing", we.signer.certificate, now + timedelta(days=30))
-    yield "keys", we.ours(Kind.KEYS, envelope.write_keys([announced]))
+    yield "keys", we.ours(Kind.KEYS, payloads.write_keys([announced]))
 
 
 def _profile(bundle: Bundle, administration: str, endpoint: str) -> str:

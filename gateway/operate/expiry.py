@@ -45,16 +45,11 @@ def watched(connection: Connection, house: Context, facts: Iterable[RevocationEv
     yield from endings.of_facts(facts)
 
 
-async def run(node: Node) -> None:
-    """Looks and says what nobody has said yet, until cancelled."""
-    while True:
-        try:
-            alerts = await asyncio.to_thread(_alerts, node)
-            for alert in await node.write(partial(not_warned_yet, alerts=alerts, at=node.clock())):
-                log.warning("%s", sentence(alert))
-        except Exception:
-            log.exception("what ends could not be looked at and will be looked at again")
-        await asyncio.sleep(EVERY.total_seconds())
+async def warn(node: Node) -> None:
+    """Looks, and says in the log what nobody has said yet."""
+    alerts = await asyncio.to_thread(_alerts, node)
+    for alert in await node.write(partial(not_warned_yet, alerts=alerts, at=node.clock())):
+        log.warning("%s", sentence(alert))
 
 
 def _alerts(node: Node) -> tuple[Alert, ...]:

@@ -7,7 +7,6 @@ rule, as we know it now or knew it at any moment within the rule. Whatever was a
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -26,8 +25,6 @@ from gateway.store.bulk import chunks
 from gateway.store.retention import DueRow, Rule
 from gateway.store.retention_classes import RetentionClass
 
-log = logging.getLogger(__name__)
-
 #: How often is looked, and how long after a rule was set it first counts: a slip of the hand can be taken back (choice).
 EVERY, GRACE = timedelta(hours=1), timedelta(days=1)
 #: The most that goes in one transaction, the pause after it (seconds), and the most that is found at once.
@@ -36,14 +33,9 @@ ROWS, BYTES, PAUSE, ROUND = 100, 32 << 20, 0.2, 20_000
 LOOK, BREATH = 200, 0.001
 
 
-async def run(node: Node) -> None:
-    """Puts away what is due, on one node at a time, until cancelled."""
-    while True:
-        try:
-            await once(node)
-        except Exception:
-            log.exception("what is past its time could not be put away and will be looked at again")
-        await asyncio.sleep(EVERY.total_seconds())
+async def put_away(node: Node) -> None:
+    """Puts away what is due, on one node at a time."""
+    await once(node)
 
 
 async def once(node: Node) -> int:

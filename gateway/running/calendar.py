@@ -3,8 +3,6 @@ messages that another node took in and did not live to judge."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,23 +16,16 @@ from gateway.node.node import Node
 from gateway.store import enterprises, leases, partners, sent
 from gateway.store.active import ActivePartner
 
-log = logging.getLogger(__name__)
-
 #: How often the calendar is looked at.
 EVERY = timedelta(seconds=30)
 
 
-async def run(node: Node) -> None:
-    """Looks at the calendar until cancelled; one partner a transaction, so that nobody waits for all of them."""
-    while True:
-        try:
-            if await node.write(partial(_hold, node=node)):
-                for iso in node.partners.all():
-                    await node.write(partial(look, node=node, iso=iso, at=node.clock()))
-                await receive.judge_again(node, node.clock() - node.settings.lease)
-        except Exception:
-            log.exception("the calendar could not be kept and will be looked at again")
-        await asyncio.sleep(EVERY.total_seconds())
+async def keep(node: Node) -> None:
+    """Looks at the calendar once, where this process is the one to; one partner a transaction, so that nobody waits for all of them."""
+    if await node.write(partial(_hold, node=node)):
+        for iso in node.partners.all():
+            await node.write(partial(look, node=node, iso=iso, at=node.clock()))
+        await receive.judge_again(node, node.clock() - node.settings.lease)
 
 
 def _hold(connection: Connection, node: Node) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, select
 
 from gateway.clearance.index import Index
+from gateway.core.protocol import Checkpoint
 from gateway.exchange.certificates import partner
 from gateway.journal import sealer
 from gateway.node.node import Node
@@ -19,9 +19,6 @@ from gateway.store import journal, leases
 from gateway.store.active import ActivePartner
 from gateway.store.bulk import chunks
 from gateway.store.tables import operator
-from gateway.wire.envelope import Checkpoint
-
-log = logging.getLogger(__name__)
 
 NEVER = float("-inf")
 
@@ -62,18 +59,9 @@ class Follower:
             self._node.checkpoint = sealer.checkpoint_of(sealed)
         self._node.committed.reread()
 
-    async def run(self) -> None:
-        """Follows until cancelled. While the database cannot be read the node grows old and stops answering: that is meant."""
-        while True:
-            await asyncio.sleep(self._node.settings.poll.total_seconds())
-            try:
-                while await self.step():
-                    pass
-            except Exception:
-                log.exception("the follower failed and will try again")
-
     async def step(self) -> bool:
-        """Applies what was sealed since the last step, a page at a time; whether there is more.
+        """Applies what was sealed since the last step, a page at a time; whether there is more. While the database cannot be read the
+        node grows old and stops answering: that is meant.
 
         It reads on a thread and applies on the event loop, where ``receive`` applies what this node itself commits: an operator
         that ``receive`` has told the index of meanwhile is ahead of what was read here, and is not taken back.

@@ -18,12 +18,13 @@ import msgspec
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Priority, Standing, Statement, priority_of
+from gateway.core.protocol import Receipt, RecordResult, Resend
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
 from gateway.sandbox.messages import STATING, Speech
-from gateway.wire import envelope, signature
+from gateway.wire import envelope, payloads, signature
 from gateway.wire.dialect import Dialect, Reading
-from gateway.wire.envelope import Envelope, Receipt, RecordResult, Resend
+from gateway.wire.envelope import Envelope
 from gateway.wire.signature import Policy, Signer, VerifyKey
 from gateway.wire.xml import parse
 
@@ -173,7 +174,7 @@ class Box:
         if (said.header.sender, said.header.receiver) != (self.gateway, self.iso):
             raise Refusal(Code.IDENTITY_MISMATCH, f"The answer is from {said.header.sender} to {said.header.receiver}.")
         if said.header.kind is Kind.RECEIPT:
-            self.receipts.append(envelope.read_receipt(said))
+            self.receipts.append(payloads.read_receipt(said.payload))
         return said
 
     # What the box hears.
@@ -199,11 +200,11 @@ class Box:
         except Refusal as refusal:
             return (
                 refusal.code.row.status,
-                self.ours(Kind.REFUSAL, envelope.write_refusal(refusal, sha256(body).hexdigest(), now)),
+                self.ours(Kind.REFUSAL, payloads.write_refusal(refusal, sha256(body).hexdigest(), now)),
                 [],
             )
         receipt = self.ours(
-            Kind.RECEIPT, envelope.write_receipt(Receipt(said.header.id, said.digest, now)), refers_to=said.header.id
+            Kind.RECEIPT, payloads.write_receipt(Receipt(said.header.id, said.digest, now)), refers_to=said.header.id
         )
         self._answers[said.header.id] = (said.digest, receipt)
         return 200, receipt, follow
@@ -211,10 +212,12 @@ class Box:
     def _take(self, said: Envelope, body: bytes) -> list[bytes]:
         header = said.header
         if header.kind not in DIALECT_KINDS:
-            results = envelope.read_result(said) if header.kind is Kind.RESULT else ()
-            resend = envelope.read_resend(said) if header.kind is Kind.RESEND else None
+            results = payloads.read_result(said.payload) if header.kind is Kind.RESULT else ()
+            resend = payloads.read_resend(said.payload) if header.kind is Kind.RESEND else None
             if header.kind is Kind.KEYS:
-                fresh = (VerifyKey.from_certificate(one.certificate) for one in envelope.read_keys(said) if one.role == "signing")
+                fresh = (
+                    VerifyKey.from_certificate(one.certificate) for one in payloads.read_keys(said.payload) if one.role == "signing"
+                )
                 self.gateway_keys = (*self.gateway_keys, *fresh)
             self.heard.append(ReceivedMessage(header, (), body, results, resend))
             return []
@@ -232,7 +235,7 @@ class Box:
             return [self.message(Kind.RESPONSE, found, query=tin, refers_to=header.id, picture=Picture(as_of=self.clock()))]
         self.believed |= {statement.tin: statement for statement in reading.statements}
         outcomes = [RecordResult(statement.tin, "accepted") for statement in reading.statements]
-        return [self.ours(Kind.RESULT, envelope.write_result(outcomes), refers_to=header.id)]
+        return [self.ours(Kind.RESULT, payloads.write_result(outcomes), refers_to=header.id)]
 
     def _verified(self, body: bytes) -> Envelope:
         policy = Policy(frozenset(self.bundle.arrangement.binding.algorithms))

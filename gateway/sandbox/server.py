@@ -17,7 +17,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing
 from gateway.sandbox.box import Box
 from gateway.sandbox.listen import NOBODY
-from gateway.wire import envelope
+from gateway.wire import payloads
 
 XML = "application/xml; charset=utf-8"
 
@@ -50,9 +50,9 @@ def create_app(box: Box, gateway_url: str) -> Starlette:
             )
         report: dict[str, object] = {"status": answer.status_code, "verified": True, "kind": said.header.kind.value}
         if said.header.kind is Kind.RECEIPT:
-            report["receipt"] = msgspec.to_builtins(envelope.read_receipt(said))
+            report["receipt"] = msgspec.to_builtins(payloads.read_receipt(said.payload))
         elif said.header.kind is Kind.REFUSAL:
-            report["refusal"] = msgspec.to_builtins(envelope.read_refusal(said))
+            report["refusal"] = msgspec.to_builtins(payloads.read_refusal(said.payload))
         return JSONResponse(report)
 
     async def make_up(request: Request) -> Response:

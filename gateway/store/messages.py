@@ -29,19 +29,23 @@ NOBODY = ""
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What came, before anybody judged it. ``identity`` is the partner that TLS proved, if one did."""
+    """What came, before anybody judged it. ``identity`` is the partner that TLS proved, if one did; ``binding``
+    how it travelled."""
 
     id: int
     received: datetime
     remote: str
     identity: str | None
+    binding: str
     body: bytes
 
 
-def keep(connection: Connection, body: bytes, *, remote: str, identity: str | None, received: datetime) -> int:
+def keep(
+    connection: Connection, body: bytes, *, remote: str, identity: str | None, received: datetime, binding: str = "https"
+) -> int:
     """Keeps the bytes before they are judged; returns the intake id."""
-    values = {"received": received, "remote": remote, "identity": identity, "tries": 1, "size": len(body), "body": body}
-    ((given,),) = _KEEP.rows(connection, outcome="pending", **values)
+    values = {"received": received, "remote": remote, "identity": identity, "binding": binding, "size": len(body), "body": body}
+    ((given,),) = _KEEP.rows(connection, outcome="pending", tries=1, **values)
     return int(given)
 
 
@@ -101,13 +105,13 @@ def take_up(connection: Connection, kept: int, most_tries: int) -> Kept | None:
     open_ = (intake.c.id == kept) & (intake.c.outcome == "pending")
     connection.execute(update(intake).where(open_, intake.c.tries >= most_tries).values(outcome="failed"))
     row = connection.execute(update(intake).where(open_).values(tries=intake.c.tries + 1).returning(intake)).first()
-    return None if row is None else Kept(row.id, row.received, row.remote, row.identity, row.body)
+    return None if row is None else Kept(row.id, row.received, row.remote, row.identity, row.binding, row.body)
 
 
 def kept(connection: Connection, intake_id: int) -> Kept:
     """One intake whole."""
     row = connection.execute(select(intake).where(intake.c.id == intake_id)).one()
-    return Kept(row.id, row.received, row.remote, row.identity, row.body)
+    return Kept(row.id, row.received, row.remote, row.identity, row.binding, row.body)
 
 
 def claimed(connection: Connection, partner: str, message_id: str) -> tuple[str, bytes] | None:

@@ -99,6 +99,7 @@ intake = Table(
     Column("received", Moment, nullable=False),
     Column("remote", Text, nullable=False),
     Column("identity", String(2)),
+    Column("binding", String(8), nullable=False, server_default="https"),
     Column("tries", Integer, nullable=False),
     Column("size", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),

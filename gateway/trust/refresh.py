@@ -1,4 +1,4 @@
-"""Keeping what is known of revocations fresh: the background task, and a folder where it outlives the process.
+"""Keeping what is known of revocations fresh: what is due is asked for, and a folder where it outlives the process.
 
 Every node keeps its own folder; nothing in it is secret or cannot be fetched again.
 """
@@ -19,6 +19,9 @@ from gateway.trust.certificates import ROLES, TrustStore
 from gateway.trust.revocation import Revocation, RevocationEvidence, sources
 
 log = logging.getLogger(__name__)
+
+#: How often is looked at what is due.
+EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +45,10 @@ class Folder:
         building.replace(self.path / f"{name}.fact")
 
 
-async def keep_fresh(
-    known: Revocation, store: TrustStore, clock: Callable[[], datetime], every: timedelta = timedelta(minutes=1)
-) -> None:
-    """Until cancelled: asks what is due, and judges anew, so that no message waits for a long list to be read.
-
-    A fault of ours is logged and tried again.
-    """
-    while True:
-        try:
-            trusts = store.trusts()
-            await known.refresh((source for trust in trusts.values() for source in sources(trust)), clock())
-            for partner in trusts:
-                for role in ROLES:
-                    await asyncio.to_thread(store.verdicts, partner, role, clock())
-        except Exception:
-            log.exception("what is known of revocations could not be refreshed")
-        await asyncio.sleep(every.total_seconds())
+async def refresh(known: Revocation, store: TrustStore, clock: Callable[[], datetime]) -> None:
+    """Asks what is due, and judges anew, so that no message waits for a long list to be read."""
+    trusts = store.trusts()
+    await known.refresh((source for trust in trusts.values() for source in sources(trust)), clock())
+    for partner in trusts:
+        for role in ROLES:
+            await asyncio.to_thread(store.verdicts, partner, role, clock())

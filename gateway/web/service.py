@@ -11,6 +11,7 @@ from gateway.clearance.index import Index
 from gateway.clearance.templates import Templates
 from gateway.clearance.wording import Language
 from gateway.node.node import Node
+from gateway.running.background import Background
 from gateway.store.tokens import Caller, Callers, TokenScope
 from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
@@ -35,6 +36,7 @@ class Service:
     room: Room = field(init=False)
     language: Language = field(init=False)
     past: asyncio.Semaphore = field(init=False)
+    background: Background = field(init=False, default_factory=Background)
     alike: Templates = field(init=False)
 
     def __post_init__(self) -> None:

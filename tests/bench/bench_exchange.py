@@ -30,6 +30,7 @@ from lxml import etree
 
 from gateway.core.model import Standing
 from gateway.exchange.deliver.courier import Courier
+from gateway.running.background import Background, Task
 from gateway.sandbox.box import Box
 from gateway.store.database import Database
 from tests.bench.lists import listed
@@ -274,12 +275,13 @@ def _told(home: Path) -> Row:
 
     async def deliver(message: int) -> float:
         began = time.perf_counter()
-        courier = asyncio.create_task(Courier(house.node).run())
+        courier, background, poll = Courier(house.node), Background(), house.settings.poll
+        background.start([Task(name="courier", step=courier.look, every=poll, late=poll, end=courier.stop)])
         while any(len(end.box.heard) < message for end in ends.values()):
             await asyncio.sleep(0.005)
         taken = time.perf_counter() - began
         await asyncio.sleep(0.5)
-        courier.cancel()
+        await background.stop()
         return taken
 
     house.run(asyncio.wait_for(deliver(1), 120))  # the complete list comes first

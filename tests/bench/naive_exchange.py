@@ -27,7 +27,7 @@ def take(node: Node, body: bytes) -> bytes:
     received = node.clock()
     with node.database.write.begin() as connection:
         kept = messages.keep(connection, body, remote="", identity=None, received=received)
-    whole = Kept(kept, received, "", None, body)
+    whole = Kept(kept, received, "", None, "https", body)
     judged, receipt = check(node, whole, Outcome())
     with node.database.write.begin() as connection:
         return finish(connection, node, judged, whole, receipt).answer

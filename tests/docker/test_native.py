@@ -38,7 +38,7 @@ from gateway.store.tables import intake
 from gateway.store.tokens import TokenScope
 from gateway.trust.keys import Key, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.wire import envelope
+from gateway.wire import payloads
 from gateway.wire.algorithms import VerifyKey
 from tests.tools import REPO, need_tool
 
@@ -260,13 +260,13 @@ def test_the_courier_delivers_what_the_nodes_queued(place: Place, listed: list[s
 
 
 def test_the_line_of_one_partner_does_not_carry_messages_of_another(place: Place) -> None:
-    body = place.boxes["HK"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = place.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     assert refused(place.post(body, "SG")) == (403, "identity-mismatch")
     assert place.post(body, "HK").status_code == 200
 
 
 def test_who_is_no_partner_does_not_come_far(place: Place) -> None:
-    body = place.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = place.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     assert refused(place.post(body, "stranger")) == (403, "identity-mismatch")
     without = place.post(body, None)
     assert (without.status_code, "nginx" in without.text) == (403, True)
@@ -276,7 +276,7 @@ def test_who_is_no_partner_does_not_come_far(place: Place) -> None:
 
 def test_nobody_can_write_the_header_himself(place: Place) -> None:
     """Not to a node, not through the partners' door, not through our own."""
-    body = place.boxes["HK"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = place.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     forged = {"Client-Cert": f":{b64encode(place.lines['HK'].certificate).decode()}:"}
     straight = httpx.post(f"{place.nodes[0]}/exchange", content=body, headers=XML | forged | {"X-Forwarded-For": PROXY})
     assert refused(straight) == (403, "forwarded-identity")
@@ -289,6 +289,6 @@ def test_nobody_can_write_the_header_himself(place: Place) -> None:
 def test_one_node_is_enough(place: Place) -> None:
     _end(place.processes["node-1"])
     for _ in range(3):
-        body = place.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+        body = place.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
         assert place.post(body, "SG").status_code == 200
     assert _ready(place.nodes[1])

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, select
 from gateway.core.arrangement import Arrangement, Binding
 from gateway.core.history import Timeline, unpack
 from gateway.core.model import Header, Kind, PlacedStatement, Standing
+from gateway.core.protocol import Resend
 from gateway.domestic.record import decode
+from gateway.exchange.bindings import https
 from gateway.exchange.bindings.base import Transport
-from gateway.exchange.deliver import courier
 from gateway.exchange.deliver.courier import deliver
 from gateway.exchange.receive.receive import Reply, receive
 from gateway.exchange.tell import feed
@@ -39,7 +40,7 @@ from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.wire.algorithms import VerifyKey
-from gateway.wire.envelope import Envelope, Resend
+from gateway.wire.envelope import Envelope
 from tests.exchange.desk import chosen, row
 from tests.tools import REPO
 
@@ -287,4 +288,4 @@ def through_lines(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         iso = url.removeprefix("http://").partition(".")[0].upper()
         return house.lines[iso].post(body)
 
-    monkeypatch.setattr(courier, "post", post)
+    monkeypatch.setattr(https, "post", post)

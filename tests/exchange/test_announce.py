@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -15,6 +14,7 @@ from sqlalchemy import update
 from gateway.exchange.certificates import announce
 from gateway.node.node import Node
 from gateway.operate import expiry
+from gateway.running.background import Background, Task
 from gateway.store import outbox, tables
 from gateway.trust import endings, rollover
 from gateway.trust.keys import Key, KeyRing
@@ -190,31 +190,30 @@ def test_sentences_count_whole_days(house: House, left: timedelta, words: str) -
     assert words in expiry.sentence(endings.Alert(ending, 7, left))
 
 
-def while_running(house: House, run: Callable[[Node], Coroutine[Any, Any, None]], ready: Callable[[], object]) -> None:
+def while_running(house: House, step: Callable[[Node], Awaitable[bool | None]], ready: Callable[[], object]) -> None:
     """Lets a background task run until ``ready``."""
 
     async def story() -> None:
-        task = asyncio.create_task(run(house.node))
+        background, pause = Background(), timedelta(milliseconds=10)
+        background.start([Task(name="a test", step=partial(step, house.node), every=pause, late=pause)])
         async with asyncio.timeout(60):
             while not ready():
                 await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        assert await background.stop() == []
 
     house.run(story())
 
 
 def test_a_running_node_announces_and_warns_by_itself(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.now = house.ours.x509.not_valid_after_utc - timedelta(days=29)
-    while_running(house, expiry.run, lambda: "gateway-1 ends in 29 days" in caplog.text)
+    while_running(house, expiry.warn, lambda: "gateway-1 ends in 29 days" in caplog.text)
     fresh = rotate(house)
-    while_running(house, announce.run, lambda: len(told(house, fresh)) == 2)
+    while_running(house, announce.announce, lambda: len(told(house, fresh)) == 2)
 
 
-@pytest.mark.parametrize("run", [expiry.run, announce.run])
+@pytest.mark.parametrize("step", [expiry.warn, announce.announce])
 def test_a_fault_ends_no_background_task(
-    house: House, caplog: pytest.LogCaptureFixture, run: Callable[[Node], Coroutine[Any, Any, None]]
+    house: House, caplog: pytest.LogCaptureFixture, step: Callable[[Node], Awaitable[bool | None]]
 ) -> None:
     (house.keys / "gateway-1" / "key.json").write_text("no longer readable")
-    while_running(house, run, lambda: "will be looked at again" in caplog.text)
+    while_running(house, step, lambda: "failed and will try again" in caplog.text)

@@ -10,18 +10,20 @@ from hashlib import sha256
 import pytest
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind, Standing
+from gateway.core.model import Header, Kind, Standing
+from gateway.core.protocol import Receipt
 from gateway.exchange.bindings import https
+from gateway.exchange.bindings.base import Signed
+from gateway.exchange.bindings.https import HTTPS, Https
 from gateway.exchange.deliver import courier, resend
-from gateway.exchange.deliver import prepare as preparing
 from gateway.exchange.deliver.courier import Courier, asked_for, pause_after
 from gateway.exchange.deliver.prepare import prepare
 from gateway.exchange.tell import feed
 from gateway.net import Response
+from gateway.node.node import Node
 from gateway.store import circuits, outbox
 from gateway.store.tables import outbox as table
-from gateway.wire import envelope
-from gateway.wire.envelope import Receipt
+from gateway.wire import payloads
 from tests.exchange.desk import DOWNGRADED, RECTIFYING
 from tests.exchange.house import House, answering, down
 
@@ -34,7 +36,9 @@ def test_a_message_is_delivered_once_and_its_receipt_kept(house: House) -> None:
     row = house.of(message_id)
     assert (row.state, row.attempt, row.body) == ("delivered", 1, body)
     said = house.boxes["SG"]
-    assert envelope.read_receipt(https.read_answer(house.node, house.live(), row.answer)).digest == row.digest
+    receipt = HTTPS.read_answer(house.node, house.live(), Response(200, {}, row.answer))
+    assert isinstance(receipt, Receipt)
+    assert receipt.digest == row.digest
     assert said.heard[0].body == body
     assert house.deliver() == []
     assert (house.journal("sent"), house.journal("delivered")) == ([message_id], [message_id])
@@ -55,7 +59,7 @@ def test_every_try_sends_the_same_bytes_under_the_same_id(house: House) -> None:
 
 def receipt_for(house: House, message_id: str, digest: str) -> bytes:
     return house.boxes["SG"].ours(
-        Kind.RECEIPT, envelope.write_receipt(Receipt(message_id, digest, house.now)), refers_to=message_id
+        Kind.RECEIPT, payloads.write_receipt(Receipt(message_id, digest, house.now)), refers_to=message_id
     )
 
 
@@ -77,9 +81,9 @@ def test_whatever_is_no_proof_is_tried_again(house: House, what: str) -> None:
             "wrong digest": receipt_for(house, message_id, "00" * 32),
             "other message": receipt_for(house, "another-message-1", house.of(message_id).digest),
             "unsigned": answer[: answer.index(b"<ds:Signature")] + b"</x:Exchange>",
-            "other kind": box.ours(Kind.PING, envelope.write_empty(Kind.PING)),
-            "other partner": house.boxes["HK"].ours(Kind.PING, envelope.write_empty(Kind.PING)),
-            "old refusal": box.ours(Kind.REFUSAL, envelope.write_refusal(Refusal(Code.SCHEMA_INVALID), "00" * 32, house.now)),
+            "other kind": box.ours(Kind.PING, payloads.write_empty(Kind.PING)),
+            "other partner": house.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING)),
+            "old refusal": box.ours(Kind.REFUSAL, payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), "00" * 32, house.now)),
         }
         return Response(500 if what == "500" else 200, {}, bodies[what])
 
@@ -99,7 +103,7 @@ def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(house: House) -> N
     message_id = house.ask(CODE)
 
     def refuse(body: bytes) -> Response:
-        text = envelope.write_refusal(Refusal(Code.SCHEMA_INVALID, "It is wrong."), sha256(body).hexdigest(), house.now)
+        text = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "It is wrong."), sha256(body).hexdigest(), house.now)
         return Response(422, {}, house.boxes["SG"].ours(Kind.REFUSAL, text))
 
     house.lines["SG"].spoil = refuse
@@ -248,7 +252,7 @@ def test_a_slow_partner_delays_no_other(house: House, monkeypatch: pytest.Monkey
         waits.set()
         await working.idle()
 
-    monkeypatch.setattr(courier, "post", post)
+    monkeypatch.setattr(https, "post", post)
     house.run(story())
     assert (house.of(slow).state, house.of(quick).state) == ("delivered", "delivered")
 
@@ -275,15 +279,15 @@ def test_a_second_send_only_after_the_lease_ended(house: House) -> None:
 def test_whoever_lost_the_lease_before_signing_sends_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.ask(CODE)
     other = house.another()
-    sign = preparing._sign
+    sign = Https.sign
 
-    def slow(node: object, header: object, payload: str) -> object:
-        monkeypatch.setattr(preparing, "_sign", sign)
+    def slow(self: Https, node: Node, header: Header, payload: str) -> Signed:
+        monkeypatch.setattr(Https, "sign", sign)
         house.later(seconds=31)
         assert asyncio.run(prepare(other, house.live())) is not None
-        return sign(node, header, payload)  # type: ignore[arg-type]
+        return sign(self, node, header, payload)
 
-    monkeypatch.setattr(preparing, "_sign", slow)
+    monkeypatch.setattr(Https, "sign", slow)
     assert house.run(prepare(house.node, house.live())) is None
     other.writer.close()
 
@@ -382,7 +386,7 @@ def test_bytes_signed_by_a_certificate_that_ended_are_not_sent_again(house: Hous
 
 
 def pull(house: House) -> bytes:
-    return house.boxes["SG"].ours(Kind.PULL, envelope.write_empty(Kind.PULL))
+    return house.boxes["SG"].ours(Kind.PULL, payloads.write_empty(Kind.PULL))
 
 
 def test_a_partner_that_cannot_be_called_comes_for_its_messages(house: House) -> None:

@@ -27,7 +27,7 @@ from gateway.partners import open_bundle
 from gateway.partners.canonical import canonical
 from gateway.store import journal, partners
 from gateway.store.tables import entry, message
-from gateway.wire import envelope
+from gateway.wire import payloads
 from tests.exchange.house import House
 from tests.tools import need_tool
 
@@ -41,7 +41,7 @@ def received(house: House) -> str:
         said = house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
         house.seal()
     house.later(seconds=1)
-    house.send(house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
     house.seal()
     return said.header.refers_to or ""
 

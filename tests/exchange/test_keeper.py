@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.core.model import Kind
 from gateway.exchange.tell import compose, feed
 from gateway.node.node import Node
 from gateway.running import calendar
+from gateway.running.background import Background, Task
 from gateway.store import enterprises as stored
 from gateway.store.active import ActivePartner
 from gateway.store.database import Database
@@ -193,14 +195,14 @@ def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.
         _look(connection, node, iso, at)
 
     async def keep() -> None:
-        keeping = asyncio.create_task(calendar.run(house.node))
+        background, pause = Background(), timedelta(milliseconds=10)
+        background.start([Task(name="calendar", step=partial(calendar.keep, house.node), every=pause, late=pause)])
         while len(looks) < 3:
             await asyncio.sleep(0.01)
-        keeping.cancel()
+        await background.stop()
 
     _look = calendar.look
     monkeypatch.setattr(calendar, "look", look)
-    monkeypatch.setattr(calendar, "EVERY", timedelta(milliseconds=10))
     house.run(asyncio.wait_for(keep(), 60))
     house.do(lambda connection: None)
     house.deliver()
@@ -246,7 +248,7 @@ def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Des
             raise Refusal(Code.SCHEMA_INVALID, "one party a message")
         check(live, payload, at)
 
-    monkeypatch.setattr(compose, "check", strict)
+    monkeypatch.setattr(compose, "validate", strict)
     done = desk.feed(row(2), row(3))
     assert not done.unsaid
     assert desk.deliver("SG") == [("update", [("valid", TWO)]), ("update", [("valid", "9900000003")])]
@@ -262,7 +264,7 @@ def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkey
             raise Refusal(Code.SCHEMA_INVALID, "not so")
         check(live, payload, at)
 
-    monkeypatch.setattr(compose, "check", moody)
+    monkeypatch.setattr(compose, "validate", moody)
     done = desk.feed(row(2))
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("SG", "")]
     assert desk.deliver("SG") == []

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.core.model import Kind, Standing
+from gateway.core.protocol import Announced
 from gateway.exchange.certificates import partner
 from gateway.exchange.receive.receive import judge_again
 from gateway.node.signing import CannotSign
@@ -17,8 +18,7 @@ from gateway.store.tables import announced, intake
 from gateway.trust import selfsigned
 from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from gateway.wire import envelope
-from gateway.wire.envelope import Announced
+from gateway.wire import payloads
 from gateway.wire.signature import Signer
 from tests.exchange.house import House
 from tests.exchange.pinned import follow, pin
@@ -39,7 +39,7 @@ def key_of(house: House, name: str, days: int = 365) -> Key:
 
 def announce(house: House, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG") -> bytes:
     said = [Announced(role, der, since or house.now) for der in certificates]
-    return house.boxes[iso].ours(Kind.KEYS, envelope.write_keys(said))
+    return house.boxes[iso].ours(Kind.KEYS, payloads.write_keys(said))
 
 
 def heard(house: House, body: bytes, iso: str = "SG") -> None:
@@ -49,7 +49,7 @@ def heard(house: House, body: bytes, iso: str = "SG") -> None:
 
 def outcome(house: House, signer: Signer | None = None) -> str:
     """What becomes of a ping signed so: ``receipt`` or a refusal's code."""
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING), signer=signer)
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
     answer = house.receive(body)
     return str(answer.refusal.code) if answer.refusal else "receipt"
 

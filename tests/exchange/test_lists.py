@@ -14,6 +14,7 @@ import pytest
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.exchange.lists import review
+from gateway.node.committed import Change
 from gateway.store import listings, statements
 from gateway.store.database import Database
 from gateway.store.tables import listing
@@ -267,7 +268,7 @@ def test_single_notices_are_never_held(house: House) -> None:
 # ---------------------------------------------------------------- a person decides
 
 
-def _decide(house: House, decision: str, identity: int | None = None) -> dict[str, bytes]:
+def _decide(house: House, decision: str, identity: int | None = None) -> Change:
     (held,) = house.do(listings.held_lists) if identity is None else (None,)
     chosen = identity if held is None else held.id
     decide = {"release": review.release, "drop": review.drop}[decision]
@@ -282,7 +283,7 @@ def test_a_person_releases_a_held_list(house: House) -> None:
     house.later(hours=1)
     changed = _decide(house, "release")
     assert standings(house, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
-    assert set(changed) == {one.tin for one in said[3:]}
+    assert set(changed.timelines) == {one.tin for one in said[3:]}
     assert house.journal("decision")
     with house.database.reading() as connection:
         (told, *_) = statements.statements_known_at(connection, "SG", [said[6].tin], before)[said[6].tin]

@@ -24,11 +24,12 @@ from gateway.journal import sealer
 from gateway.net import Response
 from gateway.node.node import Node
 from gateway.running import calendar
+from gateway.running.background import Background, Task
 from gateway.running.follower import Follower
 from gateway.store import journal, leases, messages
 from gateway.store.database import Database, database_clock
 from gateway.store.tables import entry, message
-from gateway.wire import envelope
+from gateway.wire import payloads
 from tests.exchange.house import House
 
 CODE = "SG123456789012"
@@ -150,13 +151,13 @@ def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House,
 
 
 def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
     house.later(seconds=31)
 
     async def keep() -> None:
-        keeping = asyncio.create_task(calendar.run(other))
+        keeping = asyncio.create_task(calendar.keep(other))
         while not house.rows(message):
             await asyncio.sleep(0.01)
         keeping.cancel()
@@ -182,14 +183,16 @@ def test_what_one_node_commits_the_others_know_when_they_next_look(
         return await step()
 
     async def story() -> None:
-        work = [asyncio.create_task(one) for one in (sealer.run(house.node), follower.run())]
+        background, poll = Background(), house.settings.poll
+        seal = partial(sealer.step, house.node)
+        background.start(
+            [Task(name="sealer", step=seal, every=poll, late=poll), Task(name="follower", step=look, every=poll, late=poll)]
+        )
         async with asyncio.timeout(60):
             while not index.known(tin):
                 await asyncio.sleep(0.01)
-        for task in work:
-            task.cancel()
+        await background.stop()
 
-    monkeypatch.setattr(follower, "step", look)
     house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
     house.run(story())
     assert looks == 1

@@ -28,10 +28,10 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Kind, Picture, Standing, Statement
+from gateway.core.protocol import Announced, Receipt, RecordResult
 from gateway.exchange.receive.receive import Reply
 from gateway.store import tables
-from gateway.wire import envelope
-from gateway.wire.envelope import Announced, Receipt, RecordResult
+from gateway.wire import envelope, payloads
 from gateway.wire.signature import sign
 from tests.exchange.desk import chosen
 from tests.exchange.house import House, down
@@ -130,18 +130,18 @@ class Scene:
             der = pin.der
             if message["certificate"] == "version 6":
                 der = house.key("sg-next").certificate.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
-            return envelope.write_keys([Announced("signing", der, now)])
+            return payloads.write_keys([Announced("signing", der, now)])
         match kind:
             case Kind.RECEIPT:
                 named = "unknown-message-1" if "names" in message else about or "nothing-at-all"
-                return envelope.write_receipt(Receipt(named, message.get("digest", "") * 32 or sent.digest, now))
+                return payloads.write_receipt(Receipt(named, message.get("digest", "") * 32 or sent.digest, now))
             case Kind.REFUSAL:
                 digest = message.get("digest", "") * 32 or sha256(sent.body).hexdigest()
-                return envelope.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, now)
+                return payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, now)
             case Kind.RESULT:
-                return envelope.write_result([RecordResult(self.codes[0], "accepted")])
+                return payloads.write_result([RecordResult(self.codes[0], "accepted")])
             case _:
-                return envelope.write_empty(kind)
+                return payloads.write_empty(kind)
 
     def standings(self) -> dict[str, Standing | None]:
         codes = [*self.codes, *self.house.boxes["HK"].operators]

@@ -16,6 +16,7 @@ from gateway.clearance.index import Index
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import unpack
 from gateway.core.model import Kind, Priority, Standing, Statement
+from gateway.core.protocol import Receipt, Resend
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.receive import receive as receiving
 from gateway.journal.sealer import checkpoint_of
@@ -24,15 +25,14 @@ from gateway.store import journal, messages, partners
 from gateway.store.database import Database
 from gateway.store.messages import Kept
 from gateway.store.tables import intake, message, operator
-from gateway.wire import envelope
-from gateway.wire.envelope import Receipt, Resend
+from gateway.wire import payloads
 from tests.exchange.house import House, down, through_lines
 
 
 def test_a_receipt_speaks_of_what_is_recorded(house: House) -> None:
     body = house.boxes["SG"].full_list()
     said = house.send(body)
-    receipt = envelope.read_receipt(said)
+    receipt = payloads.read_receipt(said.payload)
     (stored,) = house.rows(message)
     assert (receipt.message, receipt.digest, receipt.received) == (stored.message_id, stored.digest, house.now)
     assert stored.body == body
@@ -46,7 +46,7 @@ def test_a_receipt_carries_the_latest_checkpoint(house: House) -> None:
     with house.database.reading() as connection:
         house.node.checkpoint = checkpoint_of(journal.latest(connection))
     box = house.boxes["SG"]
-    receipt = envelope.read_receipt(house.send(box.say(next(iter(box.operators)), Standing.SUSPENDED)))
+    receipt = payloads.read_receipt(house.send(box.say(next(iter(box.operators)), Standing.SUSPENDED)).payload)
     assert receipt.checkpoint is not None
     assert receipt.checkpoint.size > 0
 
@@ -67,13 +67,13 @@ def test_the_same_content_signed_anew_is_a_duplicate_too(house: House) -> None:
     box = house.boxes["SG"]
     box.make_up(1)
     header = box.header(Kind.PING)
-    first = house.receive(box.sign(header, envelope.write_empty(Kind.PING)))
-    assert house.receive(box.sign(header, envelope.write_empty(Kind.PING))).signed == first.signed
+    first = house.receive(box.sign(header, payloads.write_empty(Kind.PING)))
+    assert house.receive(box.sign(header, payloads.write_empty(Kind.PING))).signed == first.signed
 
 
 def test_two_partners_may_use_one_id(house: House) -> None:
     for box in house.boxes.values():
-        house.send(box.ours(Kind.PING, envelope.write_empty(Kind.PING), id="the-same-id-1"), box.iso)
+        house.send(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same-id-1"), box.iso)
     assert len(house.rows(message)) == 2
 
 
@@ -101,7 +101,7 @@ def test_a_failing_national_checksum_is_said_and_refuses_nothing(
 
 
 def test_the_transport_identity_must_agree_also_when_judged_again(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     answer = house.receive(body, identity="HK")
     assert answer.refusal is not None
     assert str(answer.refusal.code) == "identity-mismatch"
@@ -111,7 +111,7 @@ def test_the_transport_identity_must_agree_also_when_judged_again(house: House) 
 
 
 def test_a_suspended_partner_is_refused(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(partial(partners.set_state, iso="SG", state="suspended", at=house.now, who="a person", reason="a test"))
     assert house.refused(body) == "partner-suspended", "even where this node has not heard of it yet"
 
@@ -142,7 +142,7 @@ def _sent(house: House) -> str:
 def _receipt(house: House, message_id: str, iso: str = "SG", digest: str | None = None) -> bytes:
     box = house.boxes[iso]
     sent = house.of(message_id)
-    receipt = envelope.write_receipt(Receipt(message_id, digest or sent.digest, house.now))
+    receipt = payloads.write_receipt(Receipt(message_id, digest or sent.digest, house.now))
     return box.ours(Kind.RECEIPT, receipt, refers_to=message_id)
 
 
@@ -163,7 +163,7 @@ def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_byte
     message_id = _sent(house)
     body, box = house.of(message_id).body, house.boxes["SG"]
     for digest, code, state in (("00" * 32, "receipt-mismatch", "queued"), (sha256(body).hexdigest(), None, "dead")):
-        text = envelope.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, house.now)
+        text = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, house.now)
         answer = house.receive(box.ours(Kind.REFUSAL, text, refers_to=message_id))
         assert (str(answer.refusal.code) if answer.refusal else None) == code
         assert house.of(message_id).state == state
@@ -171,7 +171,7 @@ def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_byte
 
 def test_a_retryable_refusal_ends_nothing(house: House) -> None:
     message_id = _sent(house)
-    text = envelope.write_refusal(Refusal(Code.BUSY), sha256(house.of(message_id).body).hexdigest(), house.now)
+    text = payloads.write_refusal(Refusal(Code.BUSY), sha256(house.of(message_id).body).hexdigest(), house.now)
     house.send(house.boxes["SG"].ours(Kind.REFUSAL, text, refers_to=message_id))
     assert house.of(message_id).state == "queued"
 
@@ -198,7 +198,7 @@ def test_what_a_partner_asks_for_again_is_sent_again_with_the_same_bytes(house: 
     house.feed(3)
     sent = house.deliver()
     assert [header.sequence for header in house.heard(kind=Kind.UPDATE)] == [1, 2]
-    house.send(house.boxes["SG"].ours(Kind.RESEND, envelope.write_resend(Resend(Priority.NORMAL, 1, 1))))
+    house.send(house.boxes["SG"].ours(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 1, 1))))
     assert house.deliver() == sent[:1]
 
 
@@ -221,7 +221,7 @@ def test_a_query_is_answered_and_never_tells_the_tier(house: House) -> None:
 
 
 def test_what_was_kept_and_not_judged_is_judged_at_the_next_start(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(house.node, house.now + timedelta(days=1))) == 1
     assert [row.outcome for row in house.rows(intake)] == ["accepted"]
@@ -234,7 +234,7 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
         raise RuntimeError("a fault of ours")
 
     box = house.boxes["SG"]
-    bodies = [box.ours(Kind.PING, envelope.write_empty(Kind.PING)) for _ in range(2)]
+    bodies = [box.ours(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(2)]
     with monkeypatch.context() as patched:
         patched.setattr("gateway.exchange.receive.steps.record", broken)
         with pytest.raises(RuntimeError):
@@ -247,9 +247,9 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
 
 
 def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     kept = house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
-    one = Kept(kept, house.now, "x", None, body)
+    one = Kept(kept, house.now, "x", None, "https", body)
 
     async def both() -> None:
         first, second = await asyncio.gather(receiving.process(house.node, one), receiving.process(house.node, one))

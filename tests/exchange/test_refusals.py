@@ -19,14 +19,14 @@ from gateway.store.tables import metadata
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
-from gateway.wire import envelope
+from gateway.wire import payloads
 from gateway.wire.algorithms import VerifyKey
 from tests.exchange.house import House
 from tests.exchange.pinned import pin
 
 
 def ping(house: House, **said: object) -> bytes:
-    return house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
+    return house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
 
 
 def by_a_stranger(house: House) -> bytes:
@@ -90,7 +90,7 @@ def test_the_administrator_reads_what_was_expected_and_what_came(house: House, c
     for name, pattern in case.facts.items():
         assert re.fullmatch(pattern.replace("{ours}", ours), shown["facts"][name]), (name, shown["facts"])
     # The partner reads the code and the sentence, and no fact that is ours alone.
-    refused = envelope.read_refusal(house.boxes["SG"].check(answer.signed or b""))
+    refused = payloads.read_refusal(house.boxes["SG"].check(answer.signed or b"").payload)
     assert refused.code == case.code
     assert "expected" not in (answer.signed or b"").decode()
 

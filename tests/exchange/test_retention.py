@@ -20,6 +20,7 @@ from sqlalchemy import insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing
+from gateway.core.protocol import Resend
 from gateway.exchange import void
 from gateway.exchange.deliver import resend as sending
 from gateway.exchange.lists import review
@@ -28,8 +29,7 @@ from gateway.operate import growth
 from gateway.operate import retention as putting_away
 from gateway.store import journal, leases, listings, retention, retention_classes, statements
 from gateway.store.tables import entry, fact, intake, message, outbox
-from gateway.wire import envelope
-from gateway.wire.envelope import Resend
+from gateway.wire import payloads
 from tests.exchange.house import House, answering, down
 
 CODE = "SG123456789012"
@@ -64,7 +64,7 @@ def said(house: House, body: bytes, iso: str = "SG") -> str:
 
 
 def ping(house: House) -> str:
-    return said(house, house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING)))
+    return said(house, house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
 
 
 # ---------------------------------------------------------------- what is open stays
@@ -164,7 +164,7 @@ def test_what_is_to_be_sent_or_failed_or_is_what_a_partner_believes_stays(house:
 
 def _refusing(house: House, body: bytes) -> Any:
     box = house.boxes["HK"]
-    refused = envelope.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), sha256(body).hexdigest(), house.now)
+    refused = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), sha256(body).hexdigest(), house.now)
     return answering(422, box.ours(Kind.REFUSAL, refused))(body)
 
 
@@ -206,8 +206,8 @@ def test_a_late_result_for_what_is_gone_is_still_taken(house: House) -> None:
     house.later(days=300)
     prune(house)
     box = house.boxes["SG"]
-    house.send(box.ours(Kind.RESULT, envelope.write_result([]), refers_to=asked))
-    refused = envelope.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), "0" * 64, house.now)
+    house.send(box.ours(Kind.RESULT, payloads.write_result([]), refers_to=asked))
+    refused = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), "0" * 64, house.now)
     house.send(box.ours(Kind.REFUSAL, refused, refers_to=asked))
     assert house.of(asked).state == "delivered"
 
@@ -226,13 +226,13 @@ def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(house: House) -> 
     again = partial(sending.by_hand, house=house.node, message_ids=list(gone), who="a person", reason="lost", at=house.now)
     assert set(house.do(again)) == {one for one, kind in gone.items() if kind in ("list", "update", "notice")}
     assert all(row.payload for row in house.rows(outbox) if row.state == "queued")
-    house.send(house.boxes["SG"].ours(Kind.RESEND, envelope.write_resend(Resend(Priority.URGENT, 1, 9))))
+    house.send(house.boxes["SG"].ours(Kind.RESEND, payloads.write_resend(Resend(Priority.URGENT, 1, 9))))
     house.deliver()
     assert house.heard()[-1].kind is Kind.LIST
 
 
 def test_a_receipt_that_is_gone_is_not_made_up(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.send(body)
     house.later(hours=1)
     assert prune(house, "messages", "receipts-given") == {"messages": 1, "receipts-given": 0}
@@ -325,7 +325,7 @@ class _Teller:
         elif action in standing:
             self._say(box.say(tin, standing[action]))
         elif action == "ping":
-            self._say(box.ours(Kind.PING, envelope.write_empty(Kind.PING)))
+            self._say(box.ours(Kind.PING, payloads.write_empty(Kind.PING)))
         elif action == "late":
             body = box.say(tin, Standing.VALID)
             house.later(hours=number)
@@ -336,7 +336,7 @@ class _Teller:
         elif action == "again" and self.sent:
             house.receive(self.sent[number % len(self.sent)])
         elif action == "conflict":
-            self._say(box.ours(Kind.PING, envelope.write_empty(Kind.PING), id="the-same", refers_to=f"other-{number}"))
+            self._say(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same", refers_to=f"other-{number}"))
         elif action == "days":
             house.later(days=number)
         elif action == "prune":

@@ -15,6 +15,7 @@ from gateway.clearance.as_known import AsKnown
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.core.protocol import Announced
 from gateway.exchange import void
 from gateway.exchange.void import Voided, Voiding
 from gateway.store import journal, statements
@@ -24,8 +25,7 @@ from gateway.trust import selfsigned
 from gateway.trust.keys import Key
 from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
-from gateway.wire import envelope
-from gateway.wire.envelope import Announced
+from gateway.wire import payloads
 from gateway.wire.signature import Signer
 from tests.exchange.desk import chosen
 from tests.exchange.house import START, House
@@ -228,7 +228,7 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     since = scene.house.now
     forged = scene.say(first, Standing.REINSTATED)
     thief = scene.house.key("thief")
-    announced = scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", thief.certificate, scene.house.now)]))
+    announced = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, scene.house.now)]))
     scene.house.send(announced)
     follow(scene.house)
     hidden = scene.say(second, Standing.REVOKED, signer=thief.signer(""))
@@ -251,7 +251,7 @@ def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene
     house = scene.house
     first, *_ = house.listed()
     thief = house.key("thief")
-    house.send(scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", thief.certificate, house.now)])))
+    house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, house.now)])))
     follow(house)
 
     def notice(number: int, signer: Signer | None = None) -> str:
@@ -279,7 +279,7 @@ def test_what_a_partner_truly_said_with_a_stolen_key_is_asked_for_again(scene: S
     house = scene.house
     first, *_ = house.listed()
     spare = house.key("sg-next")
-    house.send(scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", spare.certificate, house.now)])))
+    house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", spare.certificate, house.now)])))
     follow(house)
     for number in (1, 2, 3):
         scene.say(first, Standing.SUSPENDED, signer=spare.signer("") if number > 1 else None, sequence=number)
@@ -303,13 +303,13 @@ def test_a_node_that_has_not_heard_yet_records_nothing_more_of_a_stolen_key(scen
 
 def test_a_withdrawn_certificate_is_not_announced_again_nor_another_of_its_key(scene: Scene) -> None:
     fresh = scene.house.key("sg-next")
-    announce = scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", fresh.certificate, scene.house.now)]))
+    announce = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", fresh.certificate, scene.house.now)]))
     scene.house.send(announce)
     scene.house.later(minutes=1)
     scene.confirm(scene.stolen(fresh.fingerprint, scene.house.now))
     assert [pin.fingerprint for pin in scene.house.node.trust.trust_of("SG").pins] != [fresh.fingerprint]
     renewed = _same_key_again(fresh)
-    again = scene.box.ours(Kind.KEYS, envelope.write_keys([Announced("signing", renewed, scene.house.now)]))
+    again = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", renewed, scene.house.now)]))
     assert scene.house.refused(again) == "certificate-revoked"
 
 
@@ -341,7 +341,7 @@ def test_what_is_proposed_must_exist_and_have_a_reason(scene: Scene) -> None:
 
 def test_where_two_partners_used_one_id_one_is_named(scene: Scene) -> None:
     for iso, box in scene.house.boxes.items():
-        scene.house.send(box.ours(Kind.PING, envelope.write_empty(Kind.PING), id="the-same"), iso)
+        scene.house.send(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same"), iso)
     with pytest.raises(Refusal, match="HK or SG"):
         scene.propose("the-same")
     at = scene.house.now

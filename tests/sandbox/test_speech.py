@@ -16,7 +16,7 @@ from gateway.sandbox.box import Box
 from gateway.sandbox.messages import Speech
 from gateway.settings import ROOT
 from gateway.trust import selfsigned
-from gateway.wire import envelope
+from gateway.wire import envelope, payloads
 from gateway.wire.algorithms import KeySigner, Policy, VerifyKey
 from gateway.wire.signature import verify
 from gateway.wire.xml import parse
@@ -100,13 +100,13 @@ def _narrow(bundle: Bundle) -> Arrangement:
 
 def test_hears_once_and_refuses_what_is_not_for_it() -> None:
     partner = box("sg")
-    ping = envelope.write_empty(Kind.PING)
+    ping = payloads.write_empty(Kind.PING)
     ours = Box(partner.bundle, partner.signer, partner.iso, partner.gateway_keys, lambda: NOW, speaks_as="CN")
     body = ours.ours(Kind.PING, ping, id="11111111-aaaa")
     first, again = partner.hear(body), partner.hear(body)
     assert first[0] == again[0] == 200
     assert first[1] == again[1]
     assert len(partner.heard) == 1
-    assert partner.hear(ours.ours(Kind.PULL, envelope.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
+    assert partner.hear(ours.ours(Kind.PULL, payloads.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
     assert partner.hear(ours.ours(Kind.PING, ping, receiver="HK"))[0] == 422
     assert partner.hear(b"<a/>")[0] == 401

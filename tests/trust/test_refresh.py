@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.net import Response
+from gateway.running.background import Background, Task
 from gateway.trust import revocation
 from gateway.trust.certificates import TrustStore
-from gateway.trust.refresh import Folder, keep_fresh
+from gateway.trust.refresh import Folder, refresh
 from gateway.trust.revocation import Revocation, RevocationEvidence
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import LIST, PKI, Shelf, World, trust
@@ -56,15 +57,14 @@ def test_it_goes_on_until_cancelled(caplog: pytest.LogCaptureFixture) -> None:
     store = TrustStore({"XA": trust()}, known)
 
     async def story() -> None:
-        task = asyncio.create_task(keep_fresh(known, store, lambda: MOMENT, timedelta(milliseconds=5)))
+        background, pause = Background(), timedelta(milliseconds=5)
+        background.start([Task(name="revocation", step=partial(refresh, known, store, lambda: MOMENT), every=pause, late=pause)])
         while "disk full" not in caplog.text:
             await asyncio.sleep(0.005)
         shelf.broken = False
         while not known.facts() or ("XA", "signing") not in store._judged:
             await asyncio.sleep(0.005)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await background.stop()
 
     asyncio.run(asyncio.wait_for(story(), 60))
     assert store.keys_for("XA", "signing", MOMENT)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.model import Kind, Standing
-from gateway.wire import envelope
-from gateway.wire.envelope import write_empty
+from gateway.wire import payloads
+from gateway.wire.payloads import write_empty
 from tests.web.world import World
 
 XML = {"Content-Type": "application/xml"}
@@ -36,7 +36,7 @@ def test_a_changed_message_gets_a_signed_refusal_with_its_status(world: World) -
     message = world.boxes["SG"].say(code, Standing.SUSPENDED).replace(b"Made-up", b"Changed")
     answer = world.client.post("/exchange", content=message, headers=XML)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/xml; charset=utf-8")
-    assert envelope.read_refusal(world.boxes["SG"].check(answer.content)).code == "signature-digest"
+    assert payloads.read_refusal(world.boxes["SG"].check(answer.content).payload).code == "signature-digest"
     assert "Retry-After" not in answer.headers
     assert world.service.metrics.refusals["signature-digest"] == 1
 
@@ -48,7 +48,7 @@ def test_a_message_from_the_future_may_be_sent_again(world: World) -> None:
     world.pass_time(hours=-1)
     answer = world.client.post("/exchange", content=message, headers=XML)
     assert (answer.status_code, answer.headers["Retry-After"]) == (422, "30")
-    assert envelope.read_refusal(box.check(answer.content)).code == "created-in-future"
+    assert payloads.read_refusal(box.check(answer.content).payload).code == "created-in-future"
 
 
 @pytest.mark.parametrize("body", [b"", b"no XML", b"<!DOCTYPE a><a/>", b"<a/>"])

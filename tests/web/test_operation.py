@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import literal, select
 from sqlalchemy.exc import DataError, OperationalError
 
 from gateway.core.errors import Code, Refusal
+from gateway.running.background import Heartbeat
 from gateway.store.database import Database
 from gateway.store.tokens import TokenScope
 from gateway.web import problems
@@ -38,7 +40,9 @@ def test_ready_while_current_and_the_database_answers(world: World, monkeypatch:
     assert (gone.status_code, gone.json()["current"], gone.json()["database"]) == (503, True, False)
 
 
-def test_every_metric_is_documented_and_every_documented_one_is_there(world: World) -> None:
+def test_every_metric_is_documented_and_every_documented_one_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = [Heartbeat("sealer", timedelta(seconds=3), late=False, vital=True, failures=2, problem="OSError: no")]
+    monkeypatch.setattr(world.service.background, "heartbeats", lambda: beats)
     code, *_ = world.listed()
     headers = world.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
     world.client.get(f"/v1/eligibility?code={code}", headers=headers)
@@ -53,7 +57,17 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(world: Wor
     assert 'aeo_http_requests_total{route="/v1/eligibility",status="422"} 1.0' in answer.text
     assert 'aeo_http_requests_total{route="other",status="404"} 1.0' in answer.text
     assert 'aeo_data_age_seconds{partner="SG",scope="*"}' in answer.text
+    assert 'aeo_background_failures{task="sealer"} 2.0' in answer.text
     assert "script" not in answer.text
+
+
+def test_a_node_is_not_ready_where_what_keeps_it_current_has_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    beat = Heartbeat("follower", timedelta(minutes=1), late=True, vital=True, failures=9, problem="OSError: no")
+    assert world.client.get("/readyz").status_code == 200
+    monkeypatch.setattr(world.service.background, "heartbeats", lambda: [replace(beat, vital=False)])
+    assert world.client.get("/readyz").status_code == 200, "a list that is late for a partner keeps nobody from an answer"
+    monkeypatch.setattr(world.service.background, "heartbeats", lambda: [beat])
+    assert world.client.get("/readyz").status_code == 503
 
 
 def test_the_documentation_asks_nobody_outside(world: World) -> None:

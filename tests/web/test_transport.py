@@ -35,7 +35,7 @@ from gateway.store.tables import intake, message, operator
 from gateway.store.tokens import TokenScope
 from gateway.trust.certificates import Pin, Trust
 from gateway.web.http import body
-from gateway.wire import envelope
+from gateway.wire import payloads
 from gateway.wire.certificate import from_der
 from tests.web.world import World
 from tests.wire.bounds import answer, memory
@@ -57,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def ping(world: World, iso: str = "SG") -> bytes:
-    return world.boxes[iso].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    return world.boxes[iso].ours(Kind.PING, payloads.write_empty(Kind.PING))
 
 
 def standings(world: World) -> list[Any]:

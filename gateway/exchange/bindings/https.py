@@ -1,50 +1,125 @@
-"""The default binding: one signed envelope over HTTPS, answered by a signed receipt or refusal (ARCHITECTURE: How a message travels)."""
+"""The default binding: one signed envelope over HTTPS, answered on the spot by a signed receipt or refusal
+(schemas/exchange/1/exchange.xsd)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind
-from gateway.exchange.bindings.base import Claimed, Proven, Transport
+from gateway.core.moments import utc_text
+from gateway.core.protocol import OwnPayload, Receipt, RefusalNotice
+from gateway.exchange.bindings.base import Claimed, Proven, Signed, Transport
+from gateway.net import Guard, Response, post
 from gateway.node.context import new_id
 from gateway.node.node import Node
 from gateway.store.active import ActivePartner
-from gateway.wire import envelope, signature
-from gateway.wire.envelope import Envelope
-from gateway.wire.xml import Limits, parse
+from gateway.wire import envelope, payloads, signature
+from gateway.wire.xml import Limits, canonical, parse
+
+#: No answer of a partner is larger: it is a receipt or a refusal.
+_LARGEST_ANSWER = 1 << 20
 
 
-def identify_sender(node: Node, body: bytes, transport: Transport) -> Claimed:
-    """1, 2: which partner speaks, parsed under limits; a proven transport identity must agree."""
-    if len(body) > node.settings.body_limit:
-        raise Refusal(Code.BODY_TOO_LARGE, f"The message has {len(body)} bytes; the limit is {node.settings.body_limit}.")
-    root = parse(body, Limits(bytes=node.settings.body_limit))
-    live = node.partners.get(envelope.claimed_sender(root))
-    iso = live.arrangement.iso
-    if transport.identity is not None and transport.identity != iso:
-        # TLS certificate of A with a message of B: whoever can connect must not speak for somebody else.
-        raise Refusal(Code.IDENTITY_MISMATCH, f"The connection is {transport.identity}'s, the message says {iso}.")
-    if live.state != "active":
-        raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {live.state}.")
-    return Claimed(root, live)
+class Https:
+    """See ``base.Binding``; nothing is kept between two calls."""
+
+    name = "https"
+
+    def identify_sender(self, node: Node, body: bytes, transport: Transport) -> Claimed:
+        if len(body) > node.settings.body_limit:
+            raise Refusal(Code.BODY_TOO_LARGE, f"The message has {len(body)} bytes; the limit is {node.settings.body_limit}.")
+        root = parse(body, Limits(bytes=node.settings.body_limit))
+        live = node.partners.get(envelope.claimed_sender(root))
+        iso = live.arrangement.iso
+        if transport.identity is not None and transport.identity != iso:
+            # TLS certificate of A with a message of B: whoever can connect must not speak for somebody else.
+            raise Refusal(Code.IDENTITY_MISMATCH, f"The connection is {transport.identity}'s, the message says {iso}.")
+        if live.state != "active":
+            raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {live.state}.")
+        return Claimed(root, live)
+
+    def prove(self, node: Node, claimed: Claimed, received: datetime) -> Proven:
+        arrangement = claimed.live.arrangement
+        keys = node.trust.keys_for(arrangement.iso, "signing", received)
+        try:
+            verified = signature.verify(claimed.parsed, keys, _policy(arrangement))
+        except Refusal as refusal:
+            raise node.trust.explain(
+                refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received
+            ) from None
+        opened = envelope.read(verified)
+        _addressed(node, opened.header, arrangement, received)
+        return Proven(claimed.live, opened.header, opened.payload, opened.digest, verified.fingerprint)
+
+    def own_payload(self, proven: Proven) -> OwnPayload:
+        kind = proven.header.kind
+        return payloads.read(kind, proven.payload) if kind in payloads.OURS else None
+
+    def receipt(self, node: Node, proven: Proven, received: datetime) -> bytes:
+        about = proven.header.id
+        payload = payloads.write_receipt(Receipt(about, proven.digest, received, node.checkpoint))
+        return _reply(node, Kind.RECEIPT, payload, to=proven.header.sender, refers_to=about, at=received)
+
+    def refusal(self, node: Node, refusal: Refusal, body: bytes, *, to: str, about: str | None, at: datetime) -> bytes:
+        payload = payloads.write_refusal(refusal, sha256(body).hexdigest(), at)
+        return _reply(node, Kind.REFUSAL, payload, to=to, refers_to=about, at=at)
+
+    def sign(self, node: Node, header: Header, payload: str) -> Signed:
+        signer, _, good_until = node.signing.now()
+        unsigned = envelope.write(header, payload)
+        return Signed(signature.sign(unsigned, signer), sha256(canonical(parse(unsigned))).hexdigest(), good_until)
+
+    async def send(self, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
+        binding = live.arrangement.binding
+        return await post(
+            binding.endpoint or "",
+            body,
+            headers={"Content-Type": "application/xml; charset=utf-8"},
+            guard=Guard(private_addresses=binding.private_addresses, timeout=timeout, max_bytes=_LARGEST_ANSWER),
+        )
+
+    def read_answer(self, node: Node, live: ActivePartner, answer: Response) -> Receipt | RefusalNotice:
+        arrangement = live.arrangement
+        keys = node.trust.keys_for(arrangement.iso, "signing", node.clock())
+        said = envelope.read(signature.verify(parse(answer.body), keys, _policy(arrangement)))
+        header = said.header
+        if (header.sender, header.receiver, header.environment) != (
+            arrangement.iso,
+            node.settings.administration,
+            node.environment,
+        ):
+            raise Refusal(Code.IDENTITY_MISMATCH, "The answer is not from this partner to us.")
+        match header.kind:
+            case Kind.RECEIPT:
+                return payloads.read_receipt(said.payload)
+            case Kind.REFUSAL:
+                return payloads.read_refusal(said.payload)
+            case _:
+                raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {header.kind}.")
 
 
-def prove(node: Node, claimed: Claimed, received: datetime) -> Proven:
-    """3: signed by one of this partner's pinned keys, for us, for this environment, in time."""
-    arrangement = claimed.live.arrangement
-    keys = node.trust.keys_for(arrangement.iso, "signing", received)
-    policy = signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
-    try:
-        verified = signature.verify(claimed.root, keys, policy)
-    except Refusal as refusal:
-        raise node.trust.explain(
-            refusal, arrangement.iso, "signing", refusal.facts.get("certificate in KeyInfo"), received
-        ) from None
-    opened = envelope.read(verified)
-    _addressed(node, opened.header, arrangement, received)
-    return Proven(claimed.live, opened, verified.fingerprint)
+HTTPS = Https()
+
+
+def _policy(arrangement: Arrangement) -> signature.Policy:
+    return signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
+
+
+def _reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime) -> bytes:
+    """A signed message of ours that answers on the spot."""
+    header = Header(
+        id=new_id(),
+        kind=kind,
+        sender=node.settings.administration,
+        receiver=to,
+        environment=node.environment,
+        created=at,
+        refers_to=refers_to,
+    )
+    return signature.sign(envelope.write(header, payload), node.signer)
 
 
 def _addressed(node: Node, header: Header, arrangement: Arrangement, received: datetime) -> None:
@@ -65,7 +140,7 @@ def _addressed(node: Node, header: Header, arrangement: Arrangement, received: d
             Code.WRONG_ENVIRONMENT, f"A {header.environment} message came to the {node.environment} gateway.", field="Environment"
         )
     clocks = {"created": header.created.isoformat(), "received": received.isoformat()}
-    seen = f"It says {envelope.moment(header.created)}; our clock says {envelope.moment(received)}"
+    seen = f"It says {utc_text(header.created)}; our clock says {utc_text(received)}"
     if header.created > received + node.settings.clock_skew:
         raise Refusal(Code.CREATED_IN_FUTURE, f"The message was created in the future. {seen}.", field="Created", facts=clocks)
     if header.created < received - arrangement.binding.accept_for:
@@ -74,36 +149,3 @@ def _addressed(node: Node, header: Header, arrangement: Arrangement, received: d
         )
     if header.picture and header.picture.as_of > header.created + timedelta(minutes=1):
         raise Refusal(Code.CREATED_IN_FUTURE, "The list pictures a moment after it was made.", field="Picture", facts=clocks)
-
-
-def reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime) -> bytes:
-    """A signed message of ours that answers on the spot."""
-    header = Header(
-        id=new_id(),
-        kind=kind,
-        sender=node.settings.administration,
-        receiver=to,
-        environment=node.environment,
-        created=at,
-        refers_to=refers_to,
-    )
-    return signature.sign(envelope.write(header, payload), node.signer)
-
-
-#: How long a partner may take to answer; never longer than four fifths of what is left of the lease.
-PATIENCE = timedelta(seconds=20)
-
-
-def read_answer(node: Node, live: ActivePartner, body: bytes) -> Envelope:
-    """The partner's answer, proven like any message of its own. Raises ``Refusal``."""
-    arrangement = live.arrangement
-    policy = signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
-    verified = signature.verify(parse(body), node.trust.keys_for(arrangement.iso, "signing", node.clock()), policy)
-    said = envelope.read(verified)
-    if (said.header.sender, said.header.receiver, said.header.environment) != (
-        arrangement.iso,
-        node.settings.administration,
-        node.environment,
-    ):
-        raise Refusal(Code.IDENTITY_MISMATCH, "The answer is not from this partner to us.")
-    return said

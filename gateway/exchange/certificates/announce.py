@@ -8,7 +8,6 @@ refused is left to a person, like every refused message, until the switch is bro
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Kind
+from gateway.core.protocol import Announced
 from gateway.node.context import Context, connected, new_id
 from gateway.node.node import Node
 from gateway.settings import Settings
@@ -26,10 +26,7 @@ from gateway.store.tables import announcement
 from gateway.store.tables import outbox as sent
 from gateway.trust.endings import Ending
 from gateway.trust.keys import Key, KeyRing, State
-from gateway.wire import envelope
-from gateway.wire.envelope import Announced
-
-log = logging.getLogger(__name__)
+from gateway.wire import payloads
 
 #: How often our keys are looked at.
 EVERY = timedelta(seconds=30)
@@ -44,16 +41,11 @@ class AnnouncementState(msgspec.Struct, frozen=True):
     finished: datetime | None
 
 
-async def run(node: Node) -> None:
-    """Looks at our keys until cancelled. Every node may: who comes second finds it done."""
-    while True:
-        try:
-            next_keys = await asyncio.to_thread(coming, node.settings, node.clock())
-            if next_keys:
-                await node.write(partial(look, house=node, keys=next_keys, at=node.clock()))
-        except Exception:
-            log.exception("our next certificate could not be announced and will be looked at again")
-        await asyncio.sleep(EVERY.total_seconds())
+async def announce(node: Node) -> None:
+    """Looks at our keys. Every node may: who comes second finds it done."""
+    next_keys = await asyncio.to_thread(coming, node.settings, node.clock())
+    if next_keys:
+        await node.write(partial(look, house=node, keys=next_keys, at=node.clock()))
 
 
 def coming(settings: Settings, at: datetime) -> list[Key]:
@@ -70,7 +62,7 @@ def look(connection: Connection, house: Context, keys: Iterable[Key], at: dateti
         expired = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state == "expired")
         ours = announcement.c.fingerprint == key.fingerprint
         connection.execute(delete(announcement).where(ours, announcement.c.message_id.in_(expired)))
-        payload = envelope.write_keys([Announced("signing", key.certificate, key.record.created)])
+        payload = payloads.write_keys([Announced("signing", key.certificate, key.record.created)])
         for iso, live in house.partners.all().items():
             message_id = new_id()
             if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):

@@ -10,7 +10,7 @@ says in its signed header whom it is from and to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, bindparam, insert, select
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.model import Header
+from gateway.core.protocol import Announced
 from gateway.node.node import Node
 from gateway.store import journal
 from gateway.store.active import ActivePartner
@@ -27,9 +29,7 @@ from gateway.store.prepared import Prepared
 from gateway.store.tables import announced, withdrawn
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.certificates import ROLES, Pin, Role, Trust, TrustStore
-from gateway.wire import envelope
 from gateway.wire.algorithms import BY_NAME, VerifyKey
-from gateway.wire.envelope import Announced, Envelope
 
 #: Announced certificates of one partner and use that may be good at once: each costs time whenever this partner's trust is judged.
 MOST = 8
@@ -41,10 +41,12 @@ _WITHDRAWN = Prepared(
 )
 
 
-def accept_certificates(connection: Connection, node: Node, said: Envelope, received: datetime) -> None:
+def accept_certificates(
+    connection: Connection, node: Node, header: Header, certificates: Iterable[Announced], received: datetime
+) -> None:
     """Records what a ``keys`` message announces. Raises ``Refusal`` with a CERTIFICATE_* code for what could never be relied on."""
-    sender = said.header.sender
-    for one in envelope.read_keys(said):
+    sender = header.sender
+    for one in certificates:
         role = next(role for role in ROLES if role == one.role)
         fingerprint = sha256(one.certificate).hexdigest()
         known = connection.execute(
@@ -62,10 +64,10 @@ def accept_certificates(connection: Connection, node: Node, said: Envelope, rece
                 role=role,
                 certificate=one.certificate,
                 since=one.since,
-                message_id=said.header.id,
+                message_id=header.id,
             )
         )
-        body: dict[str, object] = {"role": role, "since": one.since, "message": said.header.id}
+        body: dict[str, object] = {"role": role, "since": one.since, "message": header.id}
         journal.append(connection, "certificate", fingerprint, body, at=received, partner=sender)
 
 

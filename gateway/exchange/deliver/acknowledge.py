@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from hashlib import sha256
+from typing import cast
 
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind
+from gateway.core.model import Header
+from gateway.core.protocol import OwnPayload, Receipt, RecordResult, RefusalNotice
 from gateway.store import disclosures, journal, sent
-from gateway.wire import envelope
-from gateway.wire.envelope import NAMESPACE, Envelope, RefusalNotice
 
 
-def apply(connection: Connection, said: Envelope, body: bytes, received: datetime) -> None:
+def apply(connection: Connection, header: Header, said: OwnPayload, body: bytes, received: datetime) -> None:
     """A receipt, refusal or result that came as a message of its own (``body``). Raises ``Refusal`` when it is not about a message of
     ours: a receipt for an unknown message, for another partner's, with a wrong digest, or for a receipt is none, for none of those
     is in this partner's outbox.
     """
-    header = said.header
     about = header.refers_to or ""
     ours = sent.find(connection, header.sender, about)
     if ours is None or ours.digest is None:
@@ -30,16 +29,15 @@ def apply(connection: Connection, said: Envelope, body: bytes, received: datetim
             field="RefersTo",
             value=about,
         )
-    match header.kind:
-        case Kind.RECEIPT:
-            receipt_digest = check_receipt(said, about, ours.digest)
-            delivered(connection, ours.id, header.sender, about, digest=receipt_digest, answer=body, at=received)
-        case Kind.REFUSAL:
-            refused = read_refusal(said, ours.body) if ours.body is not None else None
-            if refused is not None and not refused.retryable:
+    match said:
+        case Receipt() as receipt:
+            digest = check_receipt(receipt, about, ours.digest)
+            delivered(connection, ours.id, header.sender, about, digest=digest, answer=body, at=received)
+        case RefusalNotice() as refused:
+            if ours.body is not None and not check_refusal(refused, ours.body).retryable:
                 sent.settle(connection, ours.id, "dead", at=received, answer=body, problem=sentence(refused))
-        case _:
-            outcomes = {record.code: record.outcome for record in envelope.read_result(said)}
+        case results:
+            outcomes = {record.code: record.outcome for record in cast("tuple[RecordResult, ...]", results)}
             disclosures.accepted(connection, ours.id, outcomes, header.id)
             counted: dict[str, object] = {"about": about, "outcomes": Counter(outcomes.values())}
             journal.append(connection, "result", header.id, counted, at=received, partner=header.sender)
@@ -53,9 +51,8 @@ def delivered(connection: Connection, row: int, partner: str, message_id: str, *
         journal.append(connection, "delivered", message_id, proof, at=at, partner=partner)
 
 
-def check_receipt(said: Envelope, message_id: str, digest: str | None) -> str:
+def check_receipt(receipt: Receipt, message_id: str, digest: str | None) -> str:
     """The digest that the receipt is for. Raises ``Refusal`` RECEIPT_MISMATCH unless that is of this message and these bytes."""
-    receipt = envelope.read_receipt(said)
     if receipt.message != message_id or digest is None or receipt.digest != digest:
         raise Refusal(
             Code.RECEIPT_MISMATCH,
@@ -65,14 +62,15 @@ def check_receipt(said: Envelope, message_id: str, digest: str | None) -> str:
     return digest
 
 
-def read_refusal(said: Envelope, body: bytes) -> RefusalNotice:
+def check_refusal(refused: RefusalNotice, body: bytes) -> RefusalNotice:
     """What a partner's refusal says of the bytes that we sent. Raises ``Refusal`` RECEIPT_MISMATCH where it is about others: whoever
     replays an old one must not be able to end what it never spoke of."""
-    refused = envelope.read_refusal(said)
-    about, came = said.payload.findtext(f"{{{NAMESPACE}}}Digest", ""), sha256(body).hexdigest()
-    if about != came:
+    came = sha256(body).hexdigest()
+    if refused.about != came:
         raise Refusal(
-            Code.RECEIPT_MISMATCH, "The refusal is not about the bytes that were sent.", facts={"sent": came, "refused": about}
+            Code.RECEIPT_MISMATCH,
+            "The refusal is not about the bytes that were sent.",
+            facts={"sent": came, "refused": refused.about},
         )
     return refused
 

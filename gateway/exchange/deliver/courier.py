@@ -17,44 +17,31 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind
-from gateway.exchange.bindings.https import PATIENCE, read_answer
+from gateway.core.errors import Refusal
+from gateway.core.protocol import Receipt, RefusalNotice
+from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver import acknowledge
 from gateway.exchange.deliver.prepare import prepare
-from gateway.net import Guard, Unreachable, post
+from gateway.net import Unreachable
 from gateway.node.node import Node
 from gateway.store import circuits, journal, outbox
 from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
-from gateway.wire.envelope import Envelope
 
 log = logging.getLogger(__name__)
 
 #: The first pause after a failed try, and the longest.
 PAUSE, LONGEST = timedelta(seconds=2), timedelta(minutes=15)
+#: How long a partner may take to answer; never longer than four fifths of what is left of the lease.
+PATIENCE = timedelta(seconds=20)
 
 
 class Courier:
-    """Works every partner's queue until stopped."""
+    """Works every partner's queue, each by a task of its own."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._busy: dict[str, asyncio.Task[None]] = {}
-
-    async def run(self) -> None:
-        """Runs until cancelled; a fault of ours is logged and tried again at the next poll."""
-        try:
-            while True:
-                try:
-                    await self.look()
-                except Exception:
-                    log.exception("the courier could not look at its queues")
-                await asyncio.sleep(self._node.settings.poll.total_seconds())
-        finally:
-            for task in self._busy.values():
-                task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def look(self) -> None:
         """Starts a task on every queue that has something due and is not being worked."""
@@ -63,6 +50,12 @@ class Courier:
             live = self._node.partners.all().get(iso)
             if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
                 self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
+
+    async def stop(self) -> None:
+        """Ends the tries under way; what they were about falls due again when their leases end."""
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def idle(self) -> None:
         """Waits until the queues begun are worked as far as they can be now."""
@@ -86,39 +79,32 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
     leased = await prepare(node, live)
     if leased is None:
         return False
-    binding = live.arrangement.binding
+    binding = binding_of(live)
     # Whatever the partner does, the try is over before anybody else may begin one.
     left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
     retry_after: str | None = None
     try:
-        answer = await post(
-            binding.endpoint or "",
-            leased.body or b"",
-            headers={"Content-Type": "application/xml; charset=utf-8"},
-            guard=Guard(private_addresses=binding.private_addresses, timeout=min(PATIENCE, left * 0.8), max_bytes=1 << 20),
-        )
+        answer = await binding.send(live, leased.body or b"", min(PATIENCE, left * 0.8))
         node.fault_point("answered")
         retry_after = answer.headers.get("retry-after")
-        said = read_answer(node, live, answer.body)
+        said = binding.read_answer(node, live, answer)
         return await _settle(node, leased, said, answer.body, retry_after)
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
         return False
 
 
-async def _settle(node: Node, leased: Leased, said: Envelope, answer: bytes, retry_after: str | None) -> bool:
+async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, answer: bytes, retry_after: str | None) -> bool:
     """What a proven answer means. Raises ``Refusal`` where it is not about the bytes that were sent."""
-    if said.header.kind is Kind.RECEIPT:
+    if isinstance(said, Receipt):
         digest = acknowledge.check_receipt(said, leased.header.id, leased.digest)
         await node.write(partial(_delivered, node=node, leased=leased, digest=digest, answer=answer))
-    elif said.header.kind is Kind.REFUSAL:
-        refused = acknowledge.read_refusal(said, leased.body or b"")
-        if refused.retryable:
-            await _later(node, leased, acknowledge.sentence(refused), retry_after)
-            return False
-        await node.write(partial(_dead, leased=leased, answer=answer, problem=acknowledge.sentence(refused), at=node.clock()))
     else:
-        raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {said.header.kind}.")
+        problem = acknowledge.sentence(acknowledge.check_refusal(said, leased.body or b""))
+        if said.retryable:
+            await _later(node, leased, problem, retry_after)
+            return False
+        await node.write(partial(_dead, leased=leased, answer=answer, problem=problem, at=node.clock()))
     node.fault_point("finished")
     return True
 

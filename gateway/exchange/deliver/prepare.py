@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 
 import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.model import Header
+from gateway.exchange.bindings.base import Signed
+from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver.resend import reissue
 from gateway.node.node import Node
 from gateway.store import journal, outbox
 from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
 from gateway.store.sent import Ended
-from gateway.wire import envelope, signature
-from gateway.wire.xml import canonical, parse
 
 
 async def prepare(node: Node, live: ActivePartner, *, again: bool = False) -> Leased | None:
@@ -32,11 +31,11 @@ async def prepare(node: Node, live: ActivePartner, *, again: bool = False) -> Le
     if taken is None or taken[0].body is not None:
         return taken and taken[0]
     leased, header = taken
-    body, digest, good_until = await asyncio.to_thread(_sign, node, header, leased.payload)
-    if not await node.write(partial(_keep, leased=leased, body=body, digest=digest, good_until=good_until, at=node.clock())):
+    signed = await asyncio.to_thread(binding_of(live).sign, node, header, leased.payload)
+    if not await node.write(partial(_keep, leased=leased, signed=signed, at=node.clock())):
         return None
     node.fault_point("signed")
-    return msgspec.structs.replace(leased, header=header, body=body, digest=digest, good_until=good_until)
+    return msgspec.structs.replace(leased, header=header, body=signed.body, digest=signed.digest, good_until=signed.good_until)
 
 
 def _take(connection: Connection, node: Node, live: ActivePartner, again: bool) -> tuple[Leased, Header] | None:
@@ -53,15 +52,9 @@ def _take(connection: Connection, node: Node, live: ActivePartner, again: bool) 
     return leased, outbox.number(connection, leased)
 
 
-def _sign(node: Node, header: Header, payload: str) -> tuple[bytes, str, datetime]:
-    signer, _, good_until = node.signing.now()
-    unsigned = envelope.write(header, payload)
-    return signature.sign(unsigned, signer), sha256(canonical(parse(unsigned))).hexdigest(), good_until
-
-
-def _keep(connection: Connection, leased: Leased, body: bytes, digest: str, good_until: datetime, at: datetime) -> bool:
-    if not outbox.signed(connection, leased, body, digest, good_until):
+def _keep(connection: Connection, leased: Leased, signed: Signed, at: datetime) -> bool:
+    if not outbox.signed(connection, leased, signed.body, signed.digest, signed.good_until):
         return False
-    said: dict[str, object] = {"message": leased.header.kind.value, "digest": digest}
+    said: dict[str, object] = {"message": leased.header.kind.value, "digest": signed.digest}
     journal.append(connection, "sent", leased.header.id, said, at=at, partner=leased.partner)
     return True

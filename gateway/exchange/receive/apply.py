@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from gateway.core.home import HOME_ZONE
 from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Kind, PlacedStatement, Statement
+from gateway.core.protocol import RecordResult
 from gateway.exchange.lists import assemble, weigh
 from gateway.store import statements
 from gateway.store.active import folding
-from gateway.wire.envelope import RecordResult
 
 
 def take_in(

@@ -1,30 +1,93 @@
-"""What a message that is itself about messages, keys or our operators makes us do: a handler for each kind."""
+"""What a message makes us do beside recording what it states: a handler for each kind, and a kind without one is refused.
+
+Handlers run inside the transaction of ``record``, under the partner's lock; whatever they raise leaves nothing recorded.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, priority_of
+from gateway.core.protocol import Announced, Resend
 from gateway.exchange.certificates import partner
 from gateway.exchange.deliver import acknowledge
 from gateway.exchange.deliver.resend import resend
 from gateway.exchange.receive.translate import Translated
-from gateway.exchange.tell import feed
+from gateway.exchange.tell.respond import respond
 from gateway.node.context import new_id
 from gateway.node.node import Node
 from gateway.store import outbox, sent, sequences
-from gateway.wire import envelope
-from gateway.wire.envelope import Resend
+from gateway.wire import payloads
+
+#: (connection, node, the message, its bytes as they came, when)
+Handler = Callable[[Connection, Node, Translated, bytes, datetime], None]
+
+
+def follow_up(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    """Does what its kind asks for. Raises ``Refusal``: KIND_NOT_ACCEPTED, and what the handler says."""
+    kind = message.proven.header.kind
+    handler = HANDLERS.get(kind)
+    if handler is None:
+        raise Refusal(Code.KIND_NOT_ACCEPTED, f"Messages of kind {kind} are not exchanged yet.", field="Kind", value=kind)
+    handler(connection, node, message, body, received)
+
+
+def _only_stated(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    """Its statements are all there is to it: ``apply`` takes them in. So it is with a ping, which states nothing."""
+
+
+def _acknowledged(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    acknowledge.apply(connection, message.proven.header, message.own, body, received)
+
+
+def _asked_again(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    header, live, wanted = message.proven.header, message.proven.live, message.own
+    assert isinstance(wanted, Resend), "the binding reads what a kind carries"
+    asked = sent.numbered(wanted.priority, wanted.first, wanted.last)
+    resend(connection, node, live, sent.ended(connection, header.sender, asked), received)
+
+
+def _queried(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    assert message.reading is not None, "translate reads every query"
+    respond(connection, node, message.proven.live, message.reading.query["tin"], message.proven.header.id, received)
+
+
+def _keys_announced(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    assert isinstance(message.own, tuple), "the binding reads what a kind carries"
+    announced = [one for one in message.own if isinstance(one, Announced)]
+    partner.accept_certificates(connection, node, message.proven.header, announced, received)
+
+
+def _pulled(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+    if not message.proven.live.arrangement.binding.pull:
+        raise Refusal(Code.KIND_NOT_ACCEPTED, "It is agreed that this gateway delivers.", field="Kind", value=Kind.PULL)
+
+
+HANDLERS: Mapping[Kind, Handler] = {
+    Kind.LIST: _only_stated,
+    Kind.UPDATE: _only_stated,
+    Kind.NOTICE: _only_stated,
+    Kind.QUERY: _queried,
+    Kind.RESPONSE: _only_stated,
+    Kind.RECEIPT: _acknowledged,
+    Kind.REFUSAL: _acknowledged,
+    Kind.RESULT: _acknowledged,
+    Kind.RESEND: _asked_again,
+    Kind.PING: _only_stated,
+    Kind.PULL: _pulled,
+    Kind.KEYS: _keys_announced,
+}
 
 
 def send(
-    connection: Connection, node: Node, judged: Translated, kind: Kind, payload: str, at: datetime, *, refers_to: str | None = None
+    connection: Connection, node: Node, message: Translated, kind: Kind, payload: str, at: datetime, *, refers_to: str | None = None
 ) -> None:
-    """Queues a message of ours that refers to the one judged, or to another of its sender's."""
-    proven = judged.proven
+    """Queues a message of ours that refers to the one received, or to another of its sender's."""
+    proven = message.proven
     outbox.enqueue(
         connection,
         partner=proven.header.sender,
@@ -40,36 +103,12 @@ def send(
     )
 
 
-def notice_gap(connection: Connection, node: Node, judged: Translated, received: datetime) -> None:
-    header = judged.proven.header
+def notice_gap(connection: Connection, node: Node, message: Translated, received: datetime) -> None:
+    """Asks for what is missing before this message's number in its class."""
+    header = message.proven.header
     if not header.sequence:
         return
     missing = sequences.saw(connection, header.sender, priority_of(header.kind), header.sequence)
     if missing is not None:
-        send(connection, node, judged, Kind.RESEND, envelope.write_resend(Resend(priority_of(header.kind), *missing)), received)
-
-
-def follow_up(connection: Connection, node: Node, judged: Translated, body: bytes, received: datetime) -> None:
-    """What a message that is itself about messages or keys does."""
-    proven = judged.proven
-    header, live = proven.header, proven.live
-    match header.kind:
-        case Kind.RECEIPT | Kind.REFUSAL | Kind.RESULT:
-            acknowledge.apply(connection, proven.envelope, body, received)
-        case Kind.RESEND:
-            wanted = envelope.read_resend(proven.envelope)
-            asked = sent.numbered(wanted.priority, wanted.first, wanted.last)
-            resend(connection, node, live, sent.ended(connection, header.sender, asked), received)
-        case Kind.QUERY:
-            assert judged.reading is not None, "translate reads every query"
-            feed.respond(connection, node, live, judged.reading.query["tin"], header.id, received)
-        case Kind.KEYS:
-            partner.accept_certificates(connection, node, proven.envelope, received)
-        case Kind.PULL if not live.arrangement.binding.pull:
-            raise Refusal(Code.KIND_NOT_ACCEPTED, "It is agreed that this gateway delivers.", field="Kind", value=header.kind)
-        case Kind.CASE | Kind.CASE_REPLY:
-            raise Refusal(
-                Code.KIND_NOT_ACCEPTED, "Cases between liaison officers are not exchanged yet.", field="Kind", value=header.kind
-            )
-        case _:
-            pass
+        wanted = payloads.write_resend(Resend(priority_of(header.kind), *missing))
+        send(connection, node, message, Kind.RESEND, wanted, received)

@@ -29,13 +29,12 @@ from sqlalchemy import Connection
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.exchange.bindings.base import Transport
-from gateway.exchange.bindings.https import reply
+from gateway.exchange.bindings.table import BINDINGS
 from gateway.exchange.deliver import mailbox
 from gateway.exchange.receive.steps import Outcome, check, finish
 from gateway.node.node import Node
 from gateway.store import journal, messages
 from gateway.store.messages import Kept
-from gateway.wire import envelope
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +64,17 @@ async def receive(node: Node, body: bytes, transport: Transport) -> Reply:
     if node.large is not None:
         node.large.warm()
     received = node.clock()
-    keep = partial(messages.keep, body=body, remote=transport.remote, identity=transport.identity, received=received)
+    keep = partial(
+        messages.keep,
+        body=body,
+        remote=transport.remote,
+        identity=transport.identity,
+        binding=transport.binding,
+        received=received,
+    )
     kept = await node.write(keep)  # 0
     node.fault_point("kept")
-    return await process(node, Kept(kept, received, transport.remote, transport.identity, body))
+    return await process(node, Kept(kept, received, transport.remote, transport.identity, transport.binding, body))
 
 
 async def process(node: Node, kept: Kept) -> Reply:
@@ -93,11 +99,11 @@ async def _here(node: Node, kept: Kept) -> Outcome:
     outcome = Outcome()
     try:
         if len(kept.body) <= SMALL:
-            judged, receipt = check(node, kept, outcome)
+            message, receipt = check(node, kept, outcome)
         else:
-            judged, receipt = await asyncio.to_thread(check, node, kept, outcome)
+            message, receipt = await asyncio.to_thread(check, node, kept, outcome)
         node.fault_point("judged")
-        outcome.ended = await node.write(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))  # 7
+        outcome.ended = await node.write(partial(finish, node=node, message=message, kept=kept, receipt=receipt))  # 7
         node.fault_point("recorded")
     except Refusal as refusal:
         outcome.ended = refusal
@@ -107,9 +113,8 @@ async def _here(node: Node, kept: Kept) -> Outcome:
 async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Reply:
     digest, signed = sha256(kept.body).hexdigest(), None
     if came.claimed is not None:
-        payload = envelope.write_refusal(refusal, digest, kept.received)
         about = came.proven.id if came.proven else None
-        signed = reply(node, Kind.REFUSAL, payload, to=came.claimed, refers_to=about, at=kept.received)
+        signed = BINDINGS[kept.binding].refusal(node, refusal, kept.body, to=came.claimed, about=about, at=kept.received)
     proven = came.proven is not None
     outcome = "conflict" if refusal.code is Code.ID_CONFLICT else "refused" if proven else "quarantined"
 

@@ -21,7 +21,7 @@ from gateway.exchange.receive.translate import Translated
 from gateway.node.committed import Change
 from gateway.node.node import Node
 from gateway.store import journal, messages, partners, statements
-from gateway.wire import envelope
+from gateway.wire import payloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Recorded:
 
 
 def record(
-    connection: Connection, node: Node, judged: Translated, *, kept: int, body: bytes, receipt: bytes, received: datetime
+    connection: Connection, node: Node, message: Translated, *, kept: int, body: bytes, receipt: bytes, received: datetime
 ) -> Recorded:
     """Claims and records; raises ``Refusal`` (ID_CONFLICT and the business codes) with nothing recorded.
 
     The same id with the same signed digest gets the stored receipt again.
     """
-    proven = judged.proven
-    header, iso, digest = proven.header, proven.header.sender, proven.envelope.digest
+    proven = message.proven
+    header, iso, digest = proven.header, proven.header.sender, proven.digest
     pull = header if header.kind is Kind.PULL else None
     state = partners.lock(connection, iso)
     known = messages.claimed(connection, iso, header.id)
@@ -65,7 +65,7 @@ def record(
     if partner.withdrawn_now(connection, iso, proven.fingerprint):
         # Proven while this node had not heard yet, or while the voiding held the partner's row.
         raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
-    follow_up(connection, node, judged, body, received)
+    follow_up(connection, node, message, body, received)
     entry = journal.append(
         connection,
         "message",
@@ -75,8 +75,8 @@ def record(
             "digest": digest,
             "certificate": proven.fingerprint,
             "partner_data": proven.live.bundle.digest,
-            "statements": len(judged.placed),
-            "statements_digest": statements.digest(judged.placed),
+            "statements": len(message.placed),
+            "statements_digest": statements.digest(message.placed),
             "receipt": sha256(receipt).hexdigest(),
             "revocation": revocation_evidence.keep(connection, node.trust, iso, received),
         },
@@ -90,16 +90,16 @@ def record(
         fingerprint=proven.fingerprint,
         bundle=proven.live.bundle.digest,
         received=received,
-        statements=len(judged.placed),
+        statements=len(message.placed),
         body=body,
         answer=receipt,
     )
     messages.close(connection, kept, "accepted", partner=iso)
-    notice_gap(connection, node, judged, received)
-    if not judged.placed and header.kind is not Kind.LIST:
+    notice_gap(connection, node, message, received)
+    if not message.placed and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
-    outcomes, timelines = take_in(connection, judged.said, entry, received)
+    outcomes, timelines = take_in(connection, message.incoming, entry, received)
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
-            send(connection, node, judged, Kind.RESULT, envelope.write_result(results), received, refers_to=about)
+            send(connection, node, message, Kind.RESULT, payloads.write_result(results), received, refers_to=about)
     return Recorded(receipt, fresh=True, change=Change(timelines, entry, lists_or_switches=header.kind is Kind.LIST))

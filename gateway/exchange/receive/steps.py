@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
-from gateway.core.model import Header, Kind
+from gateway.core.model import DIALECT_KINDS, Header
 from gateway.exchange.bindings.base import Transport
-from gateway.exchange.bindings.https import identify_sender, prove, reply
+from gateway.exchange.bindings.table import BINDINGS
 from gateway.exchange.receive.record import Recorded, record
 from gateway.exchange.receive.translate import Translated, translate
 from gateway.node.node import Node
 from gateway.store.messages import Kept
-from gateway.wire import envelope
-from gateway.wire.envelope import Receipt
 
 
 @dataclass(slots=True)
@@ -29,21 +27,24 @@ class Outcome:
 
 def check(node: Node, kept: Kept, outcome: Outcome) -> tuple[Translated, bytes]:
     """Steps 1 to 6, and the receipt that will stand for the message once it is recorded. Raises ``Refusal``."""
-    claimed = identify_sender(node, kept.body, Transport(kept.remote, kept.identity))  # 1, 2
+    binding = BINDINGS[kept.binding]
+    claimed = binding.identify_sender(node, kept.body, Transport(kept.remote, kept.identity, kept.binding))  # 1, 2
     outcome.claimed = claimed.live.arrangement.iso
     node.fault_point("claimed")
-    proven = prove(node, claimed, kept.received)  # 3
+    proven = binding.prove(node, claimed, kept.received)  # 3
     outcome.proven = proven.header
     node.fault_point("proven")
-    judged = translate(proven, kept.received)  # 4, 5, 6
+    if proven.header.kind in DIALECT_KINDS:
+        message = translate(proven, kept.received)  # 4, 5, 6
+    else:
+        message = Translated(proven, own=binding.own_payload(proven))
     node.fault_point("translated")
     # Signed before the write lock is taken: a slow key must not hold up every other partner.
-    receipt = envelope.write_receipt(Receipt(proven.header.id, proven.envelope.digest, kept.received, node.checkpoint))
-    return judged, reply(node, Kind.RECEIPT, receipt, to=proven.header.sender, refers_to=proven.header.id, at=kept.received)
+    return message, binding.receipt(node, proven, kept.received)
 
 
-def finish(connection: Connection, node: Node, judged: Translated, kept: Kept, receipt: bytes) -> Recorded:
+def finish(connection: Connection, node: Node, message: Translated, kept: Kept, receipt: bytes) -> Recorded:
     """Step 7, as a job of a writer. Raises ``Refusal`` with nothing recorded."""
-    recorded = record(connection, node, judged, kept=kept.id, body=kept.body, receipt=receipt, received=kept.received)
+    recorded = record(connection, node, message, kept=kept.id, body=kept.body, receipt=receipt, received=kept.received)
     node.fault_point("recording")
     return recorded

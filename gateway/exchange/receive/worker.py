@@ -17,6 +17,7 @@ from functools import partial
 from multiprocessing import get_context, parent_process
 
 from gateway.core.errors import Refusal
+from gateway.core.protocol import Checkpoint
 from gateway.exchange.receive.steps import Outcome, check, finish
 from gateway.node.node import Node
 from gateway.node.signing import Signing
@@ -27,7 +28,6 @@ from gateway.store.database import Database, Writer
 from gateway.store.messages import Kept
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
-from gateway.wire.envelope import Checkpoint
 
 
 class Large:
@@ -97,8 +97,8 @@ def _work(kept_id: int, trust: TrustStore, checkpoint: Checkpoint | None) -> Out
         kept = messages.kept(connection, kept_id)
     outcome = Outcome()
     try:
-        judged, receipt = check(node, kept, outcome)
-        outcome.ended = node.writer.do(partial(finish, node=node, judged=judged, kept=kept, receipt=receipt))
+        message, receipt = check(node, kept, outcome)
+        outcome.ended = node.writer.do(partial(finish, node=node, message=message, kept=kept, receipt=receipt))
     except Refusal as refusal:
         outcome.ended = refusal
     return outcome

@@ -11,12 +11,12 @@ import msgspec
 
 from gateway.core.errors import Code
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
+from gateway.core.protocol import Announced
 from gateway.onboarding.rehearsal import mutations
 from gateway.onboarding.rehearsal.keys import der
 from gateway.onboarding.rehearsal.results import Observation, among, same
 from gateway.onboarding.rehearsal.session import Session, exchanged, message_id, reply_in_words
-from gateway.wire import envelope
-from gateway.wire.envelope import Announced
+from gateway.wire import payloads
 
 #: Losses, the one a partner would use first.
 LOSSES = (Standing.SUSPENDED, Standing.REVOKED, Standing.WITHDRAWN, Standing.ANNULLED)
@@ -33,7 +33,7 @@ def loss(stage: Session) -> Standing:
 
 def first_contact(stage: Session) -> Iterator[Observation]:
     """The partner asks whether anybody is there, signed, and gets a signed receipt for exactly these bytes."""
-    body = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = stage.box.ours(Kind.PING, payloads.write_empty(Kind.PING))
     yield stage.tell(body)
     yield same("the receipt is for", message_id(body), stage.box.receipts[-1].message)
 
@@ -150,10 +150,10 @@ def expired_certificate(stage: Session) -> Iterator[Observation]:
 def rolled_over_certificate(stage: Session) -> Iterator[Observation]:
     """The partner announces its next certificate, signed with the current one, and signs with the new key; the old one holds beside it."""
     announced = Announced("signing", der(stage.keys.next), stage.box.clock())
-    yield stage.tell(stage.box.ours(Kind.KEYS, envelope.write_keys([announced])), "answer to the announcement")
+    yield stage.tell(stage.box.ours(Kind.KEYS, payloads.write_keys([announced])), "answer to the announcement")
 
     def accepted() -> Observation | None:
-        ping = stage.box.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.keys.next)
+        ping = stage.box.ours(Kind.PING, payloads.write_empty(Kind.PING), signer=stage.keys.next)
         point = stage.tell(ping, "signed with the new key")
         return point if point.ok else None
 

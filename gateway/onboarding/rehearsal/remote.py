@@ -23,7 +23,7 @@ from gateway.onboarding.rehearsal.session import XML, GatewayReply, exchanged, m
 from gateway.partners import Bundle
 from gateway.sandbox.box import Box
 from gateway.trust.certificates import Pin, Trust, TrustStore
-from gateway.wire import envelope
+from gateway.wire import payloads
 from gateway.wire.algorithms import Signer, VerifyKey
 
 
@@ -54,7 +54,7 @@ class RemoteSession:
             kind = came.headers.get("content-type", "no media type")
             detail = f"What came back (HTTP {came.status}, {kind}) is no answer that a pinned key signed: {refused.detail}"
             raise Refusal(refused.code, detail, field=refused.field, value=refused.value, line=refused.line) from None
-        code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
+        code = payloads.read_refusal(answered.payload).code if answered.header.kind is Kind.REFUSAL else ""
         return GatewayReply(came.status, answered.header.kind.value, code, came.body)
 
     def operator(self) -> Statement:
@@ -74,7 +74,7 @@ class RemoteSession:
 
 def first_contact(stage: RemoteSession) -> Iterator[Observation]:
     """We ask whether anybody is there; the answer is a receipt that one of the partner's pinned keys signed, for exactly these bytes."""
-    body = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING))
     yield stage.tell(body)
     receipt = stage.we.receipts[-1]
     yield same("the receipt is for", message_id(body), receipt.message)
@@ -113,18 +113,18 @@ def duplicate_and_conflict(stage: RemoteSession) -> Iterator[Observation]:
 
 def wrong_signature(stage: RemoteSession) -> Iterator[Observation]:
     """A message changed on its way, and one signed with a key the partner does not know, are refused."""
-    ping = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    ping = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING))
     identity = message_id(ping).encode()
     changed = ping.replace(identity, identity[::-1])
     yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(stage.send(changed)))
-    forged = stage.we.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=stage.stranger)
+    forged = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING), signer=stage.stranger)
     unknown = (str(Code.SIGNATURE_INVALID), str(Code.CERTIFICATE_UNKNOWN))
     yield among("signed by a stranger", unknown, reply_in_words(stage.send(forged)))
 
 
 def wrong_address(stage: RemoteSession) -> Iterator[Observation]:
     """A message for somebody else, and one of the production environment, are refused."""
-    payload = envelope.write_empty(Kind.PING)
+    payload = payloads.write_empty(Kind.PING)
     yield same(
         "for somebody else", Code.WRONG_RECEIVER, reply_in_words(stage.send(stage.we.ours(Kind.PING, payload, receiver="ZZ")))
     )

@@ -19,7 +19,7 @@ from gateway.node.node import Node
 from gateway.onboarding.rehearsal.keys import Keys
 from gateway.onboarding.rehearsal.results import Exchanged, Observation, same
 from gateway.sandbox.box import Box, ReceivedMessage
-from gateway.wire import envelope
+from gateway.wire import payloads
 
 XML = {"Content-Type": "application/xml; charset=utf-8"}
 #: Seconds anything that follows by itself may take.
@@ -156,7 +156,7 @@ def _granted(grant: bool) -> str:
 def proven(box: Box, came: httpx.Response) -> GatewayReply:
     """Raises ``Refusal`` where the answer is not the gateway's."""
     answered = box.check(came.content)
-    code = envelope.read_refusal(answered).code if answered.header.kind is Kind.REFUSAL else ""
+    code = payloads.read_refusal(answered.payload).code if answered.header.kind is Kind.REFUSAL else ""
     return GatewayReply(came.status_code, answered.header.kind.value, code, came.content)
 
 
@@ -182,5 +182,5 @@ def kind_of(body: bytes) -> str:
 
 def _header(body: bytes, name: str) -> str:
     with suppress(etree.XMLSyntaxError):
-        return etree.fromstring(body).findtext(f"{{{envelope.NAMESPACE}}}Header/{{{envelope.NAMESPACE}}}{name}") or ""
+        return etree.fromstring(body).findtext(f"{{{payloads.NAMESPACE}}}Header/{{{payloads.NAMESPACE}}}{name}") or ""
     return ""

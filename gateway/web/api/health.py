@@ -31,7 +31,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this node can answer: its index is current and its database reachable.
+    """Whether this node can answer: its index is current, its database reachable, and what keeps both so is at work.
 
     ``age`` is the time in seconds since the index last heard that it is complete; no revocation is served later than ``bound``.
     """
@@ -59,7 +59,7 @@ async def readyz(service: Served) -> Response:
     reachable = await _reachable(service)
     current = index.current(now)
     said = Readiness(
-        ready=current and reachable,
+        ready=current and reachable and not any(one.late and one.vital for one in service.background.heartbeats()),
         current=current,
         database=reachable,
         operators=len(index),
@@ -109,6 +109,18 @@ def _gauges(service: Service) -> list[Metric]:
             "What went by the rules.",
             [((name,), gone.get(name, 0)) for name in retention_classes.BY_NAME],
             ("shelf",),
+        ),
+        gauge(
+            "aeo_background_age_seconds",
+            "Since a background task last ended a round well.",
+            [((one.name,), one.age.total_seconds()) for one in service.background.heartbeats()],
+            ("task",),
+        ),
+        gauge(
+            "aeo_background_failures",
+            "Rounds of it that failed since then.",
+            [((one.name,), one.failures) for one in service.background.heartbeats()],
+            ("task",),
         ),
         gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),
         gauge("aeo_index_position", "Journal entries reflected in the read index.", [((), index.position)]),

@@ -7,6 +7,8 @@ aeo_http_requests_total                route, status               requests answ
 aeo_http_request_seconds               route                       time from the first byte of a request to the end of its answer
 aeo_answers_total                      verdict                     answers about declared codes
 aeo_refusals_total                     code                        refusals given, of messages and of requests
+aeo_background_age_seconds             task                        time since a background task last ended a round well
+aeo_background_failures                task                        rounds of it that failed since then
 aeo_index_operators                                                operators in the read index
 aeo_index_position                                                 journal entries reflected in the read index
 aeo_index_age_seconds                                              time since the index last heard that it is complete

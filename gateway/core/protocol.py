@@ -1,0 +1,66 @@
+"""What messages about messages say, whichever way they travel: receipts, refusals, results, what is asked for again, next certificates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from gateway.core.model import Priority
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A state of the sender's journal: number of sealed entries, Merkle root (hex), moment of sealing."""
+
+    size: int
+    root: str
+    sealed: datetime
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Proof of arrival and durable record; it says nothing about acceptance."""
+
+    message: str
+    digest: str
+    received: datetime
+    checkpoint: Checkpoint | None = None
+
+
+class RefusalNotice(msgspec.Struct, frozen=True):
+    """A refusal as it reached us from a partner. ``about`` is the digest (SHA-256, hex) of the bytes that it refuses."""
+
+    code: str
+    detail: str
+    remedy: str
+    retryable: bool
+    about: str
+
+
+class RecordResult(msgspec.Struct, frozen=True):
+    """What became of one record: accepted, overruled (by something issued later), held, waiting (for the other parts) or refused.
+
+    ``reason`` ``checksum`` only warns: the code is recorded as issued, though the national checksum fails."""
+
+    code: str
+    outcome: str
+    reason: str | None = None
+
+
+class Resend(msgspec.Struct, frozen=True):
+    """Asks again for the messages of one priority class whose sequence numbers lie in this closed range."""
+
+    priority: Priority
+    first: int
+    last: int
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """A next certificate (DER) and the moment from which the sender may use it."""
+
+    role: str
+    certificate: bytes
+    since: datetime
+
+
+#: What a message of one of our own kinds carries; a ping and a pull carry nothing.
+OwnPayload = Receipt | RefusalNotice | tuple[RecordResult, ...] | Resend | tuple[Announced, ...] | None
