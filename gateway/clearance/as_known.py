@@ -49,7 +49,7 @@ class AsKnown:
                 field="as_known_at",
                 remedy="Ask for a later moment; where nothing is activated at all: aeo-gateway partner activate --all",
             )
-        return open_law(partners.content(self._connection, found[1]))
+        return open_law(partners.content(self._connection, found[1]).content)
 
     def known(self, code: str) -> bool:
         """Whether a partner had stated exactly this code by then."""

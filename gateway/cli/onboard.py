@@ -194,7 +194,8 @@ def diff(iso: str, as_json: Json = False) -> None:
         digest, law = (stored.in_force_now(connection, name) for name in (new.iso, stored.LAW))
         if digest is None or law is None:
             raise Refusal(Code.NOT_FOUND, f"No data of {new.iso} is in force.", remedy=f"aeo-gateway partner activate {new.iso}")
-        old, common = open_bundle(stored.content(connection, digest)), open_law(stored.content(connection, law))
+        kept = stored.content(connection, digest)
+        old, common = open_bundle(kept.content, kept.iso, kept.format), open_law(stored.content(connection, law).content)
         said = list(words.differences(old, new))
         rows = statements.timelines_of(connection, new.iso)
         hit = list(words.affected(old.arrangement, new.arrangement, common, rows, wiring.utc_now()))

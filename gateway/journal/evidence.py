@@ -144,7 +144,8 @@ def _entry(connection: Connection, found: _Exchanged, message_id: str) -> Row[An
 def _certificates(connection: Connection, iso: str) -> tuple[list[bytes], list[bytes]]:
     """Every signing certificate the partner ever had with us, and the authorities of its latest data (DER)."""
     digests = connection.execute(select(activation.c.digest).where(activation.c.iso == iso).order_by(activation.c.id)).scalars()
-    bundles = [open_bundle(partners.content(connection, digest)) for digest in dict.fromkeys(digests)]
+    kept = [partners.content(connection, digest) for digest in dict.fromkeys(digests)]
+    bundles = [open_bundle(one.content, one.iso, one.format) for one in kept]
     pinned = [_der(pem) for bundle in bundles for role, pem in bundle.certificates if role == "signing"]
     said = select(announced.c.certificate).where(announced.c.partner == iso, announced.c.role == "signing")
     roots = [_der(pem) for role, pem in (bundles[-1].certificates if bundles else ()) if role == "authority"]

@@ -1,6 +1,8 @@
 """A partner as one piece of content: judged whole, named by its digest, opened again without a disk.
 
-From disk and from the database a partner takes the same way: raw data -> ``PartnerDraft`` (its shape) -> ``Bundle`` (everything agrees).
+From disk: raw data -> ``PartnerDraft`` (its shape) -> ``judge`` -> ``Bundle`` (everything agrees, by the rules of now). From the database:
+the stored bytes -> ``open_bundle`` -> ``Bundle`` as it was activated. Its digest is that of the stored bytes for ever; rules that became
+stricter since are not asked for. What cannot be opened at all is that partner's state alone (``Bundle.faults``), and nobody else's.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -21,7 +23,7 @@ from gateway.partners import dialects as speech
 from gateway.partners.canonical import canonical
 from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
-from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, Terms
+from gateway.partners.shape import KNOWN_KEYS, STORED, LawFile, PartnerFile, SiteFile, Terms
 from gateway.wire.dialect import Dialect
 from gateway.wire.sheet import Sheet
 
@@ -35,7 +37,8 @@ class Bundle:
 
     ``dialects`` are compiled, by name and version. ``certificates`` are pairs of role (signing, tls, authority) and PEM.
     ``signatory`` is who signs documents of ours that name a person, as the samples' holes name it: ``signatory.surname``.
-    ``sheet`` is how a spreadsheet that it mails is read.
+    ``sheet`` is how a spreadsheet that it mails is read. ``faults`` is what could not be opened of a stored one; in its place stands
+    *unknown*, so that answers about its operators are never better than they were.
     """
 
     iso: str
@@ -46,6 +49,7 @@ class Bundle:
     certificates: tuple[tuple[str, str], ...]
     signatory: Mapping[str, str]
     sheet: Sheet = field(compare=False, repr=False)
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,11 @@ class PartnerDraft:
     site_name: str
 
     @classmethod
-    def read(cls, raw: Raw, site_raw: Raw, name: str, site_name: str) -> PartnerDraft:
-        """``name`` and ``site_name`` are the files as faults will call them."""
+    def read(cls, raw: Raw, site_raw: Raw, name: str, site_name: str, *, stored: bool = False) -> PartnerDraft:
+        """``name`` and ``site_name`` are the files as faults will call them. ``stored``: it was activated before."""
         faults: list[Fault] = []
-        shipped = _recover(raw, name, faults)
-        site = _shape(SiteFile, site_raw, site_name, faults) or SiteFile()
+        shipped = _recover(raw, name, faults, stored)
+        site = _shape(SiteFile, site_raw, site_name, faults, stored) or SiteFile()
         return cls(raw, site_raw, shipped, site, build.overlay(shipped, site), faults, name, site_name)
 
     @property
@@ -91,9 +95,33 @@ class PartnerDraft:
             raise PartnerFaults(faults)
         pinned = tuple(sorted(certificates))
         content = canonical({"partner": self.raw, "site": self.site_raw, "dialects": dialects, "certificates": pinned})
+        return self._bundle(content, compiled, pinned, sheet)
+
+    def opened(self, content: bytes, dialects: Mapping[str, Files], certificates: tuple[tuple[str, str], ...]) -> Bundle:
+        """The bundle whose stored ``content`` this was read from, with whatever can be opened of it."""
+        faults = list(self.faults)
+        compiled: dict[tuple[str, str], Dialect] = {}
+        for spoken in self.dialects:
+            try:
+                compiled[_key(spoken)] = speech.compiled(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
+            except PartnerFaults as error:
+                faults += error.faults
+        sheet, ill = sheets.compiled(self.file, self.site.sheet)
+        faults += (Fault(self.site_name, *finding) for finding in ill)
+        return self._bundle(content, compiled, certificates, sheet, tuple(faults))
+
+    def _bundle(
+        self,
+        content: bytes,
+        compiled: Mapping[tuple[str, str], Dialect],
+        pinned: tuple[tuple[str, str], ...],
+        sheet: Sheet,
+        faults: tuple[Fault, ...] = (),
+    ) -> Bundle:
         digest = sha256(content).hexdigest()
         signatory = {f"signatory.{name}": value for name, value in self.file.signatory.items()}
-        return Bundle(self.file.iso, digest, content, build.arrangement(self.file, digest), compiled, pinned, signatory, sheet)
+        arrangement = build.arrangement(self.file, digest)
+        return Bundle(self.file.iso, digest, content, arrangement, compiled, pinned, signatory, sheet, faults)
 
     def _disagreements(self) -> Iterator[Fault]:
         unread = tuple({_place(fault.key) for fault in self.faults})
@@ -142,14 +170,49 @@ def _key(spoken: str) -> tuple[str, str]:
     return name, version
 
 
-def open_bundle(content: bytes) -> Bundle:
-    """A bundle from its content, as stored in the database; PartnerFaults if this version of the gateway cannot use it."""
+#: The form in which bundles are stored now. A form of before is read by what it was written by, and never written over.
+FORMAT = 1
+_NAMES = "the bundle's partner.toml", "the bundle's site.toml"
+_AGAIN = "Activate the partner again."
+
+
+def open_bundle(content: bytes, iso: str, form: int = FORMAT) -> Bundle:
+    """What was activated for the partner ``iso``, as it was activated; ``content`` is as stored, in the format ``form``.
+
+    Never raises: what this version of the gateway cannot open of it stands in ``faults``.
+    """
+    if form != FORMAT:
+        newer = Fault("the bundle", "", f"It is stored in the format {form}; this gateway reads {FORMAT}.", _AGAIN)
+        return _unread(content, iso, newer)
     try:
         stored = msgspec.json.decode(content, type=_Stored)
     except msgspec.MsgspecError as error:
-        raise PartnerFaults([Fault("the bundle", "", f"It is no bundle: {error}.", "Activate the partner again.")]) from None
-    draft = PartnerDraft.read(stored.partner, stored.site, "the bundle's partner.toml", "the bundle's site.toml")
-    return draft.judge(stored.dialects, stored.certificates)
+        return _unread(content, iso, Fault("the bundle", "", f"It is no bundle: {error}.", _AGAIN))
+    draft = PartnerDraft.read(stored.partner | {"iso": iso}, stored.site, *_NAMES, stored=True)
+    return draft.opened(content, stored.dialects, stored.certificates)
+
+
+def _unread(content: bytes, iso: str, fault: Fault) -> Bundle:
+    """A partner of which nothing is known but its code."""
+    return replace(PartnerDraft.read({"iso": iso}, {}, *_NAMES, stored=True).opened(content, {}, ()), faults=(fault,))
+
+
+def read_bundle(content: bytes) -> Bundle:
+    """A bundle from such content by the rules of now, as if it were to be activated; PartnerFaults with everything against it."""
+    try:
+        stored = msgspec.json.decode(content, type=_Stored)
+    except msgspec.MsgspecError as error:
+        raise PartnerFaults([Fault("the bundle", "", f"It is no bundle: {error}.", _AGAIN)]) from None
+    return PartnerDraft.read(stored.partner, stored.site, *_NAMES).judge(stored.dialects, stored.certificates)
+
+
+def open_law(content: bytes) -> Law:
+    """The law from its content, as stored in the database, as it was activated; PartnerFaults if this version cannot open it."""
+    faults: list[Fault] = []
+    file = _shape(LawFile, json.loads(content), "the stored common.toml", faults, stored=True)
+    if file is None:
+        raise PartnerFaults(faults)
+    return build.law(file, sha256(content).hexdigest())
 
 
 def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
@@ -164,13 +227,10 @@ def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
     return build.law(file, sha256(content).hexdigest()), content
 
 
-def open_law(content: bytes) -> Law:
-    """The law from its content, as stored in the database."""
-    return read_law(json.loads(content), "the stored common.toml")[0]
-
-
-def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault]) -> M | None:
+def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault], stored: bool = False) -> M | None:
     try:
+        if stored:
+            return model.model_validate_json(canonical(raw), context=STORED, extra="ignore")
         return model.model_validate_json(canonical(raw))
     except ValidationError as error:
         faults += from_validation(error, name, KNOWN_KEYS)
@@ -192,9 +252,9 @@ _STAND_INS: Raw = {
 }
 
 
-def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
+def _recover(raw: Raw, name: str, faults: list[Fault], stored: bool) -> PartnerFile:
     """``raw`` as a PartnerFile; faulty keys are noted and then stood in for."""
-    file = _shape(PartnerFile, raw, name, faults)
+    file = _shape(PartnerFile, raw, name, faults, stored)
     if file:
         return file
     unread = {_place(fault.key) for fault in faults}
@@ -204,4 +264,4 @@ def _recover(raw: Raw, name: str, faults: list[Fault]) -> PartnerFile:
     read = {key: value for key, value in terms.items() if key in Terms.model_fields and f"terms.{key}" not in unread}
     mended = _STAND_INS | {key: value for key, value in raw.items() if key in PartnerFile.model_fields and key not in whole}
     mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | read
-    return PartnerFile.model_validate_json(canonical(mended))
+    return PartnerFile.model_validate_json(canonical(mended), context=STORED if stored else None)

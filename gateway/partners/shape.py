@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -56,6 +58,20 @@ def _known_checksum(name: str) -> bool:
         return _CHECKSUM.fullmatch(name) is not None and find_spec(f"stdnum.{name}") is not None
     except ModuleNotFoundError:  # the country has no module at all
         return False
+
+
+#: The context in which what was activated before is read.
+STORED = {"stored": True}
+
+
+def rule(check: Callable[[V], V]) -> AfterValidator:
+    """A validator that is not asked of what was activated before: a rule that became stricter must not change what is in force, nor
+    an answer as it was known then."""
+
+    def unless_stored(value: V, info: ValidationInfo) -> V:
+        return value if info.context is STORED else check(value)
+
+    return AfterValidator(unless_stored)
 
 
 def _code_form(form: CodeForm) -> CodeForm:
@@ -127,8 +143,8 @@ def _encoding(said: object) -> object:
 EncodingName = Annotated[Encoding, BeforeValidator(_encoding)]
 
 # What a step may say. The names are those of the editors' schemas.
-Code = TypeAliasType("Code", Annotated[CodeForm, AfterValidator(_code_form)])
-Dialect = TypeAliasType("Dialect", Annotated[DialectChoice, AfterValidator(_dialect)])
+Code = TypeAliasType("Code", Annotated[CodeForm, rule(_code_form)])
+Dialect = TypeAliasType("Dialect", Annotated[DialectChoice, rule(_dialect)])
 ChineseCode = TypeAliasType("ChineseCode", Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,6}\+10$")])
 ClearanceCode = TypeAliasType("ClearanceCode", Text)
 Directions = TypeAliasType("Directions", Annotated[frozenset[Direction], Field(min_length=1)])
@@ -150,7 +166,11 @@ Duration = TypeAliasType(
 
 
 class Shape(BaseModel):
-    """Unknown keys are faults, and nothing is converted silently."""
+    """Unknown keys are faults, and nothing is converted silently.
+
+    A *rule* on top of the shape (``rule``) holds for what is checked and activated now. What was activated is opened as it was: rules are
+    not asked for, and keys that there no longer are, are passed over (``STORED``).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
 

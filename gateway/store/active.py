@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ from gateway.partners import Bundle, Registry, open_bundle, open_law
 from gateway.store import partners as stored
 from gateway.store.statements import Fold
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ActivePartner:
-    """A partner as activated. ``state``: active, suspended or retired."""
+    """A partner as activated. ``state``: active, suspended, retired; unreadable where this version cannot open what was activated."""
 
     bundle: Bundle
     state: str
@@ -27,6 +30,10 @@ class ActivePartner:
     @property
     def arrangement(self) -> Arrangement:
         return self.bundle.arrangement
+
+
+def _as_opened(bundle: Bundle, state: str) -> ActivePartner:
+    return ActivePartner(bundle, "unreadable" if bundle.faults and state == "active" else state)
 
 
 class ActivePartners:
@@ -43,8 +50,8 @@ class ActivePartners:
         a message of its own can be judged."""
         law = stored.in_force_now(connection, stored.LAW)
         if law is not None and (self._law is None or self._law.digest != law):
-            self._law = open_law(stored.content(connection, law))
-        live = {iso: ActivePartner(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
+            self._law = open_law(stored.content(connection, law).content)
+        live = {iso: _as_opened(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
         first(live)
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live
@@ -53,8 +60,16 @@ class ActivePartners:
         """Any bundle ever activated, for answers as they were known then."""
         found = self._opened.get(digest)
         if found is None:
-            found = self._opened[digest] = open_bundle(stored.content(connection, digest))
+            found = self._opened[digest] = self._open(connection, digest)
         return found
+
+    @staticmethod
+    def _open(connection: Connection, digest: str) -> Bundle:
+        kept = stored.content(connection, digest)
+        bundle = open_bundle(kept.content, kept.iso, kept.format)
+        for fault in bundle.faults:
+            log.error("partner data %s of %s cannot be opened: %s", digest[:16], kept.iso, fault)
+        return bundle
 
     @property
     def law(self) -> Law:

@@ -13,17 +13,21 @@ from gateway.core.model import PlacedStatement, Statement
 pack: Callable[[Statement | PlacedStatement], bytes] = msgspec.msgpack.Encoder().encode
 
 
-def _kept(struct: type[msgspec.Struct], **instead: Any) -> type[msgspec.Struct]:
-    """``struct`` with other types for some fields, under the same names; every field is always written, so none needs a default."""
-    return msgspec.defstruct(
-        f"Kept{struct.__name__}", [(one.name, instead.get(one.name, one.type)) for one in msgspec.structs.fields(struct)], gc=False
-    )
+def _kept(struct: type[msgspec.Struct], **instead: tuple[Any, Any]) -> type[msgspec.Struct]:
+    """``struct`` with other types and defaults for some fields, under the same names. Every field is always written; the defaults are for
+    what was written before a field was added."""
+    fields: list[Any] = []
+    for one in msgspec.structs.fields(struct):
+        type_, default = instead.get(one.name, (one.type, one.default))
+        fields.append((one.name, type_) if default is msgspec.NODEFAULT else (one.name, type_, default))
+    return msgspec.defstruct(f"Kept{struct.__name__}", fields, kw_only=True, gc=False)
 
 
-_Statement = _kept(Statement, effective=msgspec.Raw)
-_Told = _kept(PlacedStatement, statement=_Statement)
+_NIL = msgspec.Raw(msgspec.msgpack.encode(None))
+_Statement = _kept(Statement, effective=(msgspec.Raw, _NIL))
+_Placed = _kept(PlacedStatement, statement=(_Statement, msgspec.NODEFAULT))
 _read_statement = msgspec.msgpack.Decoder(_Statement).decode
-_read_told = msgspec.msgpack.Decoder(_Told).decode
+_read_placed = msgspec.msgpack.Decoder(_Placed).decode
 
 
 def statement(packed: bytes) -> Statement:
@@ -33,7 +37,7 @@ def statement(packed: bytes) -> Statement:
 
 def placed(packed: bytes) -> PlacedStatement:
     """The inverse of ``pack`` for a statement placed in time."""
-    kept: Any = _read_told(packed)
+    kept: Any = _read_placed(packed)
     values = msgspec.structs.asdict(kept)
     values["statement"] = _restored(kept.statement)
     return PlacedStatement(**values)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.text import a_reason
+from gateway.partners import FORMAT
 from gateway.store import journal
 from gateway.store.prepared import Prepared
 from gateway.store.tables import activation, bundle, partner
@@ -24,7 +26,7 @@ def activate(connection: Connection, iso: str, digest: str, content: bytes, *, a
     if row is not None and (row.digest, row.state) == (digest, "active"):
         return False
     if connection.execute(select(bundle.c.digest).where(bundle.c.digest == digest)).first() is None:
-        connection.execute(insert(bundle).values(digest=digest, iso=iso, content=content, stored=at))
+        connection.execute(insert(bundle).values(digest=digest, iso=iso, content=content, stored=at, format=FORMAT))
     _put(connection, iso, "active", digest, at=at, who=who, reason=reason, known=row is not None)
     return True
 
@@ -75,12 +77,21 @@ def in_force_at(connection: Connection, iso: str, moment: datetime) -> tuple[str
     return None if row is None else (row.state, row.digest)
 
 
-def content(connection: Connection, digest: str) -> bytes:
-    """The bundle's content; raises ``Refusal`` NOT_FOUND."""
-    found = connection.execute(select(bundle.c.content).where(bundle.c.digest == digest)).scalar_one_or_none()
+class Stored(NamedTuple):
+    """Partner data as it was activated: whose it is (``LAW`` for the law), its bytes, and the format in which they were written."""
+
+    iso: str
+    content: bytes
+    format: int
+
+
+def content(connection: Connection, digest: str) -> Stored:
+    """What was activated under this digest; raises ``Refusal`` NOT_FOUND."""
+    columns = select(bundle.c.iso, bundle.c.content, bundle.c.format)
+    found = connection.execute(columns.where(bundle.c.digest == digest)).one_or_none()
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"There is no partner data with the digest {digest}.")
-    return bytes(found)
+    return Stored(found.iso, bytes(found.content), found.format)
 
 
 def lock(connection: Connection, iso: str) -> str:

@@ -64,6 +64,7 @@ bundle = Table(
     Column("iso", String(2), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("stored", Moment, nullable=False),
+    Column("format", Integer, nullable=False, server_default="1"),
 )
 
 #: One row per partner: the row that receive locks first. ``state`` is active, suspended or retired.

@@ -23,7 +23,7 @@ from gateway.core.merkle import includes, leaf_hash
 from gateway.core.model import Kind, Standing
 from gateway.journal import evidence, proof
 from gateway.journal.evidence import _sides, _way
-from gateway.partners import open_bundle
+from gateway.partners import read_bundle
 from gateway.partners.canonical import canonical
 from gateway.store import journal, partners
 from gateway.store.tables import entry, message
@@ -64,7 +64,7 @@ def activate_box(house: House) -> None:
     (pin,) = house.node.trust.trust_of("SG").pins
     pem = x509.load_der_x509_certificate(pin.der).public_bytes(Encoding.PEM).decode()
     content = json.loads(house.live().bundle.content)
-    bundle = open_bundle(canonical({**content, "certificates": [["signing", pem]]}))
+    bundle = read_bundle(canonical({**content, "certificates": [["signing", pem]]}))
     house.do(
         lambda connection: partners.activate(
             connection, "SG", bundle.digest, bundle.content, at=house.now, who="test", reason="test"

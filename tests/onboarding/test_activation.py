@@ -70,10 +70,10 @@ def test_after_a_rehearsal_of_the_very_same_data(connection: Connection, bundle:
 def test_not_after_one_of_other_data_or_one_that_failed_later(connection: Connection, bundle: Bundle) -> None:
     other = json.loads(bundle.content)
     other["partner"]["programme"] = "another"
-    from gateway.partners import open_bundle
+    from gateway.partners import read_bundle
     from gateway.partners.canonical import canonical
 
-    rehearsed(connection, open_bundle(canonical(other)))
+    rehearsed(connection, read_bundle(canonical(other)))
     with pytest.raises(Refusal, match="passed no rehearsal"):
         activate(connection, bundle, settings())
     rehearsed(connection, bundle)

@@ -12,7 +12,7 @@ from gateway.core.history import pack
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement
 from gateway.onboarding.diff import affected, differences
-from gateway.partners import Bundle, load_one, open_bundle
+from gateway.partners import Bundle, load_one, read_bundle
 from gateway.partners.bundle import read_law
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
@@ -29,7 +29,7 @@ def shipped() -> Bundle:
 def changed(**terms: Any) -> Bundle:
     raw = json.loads(shipped().content)
     raw["partner"]["terms"] |= terms
-    return open_bundle(canonical(raw))
+    return read_bundle(canonical(raw))
 
 
 def timelines(count: int) -> list[tuple[str, bytes]]:
@@ -91,7 +91,7 @@ def test_messages_transport_and_trust() -> None:
     raw["partner"]["administration"] = "Another"
     raw["site"]["binding"] = {"endpoint": "https://example.org/exchange"}
     raw["dialects"]["party/1"].pop("query.xml")
-    said = "\n".join(differences(shipped(), open_bundle(canonical(raw))))
+    said = "\n".join(differences(shipped(), read_bundle(canonical(raw))))
     assert "in the dialect party/1, query.xml changed" in said
     assert "a query in party 1 is refused from now on" in said
     assert "endpoint is https://example.org/exchange; it was None" in said

@@ -20,7 +20,7 @@ from gateway import net
 from gateway.core.errors import Refusal
 from gateway.journal import proof
 from gateway.net import Guard, Unreachable
-from gateway.partners import PartnerFaults, load_all, load_one, open_bundle
+from gateway.partners import PartnerFaults, load_all, load_one, read_bundle
 from gateway.wire import schema
 from gateway.wire.xsd import SchemaFault
 from tests.net.test_net import OK, serving
@@ -124,7 +124,7 @@ def test_files(vector: dict[str, Any], base: Path, usual: float) -> None:
         content = load_one(base / "partners" / "xa", base / "schemas", base / "site").content
         stored = msgspec.json.decode(content)
         stored["dialects"]["canonical/1"][vector["bundle"]] = "x"
-        run, size = partial(open_bundle, msgspec.json.encode(stored)), len(content)
+        run, size = partial(read_bundle, msgspec.json.encode(stored)), len(content)
     else:
         size, besides = _change(base, vector), usual
         run = partial(load_all, base / "partners", base / "schemas", base / "site")

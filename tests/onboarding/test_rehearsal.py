@@ -17,7 +17,7 @@ from gateway.exchange.certificates.partner import der_of
 from gateway.onboarding.rehearsal import Rehearsal, RehearsalHost, RehearsalStep, rehearse, rehearse_against, report, run, session
 from gateway.onboarding.rehearsal.keys import der, make, pem
 from gateway.onboarding.rehearsal.results import same, walk
-from gateway.partners import Bundle, load_one, open_bundle
+from gateway.partners import Bundle, load_one, read_bundle
 from gateway.partners.canonical import canonical
 from gateway.running.follower import Follower
 from gateway.sandbox import server
@@ -166,4 +166,4 @@ def test_rehearsed_data_is_the_same_but_for_keys_and_address() -> None:
     assert tried.arrangement.measures == plain.arrangement.measures
     assert {der_of(text) for _, text in tried.certificates} == {der(keys.current), der(keys.expired)}
     assert pem(keys.current) in {text for _, text in tried.certificates}
-    assert open_bundle(canonical(json.loads(plain.content))).digest == plain.digest
+    assert read_bundle(canonical(json.loads(plain.content))).digest == plain.digest

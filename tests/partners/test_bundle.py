@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.arrangement import Measure, Mode
-from gateway.partners import Bundle, PartnerFaults, open_bundle
+from gateway.partners import Bundle, PartnerFaults, read_bundle
 from gateway.partners.bundle import PartnerDraft
 from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
@@ -57,7 +57,7 @@ def _bundle(raw: dict[str, Any]) -> Bundle:
 @settings(max_examples=50, deadline=None)
 def test_round_trip(terms: dict[str, Any], programme: str) -> None:
     bundle = _bundle(RAW | {"programme": programme, "terms": RAW["terms"] | terms})
-    again = open_bundle(bundle.content)
+    again = read_bundle(bundle.content)
     assert again == bundle
     assert again.arrangement.programme == programme
     for name, steps in terms.items():
@@ -74,7 +74,7 @@ def test_a_name_in_a_bundle_leads_nowhere_else() -> None:
     raw = json.loads(_bundle(RAW).content)
     raw["dialects"]["canonical/1"]["../../escaped.xml"] = "<x/>"
     with pytest.raises(PartnerFaults, match="is no name of a file"):
-        open_bundle(canonical(raw))
+        read_bundle(canonical(raw))
 
 
 def test_what_has_no_canonical_form() -> None:
@@ -89,7 +89,7 @@ def test_the_same_dialect_and_codes_are_compiled_once() -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"partner":{},"site":{},"dialects":{"a":1},"certificates":[]}'])
 def test_what_is_no_bundle(content: bytes) -> None:
     with pytest.raises(PartnerFaults, match="It is no bundle"):
-        open_bundle(content)
+        read_bundle(content)
 
 
 @pytest.mark.parametrize("where", [(), ("terms",)])
@@ -129,5 +129,5 @@ def test_whatever_stands_there_is_a_fault_and_never_a_crash(data: st.DataObject)
         refused = error.faults
     else:
         refused = ()
-        assert open_bundle(bundle.content) == bundle
+        assert read_bundle(bundle.content) == bundle
     assert all(fault.file and fault.problem and fault.remedy for fault in refused)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gateway.partners import PartnerFaults, load_all, load_one, open_bundle
+from gateway.partners import PartnerFaults, load_all, load_one, read_bundle
 from tests.partners.conftest import SCHEMAS, SHIPPED
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "faults.toml").read_text(encoding="utf-8"))["case"]
@@ -139,4 +139,4 @@ def test_a_pinned_certificate_is_part_of_the_bundle_and_nothing_beside_it(base: 
     assert bundle.certificates == (("signing", pem),)
     assert b"PRIVATE" not in bundle.content
     assert bundle.digest != without.digest
-    assert open_bundle(bundle.content) == bundle
+    assert read_bundle(bundle.content) == bundle

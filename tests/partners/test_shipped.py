@@ -14,7 +14,7 @@ from time import process_time
 import pytest
 
 from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
-from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_bundle, open_law
+from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_law, read_bundle
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
@@ -30,7 +30,7 @@ ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))}
 def test_partner(shipped: LoadedPartners, folder: str) -> None:
     """Every folder is a partner that survives being stored, and its every value says how it is known."""
     bundle = shipped[folder.upper()]
-    assert open_bundle(bundle.content) == bundle
+    assert read_bundle(bundle.content) == bundle
     arrangement = bundle.arrangement
     assert arrangement.digest == bundle.digest
     for name in ("in_force", "directions", "modes", "levels", "measures", "code", "tiers", "consent", "shared", "chinese_code"):
@@ -175,7 +175,7 @@ def test_a_site_lays_its_settings_over(base: Path) -> None:
     assert arrangement.chinese_code.on(TODAY).provenance.kind == "setting"
     assert arrangement.shared.on(date(2024, 12, 31)).value == frozenset({"name", "address"})
     assert arrangement.shared.on(TODAY).value == frozenset({"name"})
-    assert open_bundle(bundle.content) == bundle
+    assert read_bundle(bundle.content) == bundle
     assert bundle.digest != load_all(base / "partners", SCHEMAS)["XA"].digest
 
 

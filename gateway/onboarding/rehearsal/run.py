@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from gateway.onboarding.rehearsal import inbound, keys, outbound
 from gateway.onboarding.rehearsal.results import Rehearsal, walk
 from gateway.onboarding.rehearsal.session import RehearsalHost, Session
-from gateway.partners import Bundle, open_bundle
+from gateway.partners import Bundle, read_bundle
 from gateway.partners.canonical import canonical
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
@@ -56,7 +56,7 @@ def under_test(bundle: Bundle, endpoint: str, made: keys.Keys) -> Bundle:
     binding = raw["site"].get("binding", {}) | {"endpoint": endpoint, "private_addresses": True, "pull": False}
     raw["site"] |= {"binding": binding}
     raw["certificates"] = [("signing", keys.pem(made.current)), ("signing", keys.pem(made.expired))]
-    return open_bundle(canonical(raw))
+    return read_bundle(canonical(raw))
 
 
 def _admit(stage: Session, bundle: Bundle) -> None:

@@ -1,4 +1,4 @@
-"""By which binding a message came: what was kept before there was a second one came by https"""
+"""By which binding a message came (of before: https), and in which format partner data is stored (of before: the first)"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("intake", sa.Column("binding", sa.String(8), nullable=False, server_default="https"))
+    op.add_column("bundle", sa.Column("format", sa.Integer(), nullable=False, server_default="1"))
