@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import grimp
 
-from tests.tools import REPO
+from gateway.settings import ROOT as REPO
 
 README = REPO / "gateway" / "README.md"
 #: Which packages are drawn, by the names under which the README marks the place.
