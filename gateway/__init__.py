@@ -1,3 +1,3 @@
 """The AEO mutual recognition gateway."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -79,4 +79,4 @@ def test_durations_are_seconds() -> None:
 
 def test_the_command_is_installed() -> None:
     done = subprocess.run([sys.executable, "-m", "gateway.cli.main", "version"], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?\n", done.stdout)
