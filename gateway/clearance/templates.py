@@ -66,10 +66,10 @@ class Templates:
             return None
         if code in ground.switches.operators or not checks.fits(code, pattern.day) or not self._index.current(now):
             return None
-        rests_on, faults = checks.operator(code, timeline, pattern.day, at, None)
+        rests_on, faults = checks.operator(code, timeline, pattern.day, at, at)
         if faults:
             return None
-        evidence = [*eligibility.used(timeline, rests_on, at)]
+        evidence = [*eligibility.used(timeline, rests_on, at, at)]
         if any(one.transcribed for one in evidence):
             return None
         change, edge = timeline.next_change_after(at), pattern.edge

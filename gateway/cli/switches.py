@@ -23,6 +23,15 @@ Until = Annotated[
         parser=moment, metavar="MOMENT", help="Ends by itself then (UTC where no zone is named); left out: until it is lifted."
     ),
 ]
+Priority = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        parser=moment,
+        metavar="MOMENT",
+        help="To when goods have priority once trade has resumed (UTC where no zone is named).",
+    ),
+]
 
 
 def stop(
@@ -72,29 +81,41 @@ def stops(as_json: Json = False) -> None:
     console.print(table)
 
 
-disruption = typer.Typer(no_args_is_help=True, help="A disruption of trade: only while one is in force does measure R apply.")
+disruption = typer.Typer(no_args_is_help=True, help="A disruption of trade, and its end: from then on measure R applies.")
 
 
 @disruption.command("declare")
 def declare(
-    where: Annotated[str, typer.Argument(help="An arrangement's two letters, or * for all of them.")],
+    where: Annotated[str, typer.Argument(help="An arrangement's two letters, a member's, or * for all of them.")],
     reason: Annotated[str, typer.Option(help="What happened.")],
-    until: Until = None,
+    until: Priority = None,
 ) -> None:
-    """Declare a disruption of trade from now on."""
+    """Declare a disruption of trade from now on. While it lasts nothing moves, and no answer changes."""
     _turn("disruption", where.upper(), reason, until)
 
 
 @disruption.command("end")
 def end(
-    identity: Annotated[int, typer.Argument(help="The disruption's number, as `aeo-gateway stops` shows it.")], reason: Lifting
+    identity: Annotated[int, typer.Argument(help="The disruption's number, as `aeo-gateway stops` shows it.")],
+    reason: Lifting,
+    until: Priority = None,
+    resumed: Annotated[
+        datetime | None, typer.Option("--from", parser=moment, metavar="MOMENT", help="When trade resumes; left out: now.")
+    ] = None,
 ) -> None:
-    """Declare the end of a disruption."""
-    _end(identity, ("disruption",), reason)
+    """Declare that trade has resumed: from then until its declared end goods have priority (measure R)."""
+    with changing() as connection:
+        done = switches.resume(
+            connection, identity, resumed=resumed, until=until, reason=reason, who=getpass.getuser(), at=utc_now()
+        )
+    ends = f"until {done.priority_until:%Y-%m-%d %H:%M} UTC" if done.priority_until else "not at all: no end of it was declared"
+    console.print(f"Number {identity} is ended. Goods have priority {ends}.", highlight=False)
 
 
 def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None:
     now = utc_now()
+    with activated() as (_, known):
+        members = known.members()
     with changing() as connection:
         done = switches.turn(
             connection,
@@ -105,6 +126,7 @@ def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None
             reason=reason,
             who=getpass.getuser(),
             at=now,
+            members=members,
         )
     console.print(f"In force: number {done.id}. Every node follows within a second.", highlight=False)
 

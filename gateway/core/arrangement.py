@@ -181,6 +181,7 @@ class Arrangement:
     warn_after: Term[timedelta]
     stop_after: Term[timedelta]
     threshold: Term[int]
+    omission_share: Term[int] = field(default_factory=Term)
     list_every: Term[timedelta]
     dialect: Term[DialectChoice]
     binding: Binding = Binding()
@@ -219,14 +220,23 @@ class MeasureWords:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideNote:
+    """What a person should know of codes that belong to no arrangement: a word of the sentences, and how we know."""
+
+    says: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Law:
     """What is common to all arrangements: measures in words, and the dated rule on conflicting domestic measures.
 
     ``prevailing`` are the domestic tiers whose conflicting measures prevail over the foreign AEO's; ``suspended_prevails``
-    says the same of a domestic party whose measures are suspended.
+    says the same of a domestic AEO whose measures are suspended. ``outside`` are notes on codes of no arrangement, by their first letters.
     """
 
     measures: Mapping[Measure, MeasureWords]
     prevailing: Term[frozenset[Tier]]
     suspended_prevails: Term[bool]
+    outside: Mapping[str, OutsideNote] = field(default_factory=dict)
     digest: str = ""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 
-from gateway.core.arrangement import Direction, Mode, Role
+from gateway.core.arrangement import Direction, Law, Mode, Role
 from gateway.core.day import Day
 from gateway.core.declared import Declared
-from gateway.core.history import ALWAYS, Authorisation, Timeline
-from gateway.core.home import Tier
+from gateway.core.history import Authorisation, Timeline
+from gateway.core.home import AEO_TIERS, Tier, own_code
 from gateway.core.model import Standing
-from gateway.core.question import Currency, Disruption, Party, Reason, Stop, Why
+from gateway.core.question import Currency, Disruption, Feed, Party, Reason, Stop, Why
 from gateway.core.terms import Provenance
 
 EVERY_MODE = frozenset(Mode)
@@ -53,7 +53,7 @@ def example(day: Day) -> dict[str, str]:
     return {"example": day.code.value.example} if day.code.value and day.code.value.example else {}
 
 
-def in_effect(dated: Stop | Disruption, moment: datetime) -> bool:
+def in_effect(dated: Stop, moment: datetime) -> bool:
     """From its beginning until before its end."""
     return dated.since <= moment and (dated.until is None or moment < dated.until)
 
@@ -67,12 +67,24 @@ def stopped(stops: Iterable[Stop], code: str | None, moment: datetime) -> Iterat
             yield Why(code=reason, facts={"since": stop.since.isoformat(), **until, "reason": stop.reason, "by": stop.by})
 
 
-def outside(code: str | None, day: Day | None) -> list[Why]:
+def prioritised(disruption: Disruption, moment: datetime) -> bool:
+    """Whether goods have priority after this disruption: from the declared resumption until before its declared end."""
+    return disruption.resumed is not None and disruption.until is not None and disruption.resumed <= moment < disruption.until
+
+
+def outside(declared: Declared, day: Day | None, law: Law) -> list[Why]:
     """Whether any arrangement is in force for the code: signed is not in force, and what nobody has told us is not either."""
+    code = declared.code
     if code is None:
         return []
     if day is None:
-        return [Why(code=Reason.NO_ARRANGEMENT, facts={"code": code})]
+        facts = {"code": code}
+        if own_code(code):
+            facts["own"] = "yes"
+        note = law.outside.get(code[:2])
+        if note is None:
+            return [Why(code=Reason.NO_ARRANGEMENT, facts=facts)]
+        return [Why(code=Reason.NO_ARRANGEMENT, facts=facts | {"note": note.says}, source=note.source)]
     if day.in_force.value is True:
         return []
     known = "unknown" if day.in_force.value is None else "no"
@@ -109,20 +121,15 @@ def _direction(asked: Direction, role: Role | None, day: Day) -> Iterator[Why]:
         yield Why(code=Reason.ROLE_NOT_COVERED, facts={"asked": role, "covered": _NATURAL[asked]}, direction=asked)
 
 
-def operator(
-    code: str, timeline: Timeline | None, day: Day, at: int, whole: int | None
-) -> tuple[tuple[Authorisation, ...], list[Why]]:
-    """The authorisations an answer rests on, and what stands against them: nothing, if one of them is recognised and valid.
-
-    ``whole`` is the day (ordinal) where a whole one is asked about. On it a certificate that names it as its last is valid, though east of
-    China it has ended before ``at``.
-    """
+def operator(code: str, timeline: Timeline | None, day: Day, at: int, now: int) -> tuple[tuple[Authorisation, ...], list[Why]]:
+    """The authorisations an answer about ``at`` rests on as things are ``now``, and what stands against them: nothing, if one of them is
+    recognised and valid."""
     if timeline is None or not timeline.authorisations:
         return (), [Why(code=Reason.OPERATOR_UNKNOWN, facts={"code": code})]
     faults: list[Why] = []
     code_level = _level_in(code, day)
     for authorisation in timeline.authorisations:
-        found = [*_against(authorisation, timeline, day, code_level, at, whole)]
+        found = [*_against(authorisation, timeline, day, code_level, at, now)]
         if not found:
             return (authorisation,), []
         faults += found
@@ -137,7 +144,7 @@ def _level_in(code: str, day: Day) -> str | None:
 
 
 def _against(
-    authorisation: Authorisation, timeline: Timeline, day: Day, code_level: str | None, at: int, whole: int | None
+    authorisation: Authorisation, timeline: Timeline, day: Day, code_level: str | None, at: int, now: int
 ) -> Iterator[Why]:
     """Of an authorisation whose level is not recognised nothing else matters. Where the code carries the level, both must be."""
     recognised = day.levels.value
@@ -151,7 +158,7 @@ def _against(
     def why(reason: Reason, evidence: int, **facts: str) -> Why:
         return Why(code=reason, facts=facts | _which(authorisation), source=f"message {timeline.evidence[evidence].message_id}")
 
-    stand, period = authorisation.standing_at(at), authorisation.period_at(at)
+    stand, period = authorisation.standing_at(at, now), authorisation.period_at(at)
     if stand is None:
         first = authorisation.stands[0]
         yield why(Reason.NOT_YET_VALID, first.evidence, **{"from": _moment(first.since)})
@@ -160,10 +167,10 @@ def _against(
         yield why(
             Reason.NOT_YET_VALID, first_period.evidence, **{"from": _day(first_period.granted) or _moment(first_period.since)}
         )
-    if period and period.until is not None and period.until <= at and (whole is None or period.expires != whole):
+    if period and period.until is not None and period.until <= at:
         yield why(Reason.EXPIRED, period.evidence, expires=_day(period.expires))
     if stand and not stand.standing.grants:
-        since = {} if stand.since == ALWAYS else {"from": _moment(stand.since)}
+        since = {} if stand.standing is Standing.ANNULLED else {"from": _moment(stand.since)}
         yield why(_LOST[stand.standing], stand.evidence, **since)
 
 
@@ -176,8 +183,17 @@ def age(seconds: int | None, currency: Currency, day: Day) -> list[Why]:
     return [Why(code=Reason.DATA_TOO_OLD, facts=as_of | limit)]
 
 
-def domestic(parties: Iterable[Party], day: Day) -> Iterator[Why]:
-    """Domestic parties whose conflicting measures prevail. One whose tier the gateway does not know takes nothing away (choice)."""
+def domestic(parties: Iterable[Party], day: Day, feed: Feed, known: int) -> Iterator[Why]:
+    """Domestic parties whose conflicting measures prevail: Discredited and Seriously Discredited ones, by the law of the day.
+
+    Whoever is an AEO at home and whose measures are suspended, in rectification or by a case, is treated as an ordinary trader, for
+    suspension takes its own measures and no more (setting). A party whose tier the gateway does not know takes nothing away (choice).
+    """
+    if feed.limit is not None and (feed.as_of is None or known - int(feed.as_of.timestamp()) > feed.limit):
+        # Nobody can be said not to be Discredited by what credit management said so long ago.
+        as_of = {"as_of": feed.as_of.isoformat()} if feed.as_of else {}
+        yield Why(code=Reason.DATA_TOO_OLD, facts={"of": "domestic", "limit": str(feed.limit), **as_of})
+        return
     prevailing, suspended = day.prevailing, day.suspended_prevails
     for party in parties:
         if party.tier is not None and party.tier not in _HARMLESS and prevailing.value is None:
@@ -185,9 +201,9 @@ def domestic(parties: Iterable[Party], day: Day) -> Iterator[Why]:
         elif party.tier in (prevailing.value or ()):
             facts = {"party": party.id, "tier": party.tier or ""}
             yield Why(code=Reason.DOMESTIC_PARTY_PREVAILS, facts=facts, source=prevailing.provenance.source)
-        if party.suspended and suspended.value is None:
+        elif party.suspended and party.tier in AEO_TIERS and suspended.value is None:
             yield _unknown("suspended_prevails", suspended.provenance)
-        elif party.suspended and suspended.value:
+        elif party.suspended and party.tier in AEO_TIERS and suspended.value:
             facts = {"party": party.id, "measures": Standing.SUSPENDED.value}
             yield Why(code=Reason.DOMESTIC_PARTY_PREVAILS, facts=facts, source=suspended.provenance.source)
 

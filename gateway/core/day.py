@@ -47,13 +47,18 @@ class Day:
             found = self._kept[key] = find()
         return found
 
-    def granted(self, directions: tuple[Direction, ...], disrupted: bool) -> tuple[Granted, ...]:
-        """The measures that hold for ``directions``; an event measure only while a declared disruption is in force."""
-        return self.kept(("granted", directions, disrupted), lambda: tuple(self._granted(directions, disrupted)))
+    def granted(self, directions: tuple[Direction, ...], prioritised: bool, *, of_operator: bool = False) -> tuple[Granted, ...]:
+        """The measures that hold for ``directions``; an event measure only in the time of priority after a disruption. ``of_operator``:
+        only those that are the operator's own, whatever becomes of a declaration."""
+        key = ("granted", directions, prioritised, of_operator)
+        return self.kept(key, lambda: tuple(self._granted(directions, prioritised, of_operator)))
 
-    def _granted(self, directions: tuple[Direction, ...], disrupted: bool) -> Iterator[Granted]:
+    def _granted(self, directions: tuple[Direction, ...], prioritised: bool, of_operator: bool) -> Iterator[Granted]:
+        scopes = {MeasureScope.OPERATOR}
+        if not of_operator:
+            scopes |= {MeasureScope.DECLARATION} | ({MeasureScope.EVENT} if prioritised else set())
         for measure in self.measures.value or ():
-            if disrupted or measure.scope is not MeasureScope.EVENT:
+            if measure.scope in scopes:
                 yield Granted(
                     measure=measure,
                     scope=measure.scope,

@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from gateway.core.arrangement import Arrangement
+from gateway.core.home import own_number
 
 #: No code is longer (FACTS: Codes); a longer one is refused, never cut.
 LONGEST = 35
@@ -39,6 +40,8 @@ class Slip(StrEnum):
     BLANKS = "blanks"
     BRACKETS = "brackets"
     PREFIX = "prefix"
+    HYPHENS = "hyphens"
+    COUNTRY = "country"
 
 
 class CodeRegistry(Protocol):
@@ -83,8 +86,9 @@ def resolve(text: str, registry: CodeRegistry, on: date) -> Declared:
     1. A code known exactly as typed is that code.
     2. Nothing, or ``NO``: no overseas party (Announcement 2018/131).
     3. The usual slips are folded; a character that is none of them, or too great a length, is a fault.
-    4. ``AEO`` before a code (once: not again inside brackets that it stands before) is dropped only if exactly one reading is left: of the readings with and without it, those known to
-       the registry count; if none is, those that fit a confirmed code form; if none does, those with a partner's letters.
+    4. ``AEO`` before a code (once: not again inside brackets that it stands before) is dropped only if exactly one reading is left: of
+       the readings with and without it, those known to the registry count; if none is, those that fit a confirmed code form. If neither
+       does, it is dropped: that ``AEO`` begins somebody's own code must be known, or it could be anybody's.
     """
     if registry.known(text):
         return Declared(text=text, readings=(text,), arrangement=registry.arrangement_for(text))
@@ -111,6 +115,22 @@ def resolve(text: str, registry: CodeRegistry, on: date) -> Declared:
     if code not in body and Slip.BLANKS not in slips:
         slips += (Slip.BLANKS,)
     return Declared(text=text, readings=(code,), slips=slips, arrangement=registry.arrangement_for(code))
+
+
+def read_party(text: str) -> tuple[str, tuple[Slip, ...]]:
+    """The number of a domestic party as it was meant, and which slips were folded: those of a code, blanks and hyphens within, and the
+    country (``AEOCN``, ``CN``) before the ten digits or the eighteen characters. Whether there is such an enterprise is not asked."""
+    body, slips = _fold(text)
+    found = [slip for slip in slips if slip is not Slip.PREFIX]
+    close = re.sub(r"[\s-]", "", body)
+    if "-" in body:
+        found.append(Slip.HYPHENS)
+    if any(character.isspace() for character in body) and Slip.BLANKS not in found:
+        found.append(Slip.BLANKS)
+    number = own_number(close)
+    if number != close or Slip.PREFIX in slips:
+        found.append(Slip.COUNTRY)
+    return number, tuple(found)
 
 
 def spellings(text: str) -> set[str]:
@@ -170,10 +190,10 @@ def _likeliest(readings: list[str], registry: CodeRegistry, on: date) -> list[st
         form = arrangement.code.on(on).value if arrangement else None
         return bool(form and form.confirmed and form.matches(code))
 
-    for test in (registry.known, fits, registry.arrangement_for):
+    for test in (registry.known, fits):
         if left := [code for code in readings if test(code)]:
             return left
-    return readings[:1]
+    return readings[-1:]
 
 
 def one_slip_away(code: str) -> Iterator[str]:

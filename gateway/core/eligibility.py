@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.core import checks
 from gateway.core.arrangement import Arrangement, Direction, Law, Role
@@ -18,11 +19,15 @@ from gateway.core.declared import Declared, spellings
 from gateway.core.history import Authorisation, Timeline, midnight
 from gateway.core.home import HOME_ZONE
 from gateway.core.question import (
+    ALWAYS_KNOWN,
     Answer,
     Caution,
     Currency,
     Decision,
     Disruption,
+    Feed,
+    Granted,
+    Party,
     Question,
     Reason,
     Stop,
@@ -70,6 +75,27 @@ _UNDETERMINED = (Reason.AMBIGUOUS_CODE, Reason.NOT_CURRENT, Reason.DATA_TOO_OLD,
 _ASKED = {None: tuple(Direction)} | {direction: (direction,) for direction in Direction}
 
 
+class _When(NamedTuple):
+    """The moment judged, and what was known: instants are epoch seconds. ``today``: the day asked about is the one that now is at home."""
+
+    now: int
+    known: int
+    on: date
+    moment: datetime
+    at: int
+    today: date
+
+    @classmethod
+    def of(cls, question: Question) -> _When:
+        """Today means now, any other day its last moment at home (choice)."""
+        now = int(question.now.timestamp())
+        today = home_day(now)
+        on = question.on or today
+        moment = question.now if on == today else _last_moment(on)
+        known = int(question.known_at.timestamp()) if question.known_at else now
+        return cls(now, known, on, moment, now if moment is question.now else int(moment.timestamp()), today)
+
+
 def decide(
     question: Question,
     declared: Declared,
@@ -80,10 +106,11 @@ def decide(
     switches: Switches,
     law: Law,
     current: bool,
+    feed: Feed = ALWAYS_KNOWN,
 ) -> Answer:
     """Answer ``question`` about the code that ``declared`` was read as.
 
-    1. The moment: today means now, any other day its last moment in Asia/Shanghai (choice).
+    1. The moment: today means now, any other day its last moment at home (choice).
     2. The code: what was typed must be one code, and of the partner's form.
     3. Our own hand, and whether this node can know.
     4. The arrangement and its terms on that day.
@@ -93,77 +120,64 @@ def decide(
     8. Each direction asked, then all of it together.
 
     ``arrangement`` and ``timeline`` are those of ``declared.code``, as known at ``question.known_at``; None: there is none.
-    ``current`` False: this node cannot know whether it has seen the latest statements.
+    ``current`` False: this node cannot know whether it has seen the latest statements. ``feed`` is how far domestic parties are known.
     """
-    # 1
-    now = int(question.now.timestamp())
-    today = home_day(now)
-    on = question.on or today
-    moment = question.now if on == today else _last_moment(on)
-    at = now if moment is question.now else int(moment.timestamp())
-    day = terms_of(arrangement, law, on) if arrangement else None
-
-    # 2
-    code = declared.code
-    whys = checks.typed(declared, day)
-
-    # 3
-    stops = _stops(switches, code, arrangement)
+    when = _When.of(question)  # 1
+    code, at = declared.code, when.at
+    day = terms_of(arrangement, law, when.on) if arrangement else None
+    whys = checks.typed(declared, day)  # 2
+    stops = _stops(switches, code, arrangement)  # 3
     if stops:
-        whys += checks.stopped(stops, code, moment)
+        whys += checks.stopped(stops, code, when.moment)
     if not current:
         whys.append(Why(code=Reason.NOT_CURRENT))
-
-    # 4
-    outside = checks.outside(code, day)
+    outside = checks.outside(declared, day, law)  # 4
     whys += outside
     terms = None if outside else day
-
     reached = int(currency.as_of.timestamp()) if currency.as_of else None
-    age = _age(reached, int(question.known_at.timestamp()) if question.known_at else now, at)
+    age = _age(reached, when.known, at)
     rests_on: tuple[Authorisation, ...] = ()
     if code and terms:
         whys += checks.terms(terms, question.mode)
-        rests_on, faults = checks.operator(code, timeline, terms, at, None if on == today else on.toordinal())  # 5
+        rests_on, faults = checks.operator(code, timeline, terms, at, max(at, when.known))  # 5
         whys += faults
         whys += checks.age(age, currency, terms)  # 6
         if question.parties:
-            whys += checks.domestic(question.parties, terms)  # 7
-
-    # 8
-    disruptions = _disruptions(switches, arrangement)
-    disrupted = bool(disruptions) and any(checks.in_effect(disruption, moment) for disruption in disruptions)
-    decisions = tuple([_decision(direction, whys, question.role, terms, disrupted) for direction in _ASKED[question.direction]])
+            whys += checks.domestic(question.parties, terms, feed, when.known)  # 7
+    disruptions = _disruptions(switches, code, arrangement)  # 8
+    prioritised = any(checks.prioritised(disruption, when.moment) for disruption in disruptions)
+    decisions = tuple([_decision(direction, whys, question.role, terms, prioritised) for direction in _ASKED[question.direction]])
+    used_now = tuple(used(timeline, rests_on, at, max(at, when.known))) if timeline else ()
     lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
-    others = [why for one in decisions if one is not lead for why in one.reasons if why.direction]
-    said_by = tuple(used(timeline, rests_on, at)) if timeline else ()
-    ask_again = None
-    if on >= today:  # about a past day the answer stays as it is, and so does the age of what was known then
-        begins = midnight(on, HOME_ZONE) if on > today else None
-        ages = None if question.known_at else reached
-        named = on if question.on and lead.verdict is not Verdict.ELIGIBLE else None
-        ask_again = _ask_again(now, begins, day, timeline, ages, [*stops, *disruptions], named)
+    prevails = bool(lead.reasons)
     return Answer(
         declared=question.code,
         code=code,
         arrangement=arrangement.iso if arrangement else None,
-        on=on,
-        moment=moment,
+        on=when.on,
+        moment=when.moment,
         verdict=lead.verdict,
         grant=lead.grant,
-        measures=terms.granted(granting, disrupted) if terms and granting else (),
-        reasons=(*lead.reasons, *others),
-        warnings=tuple(_warnings(question, declared, day, timeline, said_by, age, at)),
+        measures=terms.granted(granting, prioritised, of_operator=prevails) if terms and granting else (),
+        reasons=_reasons(decisions, lead),
+        warnings=(*_warnings(question, declared, day, timeline, used_now, age, at), *_of_parties(question.parties, feed)),
         directions=decisions,
-        evidence=said_by,
+        evidence=used_now,
         data_as_of=currency.as_of,
         data_age=age,
-        ask_again=ask_again,
+        ask_again=_ask_again(when, day, timeline, None if question.known_at else reached, [*stops, *disruptions]),
         arrangement_digest=arrangement.digest if arrangement else None,
         law_digest=law.digest,
         known_at=question.known_at,
     )
+
+
+def _reasons(decisions: tuple[Decision, ...], lead: Decision) -> tuple[Why, ...]:
+    """The best direction's, and those of another that are its own."""
+    if len(decisions) == 1:
+        return lead.reasons
+    return (*lead.reasons, *(why for one in decisions if one is not lead for why in one.reasons if why.direction))
 
 
 @lru_cache(maxsize=4_096)
@@ -183,8 +197,13 @@ def _stops(switches: Switches, code: str | None, arrangement: Arrangement | None
     return [*ours, *mine]
 
 
-def _disruptions(switches: Switches, arrangement: Arrangement | None) -> list[Disruption]:
-    return [*switches.disruptions.get("*", ()), *switches.disruptions.get(arrangement.iso, ())] if arrangement else []
+def _disruptions(switches: Switches, code: str | None, arrangement: Arrangement | None) -> list[Disruption]:
+    """Those that touch the operator: everywhere, of its arrangement, or of its own member."""
+    if not switches.disruptions or arrangement is None:
+        return []
+    member = arrangement.member_of(code) if code else None
+    places = {"*", arrangement.iso, *([member.iso] if member else [])}
+    return [one for place in sorted(places) for one in switches.disruptions.get(place, ())]
 
 
 def _age(reached: int | None, known: int, at: int) -> int | None:
@@ -192,32 +211,36 @@ def _age(reached: int | None, known: int, at: int) -> int | None:
     return None if reached is None else max(0, min(known, at) - reached)
 
 
-def _decision(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, disrupted: bool) -> Decision:
+def _decision(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, prioritised: bool) -> Decision:
     """One direction. Where nothing stands against the operator itself, it is the same for every one of that day."""
     if whys or not terms:
-        return _judged(direction, whys, role, terms, disrupted)
-    return terms.kept(("clear", direction, role, disrupted), lambda: _judged(direction, whys, role, terms, disrupted))
+        return _judged(direction, whys, role, terms, prioritised)
+    return terms.kept(("clear", direction, role, prioritised), lambda: _judged(direction, whys, role, terms, prioritised))
 
 
-def _judged(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, disrupted: bool) -> Decision:
+def _judged(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, prioritised: bool) -> Decision:
     against = [*whys, *checks.direction(direction, role, terms)] if terms else whys
-    if against or not terms:
-        reasons = tuple(sorted(against, key=lambda why: _DECIDES[why.code]))
-        verdict = Verdict.UNDETERMINED if reasons[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
-        return Decision(direction=direction, verdict=verdict, grant=False, reasons=reasons)
-    measures = terms.granted(_ASKED[direction], disrupted)
-    return Decision(direction=direction, verdict=Verdict.ELIGIBLE, grant=bool(measures), measures=measures)
+    reasons = tuple(sorted(against, key=lambda why: _DECIDES[why.code]))
+    prevails = bool(reasons) and all(why.code is Reason.DOMESTIC_PARTY_PREVAILS for why in reasons)
+    measures: tuple[Granted, ...] = ()
+    if terms and (prevails or not reasons):
+        measures = terms.granted((direction,), prioritised, of_operator=prevails)
+    if not reasons or measures:
+        # What prevails takes the measures of the declaration, not those of the operator.
+        return Decision(direction=direction, verdict=Verdict.ELIGIBLE, grant=bool(measures), measures=measures, reasons=reasons)
+    verdict = Verdict.UNDETERMINED if reasons[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
+    return Decision(direction=direction, verdict=verdict, grant=False, reasons=reasons)
 
 
 def _better(decision: Decision) -> int:
     return (Verdict.NOT_ELIGIBLE, Verdict.UNDETERMINED, Verdict.ELIGIBLE).index(decision.verdict)
 
 
-def used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int) -> Iterator[Used]:
-    """The statements behind the standing and the period of each authorisation at ``at`` (epoch seconds); one that says both is listed
-    once."""
+def used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int, now: int) -> Iterator[Used]:
+    """The statements behind the standing and the period of each authorisation at ``at`` as it is ``now`` (epoch seconds); one that says
+    both is listed once."""
     for authorisation in rests_on:
-        stand, period = authorisation.standing_at(at), authorisation.period_at(at)
+        stand, period = authorisation.standing_at(at, now), authorisation.period_at(at)
         said = {stand.evidence: stand.standing.value} if stand else {}
         if period:
             said.setdefault(period.evidence, "period")
@@ -264,6 +287,20 @@ def _warnings(
             yield Caution(code=Warn.TRANSCRIBED, facts={"message": one.message_id})
 
 
+def _of_parties(parties: Iterable[Party], feed: Feed) -> Iterator[Caution]:
+    """What a person should look at in the domestic parties: none of them is ever passed over in silence."""
+    for party in parties:
+        if party.slips and party.declared is not None:
+            yield Caution(
+                code=Warn.CODE_FOLDED, facts={"declared": party.declared, "read": party.id, "slips": ", ".join(party.slips)}
+            )
+        if not party.known and feed.complete:
+            yield Caution(code=Warn.PARTY_UNKNOWN, facts={"party": party.id})
+        if party.passed_on is not None:
+            facts = {"party": party.id, "since": party.passed_on.isoformat()}
+            yield Caution(code=Warn.PARTY_CODE_PASSED_ON, facts=facts)
+
+
 def _names(declared: str | None, timeline: Timeline) -> Iterator[Caution]:
     """Nothing passes to the same code reissued under another name; whether it was is for a person to say."""
     stated = timeline.names[0]
@@ -286,27 +323,22 @@ def limits(day: Day, reached: int | None) -> list[int]:
 
 
 def _ask_again(
-    now: int,
-    begins: int | None,
-    day: Day | None,
-    timeline: Timeline | None,
-    reached: int | None,
-    dated: Sequence[Stop | Disruption],
-    named: date | None,
+    when: _When, day: Day | None, timeline: Timeline | None, reached: int | None, dated: Sequence[Stop | Disruption]
 ) -> datetime | None:
-    """The next moment after ``now`` at which the answer can change by itself. A coming day, which ``begins`` then, is judged anew; and
-    today, where it was ``named``, is a whole day once it is over, on which a certificate that names it as its last counts as valid."""
+    """The next moment at which the answer can change by itself. A coming day is judged anew when it begins; about a past day the answer
+    stays as it is, and so does the age of what was known then, until an annulment takes effect that makes void what was before."""
+    now = when.now
+    if when.on < when.today:
+        change = timeline.annulled_after(now) if timeline else None
+        return utc(change) if change is not None else None
     coming = [edge for edge in limits(day, reached) if edge > now] if day else []
-    if begins is not None:
-        coming.append(begins)
+    if when.on > when.today:
+        coming.append(midnight(when.on, HOME_ZONE))
     else:
         if day and day.next_step:
             coming.append(day.next_step)
         if timeline and (change := timeline.next_change_after(now)) is not None:
             coming.append(change)
-        if named and timeline and timeline.expires_on(named.toordinal()):
-            coming.append(midnight(named + timedelta(days=1), HOME_ZONE))
-        if dated:
-            edges = (edge for one in dated for edge in (one.since, one.until) if edge)
-            coming += [second for edge in edges if (second := int(edge.timestamp())) > now]
+        edges = (edge for one in dated for edge in one.edges if edge)
+        coming += [second for edge in edges if (second := int(edge.timestamp())) > now]
     return utc(min(coming)) if coming else None

@@ -127,6 +127,7 @@ class Code(Enum):
     OPERATOR_REPEATED = "operator-repeated", Row(_B, 422, False, "One list says two things about one authorisation.", "State each authorisation once.")
     COUNT_MISMATCH = "count-mismatch", Row(_B, 422, False, "The number of operators is not the number announced.", "Correct the count, or complete the list.")
     LIST_INCOMPLETE = "list-incomplete", Row(_B, 422, False, "The list lacks its scope, its moment or its part numbers, or they contradict.", "Say as-of, scope, part and parts.")
+    CANNOT_SAY = "cannot-say", Row(_B, 422, False, "Under this arrangement nothing can be said now of our operators.", "Do not ask again; ask your contact at the receiving administration.")
     TOO_MANY_STATEMENTS = "too-many-statements", Row(_B, 413, False, "The message holds more statements than are accepted.", "Send the list in parts.")
 
     CODES_COUNT = "codes-count", Row(_Q, 422, False, "A request holds between 1 and 3,000 codes.", "Split the request.")

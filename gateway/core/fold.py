@@ -11,32 +11,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.core.history import ALWAYS, DERIVED, HELD, TRANSCRIBED, Authorisation, Evidence, Period, Stand, Timeline, midnight
+from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement, Standing, Statement
+from gateway.core.order import GRAVITY, in_order_of_issue
 
 T = TypeVar("T")
-
-#: From mild to grave; between messages issued at one moment the graver has the last word (choice: fail closed).
-_GRAVITY = {
-    standing: gravity
-    for gravity, standing in enumerate(
-        (
-            Standing.VALID,
-            Standing.REINSTATED,
-            Standing.SUSPENDED,
-            Standing.DELISTED,
-            Standing.WITHDRAWN,
-            Standing.REVOKED,
-            Standing.ANNULLED,
-        )
-    )
-}
 
 
 def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     """Fold statements about one operator, in any order of arrival, into its timeline.
 
     1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
-    2. The rest is put in the order of issue.
+    2. The rest is put in the order of issue (``order.py``).
     3. It is divided among the authorisations it speaks of; what no longer names one of them delists that one.
     4. Each authorisation's standing and period are overlaid, statement by statement.
 
@@ -46,7 +32,7 @@ def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     valid = [one for one in placed if one.voided is None]
     if len(valid) == 1 and not _waits(valid[0]):
         return _alone(valid[0], zone)
-    ordered = _in_order_of_issue(valid)
+    ordered = in_order_of_issue(valid)
     applied = [one for one in ordered if not _waits(one)]
     witnesses = _Witnesses()
     authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
@@ -78,28 +64,6 @@ def _waits(one: PlacedStatement) -> bool:
     return one.held and (one.derived or one.statement.standing.grants)
 
 
-def _in_order_of_issue(placed: list[PlacedStatement]) -> list[PlacedStatement]:
-    """By issue, never by arrival. What one message says is put in order of effect (a register tells a suspension and its end
-    in one document); of messages issued at one moment the one that ends in the graver standing comes last."""
-    if len(placed) < 2:
-        return placed
-    last_word: dict[str, tuple[datetime, int]] = {}
-    for one in placed:
-        word = one.takes_effect, _GRAVITY[one.statement.standing]
-        last_word[one.message_id] = max(word, last_word.get(one.message_id, word))
-    return sorted(
-        placed,
-        key=lambda one: (
-            one.issued,
-            last_word[one.message_id][1],
-            one.message_id,
-            one.takes_effect,
-            _GRAVITY[one.statement.standing],
-            msgspec.msgpack.encode(one),  # so that no order of arrival shows, whatever was told
-        ),
-    )
-
-
 class _Identity(NamedTuple):
     """What tells one authorisation of an operator from another, as far as it was stated."""
 
@@ -121,7 +85,7 @@ def _divided(applied: list[PlacedStatement], zone: ZoneInfo) -> Iterator[tuple[_
     for identity in granted:
         about = [one for one in applied if _addresses(one, identity)]
         omissions = [] if len(about) == len(applied) else [*_omissions(identity, about, applied, zone)]
-        yield identity, _in_order_of_issue(about + omissions) if omissions else about
+        yield identity, in_order_of_issue(about + omissions) if omissions else about
     strays = [
         one for one in applied if not one.statement.standing.grants and not any(_addresses(one, identity) for identity in granted)
     ]
@@ -210,14 +174,14 @@ def _kept(period: _Segment[_Dates], evidence: int) -> Period:
 
 def _stated(one: PlacedStatement) -> _Segment[Standing]:
     standing = Standing.VALID if one.statement.standing.grants else one.statement.standing
-    return _Segment(ALWAYS if standing is Standing.ANNULLED else _seconds(one.takes_effect), standing, one)
+    return _Segment(_seconds(one.takes_effect), standing, one)
 
 
 def _dated(one: PlacedStatement, zone: ZoneInfo) -> _Segment[_Dates] | None:
     granted, expires = one.statement.granted, one.statement.expires
     if granted is None and expires is None:
         return None
-    until = midnight(expires + timedelta(days=1), zone) if expires and expires < date.max else None
+    until = midnight(expires + timedelta(days=1), HOME_ZONE) if expires and expires < date.max else None
     return _Segment(_counts_from(one, zone), _Dates(granted, expires, until), one)
 
 
@@ -235,7 +199,7 @@ def _stand(track: list[_Segment[Standing]], one: PlacedStatement) -> list[_Segme
             return later
         if standing.grants:
             return None
-        if _GRAVITY[later.what] > _GRAVITY[standing]:
+        if GRAVITY[later.what] > GRAVITY[standing]:
             return later
         return said._replace(since=later.since, placed=msgspec.structs.replace(one, takes_effect=later.placed.takes_effect))
 

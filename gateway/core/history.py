@@ -22,7 +22,7 @@ from gateway.core.model import Standing
 
 T = TypeVar("T")
 
-#: The start of time: ``annulled`` is void from here.
+#: The start of time.
 ALWAYS = int(datetime.min.replace(tzinfo=UTC).timestamp())
 
 TRANSCRIBED, DERIVED, HELD = 1, 2, 4
@@ -59,7 +59,8 @@ class Stand(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Period(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The certificate that counts from ``since`` until the next one. It is valid before ``until``; None: no end was stated.
 
-    ``granted`` and ``expires`` are the days as issued, both inclusive; ``until`` is the midnight that ends the expiry day.
+    ``granted`` and ``expires`` are the days as issued, both inclusive. A beginning is the issuer's own midnight; ``until`` is the midnight
+    at home that ends the printed day: expiry compares dates, so that no answer about that day flips back and forth (choice).
     """
 
     since: int
@@ -77,12 +78,16 @@ class Authorisation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stands: tuple[Stand, ...]
     periods: tuple[Period, ...]
 
-    def standing_at(self, moment: int) -> Stand | None:
-        """The standing at ``moment``; None: nothing that was said takes effect so early."""
-        for stand in reversed(self.stands):
-            if stand.since <= moment:
-                return stand
-        return None
+    def standing_at(self, moment: int, now: int) -> Stand | None:
+        """The standing at ``moment`` as it is ``now``; None: nothing that was said takes effect so early.
+
+        An annulment that has taken effect by ``now`` makes void what was before it, from the start of the authorisation.
+        """
+        found = None
+        for stand in self.stands:
+            if stand.since <= moment or (stand.standing is Standing.ANNULLED and stand.since <= now):
+                found = stand
+        return found
 
     def period_at(self, moment: int) -> Period | None:
         """The certificate that counts at ``moment``, expired or not; None: none begins so early, or none was stated."""
@@ -117,9 +122,15 @@ class Timeline(msgspec.Struct, frozen=True, array_like=True, gc=False):
                     changes.append(period.until)
         return min(changes) if changes else None
 
-    def expires_on(self, day: int) -> bool:
-        """Whether any certificate names ``day`` (ordinal) as its last."""
-        return any(period.expires == day for one in self.authorisations for period in one.periods)
+    def annulled_after(self, moment: int) -> int | None:
+        """The first moment after ``moment`` at which an annulment takes effect: then answers about days before it change too."""
+        coming = (
+            stand.since
+            for one in self.authorisations
+            for stand in one.stands
+            if stand.standing is Standing.ANNULLED and stand.since > moment
+        )
+        return min(coming, default=None)
 
     def rests_on(self, moment: int) -> Iterator[str]:
         """Ids of the messages behind whatever holds at ``moment`` or later."""

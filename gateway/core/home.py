@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -18,3 +19,24 @@ class Tier(StrEnum):
     REGULAR = "regular"
     DISCREDITED = "discredited"
     SERIOUSLY_DISCREDITED = "seriously-discredited"
+
+
+#: The tiers that are China's AEOs (Order 251: Advanced Certified only; Order 282, Art. 8: both).
+AEO_TIERS = (Tier.ADVANCED, Tier.CERTIFIED)
+
+#: Our own operators' codes as they are written abroad and at home.
+_OWN_CODE = re.compile(r"(?:AEO)?CN([0-9]{10})")
+#: The same of whatever number an enterprise has at home.
+_OWN_NUMBER = re.compile(r"(?:AEO)?CN([0-9]{10}|[0-9A-Z]{18})")
+
+
+def own_code(code: str) -> str | None:
+    """The enterprise's number in one of our own operators' codes; None where it is none."""
+    found = _OWN_CODE.fullmatch(code)
+    return found[1] if found else None
+
+
+def own_number(text: str) -> str:
+    """An enterprise's number without the country that people write before it."""
+    found = _OWN_NUMBER.fullmatch(text)
+    return found[1] if found else text

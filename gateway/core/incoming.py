@@ -15,3 +15,4 @@ class IncomingMessage(NamedTuple):
     arrangement: Arrangement
     digest: str
     placed: tuple[PlacedStatement, ...]
+    epoch: int = 0

@@ -142,7 +142,8 @@ class PlacedStatement(msgspec.Struct, frozen=True, kw_only=True):
     ``takes_effect`` is resolved from ``Statement.effective`` in the issuer's time zone. ``pictured`` marks what came
     from a list or response: it never lifts a loss announced for a later moment. ``derived`` marks a delisting, which nobody
     wrote. ``held`` marks a grant of a list that waits for a person: it grants nothing.
-    ``received`` is our clock, of a list in parts when its last part came; ``as known at`` filters by it.
+    ``received`` is our clock, of a list in parts when its last part came; ``as known at`` filters by it. ``sequence`` (0: not numbered)
+    orders what one sender said within one ``priority`` class and one numbering ``epoch``, whatever its clocks said.
     """
 
     statement: Statement
@@ -156,3 +157,6 @@ class PlacedStatement(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     voided: datetime | None = None
     transcribed: bool = False
+    sequence: int = 0
+    epoch: int = 0
+    priority: Priority = Priority.NORMAL

@@ -26,7 +26,9 @@ class Reason(StrEnum):
     NO_OVERSEAS_PARTY = "no-overseas-party"
     CODE_MALFORMED = "code-malformed"  # character, position | length, longest | example (what a right one looks like)
     AMBIGUOUS_CODE = "ambiguous-code"  # readings
-    NO_ARRANGEMENT = "no-arrangement"  # code
+    NO_ARRANGEMENT = (
+        "no-arrangement"  # code, own? ("yes": it is a code of ours), note? (what a person should know of such codes, as a word)
+    )
     NOT_IN_FORCE = "not-in-force"  # known: "no" or "unknown"
     ARRANGEMENT_STOPPED = "arrangement-stopped"  # since, until?, reason, by
     DIRECTION_NOT_COVERED = "direction-not-covered"  # asked, covered
@@ -44,7 +46,9 @@ class Reason(StrEnum):
     DELISTED = "delisted"
     STOPPED_BY_US = "stopped-by-us"  # since, until?, reason, by
     DOMESTIC_PARTY_PREVAILS = "domestic-party-prevails"  # party, and tier or measures ("suspended")
-    DATA_TOO_OLD = "data-too-old"  # as_of? (none: no complete list was ever received), limit? in seconds
+    DATA_TOO_OLD = (
+        "data-too-old"  # as_of? (none: no complete list was ever received), limit? in seconds; of: "domestic" for our own feed
+    )
     NOT_CURRENT = "not-current"
 
 
@@ -58,14 +62,25 @@ class Warn(StrEnum):
     PATTERN_UNCONFIRMED = "pattern-unconfirmed"  # example?
     HELD_FOR_REVIEW = "held-for-review"  # message
     TRANSCRIBED = "transcribed"  # message
+    PARTY_UNKNOWN = "party-unknown"  # party
+    PARTY_CODE_PASSED_ON = "party-code-passed-on"  # party, since
+    ALIAS_USED = "alias-used"  # alias, code (partner messages and cases only)
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A domestic party of the declaration. ``tier`` and ``suspended`` hold on the day asked on; None: the gateway knows no tier."""
+    """A domestic party of the declaration. ``tier`` and ``suspended`` hold on the day asked on; None: the gateway knows no tier.
+
+    ``declared`` is the text as typed, where it was folded to ``id`` (``slips``). ``known``: the feed spoke of it. ``passed_on``: since when
+    the customs code asked by is no longer the party's own.
+    """
 
     id: str
     tier: Tier | None = None
     suspended: bool = False
+    declared: str | None = None
+    slips: tuple[str, ...] = ()
+    known: bool = True
+    passed_on: date | None = None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,15 +111,30 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     by: str
 
+    @property
+    def edges(self) -> tuple[datetime | None, ...]:
+        """The moments at which it begins and ends to count."""
+        return self.since, self.until
+
 
 class Disruption(msgspec.Struct, frozen=True, kw_only=True):
-    """A disruption of trade declared by a person; ``where`` is an arrangement's code, ``*`` all of them. In force from ``since`` until before ``until``."""
+    """A disruption of trade declared by a person; ``where`` is an arrangement's code, a member's, or ``*`` for all of them.
+
+    While it lasts nothing moves. Priority (measure R) is from the declared resumption, ``resumed``, until before its declared end,
+    ``until``; without both there is none.
+    """
 
     where: str
     since: datetime
+    resumed: datetime | None = None
     until: datetime | None = None
     what: str
     by: str
+
+    @property
+    def edges(self) -> tuple[datetime | None, ...]:
+        """The moments at which priority begins and ends."""
+        return self.resumed, self.until
 
 
 class Switches(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +149,19 @@ class Currency(msgspec.Struct, frozen=True, gc=False):
     """How far a partner's data reaches: ``as_of`` of its last complete list for the operator's scope; None: never received."""
 
     as_of: datetime | None = None
+
+
+class Feed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How far domestic parties are known: ``as_of`` when what the feed said was so (None: it never said anything), and ``limit``, the age
+    in seconds from which on it is too old to know anybody by (None: no limit is set). ``complete``: it names every enterprise there is."""
+
+    as_of: datetime | None = None
+    limit: int | None = None
+    complete: bool = False
+
+
+#: A feed that is never too old, and claims nothing.
+ALWAYS_KNOWN = Feed()
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +191,7 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer for one direction. The first reason decides."""
+    """The answer for one direction. The first reason decides; where something is granted, reasons say what is not."""
 
     direction: Direction
     verdict: Verdict

@@ -95,13 +95,6 @@ def code_prefix(arrangement: Arrangement, on: date) -> str | None:
     return form[1] if form else None
 
 
-def customs_code_asked(tin: str, arrangement: Arrangement, on: date) -> str | None:
-    """The customs code a partner means by ``tin``; None where it is not of the form agreed."""
-    prefix = code_prefix(arrangement, on)
-    rest = tin.removeprefix(prefix) if prefix else tin
-    return rest if rest != tin and re.fullmatch(r"[0-9]{10}", rest) else None
-
-
 def next_change(enterprise: Enterprise, arrangement: Arrangement, after: date) -> date | None:
     """The next day on which the projection can change by itself; None: only by a new record or new terms."""
     return min((day for day in _turning_days(enterprise, arrangement) if day > after), default=None)

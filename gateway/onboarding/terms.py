@@ -24,7 +24,8 @@ TERMS = {
     "list_every": "our complete list every",
     "warn_after": "data called old after",
     "stop_after": "data too old after",
-    "threshold": "list changes a day without a person",
+    "threshold": "changes a day without a person",
+    "omission_share": "percent a list may omit without a person",
 }
 
 

@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.core.arrangement import Arrangement, Binding, Law, MeasureWords, Member
+from gateway.core.arrangement import Arrangement, Binding, Law, MeasureWords, Member, OutsideNote
 from gateway.core.terms import Dated, Provenance, Term, Words
-from gateway.partners.shape import LawFile, MemberShape, PartnerFile, SiteFile, Step, Terms, WordsShape
+from gateway.partners.shape import LawFile, MemberShape, PartnerFile, SiteFile, SiteLawFile, Step, Terms, WordsShape
 
 Sources = Mapping[str, str]
 
 
 def overlay(file: PartnerFile, site: SiteFile) -> PartnerFile:
     """The partner's data with an installation's settings laid over: a term of the site replaces the shipped one from its first day on."""
-    terms = {
-        name: tuple(step for step in getattr(file.terms, name) if step.since < steps[0].since) + steps
-        for name, steps in site.terms
-        if steps
-    }
+    terms = {name: _laid_over(getattr(file.terms, name), steps) for name, steps in site.terms if steps}
     binding = {name: getattr(site.binding, name) for name in site.binding.model_fields_set}
     return file.model_copy(
         update={
@@ -29,6 +25,24 @@ def overlay(file: PartnerFile, site: SiteFile) -> PartnerFile:
             "signatory": file.signatory | site.signatory,
         }
     )
+
+
+def _laid_over(shipped: tuple[Step[Any], ...], chosen: tuple[Step[Any], ...]) -> tuple[Step[Any], ...]:
+    """``chosen`` from its first day on, in place of what is shipped."""
+    return tuple(step for step in shipped if step.since < chosen[0].since) + chosen if chosen else shipped
+
+
+def law_overlay(file: LawFile, site: SiteLawFile) -> LawFile:
+    """What is common to all arrangements with an installation's own words and settings laid over."""
+    measures = dict(file.measures)
+    for measure, own in site.measures.items():
+        shape = measures.get(measure)
+        if shape is not None:
+            codes = _laid_over(shape.clearance_code, own.clearance_code)
+            words = {"en": own.en or shape.en, "zh": own.zh or shape.zh}
+            measures[measure] = shape.model_copy(update={"clearance_code": codes, **words})
+    suspended = _laid_over(file.suspended_prevails, site.suspended_prevails)
+    return file.model_copy(update={"measures": measures, "suspended_prevails": suspended})
 
 
 def arrangement(file: PartnerFile, digest: str) -> Arrangement:
@@ -61,6 +75,7 @@ def law(file: LawFile, digest: str) -> Law:
         },
         prevailing=_term(file.prevailing, file.sources),
         suspended_prevails=_term(file.suspended_prevails, file.sources),
+        outside={letters: OutsideNote(shape.note, file.sources[shape.source]) for letters, shape in file.outside.items()},
         digest=digest,
     )
 

@@ -23,7 +23,7 @@ from gateway.partners import dialects as speech
 from gateway.partners.canonical import canonical
 from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
-from gateway.partners.shape import KNOWN_KEYS, STORED, LawFile, PartnerFile, SiteFile, Terms
+from gateway.partners.shape import KNOWN_KEYS, STORED, LawFile, PartnerFile, SiteFile, SiteLawFile, Terms
 from gateway.wire.dialect import Dialect
 from gateway.wire.sheet import Sheet
 
@@ -209,22 +209,29 @@ def read_bundle(content: bytes) -> Bundle:
 def open_law(content: bytes) -> Law:
     """The law from its content, as stored in the database, as it was activated; PartnerFaults if this version cannot open it."""
     faults: list[Fault] = []
-    file = _shape(LawFile, json.loads(content), "the stored common.toml", faults, stored=True)
-    if file is None:
+    raw = json.loads(content)
+    common, site = (raw["common"], raw["site"]) if raw.keys() == {"common", "site"} else (raw, {})
+    file = _shape(LawFile, common, "the stored common.toml", faults, stored=True)
+    own = _shape(SiteLawFile, site, "the stored site/common.toml", faults, stored=True)
+    if file is None or own is None:
         raise PartnerFaults(faults)
-    return build.law(file, sha256(content).hexdigest())
+    return build.law(build.law_overlay(file, own), sha256(content).hexdigest())
 
 
-def read_law(raw: Raw, name: str) -> tuple[Law, bytes]:
-    """The law and its canonical content; PartnerFaults if it does not agree with itself."""
+def read_law(raw: Raw, name: str, site_raw: Raw | None = None, site_name: str = "") -> tuple[Law, bytes]:
+    """The law, with an installation's own ``site_raw`` laid over where there is one, and its canonical content; PartnerFaults if it does
+    not agree with itself."""
     faults: list[Fault] = []
     file = _shape(LawFile, raw, name, faults)
+    own = SiteLawFile() if site_raw is None else _shape(SiteLawFile, site_raw, site_name, faults)
     if file:
         faults += (Fault(name, *finding) for finding in check.law(file))
-    if faults or not file:
+    if own:
+        faults += (Fault(site_name, *finding) for finding in check.site_law(own))
+    if faults or not file or not own:
         raise PartnerFaults(faults)
-    content = canonical(raw)
-    return build.law(file, sha256(content).hexdigest()), content
+    content = canonical(raw if site_raw is None else {"common": raw, "site": site_raw})
+    return build.law(build.law_overlay(file, own), sha256(content).hexdigest()), content
 
 
 def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault], stored: bool = False) -> M | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from gateway.core.arrangement import CodeForm, Measure
 from gateway.core.model import OPTIONAL_FIELDS, Kind
 from gateway.partners.pattern import width_of
-from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteTerms, Step
+from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteLawFile, SiteTerms, Step
 from gateway.wire.algorithms import ALGORITHMS
 from gateway.wire.dialect import Dialect
 
@@ -55,6 +55,16 @@ def site(file: SiteFile, shipped: PartnerFile) -> Iterator[Finding]:
                     yield Finding(key, f"The arrangement does not allow {field!r} to be shared.", "A site can only share less.")
             elif any(old.source for old in replaced):
                 yield Finding(key, "A setting cannot take the place of a fact.", "Remove it, or begin it where the fact ends.")
+
+
+def site_law(file: SiteLawFile) -> Iterator[Finding]:
+    """Whatever an installation may not say of what is common to all arrangements."""
+    timelines: list[tuple[str, Steps]] = [("suspended_prevails", file.suspended_prevails)]
+    timelines += [(f"measures.{measure}.clearance_code", shape.clearance_code) for measure, shape in file.measures.items()]
+    for key, steps in timelines:
+        for at, step in enumerate(steps):
+            if step.source is not None:
+                yield Finding(f"{key}[{at}]", "A site holds settings only.", 'Say why it was chosen: setting = "...".')
 
 
 def speech(file: PartnerFile, dialects: Mapping[tuple[str, str], Dialect]) -> Iterator[Finding]:
@@ -107,7 +117,9 @@ def law(file: LawFile) -> Iterator[Finding]:
     """Every disagreement within the common file."""
     timelines: list[tuple[str, Steps]] = [("prevailing", file.prevailing), ("suspended_prevails", file.suspended_prevails)]
     timelines += [(f"measures.{measure}.clearance_code", shape.clearance_code) for measure, shape in file.measures.items()]
-    yield from _sources(file.sources, timelines, [(f"measures.{m}.source", shape.source) for m, shape in file.measures.items()])
+    cited = [(f"measures.{m}.source", shape.source) for m, shape in file.measures.items()]
+    cited += [(f"outside.{letters}.source", note.source) for letters, note in file.outside.items()]
+    yield from _sources(file.sources, timelines, cited)
     for measure, shape in file.measures.items():
         if shape.scope is not measure.scope:
             yield Finding(f"measures.{measure}.scope", f"Measure {measure} is of scope {measure.scope}.", "Correct it.")

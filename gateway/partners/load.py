@@ -56,7 +56,7 @@ def load_all(partners: Path, schemas: Path, site: Path | None = None) -> LoadedP
     faults += _strangers(site, {folder.name for folder in folders})
     faults += _claimed_twice(bundles)
     try:
-        law, law_content = read_law(_toml(partners / "common.toml"), _name(partners / "common.toml"))
+        law, law_content = _law(partners / "common.toml", site / "common.toml" if site else None)
     except PartnerFaults as error:
         faults += error.faults
     if faults:
@@ -114,7 +114,10 @@ def read_dialect(folder: Path) -> Files:
 
 
 def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:
-    for path in sorted(folder.glob("*.pem")):
+    for path in sorted(folder.glob("*")):
+        if path.suffix != ".pem":
+            faults.append(Fault(_name(path), "", "Nothing reads this file.", "Certificates are PEM files whose names end in .pem."))
+            continue
         role, pem = path.stem.split("-")[0], path.read_bytes()
         if role not in ROLES:
             faults.append(
@@ -136,12 +139,31 @@ def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]
             yield role, certificate.public_bytes(Encoding.PEM).decode()
 
 
+def _law(common: Path, own: Path | None) -> tuple[Law, bytes]:
+    site_raw = _toml(own) if own and own.exists() else None
+    return read_law(_toml(common), _name(common), site_raw, _name(own) if own else "")
+
+
+#: What an installation's site folder may hold beside a folder for each partner.
+_SITE_FILES = frozenset({"common.toml"})
+
+
 def _strangers(site: Path | None, known: set[str]) -> Iterator[Fault]:
+    """Nothing in the site folder is passed over: what somebody put there was meant to take effect."""
     for path in sorted(site.iterdir()) if site and site.is_dir() else ():
-        if path.is_dir() and path.name not in known:
+        if path.is_dir() and path.name in known:
+            yield from (_unused(inside) for inside in sorted(path.iterdir()) if inside.name not in ("site.toml", "certs"))
+        elif path.is_dir():
             yield Fault(
                 _name(path), "", "No partner has this code.", "Name the folder as the partner's, in lower case, or remove it."
             )
+        elif path.name not in _SITE_FILES:
+            yield _unused(path)
+
+
+def _unused(path: Path) -> Fault:
+    takes = "common.toml, and for each partner a folder with site.toml and certs/"
+    return Fault(_name(path), "", "Nothing reads this file.", f"Remove it or rename it; there may be {takes}.")
 
 
 def _claimed_twice(bundles: Mapping[str, Bundle]) -> Iterator[Fault]:

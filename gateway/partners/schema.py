@@ -8,12 +8,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from gateway.partners.shape import LawFile, PartnerFile, SiteFile
+from gateway.partners.shape import LawFile, PartnerFile, SiteFile, SiteLawFile
 
 SCHEMAS: Mapping[str, type[BaseModel]] = {
     "partner.schema.json": PartnerFile,
     "common.schema.json": LawFile,
     "site.schema.json": SiteFile,
+    "site-common.schema.json": SiteLawFile,
 }
 
 

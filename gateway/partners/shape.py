@@ -155,6 +155,7 @@ Tiers = TypeAliasType("Tiers", Annotated[frozenset[Tier], Field(min_length=1)])
 AnyTiers = TypeAliasType("AnyTiers", frozenset[Tier])
 Fields = TypeAliasType("Fields", frozenset[Literal[OPTIONAL_FIELDS]])  # type: ignore[valid-type] # a second list could differ
 Operators = TypeAliasType("Operators", Annotated[int, Field(gt=0)])
+Percent = TypeAliasType("Percent", Annotated[int, Field(ge=0, le=100)])
 Duration = TypeAliasType(
     "Duration",
     Annotated[
@@ -227,6 +228,7 @@ class SiteTerms(Shape):
     warn_after: Timeline[Duration] = ()
     stop_after: Timeline[Duration] = ()
     threshold: Timeline[Operators] = ()
+    omission_share: Timeline[Percent] = ()
     list_every: Timeline[Duration] = ()
     dialect: Timeline[Dialect] = ()
 
@@ -251,6 +253,9 @@ class Terms(Shape):
     warn_after: Timeline[Duration] = Field(description="Age of the partner's data from which on every answer says it.")
     stop_after: Timeline[Duration] = Field(description="Age of the partner's data from which on answers are undetermined.")
     threshold: Timeline[Operators] = Field(description="Operators a day that lists may grant or delist without a person.")
+    omission_share: Timeline[Percent] = Field(
+        (), description="Percent of those who stand that a list may omit without a person; left out: 20."
+    )
     list_every: Timeline[Duration] = Field(description="How often we send our complete list.")
     dialect: Timeline[Dialect] = Field(description="The XML spoken, and every version the partner may still send.")
 
@@ -339,6 +344,13 @@ class MeasureShape(Shape):
     clearance_code: Timeline[ClearanceCode]
 
 
+class OutsideShape(Shape):
+    """What a person should know of codes that belong to no arrangement: a word that the sentences of both languages know."""
+
+    note: Literal["cross-strait-pilot"]
+    source: SourceId
+
+
 class LawFile(Shape):
     """What is common to all arrangements: ``partners/common.toml``."""
 
@@ -346,6 +358,22 @@ class LawFile(Shape):
     measures: dict[Measure, MeasureShape]
     prevailing: Timeline[AnyTiers]
     suspended_prevails: Timeline[bool]
+    outside: dict[Iso, OutsideShape] = Field({}, description="Notes on codes of no arrangement, by their first two letters.")
+
+
+class SiteMeasureShape(Shape):
+    """What one installation calls a measure: clearance's own code for it, and the words its people use."""
+
+    en: Text | None = None
+    zh: Chinese | None = None
+    clearance_code: Timeline[ClearanceCode] = ()
+
+
+class SiteLawFile(Shape):
+    """What one installation chooses of what is common to all arrangements: ``<site>/common.toml``. It can hold no fact."""
+
+    measures: dict[Measure, SiteMeasureShape] = {}
+    suspended_prevails: Timeline[bool] = ()
 
 
 def _keys(model: type[BaseModel]) -> set[str]:
@@ -356,6 +384,9 @@ _SHAPES: tuple[type[BaseModel], ...] = (
     PartnerFile,
     SiteFile,
     LawFile,
+    SiteLawFile,
+    SiteMeasureShape,
+    OutsideShape,
     Terms,
     BindingShape,
     MemberShape,

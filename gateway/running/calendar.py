@@ -46,7 +46,8 @@ def look(connection: Connection, node: Context, iso: str, at: datetime) -> None:
     if hears and changed:
         states = {uscc: enterprises.unpack(packed) for uscc, packed in enterprises.every(connection)}
         changes.tell(connection, node, states, at, only=iso)
-    if hears and _list_due(connection, live, at):
+    # A list that waits for a person is tried again by the hour.
+    if hears and _list_due(connection, live, at) and leases.first(connection, f"listed-{iso}", f"{at:%Y-%m-%d %H}", at):
         complete.full_list(connection, node, live, at)
 
 

@@ -87,6 +87,10 @@ class ActivePartners:
             )
         return live
 
+    def members(self) -> frozenset[str]:
+        """The codes of every member of every arrangement."""
+        return frozenset(member.iso for live in self._live.values() for member in live.arrangement.members)
+
     def all(self) -> Mapping[str, ActivePartner]:
         return self._live
 

@@ -10,6 +10,11 @@ from sqlalchemy import Connection, func, select
 
 from gateway.store.tables import listing, listing_part
 
+#: States of a list that holds.
+APPLIED = ("applied", "released")
+#: Stands for a scope where not a list but an update waits for a person.
+UPDATE = "+"
+
 
 def messages_of(connection: Connection, identity: int) -> Sequence[str]:
     carried = select(listing_part.c.message_id).where(listing_part.c.listing == identity).order_by(listing_part.c.part)
@@ -20,14 +25,15 @@ def last_complete(connection: Connection) -> dict[tuple[str, str], datetime]:
     """(partner, scope) -> the ``as_of`` of the latest complete list that counts."""
     rows = connection.execute(
         select(listing.c.partner, listing.c.scope, func.max(listing.c.as_of))
-        .where(listing.c.state.in_((*APPLIED, "held")))
+        .where(listing.c.state.in_((*APPLIED, "held")), listing.c.scope != UPDATE)
         .group_by(listing.c.partner, listing.c.scope)
     )
     return {(row[0], row[1]): row[2] for row in rows}
 
 
 class HeldList(msgspec.Struct, frozen=True):
-    """A list that waits for a person: how many operators it would grant and how many it no longer names."""
+    """A list that waits for a person: how many operators it would grant and how many it no longer names. ``scope`` ``+``: it is an update,
+    which omits nobody."""
 
     id: int
     partner: str
@@ -45,7 +51,3 @@ def held_lists(connection: Connection) -> list[HeldList]:
         HeldList(row.id, row.partner, row.scope, row.as_of, row.granting, row.omitting, tuple(messages_of(connection, row.id)))
         for row in rows
     ]
-
-
-#: States of a list that holds.
-APPLIED = ("applied", "released")

@@ -131,8 +131,9 @@ def claim_id(
     statements: int,
     body: bytes,
     answer: bytes,
+    epoch: int = 0,
 ) -> None:
-    """Claims the id of a received message."""
+    """Claims the id of a received message. ``epoch`` is the numbering epoch of its ``sequence``."""
     _CLAIM.count(
         connection,
         partner=header.sender,
@@ -145,6 +146,7 @@ def claim_id(
         created=header.created,
         received=received,
         sequence=header.sequence,
+        epoch=epoch,
         statements=statements,
         body=body,
         answer=answer,

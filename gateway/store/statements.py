@@ -175,6 +175,13 @@ def timeline(connection: Connection, tin: str) -> bytes | None:
     return connection.execute(select(operator.c.timeline).where(operator.c.tin == tin)).scalar_one_or_none()
 
 
+def timelines(connection: Connection, tins: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """(code, packed timeline) of those of these operators that are known."""
+    for batch in chunks(tins):
+        for row in connection.execute(select(operator.c.tin, operator.c.timeline).where(operator.c.tin.in_(batch))):
+            yield row.tin, row.timeline
+
+
 def timelines_of(connection: Connection, partner: str) -> Iterator[tuple[str, bytes]]:
     """(code, packed timeline) of every operator of one partner."""
     for row in connection.execute(select(operator.c.tin, operator.c.timeline).where(operator.c.partner == partner)):

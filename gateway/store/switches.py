@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -24,10 +24,11 @@ _LAYOUT = str.maketrans("", "", "\n\t")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """One switch as recorded. It holds from ``since`` until before ``until`` (None: no end was said) or ``lifted``, whichever is first.
+    """One switch as recorded. A stop holds from ``since`` until before ``until`` (None: no end was said) or ``lifted``, whichever is first.
 
-    ``subject`` is an operator's code or an arrangement's; ``*``, for a disruption, every arrangement. ``lifted_because`` is None also of
-    what was lifted before a reason was asked for.
+    ``subject`` is an operator's code or an arrangement's; of a disruption also a member's, or ``*`` for every arrangement.
+    ``lifted_because`` is None also of what was lifted before a reason was asked for. Of a disruption ``lifted`` is when its end was
+    declared, ``resumed`` from when on trade has resumed, and ``priority_until`` until before when goods then have priority.
     """
 
     id: int
@@ -41,6 +42,8 @@ class Switch:
     lifted: datetime | None
     lifted_by: str | None
     lifted_because: str | None
+    resumed: datetime | None = None
+    priority_until: datetime | None = None
 
     @property
     def ends(self) -> datetime | None:
@@ -57,10 +60,12 @@ def turn(
     reason: str,
     who: str,
     at: datetime,
+    members: Collection[str] = (),
 ) -> Switch:
     """Records a switch; every node follows it by the journal. Moments are kept in whole seconds, as everything that ``decide`` goes by.
+    Of a disruption ``until`` is to when goods have priority once trade has resumed, and ``members`` are those that it may name.
     Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
-    _there_is(connection, what, subject)
+    _there_is(connection, what, subject, members)
     _is_a_reason(reason)
     since, until = since.replace(microsecond=0), until and until.replace(microsecond=0)
     if until is not None and until <= max(since, at):
@@ -81,7 +86,7 @@ def _is_a_reason(reason: str) -> None:
         raise Refusal(Code.DATA_INVALID, "The reason holds a control character.", field="reason")
 
 
-def _there_is(connection: Connection, what: What, subject: str) -> None:
+def _there_is(connection: Connection, what: What, subject: str, members: Collection[str]) -> None:
     """A switch under a mistyped code would stop nobody, and nobody would notice."""
     if what == "operator":
         known = storable(subject) and connection.execute(select(operator.c.tin).where(operator.c.tin == subject)).first()
@@ -91,8 +96,17 @@ def _there_is(connection: Connection, what: What, subject: str) -> None:
                 "aeo-gateway eligible CODE suggests near ones.",
             )
             raise Refusal(Code.NOT_FOUND, detail, field="subject", value=subject, remedy=remedy)
-    elif (what, subject) != ("disruption", "*") and subject not in {iso for iso, _, _ in partners.in_force(connection)}:
-        raise Refusal(Code.NOT_FOUND, "There is no arrangement of this code.", value=subject, remedy="aeo-gateway partner list")
+        return
+    there = {iso for iso, _, _ in partners.in_force(connection)}
+    if what == "disruption":
+        there |= {"*", *members}
+    if subject not in there:
+        detail = (
+            "There is no arrangement of this code, and none has such a member."
+            if members
+            else "There is no arrangement of this code."
+        )
+        raise Refusal(Code.NOT_FOUND, detail, field="subject", value=subject, remedy="aeo-gateway partner list")
 
 
 def lift(connection: Connection, identity: int, among: Iterable[What], *, reason: str, who: str, at: datetime) -> Switch:
@@ -112,6 +126,36 @@ def lift(connection: Connection, identity: int, among: Iterable[What], *, reason
     return _read(row)
 
 
+def resume(
+    connection: Connection,
+    identity: int,
+    *,
+    resumed: datetime | None,
+    until: datetime | None,
+    reason: str,
+    who: str,
+    at: datetime,
+) -> Switch:
+    """Declares that trade has resumed after a disruption, from ``resumed`` (None: now), and until when goods have priority then (None: as
+    was said when it was declared; where nothing was, there is none). Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    _is_a_reason(reason)
+    open_ = switch.c.lifted.is_(None) & (switch.c.what == "disruption")
+    row = connection.execute(select(switch).where(numbered(switch, identity), open_)).one_or_none()
+    if row is None:
+        raise Refusal(Code.NOT_FOUND, "No disruption with this number is under way or to come.", field="id", value=str(identity))
+    begins = (resumed or at).replace(microsecond=0)
+    ends = until.replace(microsecond=0) if until else row.until
+    if begins < row.since:
+        raise Refusal(Code.DATA_INVALID, "Trade would resume before it was disrupted.", field="resumed", value=begins.isoformat())
+    if until is not None and ends is not None and ends <= begins:
+        raise Refusal(Code.DATA_INVALID, "Priority would end before it begins.", field="until", value=ends.isoformat())
+    values = {"lifted": at, "lifted_by": who, "lifted_because": reason, "resumed": begins, "priority_until": ends}
+    done = connection.execute(update(switch).where(switch.c.id == row.id).values(values).returning(*switch.c)).one()
+    said = {"switch": identity, "lifted": True, "resumed": begins, "until": ends, "who": who, "reason": reason}
+    journal.append(connection, "switch", row.subject, said, at=at)
+    return _read(done)
+
+
 def recorded(connection: Connection, among: Iterable[What]) -> list[Switch]:
     """Every switch of these kinds, the newest first."""
     rows = connection.execute(select(switch).where(switch.c.what.in_(tuple(among))).order_by(switch.c.id.desc()))
@@ -129,7 +173,8 @@ def switches(connection: Connection, known_at: datetime | None = None) -> Switch
         lifted = one.lifted is not None and (known_at is None or one.lifted <= known_at)
         until = one.ends if lifted else one.until
         if one.what == "disruption":
-            disruption = Disruption(where=one.subject, since=one.since, until=until, what=one.reason, by=one.who)
+            begins, ends = (one.resumed, one.priority_until) if lifted else (None, None)
+            disruption = Disruption(where=one.subject, since=one.since, resumed=begins, until=ends, what=one.reason, by=one.who)
             disruptions.setdefault(one.subject, []).append(disruption)
         else:
             stop = Stop(target=one.subject, since=one.since, until=until, reason=one.reason, by=one.who)

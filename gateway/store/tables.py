@@ -130,6 +130,7 @@ message = Table(
     Column("created", Moment, nullable=False),
     Column("received", Moment, nullable=False),
     Column("sequence", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
     Column("statements", Integer, nullable=False),
     Column("body", LargeBinary),
     Column("answer", LargeBinary, nullable=False),
@@ -202,6 +203,52 @@ sequence = Table(
     Column("direction", String(3), primary_key=True),
     Column("priority", String(8), primary_key=True),
     Column("last", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("began", Moment),
+)
+
+#: What a partner's lists and updates changed in a day at home without a person: the threshold counts it.
+applied_change = Table(
+    "applied_change",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("granting", Integer, nullable=False),
+    Column("omitting", Integer, nullable=False),
+)
+
+#: Our own queries: about which code, until when one may be answered, and what answered it. ``query_message`` names every id under which
+#: one was sent.
+query = Table(
+    "query",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("partner", String(2), nullable=False),
+    Column("tin", String(35), nullable=False),
+    Column("asked", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("closed", Moment),
+    Column("outcome", String(12)),
+    Column("answered_by", String(64)),
+    Index("ix_query_partner_tin", "partner", "tin"),
+)
+
+query_message = Table(
+    "query_message",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("message_id", String(64), primary_key=True),
+    Column("query", _Id, ForeignKey("query.id"), nullable=False),
+)
+
+#: How often a partner asked about our operators in a day at home, and how often nothing could be said.
+query_load = Table(
+    "query_load",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("asked", Integer, nullable=False),
+    Column("unanswered", Integer, nullable=False),
 )
 
 #: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead, reissued; or mailed: written as a
@@ -322,6 +369,8 @@ switch = Table(
     Column("recorded", Moment, nullable=False),
     Column("lifted", Moment),
     Column("lifted_because", Text),
+    Column("resumed", Moment),
+    Column("priority_until", Moment),
 )
 
 #: Callers. Only a hash of the token is kept.

@@ -68,12 +68,12 @@ histories = st.lists(told(), max_size=7)
 
 def valid(timeline: Timeline, at: int) -> set[tuple[str | None, str | None]]:
     """Which authorisations stand at a moment."""
-    stood = {(one.level, one.number): one.standing_at(at) for one in timeline.authorisations}
+    stood = {(one.level, one.number): one.standing_at(at, at) for one in timeline.authorisations}
     return {identity for identity, stand in stood.items() if stand and stand.standing.grants}
 
 
 def every_standing(timeline: Timeline) -> list[object]:
-    return [[one.standing_at(seconds(number)) for number in range(14)] for one in timeline.authorisations]
+    return [[one.standing_at(seconds(number), seconds(number)) for number in range(14)] for one in timeline.authorisations]
 
 
 @given(histories, st.randoms(use_true_random=False))
@@ -179,9 +179,9 @@ def test_the_next_change_is_the_next(history: list[PlacedStatement], at: int) ->
     timeline = fold(history, ZONE)
     coming = timeline.next_change_after(seconds(at))
     for authorisation in timeline.authorisations:
-        now = authorisation.standing_at(seconds(at)), authorisation.period_at(seconds(at))
+        now = authorisation.standing_at(seconds(at), seconds(at)), authorisation.period_at(seconds(at))
         just_before = seconds(13) + 10**7 if coming is None else coming - 1
-        assert (authorisation.standing_at(just_before), authorisation.period_at(just_before)) == now
+        assert (authorisation.standing_at(just_before, just_before), authorisation.period_at(just_before)) == now
         assert coming is None or coming > seconds(at)
 
 

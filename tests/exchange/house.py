@@ -202,7 +202,8 @@ class House:
     def standing(self, tin: str, iso: str = "SG") -> Standing | None:
         """How an operator stands now."""
         timeline = self.timeline(tin)
-        stands = [one.standing_at(int(self.now.timestamp())) for one in timeline.authorisations] if timeline else []
+        now = int(self.now.timestamp())
+        stands = [one.standing_at(now, now) for one in timeline.authorisations] if timeline else []
         return stands[0].standing if stands and stands[0] else None
 
     def timeline(self, tin: str) -> Timeline | None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from gateway.core.model import Kind
 from gateway.exchange.tell import feed
 from gateway.node.context import Context, new_id
-from gateway.store import journal, outbox, sent
+from gateway.store import journal, outbox, queries, sent
 from gateway.store.active import ActivePartner
 from gateway.store.sent import Ended
 
@@ -41,12 +41,15 @@ def reissue(connection: Connection, house: Context, live: ActivePartner, stale: 
         if one.kind in _NEWS:
             continue
         header, payload = sent.content(connection, one.id)
+        fresh_id, accept_for = new_id(), live.arrangement.binding.accept_for
+        if header.kind is Kind.QUERY:
+            queries.asked_again(connection, header.receiver, one.message_id, fresh_id, at=at, accept_for=accept_for)
         outbox.enqueue(
             connection,
             partner=header.receiver,
             sender=header.sender,
             environment=header.environment,
-            message_id=new_id(),
+            message_id=fresh_id,
             kind=header.kind,
             payload=payload,
             at=at,

@@ -5,7 +5,7 @@ SEMANTICS: Lists. Runs inside the transaction of ``record``, under the partner's
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,8 +15,10 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Picture, PlacedStatement
+from gateway.exchange.lists import threshold
 from gateway.exchange.lists.weigh import delisted, weigh
 from gateway.store import journal, packing
+from gateway.store.listings import UPDATE
 from gateway.store.tables import listing, listing_part
 
 _packed = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -118,7 +120,8 @@ def _complete(
     if it.held:
         placed = [msgspec.structs.replace(one, held=True) if one.statement.tin in it.granting else one for one in placed]
     header, digest = whole.header, whole.digest
-    placed += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held) for tin in it.omitted]
+    number = {"sequence": header.sequence, "epoch": whole.epoch}
+    placed += [delisted(tin, picture.as_of, header.id, digest, received, held=it.held, **number) for tin in it.omitted]
     state = "held" if it.held else "applied"
     connection.execute(
         update(listing)
@@ -128,7 +131,29 @@ def _complete(
     said: dict[str, object] = {"scope": picture.scope, "as_of": picture.as_of, "parts": picture.parts, "names": it.named}
     said |= {"state": state, "baseline": it.first, "granting": len(it.granting), "omitting": it.omitted}
     journal.append(connection, "list", header.id, said, at=received, partner=arrangement.iso)
+    if not it.held:
+        threshold.count(connection, arrangement.iso, *it.changes, received)
     return placed
+
+
+def accept_update(connection: Connection, said: IncomingMessage, received: datetime) -> list[PlacedStatement]:
+    """What an update says, with its grants held for a person where they are too many at once; what it states as lost applies."""
+    arrangement, header, placed = said.arrangement, said.header, list(said.placed)
+    granting = threshold.granted_by(connection, arrangement, placed, received)
+    if not threshold.passed(connection, arrangement, len(granting), 0, received):
+        threshold.count(connection, arrangement.iso, len(granting), 0, received)
+        return placed
+    as_of = header.created
+    taken = (listing.c.partner == arrangement.iso) & (listing.c.scope == UPDATE)
+    while connection.execute(select(listing.c.id).where(taken, listing.c.as_of == as_of)).first():
+        as_of += timedelta(microseconds=1)
+    values = {"partner": arrangement.iso, "scope": UPDATE, "as_of": as_of, "parts": 1, "state": "held", "baseline": False}
+    values |= {"granting": len(granting), "omitting": 0, "changed": received}
+    identity = connection.execute(insert(listing).values(values).returning(listing.c.id)).scalar_one()
+    connection.execute(insert(listing_part).values(listing=identity, part=1, message_id=header.id, statements=b""))
+    body: dict[str, object] = {"scope": UPDATE, "as_of": as_of, "state": "held", "granting": len(granting)}
+    journal.append(connection, "list", header.id, body, at=received, partner=arrangement.iso)
+    return [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in placed]
 
 
 # ---------------------------------------------------------------- a person decides

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, or_, select
 
 from gateway.core.arrangement import Arrangement
-from gateway.core.model import Picture, PlacedStatement, Standing, Statement
+from gateway.core.model import Picture, PlacedStatement, Priority, Standing, Statement
 from gateway.exchange.lists import threshold
 from gateway.store import listings, statements
 from gateway.store.listings import messages_of
@@ -22,6 +22,7 @@ _LATER = Prepared(
         listing.c.partner == bindparam("iso"),
         or_(*(listing.c.state == state for state in listings.APPLIED)),
         listing.c.as_of > bindparam("moment"),
+        listing.c.scope != listings.UPDATE,
     )
     .order_by(listing.c.as_of)
 )
@@ -48,22 +49,38 @@ def weigh(
     omitted, granting = sorted(before.standing - named), before.newly_granted(placed)
     # Whom no list has covered yet, this one is the baseline of: it changes nothing of theirs.
     changes = sum(map(before.covered, granting)), sum(map(before.covered, omitted))
-    held = threshold.passed(connection, arrangement, *changes, received)
+    standing = sum(map(before.covered, before.standing))
+    nobody = not named and bool(changes[1])
+    share = threshold.too_large_a_share(arrangement, changes[1], standing, received)
+    held = nobody or share or threshold.passed(connection, arrangement, *changes, received)
     return Weighed(len(named), granting, omitted, changes, before.first, held)
 
 
-def delisted(tin: str, as_of: datetime, message_id: str, digest: str, received: datetime, *, held: bool = False) -> PlacedStatement:
+def delisted(
+    tin: str,
+    as_of: datetime,
+    message_id: str,
+    digest: str,
+    received: datetime,
+    *,
+    held: bool = False,
+    sequence: int = 0,
+    epoch: int = 0,
+) -> PlacedStatement:
     """What a complete list says of whom it does not name."""
     return PlacedStatement(
         statement=Statement(tin=tin, standing=Standing.DELISTED),
         issued=as_of,
-        takes_effect=as_of,
+        takes_effect=min(as_of, received),
         pictured=True,
         message_id=message_id,
         digest=digest,
         received=received,
         derived=True,
         held=held,
+        sequence=sequence,
+        epoch=epoch,
+        priority=Priority.BULK,
     )
 
 

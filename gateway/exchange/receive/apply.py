@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.home import HOME_ZONE
 from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Kind, PlacedStatement, Statement
+from gateway.core.place import place
 from gateway.core.protocol import RecordResult
 from gateway.exchange.lists import assemble, weigh
 from gateway.store import statements
@@ -21,6 +23,7 @@ def take_in(
 ) -> tuple[dict[str, list[RecordResult]], Mapping[str, bytes]]:
     """Records what a message says. Returns what became of each record, by the message it came in (a list's parts get theirs together),
     and the timelines."""
+    message = _placed_in_epoch(connection, message, received)
     header, arrangement = message.header, message.arrangement
     iso = arrangement.iso
     results: dict[str, list[RecordResult]] = {header.id: []}
@@ -31,6 +34,8 @@ def take_in(
             results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in placed]
             return results, {}
         placed = complete
+    elif header.kind is Kind.UPDATE:
+        placed = assemble.accept_update(connection, message, received)
     placed += weigh.omitted_since(connection, arrangement, placed)
     said = statements.statements_of(connection, iso, {one.statement.tin for one in placed})
     form = arrangement.code.on(received.astimezone(HOME_ZONE).date()).value
@@ -42,6 +47,29 @@ def take_in(
     statements.record(connection, iso, placed)
     _add(said, placed)
     return results, statements.refold(connection, iso, said, folding(arrangement), entry)
+
+
+def _placed_in_epoch(connection: Connection, message: IncomingMessage, received: datetime) -> IncomingMessage:
+    """The message with its statements in their numbering epoch. A reissue (an update or notice that refers to another of its sender's)
+    counts with the number and moment of what it refers to."""
+    header, epoch = message.header, message.epoch
+    before = (
+        statements.statements_in(connection, message.arrangement.iso, header.refers_to)
+        if header.refers_to and header.kind in (Kind.UPDATE, Kind.NOTICE)
+        else []
+    )
+    if before:
+        first = before[0]
+        of_then = msgspec.structs.replace(header, created=first.issued, sequence=first.sequence)
+        zone_of, digest, epoch = message.arrangement.zone_of, message.digest, first.epoch
+        placed = [
+            place(one.statement, of_then, zone_of(one.statement.tin), digest=digest, received=received, transcribed=one.transcribed)
+            for one in message.placed
+        ]
+        return message._replace(placed=tuple([msgspec.structs.replace(one, epoch=epoch) for one in placed]))
+    if not epoch:
+        return message
+    return message._replace(placed=tuple([msgspec.structs.replace(one, epoch=epoch) for one in message.placed]))
 
 
 def _add(said: dict[str, list[PlacedStatement]], placed: Iterable[PlacedStatement]) -> None:

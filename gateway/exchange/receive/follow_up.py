@@ -5,6 +5,7 @@ Handlers run inside the transaction of ``record``, under the partner's lock; wha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -20,8 +21,11 @@ from gateway.exchange.receive.translate import Translated
 from gateway.exchange.tell.respond import respond
 from gateway.node.context import new_id
 from gateway.node.node import Node
-from gateway.store import outbox, sent, sequences
+from gateway.store import journal, outbox, sent, sequences
+from gateway.store.sequences import Seen
 from gateway.wire import payloads
+
+log = logging.getLogger(__name__)
 
 #: (connection, node, the message, its bytes as they came, when)
 Handler = Callable[[Connection, Node, Translated, bytes, datetime], None]
@@ -103,12 +107,27 @@ def send(
     )
 
 
-def notice_gap(connection: Connection, node: Node, message: Translated, received: datetime) -> None:
-    """Asks for what is missing before this message's number in its class."""
+def numbered(connection: Connection, node: Node, message: Translated, received: datetime) -> Seen:
+    """Notes the message's number in its class; asks for what is missing before it. A sender that began anew is told to a person."""
     header = message.proven.header
     if not header.sequence:
-        return
-    missing = sequences.saw(connection, header.sender, priority_of(header.kind), header.sequence)
-    if missing is not None:
-        wanted = payloads.write_resend(Resend(priority_of(header.kind), *missing))
-        send(connection, node, message, Kind.RESEND, wanted, received)
+        return Seen(0)
+    priority = priority_of(header.kind)
+    seen = sequences.saw(connection, header.sender, priority, header.sequence, header.id, header.created)
+    if seen.anew:
+        body: dict[str, object] = {
+            "numbering": "began anew",
+            "class": priority.value,
+            "epoch": seen.epoch,
+            "number": header.sequence,
+        }
+        journal.append(connection, "numbering", header.id, body, at=received, partner=header.sender)
+        log.warning(
+            "%s began to number its %s messages anew with message %s: it was perhaps restored; ask its liaison officer",
+            header.sender,
+            priority.value,
+            header.id,
+        )
+    if seen.missing is not None:
+        send(connection, node, message, Kind.RESEND, payloads.write_resend(Resend(priority, *seen.missing)), received)
+    return seen

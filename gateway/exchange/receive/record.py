@@ -16,7 +16,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind
 from gateway.exchange.certificates import partner, revocation_evidence
 from gateway.exchange.receive.apply import take_in
-from gateway.exchange.receive.follow_up import follow_up, notice_gap, send
+from gateway.exchange.receive.follow_up import follow_up, numbered, send
 from gateway.exchange.receive.translate import Translated
 from gateway.node.committed import Change
 from gateway.node.node import Node
@@ -66,6 +66,7 @@ def record(
         # Proven while this node had not heard yet, or while the voiding held the partner's row.
         raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
     follow_up(connection, node, message, body, received)
+    seen = numbered(connection, node, message, received)
     entry = journal.append(
         connection,
         "message",
@@ -93,12 +94,12 @@ def record(
         statements=len(message.placed),
         body=body,
         answer=receipt,
+        epoch=seen.epoch,
     )
     messages.close(connection, kept, "accepted", partner=iso)
-    notice_gap(connection, node, message, received)
     if not message.placed and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
-    outcomes, timelines = take_in(connection, message.incoming, entry, received)
+    outcomes, timelines = take_in(connection, message.incoming._replace(epoch=seen.epoch), entry, received)
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
             send(connection, node, message, Kind.RESULT, payloads.write_result(results), received, refers_to=about)

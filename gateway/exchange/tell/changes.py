@@ -21,7 +21,6 @@ from gateway.domestic.projection import (
     LEARNED,
     Silence,
     changes,
-    code_prefix,
     ending,
     kind_of,
     project,
@@ -29,8 +28,8 @@ from gateway.domestic.projection import (
 from gateway.exchange.tell.complete import complete_list
 from gateway.exchange.tell.documents import documents, enqueue
 from gateway.exchange.tell.recipient import QueuedNotices, Recipient, StatementsByEnterprise, pairs
+from gateway.exchange.tell.respond import sayable
 from gateway.exchange.tell.told import last_told
-from gateway.node import context
 from gateway.node.context import Context, connected
 from gateway.store import disclosures, enterprises, partners, sent
 from gateway.store.active import ActivePartner
@@ -39,10 +38,8 @@ from gateway.store.enterprises import unpack
 
 
 def may_hear(live: ActivePartner, at: datetime) -> bool:
-    """Whether anything at all may be said: connected, the arrangement in force, and the form of our codes known."""
-    day = context.day_of(at)
-    in_force = live.arrangement.in_force.on(day).value is True
-    return connected(live) and in_force and code_prefix(live.arrangement, day) is not None
+    """Whether anything at all may be said: connected, and sayable under the arrangement."""
+    return connected(live) and sayable(live, at)
 
 
 def tell(

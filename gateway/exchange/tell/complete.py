@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import date, datetime
 
@@ -23,6 +24,8 @@ from gateway.store.active import ActivePartner
 from gateway.store.disclosures import Disclosure
 from gateway.store.enterprises import unpack
 
+log = logging.getLogger(__name__)
+
 
 def full_list(connection: Connection, node: Context, live: ActivePartner, at: datetime) -> int:
     """Queues the complete list of every enterprise this partner may hear of, in as many parts as it takes; returns how many it names.
@@ -40,11 +43,16 @@ def complete_list(recipient: Recipient) -> int:
     last, _ = last_told(disclosures.tellings(recipient.connection, recipient.iso))
     named, omitted = pictured(recipient.connection, recipient.arrangement, recipient.day, last)
     parts = documents(recipient, Kind.LIST, named, last)
+    said = {uscc for document in parts for uscc in document.changes}
+    if ended := sorted(uscc for uscc in named.keys() - said if uscc in last and last[uscc].statement.standing in LEARNED):
+        # Left out of a complete list they would be delisted for want of a word that only a person can supply.
+        log.warning("the list to %s waits: its XML cannot say %s, of whom it knows", recipient.iso, ", ".join(ended))
+        return 0
     for part, document in enumerate(parts, 1):
         row = enqueue(recipient, Kind.LIST, document, Picture(as_of=recipient.at, part=part, parts=len(parts)))
         fresh = [(uscc, one) for uscc, one in pairs(document.changes) if not proven_to_know(last.get(uscc), one)]
         disclosures.tell(recipient.connection, recipient.iso, [*fresh, *(omitted if part == 1 else ())], row, recipient.at)
-    return sum(len(document.changes) for document in parts)
+    return len(said)
 
 
 def pictured(

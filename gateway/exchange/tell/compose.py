@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.core.model import Kind, Picture, Statement
 from gateway.node.context import Context, day_of, new_id
-from gateway.store import outbox
+from gateway.store import outbox, queries
 from gateway.store.active import ActivePartner
 from gateway.wire.dialect import Reading
 from gateway.wire.xml import parse
@@ -81,6 +81,7 @@ def ask(connection: Connection, node: Context, live: ActivePartner, code: str, a
         message_id,
         at,
     )
+    queries.asked(connection, live.arrangement.iso, code, message_id, at=at, accept_for=live.arrangement.binding.accept_for)
     return message_id
 
 

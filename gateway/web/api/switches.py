@@ -37,7 +37,8 @@ class Stopping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where trade is disrupted: an arrangement's code, ``*`` everywhere; and by what."""
+    """Where trade is disrupted: an arrangement's code, a member's, ``*`` everywhere; and by what. ``until`` is to when goods have priority
+    once trade has resumed, where that is known already."""
 
     where: str
     what: str
@@ -46,9 +47,18 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class EndingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why a stop is lifted, or a disruption over."""
+    """Why a stop is lifted."""
 
     reason: str
+
+
+class Resuming(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That trade has resumed, from ``resumed`` (left out: now), and until when goods have priority (left out: as was said when the
+    disruption was declared; where nothing was said, they have none)."""
+
+    reason: str
+    resumed: Moment | None = None
+    until: Moment | None = None
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +85,14 @@ async def stop(request: Request, service: Served, caller: Stopper) -> Response:
 @router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=EndingRequest, gives=Switch))
 async def lift(number: int, request: Request, service: Served, caller: Stopper) -> Response:
     """Lifts a stop."""
-    return await _lifted(request, service, number, STOPS, caller.name)
+    async with body.whole(request, LIMIT, service.room) as data:
+        reason = understand(data, EndingRequest).reason
+    at = service.node.clock()
+
+    def job(connection: Connection) -> Switch:
+        return switches.lift(connection, number, STOPS, reason=reason, who=caller.name, at=at)
+
+    return Response(encode(await _written(service, job)), media_type="application/json")
 
 
 @router.get("/v1/disruptions", openapi_extra=describe(gives=Listed))
@@ -86,16 +103,25 @@ async def disruptions(service: Served, caller: Clearance) -> Response:
 
 @router.post("/v1/disruptions", openapi_extra=describe(takes=Disrupting, gives=Switch, status=201))
 async def disrupt(request: Request, service: Served, caller: Stopper) -> Response:
-    """Declares a disruption of trade; while it lasts, measure R applies where an arrangement grants it."""
+    """Declares a disruption of trade. While it lasts nothing moves; measure R applies from its end on, where an arrangement grants it."""
     async with body.whole(request, LIMIT, service.room) as data:
         asked = understand(data, Disrupting)
     return await _turned(service, "disruption", asked.where, asked.since, asked.until, asked.what, caller.name)
 
 
-@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=EndingRequest, gives=Switch))
+@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=Resuming, gives=Switch))
 async def end(number: int, request: Request, service: Served, caller: Stopper) -> Response:
-    """Ends a disruption."""
-    return await _lifted(request, service, number, DISRUPTIONS, caller.name)
+    """Ends a disruption: trade has resumed, and measure R applies from then until its declared end."""
+    async with body.whole(request, LIMIT, service.room) as data:
+        asked = understand(data, Resuming)
+    at = service.node.clock()
+
+    def job(connection: Connection) -> Switch:
+        return switches.resume(
+            connection, number, resumed=asked.resumed, until=asked.until, reason=asked.reason, who=caller.name, at=at
+        )
+
+    return Response(encode(await _written(service, job)), media_type="application/json")
 
 
 async def _turned(
@@ -104,20 +130,19 @@ async def _turned(
     at = service.node.clock()
 
     def job(connection: Connection) -> Switch:
-        return switches.turn(connection, what, subject, since=since or at, until=until, reason=reason, who=who, at=at)
+        return switches.turn(
+            connection,
+            what,
+            subject,
+            since=since or at,
+            until=until,
+            reason=reason,
+            who=who,
+            at=at,
+            members=service.node.partners.members(),
+        )
 
     return Response(encode(await _written(service, job)), 201, media_type="application/json")
-
-
-async def _lifted(request: Request, service: Service, number: int, among: Sequence[What], who: str) -> Response:
-    async with body.whole(request, LIMIT, service.room) as data:
-        reason = understand(data, EndingRequest).reason
-    at = service.node.clock()
-
-    def job(connection: Connection) -> Switch:
-        return switches.lift(connection, number, among, reason=reason, who=who, at=at)
-
-    return Response(encode(await _written(service, job)), media_type="application/json")
 
 
 async def _written(service: Service, job: Callable[[Connection], T]) -> T:
