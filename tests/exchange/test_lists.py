@@ -14,8 +14,10 @@ import pytest
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.exchange.lists import review
+from gateway.node.committed import Change
 from gateway.store import listings, statements
 from gateway.store.database import Database
+from gateway.store.proposals import Proposal
 from gateway.store.tables import listing
 from tests.exchange.house import START, House
 
@@ -267,12 +269,20 @@ def test_single_notices_are_never_held(house: House) -> None:
 # ---------------------------------------------------------------- a person decides
 
 
-def _decide(house: House, decision: str, identity: int | None = None) -> dict[str, bytes]:
+def _decide(house: House, decision: str, identity: int | None = None, who: str = "a person") -> Change | Proposal:
     (held,) = house.do(listings.held_lists) if identity is None else (None,)
     chosen = identity if held is None else held.id
     decide = {"release": review.release, "drop": review.drop}[decision]
     return house.do(
-        partial(decide, live=house.live(), identity=chosen, who="a person", reason="asked the partner", at=house.now)  # type: ignore[arg-type]
+        partial(
+            decide,
+            live=house.live(),
+            identity=chosen,  # type: ignore[arg-type]
+            settings=house.node.settings,
+            who=who,
+            reason="asked the partner",
+            at=house.now,
+        )
     )
 
 
@@ -281,8 +291,9 @@ def test_a_person_releases_a_held_list(house: House) -> None:
     before = house.now
     house.later(hours=1)
     changed = _decide(house, "release")
+    assert isinstance(changed, Change)
     assert standings(house, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
-    assert set(changed) == {one.tin for one in said[3:]}
+    assert set(changed.timelines) == {one.tin for one in said[3:]}
     assert house.journal("decision")
     with house.database.reading() as connection:
         (told, *_) = statements.statements_known_at(connection, "SG", [said[6].tin], before)[said[6].tin]
