@@ -87,7 +87,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
 def _tell_ended(database: Database, now: datetime) -> None:
     """What people proposed before this gateway was upgraded, and have to propose again."""
     with database.reading() as connection:
-        for one in proposals.ended_at_upgrade(connection, now - proposals.TOLD):
+        for one in proposals.ended_at_upgrade(connection, now - proposals.TOLD_FOR):
             what, who = f"{one.partner or ''} {one.subject}".strip(), visible(one.proposed_by)
             log.warning("what %s proposed of %s ended: it was %s", who, what, one.because)
 

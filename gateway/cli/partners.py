@@ -60,7 +60,7 @@ def _look() -> _Looked:
 
 
 def _proposed(connection: Connection) -> list[Proposal]:
-    decisions, since = (Decision.LAW, Decision.ACTIVATION), wiring.utc_now() - proposals.TOLD
+    decisions, since = (Decision.LAW, Decision.ACTIVATION), wiring.utc_now() - proposals.TOLD_FOR
     return proposals.ended_at_upgrade(connection, since, *decisions) + proposals.open_now(connection, *decisions)
 
 

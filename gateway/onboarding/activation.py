@@ -46,7 +46,7 @@ def put_in_force(
     if stored.locked(connection, bundle.iso) == ("active", bundle.digest):
         return "Nothing changed: that very data is in force."
     matter = Matter(Decision.ACTIVATION, bundle.digest, bundle.iso)
-    decided = proposals.together(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
+    decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
     if isinstance(decided, Proposal):
         return decided.sentence
     stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=at, who=who, reason=reason)
@@ -63,7 +63,7 @@ def put_law_in_force(
         return "The law common to all arrangements: nothing changed."
     two_people = settings.two_people and before is not None
     matter = Matter(Decision.LAW, digest, stored.LAW)
-    decided = proposals.together(connection, matter, two_people=two_people, who=who, reason=reason, at=at)
+    decided = proposals.propose_or_agree(connection, matter, two_people=two_people, who=who, reason=reason, at=at)
     if isinstance(decided, Proposal):
         return f"The law common to all arrangements: {decided.sentence}"
     stored.activate(connection, stored.LAW, digest, content, at=at, who=who, reason=reason)

@@ -1,7 +1,7 @@
 """What one person proposed and takes a second one, for every such decision in one place; who may be the second says ``core.four_eyes``.
 
 1  ``propose``: once for each person and content; the journal says who and why
-2  ``agree``: a second person, to the very content; or ``together``, where the same call proposes, and by somebody else decides
+2  ``agree``: a second person, to the very content; or ``propose_or_agree``, where the same call proposes, and by somebody else decides
 3  ``end``: what a newer state overtakes, or a person sets aside, is open no more, and says because of what
 
 Whoever proposes or agrees holds the lock of what it is about (the partner's row, or that of the enterprises). A proposal that ended by
@@ -27,7 +27,7 @@ from gateway.store.tables import proposal
 #: Why a proposal ended that was open when names began to be compared in one place (migration 0005).
 UPGRADED = "open when this gateway was upgraded: propose it again"
 #: For how long after the upgrade a node's start says so, and the list of partners, which has no place for what is over.
-TOLD = timedelta(days=30)
+TOLD_FOR = timedelta(days=30)
 
 #: What people and the journal call that which a proposal is about, before its number.
 _CALLED = {
@@ -108,7 +108,7 @@ def agree(connection: Connection, decision: Decision, number: int, *, who: str, 
     _agreed(connection, _read(row), who, at)
 
 
-def together(
+def propose_or_agree(
     connection: Connection, matter: Matter, *, two_people: bool, who: str, reason: str, at: datetime
 ) -> tuple[str, ...] | Proposal:
     """Who decided, when this may be done now: ``who`` alone where one person is enough, else whoever proposed the very same and ``who``.

@@ -121,7 +121,7 @@ def test_what_ended_is_confirmed_by_nobody_and_proposed_again(database_url: str,
             void.confirm(connection, partners, 1, who="bob", at=AT)
         with pytest.raises(Refusal, match=proposals.UPGRADED):
             inbound.waiting(connection, 1)
-        again = partial(proposals.together, connection, Matter(Decision.ACTIVATION, "c" * 64, "SG"), two_people=True)
+        again = partial(proposals.propose_or_agree, connection, Matter(Decision.ACTIVATION, "c" * 64, "SG"), two_people=True)
         assert isinstance(again(who="bob", reason="again", at=AT), Proposal), "what alice proposed ended"
         assert again(who="alice", reason="again", at=AT) == ("bob", "alice")
     now.close()

@@ -82,7 +82,7 @@ def _decide(
         raise Refusal(Code.NOT_FOUND, f"No list {identity} of {iso} waits for a person.")
     carried = messages_of(connection, identity)
     matter = Matter(decision, proposals.digest(identity, row.scope, row.as_of, carried), iso, identity)
-    people = proposals.together(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
+    people = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
     if isinstance(people, Proposal):
         return people
     state = _STATES[decision]

@@ -155,7 +155,7 @@ def let_through(connection: Connection, node: Context, record_id: int, *, who: s
             remedy="A newer record of the enterprise may have taken its place: aeo-gateway domestic held.",
         )
     matter = Matter(Decision.GAINS, one.digest, number=record_id)
-    people = proposals.together(connection, matter, two_people=node.settings.two_people, who=who, reason="", at=at)
+    people = proposals.propose_or_agree(connection, matter, two_people=node.settings.two_people, who=who, reason="", at=at)
     if isinstance(people, Proposal):
         return people
     known = unpack(enterprises.states(connection, [one.uscc])[one.uscc])
