@@ -24,7 +24,7 @@ from gateway.core.four_eyes import Decision
 from gateway.store import journal
 from gateway.store.tables import proposal
 
-#: Why a proposal ended that was open when names began to be compared in one place (migration 0005).
+#: Why a proposal ended that was open when names began to be compared in one place.
 UPGRADED = "open when this gateway was upgraded: propose it again"
 #: For how long after the upgrade a node's start says so, and the list of partners, which has no place for what is over.
 TOLD_FOR = timedelta(days=30)

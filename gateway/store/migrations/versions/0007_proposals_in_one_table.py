@@ -14,7 +14,7 @@ from alembic import op
 
 from gateway.store.tables import Moment
 
-revision = "0005"
+revision = "0007"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
