@@ -11,6 +11,7 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.core.text import visible
 from gateway.exchange.certificates import announce
 from gateway.exchange.deliver.courier import Courier
 from gateway.exchange.receive import receive
@@ -26,6 +27,7 @@ from gateway.running.background import Task
 from gateway.running.follower import Follower
 from gateway.settings import Settings
 from gateway.store import partners as stored
+from gateway.store import proposals
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.trust import refresh
@@ -78,7 +80,16 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     node.committed.on_lists_and_switches = answers.refresh
     follower = Follower(node, index)
     follower.load()
+    _tell_ended(database, clock())
     return Gateway(node, index, answers, follower, service)
+
+
+def _tell_ended(database: Database, now: datetime) -> None:
+    """What people proposed before this gateway was upgraded, and have to propose again."""
+    with database.reading() as connection:
+        for one in proposals.ended_at_upgrade(connection, now - proposals.TOLD_FOR):
+            what, who = f"{one.partner or ''} {one.subject}".strip(), visible(one.proposed_by)
+            log.warning("what %s proposed of %s ended: it was %s", who, what, one.because)
 
 
 @asynccontextmanager

@@ -62,7 +62,10 @@ class Settings(BaseModel):
     current_within: Seconds = Field(
         timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
     )
-    two_people: bool = Field(False, description="partner data comes in force only when a second person activates it too")
+    two_people: bool = Field(
+        False,
+        description="what may take two people (partner data, held lists and gains) is done only when a second person does it too",
+    )
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
     rate: int = Field(20_000, description="codes one client may ask of each node per second")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from gateway.core.text import visible
 from gateway.partners import PartnerFaults
 from gateway.settings import Settings, SettingsFault, from_environment
 from gateway.store.database import Database
+from gateway.store.proposals import Proposal
 
 console = Console()
 errors = Console(stderr=True)
@@ -69,6 +70,18 @@ def changing() -> Iterator[Connection]:
             yield connection
     finally:
         database.close()
+
+
+def tell_proposals(those: Iterable[Proposal]) -> None:
+    """What waits for a second person, or why it no longer does; a line each."""
+    for one in those:
+        of, proposed = f"{one.partner or ''} {one.subject}".strip(), f"{one.proposed:%Y-%m-%d %H:%M} UTC"
+        why = f" ({one.reason})" if one.reason else ""
+        if one.state == "open":
+            console.print(f"{of}: {escape(one.sentence)} {proposed}{escape(why)}", highlight=False)
+        else:
+            said = f"{of}: proposed by {one.proposed_by}, {proposed}{why}, and ended: {one.because}."
+            console.print(f"[yellow]![/] {escape(said)}", highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -14,17 +14,20 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, errors, escape, print_json, settings
+from gateway.cli.common import Json, console, errors, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
+from gateway.core.four_eyes import Decision
 from gateway.core.model import Environment
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
 from gateway.node.context import day_of
 from gateway.settings import Settings
+from gateway.store import proposals
 from gateway.store.active import ActivePartners
 from gateway.store.bulk import chunks
 from gateway.store.database import Database
+from gateway.store.proposals import Proposal
 from gateway.views import enterprises
 
 app = typer.Typer(
@@ -172,7 +175,7 @@ def deadlines(
 def held(as_json: Json = False) -> None:
     """Records that no rule foresaw and whose gains wait for a person."""
     with opened() as desk, desk.database.reading() as connection:
-        found = feed.waiting(connection)
+        found, proposed = feed.waiting(connection), proposals.open_now(connection, Decision.GAINS)
     if as_json:
         print_json(found)
         return
@@ -185,13 +188,17 @@ def held(as_json: Json = False) -> None:
         says = f"{record.tier} since {record.tier_since}, measures {record.measure_status} since {record.measure_since}"
         table.add_row(str(one.id), f"{one.recorded:%Y-%m-%d %H:%M}", record.uscc, escape(record.name_zh), says, escape(one.note))
     console.print(table)
+    tell_proposals(proposed)
 
 
 @app.command()
 def confirm(number: Annotated[int, typer.Argument(help="The record's number, as `aeo-gateway domestic held` shows it.")]) -> None:
-    """Let a held record's gains through: they hold from now on, and are told."""
+    """Let a held record's gains through: they hold from now on, and are told. It may take two people (AEO_TWO_PEOPLE)."""
     with opened() as desk, desk.database.write.begin() as connection:
         done = feed.let_through(connection, desk, number, who=getpass.getuser(), at=utc_now())
+    if isinstance(done, Proposal):
+        console.print(escape(done.sentence), highlight=False)
+        return
     partners = ", ".join(sorted(done.queued)) or "nobody"
     console.print(f"{done.uscc}: its gains hold. News queued for {partners}.", highlight=False)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, print_json
+from gateway.cli.common import Json, console, escape, print_json, tell_proposals
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import review
 from gateway.exchange.tell import compose
 from gateway.node import context
-from gateway.store import listings
+from gateway.node.committed import Change
+from gateway.store import listings, proposals
+from gateway.store.proposals import Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Partners' lists that would change too much at once, and so wait for a person.")
 
@@ -28,7 +30,7 @@ Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 def held(as_json: Json = False) -> None:
     """Every list that waits: what it would grant and omit. The losses it states hold already."""
     with opened() as desk, desk.database.reading() as connection:
-        rows = listings.held_lists(connection)
+        rows, proposed = listings.held_lists(connection), proposals.open_now(connection, *review.DECISIONS)
     if as_json:
         print_json(rows)
         return
@@ -39,28 +41,29 @@ def held(as_json: Json = False) -> None:
     for row in rows:
         table.add_row(str(row.id), row.partner, row.scope, f"{row.as_of:%Y-%m-%d %H:%M:%S}", str(row.granting), str(row.omitting))
     console.print(table)
+    tell_proposals(proposed)
 
 
 @app.command()
 def release(number: Number, reason: Reason) -> None:
-    """Let a held list count: its grants grant, and whom it omits is delisted."""
-    _decide(review.release, number, reason)
-    console.print(f"List {number} counts. Every node follows within a second.", highlight=False)
+    """Let a held list count: its grants grant, and whom it omits is delisted. It may take two people (AEO_TWO_PEOPLE)."""
+    _decide(review.release, number, reason, f"List {number} counts. Every node follows within a second.")
 
 
 @app.command()
 def drop(number: Number, reason: Reason) -> None:
     """Set a held list aside: what it would grant or omit never counts; the losses it states stay."""
-    _decide(review.drop, number, reason)
-    console.print(f"List {number} is set aside.", highlight=False)
+    _decide(review.drop, number, reason, f"List {number} is set aside.")
 
 
-def _decide(decide: Callable[..., Any], number: int, reason: str) -> None:
+def _decide(decide: Callable[..., Change | Proposal], number: int, reason: str, done: str) -> None:
     with opened() as desk, desk.database.write.begin() as connection:
         partner = next((one.partner for one in listings.held_lists(connection) if one.id == number), None)
         if partner is None:
             raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
-        decide(connection, desk.partners.get(partner), number, who=getpass.getuser(), reason=reason, at=utc_now())
+        live, who = desk.partners.get(partner), getpass.getuser()
+        decided = decide(connection, live, number, desk.settings, who=who, reason=reason, at=utc_now())
+    console.print(escape(decided.sentence) if isinstance(decided, Proposal) else done, highlight=False)
 
 
 def ask(code: Annotated[str, typer.Argument(help="A partner's code, as issued.")], as_json: Json = False) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from rich.text import Text
@@ -11,17 +12,19 @@ from sqlalchemy import Connection
 
 from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
-from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.core.home import HOME_ZONE
 from gateway.core.terms import Dated
 from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import load_all
-from gateway.store import sent
+from gateway.store import proposals, sent
 from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
 from gateway.store.listings import last_complete
+from gateway.store.proposals import Proposal
 
 app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
 
@@ -30,8 +33,16 @@ _WIDE = 110
 _COLOURS = {"fact": "green", "unknown": "yellow", "setting": "cyan"}
 
 
-def _live() -> tuple[dict[str, ActivePartner], dict[str, str]]:
-    """What is activated in this installation and how each partner fares; shipped data where nothing is activated yet."""
+class _Looked(NamedTuple):
+    """What is activated here, how each partner fares, and what is proposed to be activated, or was when the gateway was upgraded."""
+
+    live: dict[str, ActivePartner]
+    health: Mapping[str, str] = {}
+    proposed: Sequence[Proposal] = ()
+
+
+def _look() -> _Looked:
+    """What is activated in this installation; shipped data where nothing is activated yet."""
     chosen = settings()
     if chosen.database or (chosen.home / "gateway.db").exists():
         database = Database(chosen.database_url)
@@ -41,11 +52,16 @@ def _live() -> tuple[dict[str, ActivePartner], dict[str, str]]:
                 partners = ActivePartners()
                 partners.refresh(connection)
                 if partners.all():
-                    return dict(partners.all()), _health(connection, partners)
+                    return _Looked(dict(partners.all()), _health(connection, partners), _proposed(connection))
         finally:
             database.close()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None)
-    return {iso: ActivePartner(bundle, "not activated") for iso, bundle in loaded.items()}, {}
+    return _Looked({iso: ActivePartner(bundle, "not activated") for iso, bundle in loaded.items()})
+
+
+def _proposed(connection: Connection) -> list[Proposal]:
+    decisions, since = (Decision.LAW, Decision.ACTIVATION), wiring.utc_now() - proposals.TOLD_FOR
+    return proposals.ended_at_upgrade(connection, since, *decisions) + proposals.open_now(connection, *decisions)
 
 
 def _health(connection: Connection, partners: ActivePartners) -> dict[str, str]:
@@ -75,7 +91,7 @@ def _ago(span: timedelta) -> str:
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Every arrangement: in force since when, levels, measures, dialect, link, health."""
-    live, health = _live()
+    live, health, proposed = _look()
     today = datetime.now(HOME_ZONE).date()
     rows = [_row(one, today) | {"health": health.get(iso, "not activated")} for iso, one in sorted(live.items())]
     if as_json:
@@ -105,6 +121,7 @@ def list_(as_json: Json = False) -> None:
             escape(row["health"]),
         )
     console.print(table)
+    tell_proposals(proposed)
 
 
 def _row(live: ActivePartner, today: date) -> dict[str, Any]:
@@ -141,7 +158,7 @@ def _shown(value: list[str] | str | None) -> str:
 @app.command()
 def show(iso: str, as_json: Json = False) -> None:
     """One arrangement's terms as a timeline: every value with its source, what is unknown, what is a setting."""
-    live, health = _live()
+    live, health, _ = _look()
     one = _chosen(live, iso)
     arrangement = one.arrangement
     terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}

@@ -102,7 +102,7 @@ def transcribed(
             f"{escape(row.file)} ({row.kind})",
             f"{row.as_of:%Y-%m-%d %H:%M}",
             str(row.statements) + (f", {row.refused} refused" if row.refused else ""),
-            row.state,
+            f"{row.state}: {row.ended_because}" if row.ended_because else row.state,
             escape(row.proposed_by),
             escape(row.decided_by or "-"),
         )

@@ -14,7 +14,7 @@ from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
-from gateway.exchange.void import VoidScope
+from gateway.exchange.void import Voiding, VoidScope
 from gateway.store.active import ActivePartners
 
 app = typer.Typer(
@@ -88,11 +88,19 @@ def list_(as_json: Json = False) -> None:
             f"{row.what} {escape(row.subject)}",
             f"{row.since:%Y-%m-%d %H:%M}" if row.since else "-",
             f"{escape(row.proposed_by)}, {row.proposed:%Y-%m-%d %H:%M}",
-            f"{escape(row.confirmed_by or '')}, {row.confirmed:%Y-%m-%d %H:%M}" if row.confirmed else "[yellow]not yet[/]",
+            _confirmed(row),
             str(row.operators) if row.confirmed else "-",
             escape(row.reason),
         )
     console.print(table if rows else "Nothing was ever annulled.")
+
+
+def _confirmed(row: Voiding) -> str:
+    if row.confirmed:
+        return f"{escape(row.confirmed_by or '')}, {row.confirmed:%Y-%m-%d %H:%M}"
+    if row.ended:
+        return f"[yellow]ended[/] {row.ended:%Y-%m-%d %H:%M}: {row.ended_because}"
+    return "[yellow]not yet[/]"
 
 
 def _partners(connection: Connection) -> ActivePartners:

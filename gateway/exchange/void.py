@@ -19,28 +19,34 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from gateway.core import four_eyes
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.core.model import PlacedStatement
 from gateway.core.text import a_reason
 from gateway.exchange.certificates import partner as keys
-from gateway.exchange.lists import weigh
+from gateway.exchange.lists import review, weigh
 from gateway.node.committed import Change
-from gateway.store import journal, partners, sequences, statements
+from gateway.store import journal, partners, proposals, sequences, statements
 from gateway.store.active import ActivePartner, ActivePartners, folding
 from gateway.store.bulk import chunks
-from gateway.store.tables import announced, listing, listing_part, message, numbered, voiding, withdrawn
+from gateway.store.proposals import Matter
+from gateway.store.tables import announced, listing, listing_part, message, numbered, proposal, voiding, withdrawn
 
 What = Literal["message", "certificate"]
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
+_RECORDED = select(voiding, proposal.c.decided.label("ended"), proposal.c.because.label("ended_because")).outerjoin(
+    proposal, proposals.about(Decision.ANNULMENT, voiding) & proposals.ENDED
+)
 
 
 class Voiding(msgspec.Struct, frozen=True, kw_only=True):
     """What one person proposed and another confirmed, or has still to. ``subject`` is a message's id or a certificate's fingerprint,
-    ``since`` (by our clock, at receipt) goes with a certificate; ``messages`` and ``operators`` count what was annulled."""
+    ``since`` (by our clock, at receipt) goes with a certificate; ``messages`` and ``operators`` count what was annulled. ``ended``, and
+    because of what, are said only of a proposal that ended by itself: it can no longer be confirmed."""
 
     id: int
     what: What
@@ -54,6 +60,8 @@ class Voiding(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: datetime | None = None
     messages: int | None = None
     operators: int | None = None
+    ended: datetime | UnsetType = UNSET
+    ended_because: str | UnsetType = UNSET
 
 
 class VoidScope(msgspec.Struct, frozen=True):
@@ -119,22 +127,27 @@ def _propose(
     if len(found) > 1:
         raise Refusal(Code.DATA_INVALID, f"It can be of {' or '.join(found)}: say which.", field="partner")
     a_reason(reason)
+    partners.lock(connection, found[0])
+    matter = Matter(Decision.ANNULMENT, proposals.digest(what, found[0], subject, since), found[0])
+    if (mine := proposals.proposed_by(connection, matter, who)) is not None and mine.number is not None:
+        return _found(connection, mine.number)
     values = {"what": what, "partner": found[0], "subject": subject, "since": since, "reason": reason}
     row = connection.execute(insert(voiding).values(**values, proposed_by=who, proposed=at).returning(voiding)).one()
-    said = {"void": row.id, "what": what, "of": subject, "since": since, "who": who, "reason": reason}
-    journal.append(connection, "proposal", f"void-{row.id}", said, at=at, partner=found[0])
+    matter = matter._replace(number=row.id)
+    proposals.propose(connection, matter, who=who, reason=reason, at=at, void=row.id, what=what, of=subject, since=since)
     return _read(row)
 
 
 def confirm(connection: Connection, known: ActivePartners, identity: int, *, who: str, at: datetime) -> Voided:
-    """A second person agrees, and it is done. Raises ``Refusal``: NOT_FOUND, DATA_INVALID for the same person or a second time."""
+    """A second person agrees, and it is done. Raises ``Refusal``: NOT_FOUND, DATA_INVALID for the same person, for a second time, and
+    where the proposal ended."""
     live = known.get(_found(connection, identity).partner)
     iso = live.bundle.iso
     partners.lock(connection, iso)
     one = _found(connection, identity)  # as it is now that nobody else can confirm it
     if one.confirmed is not None:
         raise Refusal(Code.DATA_INVALID, f"Number {identity} was confirmed by {one.confirmed_by} already.")
-    four_eyes.second(who, one.proposed_by)
+    proposals.agree(connection, Decision.ANNULMENT, identity, who=who, at=at)
     gone = scope_of(connection, live, one)  # 1
     said = _annul(connection, live.arrangement, gone.messages, at)  # 2, 3
     sequences.recount(connection, iso)  # 4
@@ -145,12 +158,13 @@ def confirm(connection: Connection, known: ActivePartners, identity: int, *, who
     timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 6
     done = {"confirmed_by": who, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
     row = connection.execute(update(voiding).where(voiding.c.id == identity).values(done).returning(voiding)).one()
+    _overtake(connection, iso, gone.messages, because=f"annulled with number {identity}", at=at)
     return Voided(_read(row), gone, Change(timelines, entry, lists_or_switches=True))
 
 
 def recorded(connection: Connection) -> list[Voiding]:
     """Every voiding, proposed or done, the newest first."""
-    return [_read(row) for row in connection.execute(select(voiding).order_by(voiding.c.id.desc()))]
+    return [_read(row) for row in connection.execute(_RECORDED.order_by(voiding.c.id.desc()))]
 
 
 def scope_of(connection: Connection, live: ActivePartner, one: Voiding) -> VoidScope:
@@ -220,7 +234,16 @@ def _drop_lists(connection: Connection, iso: str, messages: list[str], at: datet
         carried = connection.execute(select(listing_part.c.message_id).where(of_list)).scalars().all()
         tins += statements.void(connection, iso, carried, at, derived=True)
         connection.execute(update(listing).where(listing.c.id == row.id).values(state="dropped", changed=at))
+        proposals.end(connection, [row.id], *review.DECISIONS, because="what the list says was annulled", at=at)
     return tins
+
+
+def _overtake(connection: Connection, iso: str, messages: Iterable[str], *, because: str, at: datetime) -> None:
+    """Nobody has to annul any more what is annulled."""
+    for batch in chunks(messages):
+        same = (voiding.c.partner == iso) & (voiding.c.what == "message") & voiding.c.subject.in_(batch)
+        waiting = connection.execute(select(voiding.c.id).where(same, voiding.c.confirmed.is_(None))).scalars().all()
+        proposals.end(connection, waiting, Decision.ANNULMENT, because=because, at=at)
 
 
 def _withdraw(connection: Connection, live: ActivePartner, one: Voiding, certificates: Iterable[str], at: datetime) -> None:
@@ -234,11 +257,12 @@ def _withdraw(connection: Connection, live: ActivePartner, one: Voiding, certifi
 
 
 def _found(connection: Connection, identity: int) -> Voiding:
-    row = connection.execute(select(voiding).where(numbered(voiding, identity))).first()
+    row = connection.execute(_RECORDED.where(numbered(voiding, identity))).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"Nothing to annul has the number {identity}.", remedy="aeo-gateway void list")
     return _read(row)
 
 
 def _read(row: Row[Any]) -> Voiding:
-    return Voiding(**row._mapping)
+    ended = {"ended", "ended_because"}
+    return Voiding(**{name: value for name, value in row._mapping.items() if value is not None or name not in ended})

@@ -6,18 +6,19 @@ Rehearsals, proposals and activations are journal entries, so that who tried and
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal import Rehearsal
 from gateway.partners import Bundle
 from gateway.settings import Settings
-from gateway.store import journal
+from gateway.store import journal, proposals
 from gateway.store import partners as stored
+from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import entry
 
 
@@ -42,10 +43,12 @@ def put_in_force(
             f"{bundle.iso} is not activated: " + " ".join(against),
             remedy=f"aeo-gateway partner check {bundle.iso}",
         )
-    if stored.in_force_now(connection, bundle.iso) == bundle.digest and _state(connection, bundle.iso) == "active":
+    if stored.locked(connection, bundle.iso) == ("active", bundle.digest):
         return "Nothing changed: that very data is in force."
-    if settings.two_people and not _agreed(connection, bundle.iso, bundle.digest, who):
-        return _propose(connection, bundle.iso, bundle.digest, who=who, reason=reason, at=at)
+    matter = Matter(Decision.ACTIVATION, bundle.digest, bundle.iso)
+    decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
+    if isinstance(decided, Proposal):
+        return decided.sentence
     stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=at, who=who, reason=reason)
     waived = " (demo mode: no rehearsal was asked for)" if settings.mode == "demo" else ""
     return f"Activated {bundle.iso}, data {bundle.digest[:16]}{waived}."
@@ -55,19 +58,23 @@ def put_law_in_force(
     connection: Connection, digest: str, content: bytes, settings: Settings, *, who: str, reason: str, at: datetime
 ) -> str:
     """The same for what is common to all arrangements. The first law needs no second person: alone it grants nothing (choice)."""
-    before = stored.in_force_now(connection, stored.LAW)
-    if before == digest:
+    before = stored.locked(connection, stored.LAW)
+    if before == ("active", digest):
         return "The law common to all arrangements: nothing changed."
-    if settings.two_people and before is not None and not _agreed(connection, stored.LAW, digest, who):
-        return "The law common to all arrangements: " + _propose(connection, stored.LAW, digest, who=who, reason=reason, at=at)
+    two_people = settings.two_people and before is not None
+    matter = Matter(Decision.LAW, digest, stored.LAW)
+    decided = proposals.propose_or_agree(connection, matter, two_people=two_people, who=who, reason=reason, at=at)
+    if isinstance(decided, Proposal):
+        return f"The law common to all arrangements: {decided.sentence}"
     stored.activate(connection, stored.LAW, digest, content, at=at, who=who, reason=reason)
     return "The law common to all arrangements: activated."
 
 
 def rehearsed(connection: Connection, digest: str) -> bool:
     """Whether the latest rehearsal of the very data with this digest passed."""
-    noted = _noted(connection, "rehearsal", digest)
-    return bool(noted) and bool(noted[-1]["passed"])
+    noted = select(entry.c.body).where(entry.c.kind == "rehearsal", entry.c.subject == digest)
+    latest = connection.execute(noted.order_by(entry.c.id.desc()).limit(1)).scalar_one_or_none()
+    return latest is not None and bool(msgspec.json.decode(latest)["passed"])
 
 
 def _against(connection: Connection, bundle: Bundle, checked: Checked, settings: Settings) -> list[str]:
@@ -79,25 +86,3 @@ def _against(connection: Connection, bundle: Bundle, checked: Checked, settings:
     if stored.in_force_now(connection, stored.LAW) is None:
         said.append("The law common to all arrangements is not in force yet: aeo-gateway partner activate --law.")
     return said
-
-
-def _state(connection: Connection, iso: str) -> str | None:
-    return next((state for known, state, _ in stored.in_force(connection) if known == iso), None)
-
-
-def _propose(connection: Connection, iso: str, digest: str, *, who: str, reason: str, at: datetime) -> str:
-    journal.append(connection, "proposal", digest, {"who": who, "reason": reason}, at=at, partner=iso)
-    return f"Proposed by {who}. It comes in force when a second person activates the very same data."
-
-
-def _agreed(connection: Connection, iso: str, digest: str, who: str) -> bool:
-    """Whether somebody else proposed this data since the last change: an older proposal was used up, or overtaken, by that change."""
-    changed = select(func.max(entry.c.id)).where(entry.c.kind == "partner", entry.c.subject == iso)
-    proposed = _noted(connection, "proposal", digest, after=connection.execute(changed).scalar() or 0)
-    return any(one["who"] != who for one in proposed)
-
-
-def _noted(connection: Connection, kind: str, digest: str, *, after: int = 0) -> list[dict[str, Any]]:
-    asked = select(entry.c.body).where(entry.c.kind == kind, entry.c.subject == digest, entry.c.id > after)
-    rows = connection.execute(asked.order_by(entry.c.id))
-    return [msgspec.json.decode(body) for body in rows.scalars()]

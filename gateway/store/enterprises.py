@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Connection, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.core.four_eyes import Decision
 from gateway.domestic.enterprise import Enterprise
-from gateway.store import leases
+from gateway.store import leases, proposals
 from gateway.store.bulk import chunks
 from gateway.store.tables import enterprise, enterprise_record
 
@@ -88,9 +89,10 @@ def last_digests(connection: Connection, usccs: Iterable[str]) -> dict[str, str]
 def record(connection: Connection, recorded: Sequence[RecordedRow], at: datetime) -> None:
     """Adds records of the feed. What waited for a person does so no longer: a record is complete, so the newer one speaks instead."""
     for batch in chunks({one.uscc for one in recorded}):
-        connection.execute(
-            update(enterprise_record).where(enterprise_record.c.uscc.in_(batch), enterprise_record.c.held).values(held=False)
-        )
+        held = update(enterprise_record).where(enterprise_record.c.uscc.in_(batch), enterprise_record.c.held).values(held=False)
+        if overtaken := connection.execute(held.returning(enterprise_record.c.id)).scalars().all():
+            because = "a newer record of the enterprise speaks instead"
+            proposals.end(connection, overtaken, Decision.GAINS, because=because, at=at)
     connection.execute(insert(enterprise_record), [{**msgspec.structs.asdict(one), "recorded": at} for one in recorded])
 
 

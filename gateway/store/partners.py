@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from gateway.core.errors import Code, Refusal
 from gateway.core.text import a_reason
 from gateway.partners import FORMAT
-from gateway.store import journal
+from gateway.store import journal, proposals
 from gateway.store.prepared import Prepared
 from gateway.store.tables import activation, bundle, partner
 
@@ -51,6 +51,8 @@ def _put(connection: Connection, iso: str, state: str, digest: str, *, at: datet
         connection.execute(insert(partner).values(iso=iso, **values))
     connection.execute(insert(activation).values(iso=iso, state=state, digest=digest, at=at, who=who, reason=reason))
     journal.append(connection, "partner", iso, {"state": state, "bundle": digest, "who": who, "reason": reason}, at=at, partner=iso)
+    because = f"what is in force changed meanwhile: {state}, data {digest[:16]}"
+    proposals.end_of_partner(connection, iso, because=because, at=at)
 
 
 def in_force(connection: Connection) -> list[tuple[str, str, str]]:
@@ -100,3 +102,9 @@ def lock(connection: Connection, iso: str) -> str:
     if locked is None:
         raise Refusal(Code.PARTNER_UNKNOWN)
     return str(locked[0])
+
+
+def locked(connection: Connection, iso: str) -> tuple[str, str] | None:
+    """(state, digest) of one partner, or of the law, its row taken as ``lock`` does; None where nothing was activated yet."""
+    row = connection.execute(select(partner.c.state, partner.c.digest).where(partner.c.iso == iso).with_for_update()).first()
+    return None if row is None else (row.state, row.digest)

@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table, and_, func, select, tuple_
 from sqlalchemy import true as always
 
+from gateway.core.four_eyes import Decision
+from gateway.store import proposals
 from gateway.store.tables import (
     announced,
     belief,
@@ -26,6 +28,7 @@ from gateway.store.tables import (
     message,
     operator,
     outbox,
+    proposal,
     statement,
     transcription,
     voiding,
@@ -74,7 +77,9 @@ _NEEDED = (
     .where(listing.c.state.in_(("waiting", "held"))),
     select(announced.c.partner, announced.c.message_id),
     select(belief.c.partner, belief.c.outcome_message).where(belief.c.outcome_message.is_not(None)),
-    select(voiding.c.partner, voiding.c.subject).where(voiding.c.confirmed.is_(None), voiding.c.what == "message"),
+    select(voiding.c.partner, voiding.c.subject)
+    .join(proposal, proposals.about(Decision.ANNULMENT, voiding))
+    .where(proposal.c.state == "open", voiding.c.what == "message"),
 )
 _identity = tuple_(message.c.partner, message.c.message_id)
 _unneeded = and_(*(_identity.not_in(needed) for needed in _NEEDED))

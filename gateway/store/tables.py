@@ -493,6 +493,27 @@ transcription = Table(
     Column("body", LargeBinary),
 )
 
+#: What one person proposed and takes a second one (``core.four_eyes``). ``number``, where it has one, is that under which people know it:
+#: of the voiding, the transcription, the list or the record of the feed. ``digest`` is of what was proposed: a second person agrees to
+#: that and to nothing else. ``state``: open, agreed, or ended, ``because`` of what; ``decided_by`` is missing where no person ended it.
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("decision", String(16), nullable=False),
+    Column("number", BigInteger),
+    Column("partner", String(2)),
+    Column("digest", String(64), nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed", Moment, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("decided_by", Text),
+    Column("decided", Moment),
+    Column("because", Text),
+    Index("ix_proposal_decision_number", "decision", "number"),
+)
+
 #: Our own next certificates by the partner to whom they were announced, and the message that did.
 announcement = Table(
     "announcement",

@@ -21,9 +21,11 @@ def describe(
     query: type | None = None,
     gives: type | None = None,
     status: int = 200,
+    accepts: type | None = None,
     media: tuple[str, str] = ("application/json", "application/json"),
 ) -> dict[str, Any]:
-    """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer."""
+    """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
+    it answers with 202, where more is needed before it is done."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
         said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}}
@@ -31,6 +33,8 @@ def describe(
         said["parameters"] = _parameters(query)
     if gives:
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
+    if accepts:
+        said["responses"]["202"] = {"description": "Not done yet.", "content": {media[1]: _of(accepts)}}
     return said
 
 

@@ -50,7 +50,8 @@ def test_a_list_that_was_held_then(world: World, decide: Callable[..., Any]) -> 
     world.pass_time(hours=1)
     with world.node.database.write.begin() as connection:
         (waiting,) = listings.held_lists(connection)
-        decide(connection, world.node.partners.get("HK"), waiting.id, who="approver 7", reason="checked", at=world.now)
+        live = world.node.partners.get("HK")
+        decide(connection, live, waiting.id, world.settings, who="approver 7", reason="checked", at=world.now)
     after = [ask(world, code, world.now).grant for code in (first[0], new)]
     assert after == ([False, True] if decide is review.release else [True, False])
     world.pass_time(hours=1)

@@ -25,6 +25,7 @@ from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
 from gateway.store.disclosures import Disclosure
 from gateway.store.outbox import Leased
+from gateway.store.proposals import Proposal
 from gateway.wire.xml import parse
 from tests.domestic.made import made_uscc
 from tests.tools import REPO
@@ -120,9 +121,15 @@ class Desk:
         with self.database.write.begin() as connection:
             return feed.import_rows(connection, self, list(rows), who="a test", at=self.now)
 
-    def confirm(self, record: int) -> ConfirmedRecord:
+    def let_through(self, record: int, who: str) -> ConfirmedRecord | Proposal:
         with self.database.write.begin() as connection:
-            return feed.let_through(connection, self, record, who="a person", at=self.now)
+            return feed.let_through(connection, self, record, who=who, at=self.now)
+
+    def confirm(self, record: int) -> ConfirmedRecord:
+        """One person does, where that is enough."""
+        done = self.let_through(record, "a person")
+        assert isinstance(done, ConfirmedRecord)
+        return done
 
     def look(self) -> None:
         """The keeper looks at the calendar."""

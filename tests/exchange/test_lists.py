@@ -10,14 +10,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.exchange import void
 from gateway.exchange.lists import review
 from gateway.node.committed import Change
-from gateway.store import listings, statements
+from gateway.store import listings, proposals, statements
 from gateway.store.database import Database
-from gateway.store.tables import listing
+from gateway.store.proposals import Proposal
+from gateway.store.tables import entry, listing, proposal
 from tests.exchange.house import START, House
 
 
@@ -268,12 +272,20 @@ def test_single_notices_are_never_held(house: House) -> None:
 # ---------------------------------------------------------------- a person decides
 
 
-def _decide(house: House, decision: str, identity: int | None = None) -> Change:
+def _decide(house: House, decision: str, identity: int | None = None, who: str = "a person") -> Change | Proposal:
     (held,) = house.do(listings.held_lists) if identity is None else (None,)
     chosen = identity if held is None else held.id
     decide = {"release": review.release, "drop": review.drop}[decision]
     return house.do(
-        partial(decide, live=house.live(), identity=chosen, who="a person", reason="asked the partner", at=house.now)  # type: ignore[arg-type]
+        partial(
+            decide,
+            live=house.live(),
+            identity=chosen,  # type: ignore[arg-type]
+            settings=house.node.settings,
+            who=who,
+            reason="asked the partner",
+            at=house.now,
+        )
     )
 
 
@@ -282,6 +294,7 @@ def test_a_person_releases_a_held_list(house: House) -> None:
     before = house.now
     house.later(hours=1)
     changed = _decide(house, "release")
+    assert isinstance(changed, Change)
     assert standings(house, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
     assert set(changed.timelines) == {one.tin for one in said[3:]}
     assert house.journal("decision")
@@ -319,3 +332,58 @@ def test_a_list_is_decided_once(house: House) -> None:
     with pytest.raises(Refusal) as refused:
         _decide(house, "release", 2)
     assert refused.value.code is Code.NOT_FOUND
+
+
+# ---------------------------------------------------------------- two people decide
+
+
+@pytest.fixture
+def asking(house: House) -> House:
+    """Its settings ask for two people."""
+    house.node.settings = house.settings.model_copy(update={"two_people": True})
+    return house
+
+
+def test_two_people_release_a_held_list(asking: House) -> None:
+    said = _held(asking)
+    before = standings(asking, said)
+    for who in ("alice", "Alice"):
+        proposed = _decide(asking, "release", who=who)
+        assert isinstance(proposed, Proposal)
+        assert proposed.sentence == "Proposed by alice. It comes in force when a second person releases the very same list."
+    assert (standings(asking, said), state(asking)) == (before, ["applied", "held"])
+    asking.later(hours=1)
+    assert isinstance(_decide(asking, "release", who="bob"), Change)
+    assert standings(asking, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
+    (decided,) = [msgspec.json.decode(row.body) for row in asking.rows(entry) if row.kind == "decision"]
+    assert decided["who"] == ["alice", "bob"]
+    assert _open(asking) == []
+
+
+def test_one_person_drops_a_held_list_whatever_another_proposed(asking: House) -> None:
+    _held(asking)
+    _decide(asking, "release", who="alice")
+    assert isinstance(_decide(asking, "drop", who="bob"), Change)
+    assert _open(asking) == []
+    (ended,) = [row for row in asking.rows(proposal) if row.state == "ended"]
+    assert ended.because == "the list was dropped"
+
+
+def test_annulling_what_a_held_list_says_ends_what_is_proposed_of_it(asking: House) -> None:
+    _held(asking)
+    _decide(asking, "release", who="alice")
+    (held,) = asking.do(listings.held_lists)
+
+    def annul(connection: Connection) -> None:
+        one = void.propose_message(connection, held.messages[0], reason="forged", who="alice", at=asking.now)
+        void.confirm(connection, asking.partners, one.id, who="bob", at=asking.now)
+
+    asking.do(annul)
+    assert _open(asking) == []
+    with pytest.raises(Refusal, match="waits for a person"):
+        _decide(asking, "release", held.id, who="bob")
+
+
+def _open(house: House) -> list[Proposal]:
+    with house.database.reading() as connection:
+        return proposals.open_now(connection, *Decision)

@@ -142,7 +142,8 @@ def test_the_parts_of_a_list_that_waits_stay(house: House, open_: str) -> None:
     assert waits in kept(house)
     if open_ == "held":
         (held,) = house.do(listings.held_lists)
-        house.do(partial(review.drop, live=house.live(), identity=held.id, who="a person", reason="no", at=house.now))
+        drop = partial(review.drop, live=house.live(), identity=held.id, settings=house.settings)
+        house.do(partial(drop, who="a person", reason="no", at=house.now))
         house.later(days=1)
         prune(house)
         assert waits not in kept(house)

@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from gateway.core.errors import Refusal
+from gateway.core.four_eyes import Decision
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.exchange.tell import feed
-from gateway.exchange.tell.feed import Report
+from gateway.exchange.tell.feed import ConfirmedRecord, Report
+from gateway.store import proposals
+from gateway.store.proposals import Proposal
 from gateway.store.tables import entry
 from tests.domestic.made import made_uscc
 from tests.exchange.desk import DOWNGRADED, RECTIFIED, RECTIFYING, UNFORESEEN, Desk, row
@@ -166,6 +169,39 @@ def test_an_unforeseen_upgrade_waits_for_a_person_and_then_is_told(desk: Desk) -
     assert json.loads(said).items() >= {"who": "a person", "uscc": made_uscc(1), "subject": f"record-{waiting.id}"}.items()
     with pytest.raises(Refusal, match="not-found"):
         desk.confirm(waiting.id)
+
+
+def test_two_people_let_gains_through_where_the_settings_ask_for_it(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"two_people": True})
+    desk.feed(row(1, **DOWNGRADED))
+    desk.deliver("SG")
+    record = desk.feed(row(1, **UNFORESEEN)).flagged[0].record
+    assert record is not None
+    for who in ("alice", "ＡＬＩＣＥ"):
+        proposed = desk.let_through(record, who)
+        assert isinstance(proposed, Proposal)
+        assert proposed.sentence == "Proposed by alice. It comes in force when a second person confirms the very same record."
+    assert desk.deliver("SG") == []
+    assert isinstance(desk.let_through(record, "bob"), ConfirmedRecord)
+    assert desk.deliver("SG") == [("update", [("valid", ONE)])]
+    with desk.database.reading() as connection:
+        said = connection.execute(select(entry.c.body).where(entry.c.kind == "decision")).scalar_one()
+    assert json.loads(said)["who"] == ["alice", "bob"]
+
+
+def test_a_newer_record_ends_what_is_proposed_of_the_older(desk: Desk) -> None:
+    desk.settings = desk.settings.model_copy(update={"two_people": True})
+    desk.feed(row(1, **DOWNGRADED))
+    older = desk.feed(row(1, **UNFORESEEN)).flagged[0].record
+    assert older is not None
+    desk.let_through(older, "alice")
+    newer = desk.feed(row(1, **UNFORESEEN, name_en="Renamed Ltd")).flagged[0].record
+    assert newer is not None
+    with desk.database.reading() as connection:
+        assert proposals.open_now(connection, Decision.GAINS) == []
+    with pytest.raises(Refusal, match="not-found"):
+        desk.let_through(older, "bob")
+    assert isinstance(desk.let_through(newer, "bob"), Proposal), "alice did not see this one"
 
 
 def test_an_unforeseen_downgrade_goes_out_at_once_and_is_flagged(desk: Desk) -> None:

@@ -226,7 +226,7 @@ def test_a_list_that_changes_too_much_waits(house: House) -> None:
     assert standings(house) == ["valid"] * 5
     with house.database.reading() as connection:
         (one,) = listings.held_lists(connection)
-    house.do(lambda c: review.release(c, house.live(), one.id, who="carol", reason="asked", at=house.now))
+    house.do(lambda c: review.release(c, house.live(), one.id, house.settings, who="carol", reason="asked", at=house.now))
     assert standings(house) == ["delisted"] * 3 + ["valid"] * 2
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from msgspec import UNSET
 
 from gateway.clearance.answer import Asked
 from gateway.clearance.as_known import AsKnown
@@ -153,6 +154,31 @@ def test_it_takes_two_people_once(scene: Scene) -> None:
     with pytest.raises(Refusal) as unknown:
         scene.confirm(msgspec.structs.replace(one, id=99))
     assert unknown.value.code is Code.NOT_FOUND
+
+
+def test_one_person_proposes_the_same_once_and_what_is_annulled_needs_no_other(scene: Scene) -> None:
+    first, second, *_ = scene.house.listed()
+    wrong, right = scene.say(first, Standing.REVOKED), scene.say(second, Standing.REVOKED)
+    one, other = scene.propose(wrong), scene.propose(right)
+    assert scene.propose(wrong, who="A. ONE") == one
+    by_another = scene.propose(wrong, who="C. Three")
+    scene.confirm(one)
+    with pytest.raises(Refusal, match=f"Number {by_another.id} is not open. It ended: "):
+        scene.confirm(by_another)
+    with scene.house.database.reading() as connection:
+        shown = {one.id: (one.confirmed_by, one.ended_because) for one in void.recorded(connection)}
+    assert shown[one.id] == ("B. Two", UNSET)
+    assert shown[other.id] == (None, UNSET)
+    assert shown[by_another.id] == (None, "B. Two agreed to the same, as A. One proposed it")
+
+
+def test_a_stolen_key_takes_with_it_what_is_proposed_of_its_messages(scene: Scene) -> None:
+    first, *_ = scene.house.listed()
+    one = scene.propose(scene.say(first, Standing.REVOKED))
+    (pin,) = scene.house.node.trust.trust_of("SG").pins
+    stolen = scene.confirm(scene.stolen(pin.fingerprint, START))
+    with pytest.raises(Refusal, match=f"annulled with number {stolen.voiding.id}"):
+        scene.confirm(one)
 
 
 def test_a_list_that_is_annulled_holds_no_more(scene: Scene) -> None:

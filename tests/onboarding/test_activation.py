@@ -107,6 +107,16 @@ def test_two_people(connection: Connection, bundle: Bundle) -> None:
     assert activate(connection, bundle, chosen, "a").startswith("Activated SG")
 
 
+@pytest.mark.parametrize("again", ["Alice", " alice", "ａｌｉｃｅ", "ali\u200bce"])
+def test_a_name_that_only_looks_different_is_no_second_person(again: str, connection: Connection, bundle: Bundle) -> None:
+    rehearsed(connection, bundle)
+    chosen = settings(two_people="true")
+    first = activate(connection, bundle, chosen, "alice")
+    assert first == "Proposed by alice. It comes in force when a second person activates the very same data."
+    assert activate(connection, bundle, chosen, again) == first
+    assert stored.in_force_now(connection, "SG") is None
+
+
 def test_what_is_retired_comes_back_by_activation_only(connection: Connection, bundle: Bundle) -> None:
     rehearsed(connection, bundle)
     activate(connection, bundle, settings())

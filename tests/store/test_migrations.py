@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from msgspec import UNSET
 from sqlalchemy import Connection, select
 
+from gateway.core.errors import Refusal
+from gateway.core.four_eyes import Decision
+from gateway.exchange import void
+from gateway.exchange.offline import inbound
+from gateway.store import journal, proposals
 from gateway.store.database import Database
-from gateway.store.tables import fact, message, metadata
+from gateway.store.proposals import Matter, Proposal
+from gateway.store.tables import entry, fact, message, metadata, microseconds
+from tests.exchange.desk import Desk
 
 
 def test_migrated_schema_is_what_the_tables_say(database: Database) -> None:
@@ -48,6 +63,108 @@ def test_an_installation_of_the_first_schema_keeps_what_it_has(database_url: str
     assert abs(datetime.now(UTC) - stored) < timedelta(minutes=5)
 
 
+def test_what_was_open_under_typed_names_ends_and_stays_to_be_seen(database_url: str) -> None:
+    """An installation of release 0.1.0 (schema 0003): proposals of each kind, some open, some decided or overtaken."""
+    with at_release_0_1_0(database_url) as connection:
+        fill_with_proposals(connection)
+        old = connection.execute(select(entry.c.id, entry.c.body)).all()
+    since = datetime.now(UTC)
+    now = Database(database_url)
+    now.migrate()
+    now.migrate()
+    with now.write.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        ended = proposals.ended_at_upgrade(connection, since - timedelta(minutes=5))
+        still_open = proposals.open_now(connection, *Decision)
+        voids, files = void.recorded(connection), inbound.recorded(connection)
+        entries = connection.execute(select(entry).order_by(entry.c.id)).all()
+    now.close()
+
+    assert [(one.subject, one.partner, one.proposed_by, one.reason, one.proposed) for one in ended] == [
+        ("void-1", "SG", "alice", "wrong", AT),
+        ("transcription-1", "SG", "alice", "a mail", AT),
+        ("b" * 64, "**", "Alice", "a reason", AT),
+        ("c" * 64, "SG", "alice", "a reason", AT),
+        ("c" * 64, "SG", "Alice", "a reason", AT),
+    ]
+    assert [one.decision for one in ended[2:]] == [Decision.LAW, Decision.ACTIVATION, Decision.ACTIVATION]
+    assert still_open == []
+    assert {(one.state, one.because, one.decided_by) for one in ended} == {("ended", proposals.UPGRADED, None)}
+    # Shown with what they were; what was decided is as it was.
+    assert [(one.id, one.confirmed_by, one.ended_because) for one in voids] == [(2, "bob", UNSET), (1, None, proposals.UPGRADED)]
+    assert [(one.id, one.state, one.decided_by, one.ended_because) for one in files] == [
+        (3, "discarded", "bob", UNSET),
+        (2, "confirmed", "bob", UNSET),
+        (1, "discarded", None, proposals.UPGRADED),
+    ]
+    # No entry of before is rewritten; each ending is one of its own, fit to be sealed.
+    kept = {row.id for row in old}
+    assert [(row.id, row.body) for row in entries if row.id in kept] == [tuple(row) for row in old]
+    fresh = [row for row in entries if row.id not in kept]
+    assert [row.subject for row in fresh] == [one.subject for one in ended]
+    for row, one in zip(fresh, ended, strict=True):
+        said = msgspec.json.decode(row.body)
+        assert (row.kind, row.partner, row.position) == ("proposal", one.partner, None)
+        assert (said["kind"], said["subject"], said["partner"]) == (row.kind, row.subject, row.partner)
+        assert (said["ended"], said["proposed_by"]) == (proposals.UPGRADED, one.proposed_by)
+        assert datetime.fromisoformat(said["at"]) == row.at
+
+
+def test_what_ended_is_confirmed_by_nobody_and_proposed_again(database_url: str, tmp_path: Path) -> None:
+    with at_release_0_1_0(database_url) as connection:
+        fill_with_proposals(connection)
+    now = Database(database_url)
+    now.migrate()
+    partners = Desk(now, tmp_path, ["SG"]).partners
+    with now.write.begin() as connection:
+        with pytest.raises(Refusal, match=proposals.UPGRADED):
+            void.confirm(connection, partners, 1, who="bob", at=AT)
+        with pytest.raises(Refusal, match=proposals.UPGRADED):
+            inbound.waiting(connection, 1)
+        again = partial(proposals.propose_or_agree, connection, Matter(Decision.ACTIVATION, "c" * 64, "SG"), two_people=True)
+        assert isinstance(again(who="bob", reason="again", at=AT), Proposal), "what alice proposed ended"
+        assert again(who="alice", reason="again", at=AT) == ("bob", "alice")
+    now.close()
+
+
+AT = datetime(2026, 6, 1, 4, tzinfo=UTC)
+
+
+@contextmanager
+def at_release_0_1_0(url: str) -> Iterator[Connection]:
+    """A database with the schema of release 0.1.0."""
+    first = Database(url)
+    first.migrate("0003")
+    with first.write.begin() as connection:
+        yield connection
+    first.close()
+
+
+def fill_with_proposals(connection: Connection) -> None:
+    """Of each kind one that is open, and others that were decided or overtaken, as release 0.1.0 wrote them."""
+    by_alice = {"partner": "SG", "reason": "wrong", "proposed_by": "alice", "proposed": AT}
+    _insert(connection, "voiding", what="message", subject="m-1", **by_alice)
+    _insert(connection, "voiding", what="message", subject="m-2", confirmed_by="bob", confirmed=AT, **by_alice)
+    by_alice["reason"] = "a mail"
+    for state, decided in (("proposed", {}), ("confirmed", BY_BOB), ("discarded", BY_BOB)):
+        message_id, digest = f"of {state}", sha256(state.encode()).hexdigest()
+        _insert(connection, "transcription", message_id=message_id, digest=digest, state=state, **by_alice, **decided)
+
+    def noted(kind: str, subject: str, partner: str, **said: object) -> None:
+        journal.append(connection, kind, subject, said, at=AT, partner=partner)
+
+    noted("proposal", "void-1", "SG", void=1, what="message", of="m-1", since=None, who="alice", reason="wrong")
+    noted("proposal", "transcription-1", "SG", message_id="of proposed", message="list", who="alice", reason="a mail")
+    noted("proposal", "a" * 64, "SG", who="alice", reason="a reason")
+    noted("partner", "SG", "SG", state="suspended", bundle="d" * 64, who="bob", reason="overtakes what was proposed")
+    noted("proposal", "b" * 64, "**", who="Alice", reason="a reason")
+    for who in ("alice", "Alice", "alice"):
+        noted("proposal", "c" * 64, "SG", who=who, reason="a reason")
+
+
+BY_BOB = {"decided_by": "bob", "decided": AT}
+
+
 def _insert(connection: Connection, name: str, **values: Any) -> None:
     """A row of the table as it is in the database now; what is not given and may not be missing is made up."""
     table = sa.Table(name, sa.MetaData(), autoload_with=connection)
@@ -56,4 +173,5 @@ def _insert(connection: Connection, name: str, **values: Any) -> None:
         for column in table.columns
         if not column.nullable and not column.primary_key
     }
-    connection.execute(table.insert().values(made_up | values))
+    given = {name: microseconds(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    connection.execute(table.insert().values(made_up | given))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,6 +140,26 @@ def test_what_waits_for_a_person_is_confirmed_by_one(world: World, feeder: dict[
     for number in (held["id"], 10**30):
         gone = world.client.post(f"/v1/domestic/held/{number}/confirm", headers=person)
         assert (gone.status_code, gone.json()["code"]) == (404, "not-found")
+
+
+def test_two_people_confirm_where_the_settings_ask_for_it(tmp_path: Path) -> None:
+    world = World(tmp_path, two_people=True)
+    feeder = world.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
+    for said in ({}, DOWNGRADED, UNFORESEEN):
+        report = world.client.put(URL, headers=feeder | NDJSON, content=lines(row(1, **said))).json()
+    number = report["flagged"][0]["record"]
+    address = f"/v1/domestic/held/{number}/confirm"
+    one, same, two = (world.token(TokenScope.DOMESTIC_CONFIRM, name=name) for name in ("A. One", "a. one", "B. Two"))
+    for who in (one, same):
+        waits = world.client.post(address, headers=who)
+        assert (waits.status_code, waits.json()["record"], waits.json()["proposed_by"]) == (202, number, "A. One")
+        assert "when a second person confirms the very same record" in waits.json()["detail"]
+    assert world.client.get(f"{URL}/{made_uscc(1)}", headers=feeder).json()["tier"] == "general-compliance"
+    assert world.client.post(address, headers=two).json() == {"uscc": made_uscc(1), "queued": {}, "unsaid": []}
+    assert world.client.get(f"{URL}/{made_uscc(1)}", headers=feeder).json()["tier"] == "advanced-certified"
+    described = world.client.get("/openapi.json").json()["paths"]["/v1/domestic/held/{number}/confirm"]["post"]["responses"]
+    assert described["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/ProposedRecord")
+    world.close()
 
 
 def test_what_is_due(world: World, feeder: dict[str, str]) -> None:

@@ -86,12 +86,10 @@ class World:
             self.node.partners.refresh(connection)
             self.answers.refresh(connection)
 
-    def token(self, *scopes: TokenScope, days: float = 30) -> dict[str, str]:
+    def token(self, *scopes: TokenScope, days: float = 30, name: str = "a test") -> dict[str, str]:
         """The headers of a caller with these scopes."""
         with self.node.database.write.begin() as connection:
-            _, secret = tokens.create(
-                connection, "a test", scopes, at=self.now, expires=self.now + timedelta(days=days), by="a test"
-            )
+            _, secret = tokens.create(connection, name, scopes, at=self.now, expires=self.now + timedelta(days=days), by="a test")
         self.now += tokens.STALE * 2
         self.index.heard(self.now)
         return {"Authorization": f"Bearer {secret}"}

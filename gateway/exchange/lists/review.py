@@ -1,32 +1,42 @@
-"""A held list: a person lets it apply, or sets it aside."""
+"""A held list: a person lets it apply, or sets it aside; letting it apply takes two where the settings ask for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.exchange.lists import threshold
 from gateway.exchange.lists.weigh import delisted
 from gateway.node.committed import Change
-from gateway.store import journal, messages, partners, statements
+from gateway.settings import Settings
+from gateway.store import journal, messages, partners, proposals, statements
 from gateway.store.active import ActivePartner, folding
 from gateway.store.listings import messages_of
+from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import listing
 
+#: What a person can decide of a held list.
+DECISIONS = (Decision.LIST_RELEASE, Decision.LIST_DROP)
 
-def release(connection: Connection, live: ActivePartner, identity: int, *, who: str, reason: str, at: datetime) -> Change:
+
+def release(
+    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: str, reason: str, at: datetime
+) -> Change | Proposal:
     """A person lets a held list apply: its grants grant, and whom it does not name is delisted, with those who came in meanwhile.
 
-    Returns what changed. Raises ``Refusal`` NOT_FOUND where no such list waits.
+    Returns what changed, or what waits for a second person. Raises ``Refusal`` NOT_FOUND where no such list waits.
     """
     arrangement = live.arrangement
-    row = _decided(connection, arrangement.iso, identity, "released", at)
-    carried = messages_of(connection, identity)
+    decided = _decide(connection, arrangement.iso, identity, Decision.LIST_RELEASE, settings, who=who, reason=reason, at=at)
+    if isinstance(decided, Proposal):
+        return decided
+    row, carried = decided.row, decided.messages
     tins = set(statements.release(connection, arrangement.iso, carried, at))
     missed = threshold.standing(connection, arrangement, row.scope, row.as_of) - tins
     missed -= statements.named_in(connection, arrangement.iso, carried, missed)
@@ -34,41 +44,65 @@ def release(connection: Connection, live: ActivePartner, identity: int, *, who: 
     assert claimed is not None, "a list came in claimed messages"
     late = [delisted(tin, row.as_of, carried[-1], claimed[0], at) for tin in sorted(missed)]
     statements.record(connection, arrangement.iso, late)
-    return _refold(connection, arrangement, row, tins | missed, "release", who=who, reason=reason, at=at)
+    return _refold(connection, arrangement, decided, tins | missed, "release", reason=reason, at=at)
 
 
-def drop(connection: Connection, live: ActivePartner, identity: int, *, who: str, reason: str, at: datetime) -> Change:
+def drop(
+    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: str, reason: str, at: datetime
+) -> Change | Proposal:
     """A person sets a held list aside: what it would grant and omit is void. The losses it states stay (choice: taking back a loss
-    takes two people, see ``void``). Returns what changed; raises ``Refusal`` NOT_FOUND where no such list waits.
+    takes two people, see ``void``). Returns and raises as ``release`` does.
     """
     arrangement = live.arrangement
-    row = _decided(connection, arrangement.iso, identity, "dropped", at)
-    tins = statements.drop(connection, arrangement.iso, messages_of(connection, identity), at)
-    return _refold(connection, arrangement, row, tins, "drop", who=who, reason=reason, at=at)
+    decided = _decide(connection, arrangement.iso, identity, Decision.LIST_DROP, settings, who=who, reason=reason, at=at)
+    if isinstance(decided, Proposal):
+        return decided
+    tins = statements.drop(connection, arrangement.iso, decided.messages, at)
+    return _refold(connection, arrangement, decided, tins, "drop", reason=reason, at=at)
 
 
-def _decided(connection: Connection, iso: str, identity: int, state: str, at: datetime) -> Any:
+class _Decided(NamedTuple):
+    """A list that waits no longer, the messages it came in, and who decided."""
+
+    row: Any
+    messages: Sequence[str]
+    people: tuple[str, ...]
+
+
+_STATES = {Decision.LIST_RELEASE: "released", Decision.LIST_DROP: "dropped"}
+
+
+def _decide(
+    connection: Connection, iso: str, identity: int, decision: Decision, settings: Settings, *, who: str, reason: str, at: datetime
+) -> _Decided | Proposal:
     partners.lock(connection, iso)
     waits: ColumnElement[bool] = (listing.c.id == identity) & (listing.c.partner == iso) & (listing.c.state == "held")
     row = connection.execute(select(listing).where(waits)).first()
     if row is None:
         raise Refusal(Code.NOT_FOUND, f"No list {identity} of {iso} waits for a person.")
+    carried = messages_of(connection, identity)
+    matter = Matter(decision, proposals.digest(identity, row.scope, row.as_of, carried), iso, identity)
+    people = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
+    if isinstance(people, Proposal):
+        return people
+    state = _STATES[decision]
     connection.execute(update(listing).where(waits).values(state=state, changed=at))
-    return row
+    proposals.end(connection, [identity], *DECISIONS, because=f"the list was {state}", at=at)
+    return _Decided(row, carried, people)
 
 
 def _refold(
     connection: Connection,
     arrangement: Arrangement,
-    row: Any,
+    decided: _Decided,
     tins: Iterable[str],
     decision: str,
     *,
-    who: str,
     reason: str,
     at: datetime,
 ) -> Change:
-    iso, concerned = arrangement.iso, sorted(tins)
+    iso, concerned, row = arrangement.iso, sorted(tins), decided.row
+    who = decided.people if len(decided.people) > 1 else decided.people[0]
     said: dict[str, object] = {"decision": decision, "who": who, "reason": reason, "operators": concerned}
     said |= {"scope": row.scope, "as_of": row.as_of}
     entry = journal.append(connection, "decision", f"list-{row.id}", said, at=at, partner=iso)

@@ -18,10 +18,11 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from gateway.core import four_eyes
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Kind
 from gateway.core.text import a_reason
@@ -30,13 +31,15 @@ from gateway.exchange.offline.read import Mailed, ReadSpreadsheet, read_file
 from gateway.exchange.receive.apply import take_in
 from gateway.node.committed import Change
 from gateway.node.context import Context
-from gateway.store import journal, messages, partners, statements
+from gateway.store import journal, messages, partners, proposals, statements
 from gateway.store.active import ActivePartner
-from gateway.store.tables import message, numbered, transcription
+from gateway.store.proposals import Matter
+from gateway.store.tables import message, numbered, proposal, transcription
 
 
 class Transcription(msgspec.Struct, frozen=True, kw_only=True):
-    """What one person proposed. ``state``: proposed, confirmed, discarded. ``message_id`` is the message that it becomes."""
+    """What one person proposed. ``state``: proposed, confirmed, discarded. ``message_id`` is the message that it becomes.
+    ``ended_because`` is said only of one that was discarded by nobody: its proposal ended by itself."""
 
     id: int
     partner: str
@@ -55,6 +58,7 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True):
     proposed: datetime
     decided_by: str | None = None
     decided: datetime | None = None
+    ended_because: str | UnsetType = UNSET
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,11 +118,10 @@ def propose(
     }
     row = connection.execute(insert(transcription).values(**values, body=mailed.body).returning(transcription)).one()
     made = _opened(row)
-    body: dict[str, object] = {
-        name: values[name] for name in ("message_id", "scope", "as_of", "file", "digest", "bundle", "statements", "refused")
-    }
-    body |= {"message": made.kind, "who": who, "reason": reason}
-    journal.append(connection, "proposal", f"transcription-{made.id}", body, at=at, partner=made.partner)
+    content = proposals.digest(made.partner, made.kind, made.scope, made.as_of, made.digest, made.bundle)
+    matter = Matter(Decision.TRANSCRIPTION, content, made.partner, made.id)
+    noted = {name: values[name] for name in ("message_id", "scope", "as_of", "file", "digest", "bundle", "statements", "refused")}
+    proposals.propose(connection, matter, who=who, reason=reason, at=at, message=made.kind, **noted)
     return TranscriptionProposal(made, read, would)
 
 
@@ -131,7 +134,7 @@ def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: 
     iso = find(connection, number).partner
     state = partners.lock(connection, iso)
     one = waiting(connection, number)
-    four_eyes.second(who, one.proposed_by)
+    proposals.agree(connection, Decision.TRANSCRIPTION, number, who=who, at=at)
     if state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
     _unchanged(one, partners.in_force_now(connection, iso))
@@ -179,6 +182,7 @@ def discard(connection: Connection, number: int, *, reason: str, who: str, at: d
     one = waiting(connection, number)
     body: dict[str, object] = {"decision": "discard", "message": one.message_id, "who": who, "reason": reason}
     journal.append(connection, "decision", f"transcription-{number}", body, at=at, partner=one.partner)
+    proposals.end(connection, [number], Decision.TRANSCRIPTION, because=reason, at=at, who=who)
     return _decide(connection, number, "discarded", who, at)
 
 
@@ -278,7 +282,9 @@ def waiting(connection: Connection, number: int) -> Transcription:
     if one.state != "proposed":
         raise Refusal(
             Code.DATA_INVALID,
-            f"Number {number} was {one.state} by {one.decided_by} already.",
+            f"Number {number} was {one.state} by {one.decided_by} already."
+            if one.decided_by
+            else f"Number {number} is not open. It ended: {one.ended_because}.",
             remedy="What was confirmed is annulled by aeo-gateway void; what was discarded is transcribed again.",
         )
     return one
@@ -291,8 +297,11 @@ def _decide(connection: Connection, number: int, state: str, who: str, at: datet
 
 
 def _columns() -> Any:
-    return select(*(transcription.c[name] for name in Transcription.__struct_fields__))
+    columns = [column for column in transcription.c if column is not transcription.c.body]
+    ended = proposals.about(Decision.TRANSCRIPTION, transcription) & proposals.ENDED
+    return select(*columns, proposal.c.because.label("ended_because")).outerjoin(proposal, ended)
 
 
 def _opened(row: Row[Any]) -> Transcription:
-    return Transcription(**{name: row._mapping[name] for name in Transcription.__struct_fields__})
+    found = {name: row._mapping[name] for name in Transcription.__struct_fields__ if name in row._mapping}
+    return Transcription(**{name: one for name, one in found.items() if one is not None or name != "ended_because"})

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.readfile import Row
 from gateway.domestic.record import Faults, Record
@@ -26,8 +27,9 @@ from gateway.exchange.tell.compose import ask
 from gateway.exchange.tell.recipient import LeftOut
 from gateway.exchange.tell.respond import respond
 from gateway.node.context import Context
-from gateway.store import enterprises, journal
+from gateway.store import enterprises, journal, proposals
 from gateway.store.enterprises import RecordedRow, unpack
+from gateway.store.proposals import Matter, Proposal
 
 __all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "tell", "waiting"]
 
@@ -141,8 +143,9 @@ def waiting(connection: Connection) -> list[Waiting]:
     ]
 
 
-def let_through(connection: Connection, node: Context, record_id: int, *, who: str, at: datetime) -> ConfirmedRecord:
-    """A person confirms: the record's gains hold, and are told. Raises ``Refusal`` NOT_FOUND when it does not wait (any longer)."""
+def let_through(connection: Connection, node: Context, record_id: int, *, who: str, at: datetime) -> ConfirmedRecord | Proposal:
+    """A person confirms: the record's gains hold, and are told; or wait for a second person, where the settings ask for it. Raises
+    ``Refusal`` NOT_FOUND when the record does not wait (any longer)."""
     enterprises.alone(connection, at)
     one = next((one.record for one in enterprises.held_records(connection) if one.id == record_id), None)
     if one is None:
@@ -151,11 +154,16 @@ def let_through(connection: Connection, node: Context, record_id: int, *, who: s
             f"No record {record_id} waits for a person.",
             remedy="A newer record of the enterprise may have taken its place: aeo-gateway domestic held.",
         )
+    matter = Matter(Decision.GAINS, one.digest, number=record_id)
+    people = proposals.propose_or_agree(connection, matter, two_people=node.settings.two_people, who=who, reason="", at=at)
+    if isinstance(people, Proposal):
+        return people
     known = unpack(enterprises.states(connection, [one.uscc])[one.uscc])
     state = apply(known, _reread(one.body), confirmed=True).state
     enterprises.let_through(connection, record_id)
     enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, at)
-    journal.append(connection, "decision", f"record-{record_id}", {"uscc": one.uscc, "who": who, "decision": "let through"}, at=at)
+    said: dict[str, object] = {"uscc": one.uscc, "who": people if len(people) > 1 else who, "decision": "let through"}
+    journal.append(connection, "decision", f"record-{record_id}", said, at=at)
     told = tell(connection, node, {one.uscc: state}, at)
     return ConfirmedRecord(one.uscc, told.queued, told.unsaid)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -20,6 +20,7 @@ from gateway.exchange.tell import feed as tell
 from gateway.exchange.tell.feed import ConfirmedRecord, Report, Waiting
 from gateway.node.context import day_of
 from gateway.store.bulk import chunks
+from gateway.store.proposals import Proposal
 from gateway.store.tokens import Caller, TokenScope
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
@@ -56,6 +57,15 @@ class HeldRecordList(msgspec.Struct, frozen=True, kw_only=True):
     """Records whose gains wait for a person, the oldest first."""
 
     held: Sequence[Waiting]
+
+
+class ProposedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record whose gains wait for a second person; ``detail`` says so in a sentence."""
+
+    record: int
+    proposed_by: str
+    proposed: datetime
+    detail: str
 
 
 @router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, gives=Report, media=(NDJSON, JSON)))
@@ -114,12 +124,17 @@ async def held(service: Served, caller: Reader) -> Response:
     return await _shown(service, lambda connection: HeldRecordList(held=tell.waiting(connection)))
 
 
-@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord))
+@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord, accepts=ProposedRecord))
 async def confirm(number: int, service: Served, caller: Decider) -> Response:
-    """A person lets a record's gains through; they hold from now on and are told."""
+    """A person lets a record's gains through; they hold from now on and are told. Where that takes two people (AEO_TWO_PEOPLE), the
+    first one's call proposes it, with status 202, and the same call of the holder of a token of another name does it."""
     node = service.node
     job = partial(tell.let_through, node=node, record_id=number, who=caller.name, at=node.clock())
-    return Response(encode(await node.write(job)), headers=NO_STORE, media_type=JSON)
+    done = await node.write(job)
+    if isinstance(done, Proposal):
+        said = ProposedRecord(record=number, proposed_by=done.proposed_by, proposed=done.proposed, detail=done.sentence)
+        return Response(encode(said), 202, NO_STORE, JSON)
+    return Response(encode(done), headers=NO_STORE, media_type=JSON)
 
 
 async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:
