@@ -21,6 +21,7 @@ from gateway.core.question import Answer, Currency, Party
 from gateway.partners import Registry, open_law
 from gateway.store import bulk, partners, statements, switches
 from gateway.store.active import ActivePartners, folding
+from gateway.store.listings import UPDATE
 from gateway.store.tables import listing, listing_part, message, operator
 
 #: So many questions are looked up together: more hold the interpreter for longer than others should wait.
@@ -90,7 +91,7 @@ class AsKnown:
             select(listing.c.partner, listing.c.scope, listing.c.as_of)
             .join(listing_part, listing_part.c.listing == listing.c.id)
             .join(message, (message.c.partner == listing.c.partner) & (message.c.message_id == listing_part.c.message_id))
-            .where(listing.c.state.in_(("applied", "held", "released")) | dropped_later)
+            .where(listing.c.state.in_(("applied", "held", "released")) | dropped_later, listing.c.scope != UPDATE)
             .group_by(listing.c.id, listing.c.partner, listing.c.scope, listing.c.as_of)
             .having(func.max(message.c.received) <= self._moment)
             .order_by(listing.c.as_of)

@@ -44,6 +44,9 @@ _DIRECTIONS = {"IM": Direction.IMPORT, "929": Direction.IMPORT, "EX": Direction.
 #: UN/EDIFACT 8067 (UN/ECE Recommendation 19). 0 and 9 name no mode.
 _MODES = {"1": Mode.SEA, "2": Mode.LAND, "3": Mode.LAND, "4": Mode.AIR, **dict.fromkeys("5678", Mode.OTHER)}
 
+#: UN/EDIFACT 1225, the functions of a declaration that changes or replaces an earlier one.
+_AMENDS = ("4", "5")
+
 _NAMESPACE = "urn:wco:datamodel:"
 _FURTHER = "AEOMutualRecognitionParty"
 _PARTIES = {"Consignor", "Consignee", "Exporter", "Importer", "Declarant", "Agent", _FURTHER}
@@ -93,7 +96,8 @@ class Note(msgspec.Struct, frozen=True):
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """What a declaration says about AEO parties: ``parties`` are to be answered for, ``domestic`` ones may prevail over them.
 
-    ``told_by`` says how the direction is known. ``accepted_on`` is the day of acceptance in China's calendar, where given.
+    ``told_by`` says how the direction is known. ``accepted_on`` is the day of acceptance in China's calendar, where given. ``amends``: it
+    says of itself that it changes or replaces an earlier one, and is judged again for its day of acceptance.
     """
 
     reference: str | None
@@ -101,6 +105,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str | None
     mode: Mode | None
     accepted_on: date | None
+    amends: bool
     parties: tuple[DeclaredParty, ...]
     domestic: tuple[DeclaredParty, ...]
     notes: tuple[Note, ...]
@@ -130,11 +135,12 @@ def read_declaration(data: bytes, direction: Direction | None = None) -> Declara
     if direction is None:
         notes.append(Note("direction-not-told", {"type": kind}))
 
-    accepted = _child(document, "AcceptanceDateTime")
-    written = None if accepted is None else _value(accepted, "DateTimeString") or _value(accepted, "DateTime")
-    accepted_on = _day(written)
-    if written and accepted_on is None:
-        notes.append(Note("acceptance-unreadable", {"value": written}))
+    accepted_on, unread = _acceptance(document)
+    if unread is not None:
+        notes.append(Note("acceptance-unreadable", {"value": unread}))
+    amends = _value(document, "FunctionCode") in _AMENDS
+    if amends and accepted_on is None:
+        notes.append(Note("acceptance-needed"))
 
     found = list(_found(document))
     declared = [one for one in found if not one.in_contract]
@@ -155,6 +161,7 @@ def read_declaration(data: bytes, direction: Direction | None = None) -> Declara
         told_by=told_by,
         mode=None if means is None else _MODES.get(_value(means, "ModeCode") or ""),
         accepted_on=accepted_on,
+        amends=amends,
         parties=tuple(parties),
         domestic=tuple(_coded(declared, dict.fromkeys(_DOMESTIC[direction], Role.OTHER))),
         notes=tuple(notes),
@@ -256,10 +263,42 @@ def _value(parent: etree._Element, name: str) -> str | None:
     return (child.text or "").strip(" \t\r\n") or None
 
 
-def _day(written: str | None) -> date | None:
-    """The day in China's calendar, from UN/EDIFACT 2379 formats 102, 203, 204 and 304 or an XML date and time."""
+def _acceptance(document: etree._Element) -> tuple[date | None, str | None]:
+    """The day of acceptance in China's calendar, and what stands there instead of one that can be read.
+
+    Whatever the version of the schema: the text of AcceptanceDateTime itself, or of a DateTimeString or DateTime in it, with a formatCode
+    or without. A day that is there and not understood is never taken for none.
+    """
+    accepted = _child(document, "AcceptanceDateTime")
+    if accepted is None:
+        return None, None
+    (element, *more) = list(accepted) or [accepted]
+    known = element is accepted or (_name(element) in ("DateTimeString", "DateTime") and not (accepted.text or "").strip())
+    if known and not more and not (len(element) and element is not accepted):
+        day = _day((element.text or "").strip(" \t\r\n"), _format(element))
+        if day is not None:
+            return day, None
+    return None, " ".join("".join(accepted.itertext()).split()) or "-"
+
+
+def _format(element: etree._Element) -> str | None:
+    """UN/EDIFACT 2379: how a date is written, where the element says it."""
+    return next((str(value) for name, value in element.attrib.items() if etree.QName(name).localname == "formatCode"), None)
+
+
+#: UN/EDIFACT 2379, the formats of a whole day: how many digits they have, and whether a zone follows.
+_FORMATS = {"102": (8, False), "203": (12, False), "204": (14, False), "205": (12, True), "208": (14, True), "304": (14, True)}
+
+
+def _day(written: str, form: str | None) -> date | None:
+    """The day in China's calendar, from a format of UN/EDIFACT 2379 or an XML date and time; None: it is none of them."""
+    if form is not None:
+        digits, zone = _FORMATS.get(form, (0, False))
+        number = re.match(r"\d*", written)
+        if number is None or number.end() != digits or (not zone and number.end() != len(written)):
+            return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"^(\d{8})(?=\d)", r"\1T", written or ""))
+        moment = datetime.fromisoformat(re.sub(r"^(\d{8})(?=\d)", r"\1T", written))
         return moment.astimezone(HOME_ZONE).date() if moment.tzinfo else moment.date()
     except (ValueError, OverflowError):
         return None

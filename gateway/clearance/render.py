@@ -84,8 +84,11 @@ _said: dict[int, tuple[tuple[Granted, ...], tuple[RenderedMeasure, ...]]] = {}
 _KEPT = 1_024
 
 
-def render(answer: Answer, law: Law, language: Language, suggestions: Sequence[str] = ()) -> RenderedAnswer:
-    """``answer`` with its words. ``law`` is the one it was decided by."""
+def render(
+    answer: Answer, law: Law, language: Language, suggestions: Sequence[str] = (), *, domestic: bool = False
+) -> RenderedAnswer:
+    """``answer`` with its words. ``law`` is the one it was decided by. ``domestic``: whoever asks may know domestic data; anybody else
+    reads that it is not applied for reasons on our side, and nothing of which party's tier that is (SEMANTICS: Domestic parties)."""
     return RenderedAnswer(
         declared=answer.declared,
         code=answer.code,
@@ -96,7 +99,7 @@ def render(answer: Answer, law: Law, language: Language, suggestions: Sequence[s
         grant=answer.grant,
         sentence=_VERDICTS[language, answer.verdict],
         measures=_measures(answer.measures, law),
-        reasons=[_reason(why, language) for why in answer.reasons],
+        reasons=[_reason(why if domestic else _without_party(why), language) for why in answer.reasons],
         warnings=[_warning(caution, language) for caution in answer.warnings],
         directions={one.direction: one.verdict for one in answer.directions},
         evidence=answer.evidence,
@@ -137,6 +140,10 @@ def _measures(granted: tuple[Granted, ...], law: Law) -> tuple[RenderedMeasure, 
 def _name(measure: Measure, law: Law) -> Both:
     words = law.measures.get(measure)
     return Both(words.name.en, words.name.zh) if words else Both(measure, measure)
+
+
+def _without_party(why: Why) -> Why:
+    return Why(code=why.code, direction=why.direction) if why.code is Reason.DOMESTIC_PARTY_PREVAILS else why
 
 
 def _reason(why: Why, language: Language) -> RenderedReason:

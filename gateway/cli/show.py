@@ -84,7 +84,7 @@ def eligible(
         then = AsKnown(connection, partners, as_known_at or now)
         answer = then.answer(asked, now)
         if as_json:
-            print_json(render(answer, then.law, language, suggestions(answer, then)))
+            print_json(render(answer, then.law, language, suggestions(answer, then), domestic=True))
         else:
             show(answer, then, language)
 
@@ -127,7 +127,7 @@ def declaration(
                     "role": party.role,
                     "source": party.source,
                     "wco_role": party.wco_role,
-                    **msgspec.to_builtins(render(answer, then.law, language, suggestions(answer, then))),
+                    **msgspec.to_builtins(render(answer, then.law, language, suggestions(answer, then), domestic=True)),
                 }
                 for party, answer in zip(read.parties, answers, strict=True)
             ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.home import own_code
 from gateway.core.model import OPTIONAL_FIELDS, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.projection import (
@@ -18,7 +19,6 @@ from gateway.domestic.projection import (
     Silence,
     SilenceReason,
     changes,
-    customs_code_asked,
     in_list,
     kind_of,
     next_change,
@@ -143,10 +143,7 @@ def test_news_is_told_once_and_says_only_what_may_be_said(
     assert (listed is not None) is (isinstance(now, Statement) and (known or now.standing is Standing.VALID))
 
 
-def test_a_query_is_understood_only_in_the_form_agreed() -> None:
-    partner = arrangement({"chinese_code": "AEOCN+10"})
-    assert customs_code_asked("AEOCN9900000000", partner, ON) == "9900000000"
-    assert customs_code_asked("CN9900000000", partner, ON) is None
-    assert customs_code_asked("AEOCN99000000001", partner, ON) is None
-    assert customs_code_asked("9900000000", partner, ON) is None
-    assert customs_code_asked("AEOCN9900000000", arrangement({"chinese_code": "unknown"}), ON) is None
+def test_our_own_code_is_understood_in_every_form_in_use() -> None:
+    assert own_code("AEOCN9900000000") == own_code("CN9900000000") == "9900000000"
+    for other in ("AEOCN99000000001", "9900000000", "CN990000000", "SG9900000000", "aeocn9900000000"):
+        assert own_code(other) is None

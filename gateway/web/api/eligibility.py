@@ -27,6 +27,7 @@ from gateway.web.api.questions import (
     Answered,
     Batch,
     Common,
+    Moment,
     Single,
     Suggesting,
     answer_many,
@@ -60,6 +61,12 @@ class Shared(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lang: Language | None = None
 
 
+class OfDeclaration(Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The query of a declaration. ``amends``, of one that amends another: when the earlier answer was given."""
+
+    amends: Moment | None = None
+
+
 class RenderedNote(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person should know about how the declaration was read."""
 
@@ -70,13 +77,15 @@ class RenderedNote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartyAnswered(RenderedAnswer, frozen=True, kw_only=True):
-    """The answer for one party of a declaration: its element, WCO role, declared name, and where it stands."""
+    """The answer for one party of a declaration: its element, WCO role, declared name, and where it stands. ``earlier`` is the answer that
+    it amends, as it was known then."""
 
     role: Role
     source: str
     wco_role: str | None
     name: str | None
     where: tuple[Place, ...]
+    earlier: RenderedAnswer | None
 
 
 class DeclarationAnswered(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +115,7 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     service.limiter.take(caller.id, len(asked))
     language = batch.lang or service.language
     near = Suggesting(service, caller, SUGGESTED)
-    parts = [said async for turn in answer_many(service, asked, batch.as_known_at, language, near) for said in turn]
+    parts = [said async for turn in answer_many(service, caller, asked, batch.as_known_at, language, near) for said in turn]
     return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
 
 
@@ -130,7 +139,7 @@ async def _stream(service: Service, caller: Caller, lines: Iterator[bytes], shar
             await asyncio.sleep(wait)
         asked = [_line(line, number, shared) for number, line in some if line.strip()]
         understood = [one for one in asked if isinstance(one, Asked)]
-        answered = (said async for turn in answer_many(service, understood, None, language) for said in turn)
+        answered = (said async for turn in answer_many(service, caller, understood, None, language) for said in turn)
         out = [encode(problems.problem(one, language)) if isinstance(one, Refusal) else await anext(answered) for one in asked]
         yield b"".join([said + b"\n" for said in out])
         await asyncio.sleep(0)
@@ -145,12 +154,13 @@ def _line(line: bytes, number: int, shared: Shared) -> Asked | Refusal:
 
 
 @router.post(
-    "/v1/declarations/eligibility", openapi_extra=describe(takes=bytes, query=Shared, gives=DeclarationAnswered, media=(XML, JSON))
+    "/v1/declarations/eligibility",
+    openapi_extra=describe(takes=bytes, query=OfDeclaration, gives=DeclarationAnswered, media=(XML, JSON)),
 )
 async def eligibility_of_declaration(request: Request, service: Served, caller: Clearance) -> Response:
     """What the AEO parties of a declaration (WCO Data Model, as XML) are entitled to. What the query says counts only where the
-    declaration does not."""
-    shared = understand(parse_query(request.scope["query_string"]), Shared, strict=False)
+    declaration does not. One that amends another is judged again for its day of acceptance, and names the answer before."""
+    shared = understand(parse_query(request.scope["query_string"]), OfDeclaration, strict=False)
     async with body.whole(request, LIMITS.bytes, service.room) as data:
         if len(data) > SMALL:
             declaration = await asyncio.to_thread(read_declaration, data, shared.direction)
@@ -162,7 +172,10 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
     language = shared.lang or service.language
     asked = _asked(declaration, shared)
     near = Suggesting(service, caller, SUGGESTED)
-    said = [one async for turn in answer_many(service, asked, None, language, near) for one in turn]
+    said = [one async for turn in answer_many(service, caller, asked, None, language, near) for one in turn]
+    before: list[bytes] | None = None
+    if shared.amends is not None:
+        before = [one async for turn in answer_many(service, caller, asked, shared.amends, language) for one in turn]
     answered = DeclarationAnswered(
         reference=declaration.reference,
         direction=declaration.direction,
@@ -170,14 +183,18 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
         mode=declaration.mode,
         accepted_on=declaration.accepted_on,
         notes=[_note(note, language) for note in declaration.notes],
-        answers=[_of(party, one) for party, one in zip(declaration.parties, said, strict=True)],
+        answers=[
+            _of(party, one, before[at] if before else None)
+            for at, (party, one) in enumerate(zip(declaration.parties, said, strict=True))
+        ],
     )
     return Response(encode(answered), 200, NO_STORE, JSON)
 
 
-def _of(party: DeclaredParty, answer: bytes) -> PartyAnswered:
+def _of(party: DeclaredParty, answer: bytes, earlier: bytes | None) -> PartyAnswered:
     """One JSON object, as ``PartyAnswered`` describes it."""
-    about = {name: getattr(party, name) for name in PartyAnswered.__annotations__}
+    about = {name: getattr(party, name) for name in PartyAnswered.__annotations__ if name != "earlier"}
+    about["earlier"] = None if earlier is None else msgspec.Raw(earlier)
     return cast(PartyAnswered, msgspec.Raw(answer[:-1] + b"," + encode(about)[1:]))
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.clearance.answer import Asked, unrecognised
 from gateway.clearance.as_known import AsKnown
-from gateway.clearance.parties import domestic
+from gateway.clearance.parties import domestic as domestic_parties
 from gateway.clearance.render import RenderedAnswer, render
 from gateway.clearance.templates import usual
 from gateway.clearance.wording import Language
@@ -28,7 +28,7 @@ from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.question import Answer, Party, Verdict
-from gateway.store.tokens import Caller
+from gateway.store.tokens import Caller, TokenScope
 from gateway.web.http.limiter import LARGEST
 from gateway.web.service import Service
 
@@ -168,7 +168,7 @@ async def answer_one(service: Service, caller: Caller, query: bytes) -> bytes:
     language = asked.lang or service.language
     if asked.as_known_at is not None or asked.parties:
         near = Suggesting(service, caller, 1)
-        ((said,),) = [turn async for turn in answer_many(service, [asked], asked.as_known_at, language, near)]
+        ((said,),) = [turn async for turn in answer_many(service, caller, [asked], asked.as_known_at, language, near)]
         return said
     answer = service.answers.answer(asked)
     service.metrics.answers[answer.verdict] += 1
@@ -219,33 +219,46 @@ def with_common(one: str | Asked, common: Common) -> Asked:
 
 
 async def answer_many(
-    service: Service, asked: Sequence[Asked], known_at: datetime | None, language: Language, near: Suggesting | None = None
+    service: Service,
+    caller: Caller,
+    asked: Sequence[Asked],
+    known_at: datetime | None,
+    language: Language,
+    near: Suggesting | None = None,
 ) -> AsyncIterator[list[bytes]]:
     """Answers as JSON in the order of the questions, so many at a time; between them others get their turn, so that a client who asks
     for thousands holds nobody up. ``near`` suggests among what is known now, and not for a past moment."""
+    domestic = sees_domestic(caller)
     if known_at is not None:
         async with service.past:
-            said = await asyncio.to_thread(_then, service, asked, known_at, language)
+            said = await asyncio.to_thread(_then, service, asked, known_at, language, domestic)
         service.metrics.answers.update(one.verdict for one in said)
         yield [*map(encode, said)]
         return
     parties = await _parties(service, asked)
     for start in range(0, len(asked), TURN):
         yield [
-            await _answer(service, one, parties[one.parties, one.on] if one.parties else (), language, near)
+            await _answer(service, one, parties[one.parties, one.on] if one.parties else (), language, near, domestic)
             for one in asked[start : start + TURN]
         ]
         await asyncio.sleep(0)
 
 
-async def _answer(service: Service, asked: Asked, parties: tuple[Party, ...], language: Language, near: Suggesting | None) -> bytes:
+def sees_domestic(caller: Caller) -> bool:
+    """Whether a caller may know which domestic party prevailed, and by what."""
+    return TokenScope.DOMESTIC_READ in caller.scopes
+
+
+async def _answer(
+    service: Service, asked: Asked, parties: tuple[Party, ...], language: Language, near: Suggesting | None, domestic: bool
+) -> bytes:
     way = (asked.direction, asked.mode, asked.role, asked.on, language)
     if usual(asked) and (known := service.alike.answer(way, asked.code, service.answers.now())):
         service.metrics.answers[Verdict.ELIGIBLE] += 1
         return known
     answer = service.answers.answer(asked, parties)
     service.metrics.answers[answer.verdict] += 1
-    rendered = render(answer, service.answers.law, language, await near.of(answer) if near else ())
+    rendered = render(answer, service.answers.law, language, await near.of(answer) if near else (), domestic=domestic)
     service.alike.learn(way, asked, answer, rendered)
     return encode(rendered)
 
@@ -257,16 +270,16 @@ async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple
 
     def look() -> dict[tuple[tuple[str, ...], date | None], tuple[Party, ...]]:
         with service.node.database.reading() as connection:
-            return {(ids, on): domestic(connection, ids, on or today) for ids, on in named}
+            return {(ids, on): domestic_parties(connection, ids, on or today) for ids, on in named}
 
     return await asyncio.to_thread(look) if named else {}
 
 
-def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language) -> list[RenderedAnswer]:
+def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language, domestic: bool) -> list[RenderedAnswer]:
     said = []
     with service.node.database.reading() as connection:
         then = AsKnown(connection, service.node.partners, moment)
         for answer in then.answers(asked, service.node.clock()):
-            said.append(render(answer, then.law, language))
+            said.append(render(answer, then.law, language, domestic=domestic))
             time.sleep(0)  # or the event loop would wait for the interpreter, five milliseconds each time
     return said
