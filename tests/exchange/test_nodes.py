@@ -267,10 +267,3 @@ def test_the_database_clock_is_the_database_s(database: Database) -> None:
         first, second = database_clock(connection), database_clock(connection)
     assert first <= second, "it goes on within a transaction"
     assert first.tzinfo is not None
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_nodes_that_start_together_migrate_once(postgres: str, database_url: str) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        for one in [pool.submit(Database(database_url).migrate) for _ in range(3)]:
-            one.result(60)
