@@ -30,7 +30,7 @@ class SchemaFault(Exception):
 
     def __init__(self, file: str, line: int | None, problem: str, remedy: str) -> None:
         self.file, self.line, self.problem, self.remedy = file, line, problem, remedy
-        super().__init__(f"{file}, line {line}: {problem} {remedy}")
+        super().__init__(f"{file}{f', line {line}' if line else ''}: {problem} {remedy}")
 
 
 def scan(file: str, root: etree._Element, names: set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from gateway.onboarding.rehearsal import RehearsalHost, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import PartnerFaults, load_one
 from gateway.settings import ROOT
-from gateway.wire.schema import compile_schema
+from gateway.wire.schema import compile_schema, read_xsds
 
 STRANGER = Path(__file__).parent / "stranger"
 PROFILE = Profile(
@@ -120,4 +120,4 @@ def test_refuses_a_message_that_repeats_nothing(tmp_path: Path) -> None:
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:string"/></xs:schema>', "utf-8"
     )
     with pytest.raises(Refusal, match="repeated"):
-        draft.propose(compile_schema(tmp_path), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())
+        draft.propose(compile_schema("a", read_xsds(tmp_path)), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())
