@@ -12,8 +12,8 @@ from gateway.core.model import DIALECT_KINDS, Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft.declared import XsdFacts
 from gateway.onboarding.draft.document import SampleDocument
-from gateway.onboarding.draft.face import FaceDrafter
 from gateway.onboarding.draft.model import Draft, DraftAnswers, Proposal, ServedKinds, Sure
+from gateway.onboarding.draft.sample import draft_sample
 from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Schema
 
@@ -52,7 +52,7 @@ def propose(
     for name, message in sorted(messages.items(), key=lambda one: _order(one[0])):
         document = SampleDocument(name, message, schema, prefixes)
         made.notes += [f"{name}: {note}" for note in document.notes]
-        made.samples[name] = FaceDrafter(name, document, declared, prefixes, levels, said, made).draft()
+        made.samples[name] = draft_sample(name, document, declared, prefixes=prefixes, levels=levels, answers=said, draft=made)
         made.messages[name] = document.plain
         made.served.append(ServedKinds(name, "sample", Sure.SURE, "a message was given"))
     for kind in DIALECT_KINDS:
