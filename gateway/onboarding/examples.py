@@ -18,7 +18,7 @@ from gateway.wire.xml import parse
 
 
 def read_all(folder: Path, name: str) -> Iterator[Finding]:
-    """One point for all examples under ``folder``, or a cross for each that is not as it says."""
+    """One finding for all examples under ``folder``, or a cross for each that is not as it says."""
     dialect = load_folder(folder, {})  # examples speak the dialect's own codes, whatever lists a partner puts in their place
     paths = sorted((folder / "examples").glob("*/*.xml"))
     wrong = [(path, problem) for path in paths if (problem := _wrong(dialect, path))]

@@ -68,8 +68,8 @@ def _callable(endpoint: str) -> None:
         host, _ = parts.hostname, parts.port  # both are judged when they are asked for
     except ValueError:
         host = None
-    sound = host and not parts.username and not parts.query and not parts.fragment and endpoint.isascii() and endpoint.isprintable()
-    if not sound or " " in endpoint or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host or ""))):
+    plain = host and not parts.username and not parts.query and not parts.fragment and endpoint.isascii() and endpoint.isprintable()
+    if not plain or " " in endpoint or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host or ""))):
         raise Refusal(
             Code.DATA_INVALID,
             f"{endpoint!r} is no address that a partner can call.",
@@ -90,9 +90,9 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     """One signed message of every kind, as we would send it."""
     now, kinds = we.clock(), we.dialect.kinds
     code = f"{code_prefix(we.bundle.arrangement, we.today) or we.iso}1234567890"
-    if not we.speech.fits("tin", code):  # its XML has no room for a code of ours
+    if not we.capabilities.fits("tin", code):  # its XML has no room for a code of ours
         code = we.invent(1, seed=1)[0].tin
-    operator = we.speech.sayable(Statement(tin=code, standing=Standing.VALID, name="Made-up Trading Co., Ltd."), 1)
+    operator = we.capabilities.fitted(Statement(tin=code, standing=Standing.VALID, name="Made-up Trading Co., Ltd."), 1)
     we.operators[code] = operator
     picture = Picture(as_of=now)
     if Kind.LIST in kinds:

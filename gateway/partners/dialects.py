@@ -17,7 +17,7 @@ Codes = Mapping[str, Mapping[str, str]]
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
+def compile_dialect(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
     """The dialect ``spoken`` (``name/version``) with the partner's ``codes``; PartnerFaults with all that is wrong in it.
 
     ``partner`` is the file to blame for a code list of the partner's own.

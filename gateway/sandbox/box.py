@@ -20,7 +20,7 @@ from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Priority, Standing, Statement, priority_of
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
-from gateway.sandbox.messages import STATING, Speech
+from gateway.sandbox.messages import STATING, Capabilities
 from gateway.wire import envelope, signature
 from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.envelope import Envelope, Receipt, RecordResult, Resend
@@ -60,7 +60,7 @@ class Box:
     heard: list[ReceivedMessage] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     _answers: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    _speech: dict[Dialect, Speech] = field(default_factory=dict)
+    _capabilities: dict[Dialect, Capabilities] = field(default_factory=dict)
     _sequence: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -80,11 +80,11 @@ class Box:
         return self.bundle.dialects[choice.name, choice.version]
 
     @property
-    def speech(self) -> Speech:
+    def capabilities(self) -> Capabilities:
         dialect = self.dialect
-        if dialect not in self._speech:
-            self._speech[dialect] = Speech(self.bundle, dialect)
-        return self._speech[dialect]
+        if dialect not in self._capabilities:
+            self._capabilities[dialect] = Capabilities(self.bundle, dialect)
+        return self._capabilities[dialect]
 
     # What the box says.
 
@@ -94,7 +94,7 @@ class Box:
 
     def invent(self, count: int, seed: int) -> list[Statement]:
         """Made-up operators as the partner would state them, the same for the same seed; the register stays as it is."""
-        return made_up.operators(self.bundle.arrangement, self.speech, count, self.today, seed=seed)
+        return made_up.operators(self.bundle.arrangement, self.capabilities, count, self.today, seed=seed)
 
     def full_list(self) -> bytes:
         """The complete list as of now, signed."""
@@ -110,14 +110,14 @@ class Box:
         said = self.as_said(known or Statement(tin=tin, standing=standing), standing)
         if known is not None:
             self.operators[tin] = (
-                said if "effective" in self.speech.needed(standing) else msgspec.structs.replace(said, effective=None)
+                said if "effective" in self.capabilities.needed(standing) else msgspec.structs.replace(said, effective=None)
             )
         return said
 
     def as_said(self, statement: Statement, standing: Standing) -> Statement:
         """``statement`` as it is said where ``standing`` holds from now on: its XML may need more for one standing than for another."""
-        effective = self.speech.effective(standing, self.clock(), self.bundle.arrangement.zone_of(statement.tin))
-        return self.speech.sayable(msgspec.structs.replace(statement, standing=standing, effective=effective), 1)
+        effective = self.capabilities.effective(standing, self.clock(), self.bundle.arrangement.zone_of(statement.tin))
+        return self.capabilities.fitted(msgspec.structs.replace(statement, standing=standing, effective=effective), 1)
 
     def message(
         self,
@@ -131,9 +131,11 @@ class Box:
     ) -> bytes:
         """Any message in the partner's own XML, signed, with as much of ``statements`` as its kind has a place for; a list leaves out
         whom it has no word for. ``said`` are fields of the header; ``edit`` spoils the payload on purpose."""
-        dialect, speech = self.dialect, self.speech
+        dialect, capabilities = self.dialect, self.capabilities
         statements = [
-            speech.sayable(one, 1, kind) for one in statements if kind is not Kind.LIST or speech.can_say(one.standing, kind)
+            capabilities.fitted(one, 1, kind)
+            for one in statements
+            if kind is not Kind.LIST or capabilities.can_state(one.standing, kind)
         ]
         header = self.header(kind, dialect=dialect.name, version=dialect.version, **said)
         moments: dict[str, Any] = {"issued": header.created, "as_of": header.picture.as_of if header.picture else header.created}

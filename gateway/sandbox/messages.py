@@ -41,8 +41,8 @@ class Slot(NamedTuple):
         return self.allowed is None or not self.template.single or self.allowed.fits(text)
 
 
-class Speech:
-    """How operators are stated in one dialect of one partner."""
+class Capabilities:
+    """What messages in one dialect of one partner can say of an operator, and what they insist on."""
 
     def __init__(self, bundle: Bundle, dialect: Dialect) -> None:
         self._faces = {
@@ -108,12 +108,12 @@ class Speech:
             )
         return self._known[standing, kind]
 
-    def can_say(self, standing: Standing, kind: Kind) -> bool:
+    def can_state(self, standing: Standing, kind: Kind) -> bool:
         """Whether messages of ``kind`` have a word for ``standing``, or for what it folds to."""
         words = {word for face in self._faces.get(kind, [self._face]) for word in face.sample.standings}
         return standing in words or (standing.grants and Standing.VALID in words)
 
-    def sayable(self, statement: Statement, serial: int, kind: Kind | None = None) -> Statement:
+    def fitted(self, statement: Statement, serial: int, kind: Kind | None = None) -> Statement:
         """``statement`` without what has no place in messages of ``kind`` (or in any), and with made-up values where one insists on one."""
         needed, placed = self._fields(statement.standing, kind)
         placed |= self._given

@@ -48,4 +48,4 @@ def _mark(sketch: Sketch, block: etree._Element, standing: str) -> None:
 def _status_beside(parent: etree._Element) -> bool:
     """Whether something in ``parent``, or an attribute of it, is called a status."""
     names = (etree.QName(str(name)).localname for one in parent for name in (one.tag, *one.attrib) if isinstance(one.tag, str))
-    return any(glossary.one([name], "statement") == "standing" for name in (*names, *map(str, parent.attrib)))
+    return any(glossary.first_meaning([name], "statement") == "standing" for name in (*names, *map(str, parent.attrib)))

@@ -53,7 +53,7 @@ def _standing_of(group: etree._Element | None) -> str:
 def _standing_named(name: str) -> str:
     """``Suspended`` and ``Suspendus`` alike: a group is often called by its plural."""
     singular = " ".join(word.removesuffix("s") for word in glossary.words(name))
-    return glossary.one([name, singular], "standing") or ""
+    return glossary.first_meaning([name, singular], "standing") or ""
 
 
 def _above(operators: list[etree._Element]) -> list[etree._Element | None]:

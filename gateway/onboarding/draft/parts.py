@@ -18,10 +18,10 @@ def of(sketch: Sketch, element: etree._Element) -> Guess | None:
     parent = element.getparent()
     if parent is None or len(parent) < 2 or parent.attrib or any(len(child) or child.attrib for child in parent):
         return None
-    field = glossary.one([etree.QName(parent).localname], "statement")
+    field = glossary.first_meaning([etree.QName(parent).localname], "statement")
     if field not in ("tin", "number") or not sketch.in_statement(parent):
         return None
-    if any(glossary.one([etree.QName(child).localname], "statement") not in (None, field, *_PARTS) for child in parent):
+    if any(glossary.first_meaning([etree.QName(child).localname], "statement") not in (None, field, *_PARTS) for child in parent):
         return None  # it holds the days or the standing of what is numbered, not pieces of its number
     names = [part_name(child, at) for at, child in enumerate(parent)]
     own = [sketch.document.values.get(sketch.document.at(child), [""]) for child in parent]
@@ -41,7 +41,7 @@ def of(sketch: Sketch, element: etree._Element) -> Guess | None:
 
 def part_name(element: etree._Element, at: int) -> str:
     """A name for a part, of small letters: its own where it has such. The part that is the level gives the level, too."""
-    if glossary.one([etree.QName(element).localname], "statement") == "level":
+    if glossary.first_meaning([etree.QName(element).localname], "statement") == "level":
         return "level"
     name = "_".join(glossary.words(etree.QName(element).localname))
     plain = "".join(c for c in name if c.isascii() and (c.isalpha() or c == "_")).strip("_")

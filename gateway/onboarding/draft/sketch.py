@@ -144,4 +144,4 @@ def keys_in(element: etree._Element) -> list[tuple[str, bool]]:
 
 def standing_named(name: str) -> str:
     """The standing that an element's name stands for, if that is one and the name means nothing else; empty: none."""
-    return "" if glossary.meanings(name, "statement") else glossary.one([name], "standing") or ""
+    return "" if glossary.meanings(name, "statement") else glossary.first_meaning([name], "standing") or ""

@@ -48,7 +48,7 @@ class GatewayReply(NamedTuple):
 class Session:
     """One partner's rehearsal. ``spare`` are valid operators that no step has used yet."""
 
-    venue: RehearsalHost
+    host: RehearsalHost
     box: Box
     keys: Keys
     http: httpx.Client
@@ -59,11 +59,11 @@ class Session:
     def arrangement(self) -> Arrangement:
         return self.box.bundle.arrangement
 
-    # The partner speaks.
+    # What the partner sends, and what it is answered.
 
     def send(self, body: bytes) -> GatewayReply:
         """Sends the box's message to the gateway; the answer must be signed by the gateway."""
-        came = self.http.post(f"{self.venue.url}/exchange", content=body, headers=XML)
+        came = self.http.post(f"{self.host.url}/exchange", content=body, headers=XML)
         answer = proven(self.box, came)
         self.messages.append(exchanged(self.box.iso, body, answer))
         return answer
@@ -85,7 +85,7 @@ class Session:
     # What the gateway then thinks.
 
     def ask(self, path: str, **query: str) -> httpx.Response:
-        return self.http.get(f"{self.venue.url}{path}", params=query, headers={"Authorization": f"Bearer {self.venue.token}"})
+        return self.http.get(f"{self.host.url}{path}", params=query, headers={"Authorization": f"Bearer {self.host.token}"})
 
     def standing(self, code: str) -> str:
         """How the operator stands according to the gateway: by its newest authorisation, or ``unknown``."""

@@ -13,7 +13,7 @@ from gateway.wire.dialect.conformance import check_face, longest_code
 from gateway.wire.dialect.dialect import Dialect
 from gateway.wire.dialect.faults import DialectFaults, Fault
 from gateway.wire.dialect.parse import Reader
-from gateway.wire.dialect.template import Ill
+from gateway.wire.dialect.template import TemplateFault
 from gateway.wire.dialect.values import Codes
 from gateway.wire.dialect.vocabulary import Vocabulary
 from gateway.wire.schema import Schema, compile_schema, read_xsds
@@ -39,8 +39,8 @@ def load_dialect(name: str, version: str, files: Mapping[str, str | bytes], code
     schema = _schema(version, _ending(contents, ".xsd"), faults)
     try:
         vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown")
-    except Ill as ill:
-        faults.append(Fault(_TOML, "parts", _sentence(ill.problem), ill.remedy))
+    except TemplateFault as fault:
+        faults.append(Fault(_TOML, "parts", _sentence(fault.problem), fault.remedy))
         raise DialectFaults(faults) from None
     samples = _ending(contents, ".xml")
     faces = _faces(samples, vocabulary, _instead(data, faults), faults)

@@ -13,7 +13,7 @@ from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Bundle, load_one
 from gateway.sandbox import made_up
 from gateway.sandbox.box import Box
-from gateway.sandbox.messages import Speech
+from gateway.sandbox.messages import Capabilities
 from gateway.settings import ROOT
 from gateway.trust import selfsigned
 from gateway.wire import envelope
@@ -82,15 +82,15 @@ def test_a_register_says_the_level_inside_its_number() -> None:
 
 def test_the_same_seed_makes_the_same_operators() -> None:
     bundle = shipped("sg")
-    speech = Speech(bundle, box("sg").dialect)
-    one, same, other = (made_up.operators(bundle.arrangement, speech, 5, date(2026, 11, 2), seed=seed) for seed in (1, 1, 2))
+    capabilities = Capabilities(bundle, box("sg").dialect)
+    one, same, other = (made_up.operators(bundle.arrangement, capabilities, 5, date(2026, 11, 2), seed=seed) for seed in (1, 1, 2))
     assert one == same != other
 
 
 def test_more_operators_than_codes_is_an_error() -> None:
     bundle = shipped("nz")
     with pytest.raises(ValueError, match="too few forms"):
-        made_up.operators(_narrow(bundle), Speech(bundle, box("nz").dialect), 20, date(2026, 11, 2))
+        made_up.operators(_narrow(bundle), Capabilities(bundle, box("nz").dialect), 20, date(2026, 11, 2))
 
 
 def _narrow(bundle: Bundle) -> Arrangement:
