@@ -121,3 +121,16 @@ def test_refuses_a_message_that_repeats_nothing(tmp_path: Path) -> None:
     )
     with pytest.raises(Refusal, match="repeated"):
         draft.propose(compile_schema("a", read_xsds(tmp_path)), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())
+
+
+def test_refuses_an_xsd_that_cannot_be_explained(tmp_path: Path) -> None:
+    """Two elements of one name and two types in one content model: one library compiles that, the other does not."""
+    (tmp_path / "a.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a"><xs:complexType><xs:sequence>'
+        '<xs:element name="b" type="xs:string"/><xs:element name="c" type="xs:string"/><xs:element name="b" type="xs:date"/>'
+        "</xs:sequence></xs:complexType></xs:element></xs:schema>",
+        "utf-8",
+    )
+    with pytest.raises(Refusal, match=r"(?s)registre/1: The XSD is not understood: .* Correct the XSD\."):
+        scaffold.new_dialect(PROFILE, tmp_path / "schemas", [tmp_path / "a.xsd"], {"list": b"<a/>"})
+    assert not (tmp_path / "schemas").exists()
