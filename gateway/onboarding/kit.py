@@ -52,7 +52,7 @@ def kit(
     files |= {f"certificates/{name}.pem": pem for name, pem in certificates.items()}
     for spoken, texts in json.loads(bundle.content)["dialects"].items():
         files |= {f"schemas/{spoken}/{name}": text for name, text in texts.items()}
-    we = Box(bundle, signer, bundle.iso, (), clock, speaks_as=administration)
+    we = Box(bundle, signer, bundle.iso, (), clock, acting_as=administration)
     files |= {f"messages/{name}.xml": body for name, body in _messages(we)}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -100,8 +100,8 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     if Kind.UPDATE in kinds:
         yield "update", we.message(Kind.UPDATE, (operator,))
     if Kind.NOTICE in kinds:
-        yield "notice.suspended", we.say(code, Standing.SUSPENDED)
-        yield "notice.reinstated", we.say(code, Standing.REINSTATED)
+        yield "notice.suspended", we.status_message(code, Standing.SUSPENDED)
+        yield "notice.reinstated", we.status_message(code, Standing.REINSTATED)
     if Kind.QUERY in kinds:
         yield "query", we.message(Kind.QUERY, query=we.invent(1, seed=1)[0].tin)
     if Kind.RESPONSE in kinds:
@@ -110,18 +110,23 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     digest = sha256(b"the canonical form of what was received").hexdigest()
     yield (
         "receipt",
-        we.ours(Kind.RECEIPT, envelope.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"),
+        we.protocol_message(
+            Kind.RECEIPT, envelope.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"
+        ),
     )
     refused = Refusal(Code.CODE_UNKNOWN, "The code X9 is in no list.", field="Status", value="X9", line=12)
-    yield "refusal", we.ours(Kind.REFUSAL, envelope.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
+    yield "refusal", we.protocol_message(Kind.REFUSAL, envelope.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
     outcome = envelope.write_result([RecordResult(code, "accepted")])
-    yield "result", we.ours(Kind.RESULT, outcome, refers_to="EXAMPLE-MESSAGE-1")
-    yield "resend", we.ours(Kind.RESEND, envelope.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1")
+    yield "result", we.protocol_message(Kind.RESULT, outcome, refers_to="EXAMPLE-MESSAGE-1")
+    yield (
+        "resend",
+        we.protocol_message(Kind.RESEND, envelope.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1"),
+    )
     for kind in (Kind.PING, Kind.PULL):
-        yield kind.value, we.ours(kind, envelope.write_empty(kind))
+        yield kind.value, we.protocol_message(kind, envelope.write_empty(kind))
     assert we.signer.certificate is not None, "a key of ours has its certificate"
     announced = Announced("signing", we.signer.certificate, now + timedelta(days=30))
-    yield "keys", we.ours(Kind.KEYS, envelope.write_keys([announced]))
+    yield "keys", we.protocol_message(Kind.KEYS, envelope.write_keys([announced]))
 
 
 def _profile(bundle: Bundle, administration: str, endpoint: str) -> str:

@@ -32,7 +32,7 @@ def create_app(box: Box, gateway_url: str) -> Starlette:
         ("/box/notice", endpoints.send_notice, "POST"),
         ("/box/draft", endpoints.draft_notice, "POST"),
         ("/box/raw", endpoints.send_as_is, "POST"),
-        ("/box/heard", endpoints.heard, "GET"),
+        ("/box/heard", endpoints.received, "GET"),
     ]
     return Starlette(routes=[Route(path, endpoint, methods=[method]) for path, endpoint, method in routes])
 
@@ -47,7 +47,7 @@ class _Endpoints:
 
     async def exchange(self, request: Request) -> Response:
         """Takes a message of the gateway; what it has to say in return is sent afterwards, in messages of its own."""
-        status, answer, follow = self._box.hear(await request.body())
+        status, answer, follow = self._box.receive(await request.body())
         for message in follow:
             task = asyncio.create_task(self._post_quietly(message))
             self._later.add(task)
@@ -72,7 +72,7 @@ class _Endpoints:
         """Sends bytes as they are: for showing what the gateway refuses."""
         return await self._deliver(await request.body())
 
-    async def heard(self, request: Request) -> Response:
+    async def received(self, request: Request) -> Response:
         """Every message that came, as the box understood it."""
         return JSONResponse(
             [
@@ -83,13 +83,13 @@ class _Endpoints:
                     "statements": msgspec.to_builtins(one.statements),
                     "body": one.body.decode(),
                 }
-                for one in self._box.heard
+                for one in self._box.received
             ]
         )
 
     async def _notice(self, request: Request) -> bytes:
         asked = await request.json()
-        return self._box.say(asked["code"], Standing(asked["standing"]))
+        return self._box.status_message(asked["code"], Standing(asked["standing"]))
 
     async def _post(self, message: bytes) -> httpx.Response:
         return await self._client.post(self._gateway_url, content=message, headers={"Content-Type": XML})
@@ -102,14 +102,14 @@ class _Endpoints:
         """Sends one message and reports the gateway's answer as the partner proved it."""
         answer = await self._post(message)
         try:
-            said = self._box.check(answer.content)
+            verified = self._box.check(answer.content)
         except Refusal as refusal:
             return JSONResponse(
                 {"status": answer.status_code, "verified": False, "problem": str(refusal), "answer": answer.text}, 502
             )
-        report: dict[str, object] = {"status": answer.status_code, "verified": True, "kind": said.header.kind.value}
-        if said.header.kind is Kind.RECEIPT:
-            report["receipt"] = msgspec.to_builtins(envelope.read_receipt(said))
-        elif said.header.kind is Kind.REFUSAL:
-            report["refusal"] = msgspec.to_builtins(envelope.read_refusal(said))
+        report: dict[str, object] = {"status": answer.status_code, "verified": True, "kind": verified.header.kind.value}
+        if verified.header.kind is Kind.RECEIPT:
+            report["receipt"] = msgspec.to_builtins(envelope.read_receipt(verified))
+        elif verified.header.kind is Kind.REFUSAL:
+            report["refusal"] = msgspec.to_builtins(envelope.read_refusal(verified))
         return JSONResponse(report)

@@ -150,7 +150,7 @@ def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House,
 
 
 def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, envelope.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
     house.later(seconds=31)
@@ -190,7 +190,7 @@ def test_what_one_node_commits_the_others_know_when_they_next_look(
             task.cancel()
 
     monkeypatch.setattr(follower, "step", look)
-    house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+    house.send(house.boxes["SG"].status_message(tin, Standing.SUSPENDED))
     house.run(story())
     assert looks == 1
     assert house.settings.poll < timedelta(seconds=0.5)
@@ -227,7 +227,7 @@ def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: H
     index.load((), house.seal())
     follower = Follower(house.node, index)
     assert current_after(60)
-    house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+    house.send(house.boxes["SG"].status_message(tin, Standing.SUSPENDED))
     position = index.position
     assert current_after(60)
     timeline = index.get(tin)

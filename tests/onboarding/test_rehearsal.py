@@ -118,7 +118,7 @@ def test_against_an_endpoint(iso: str) -> None:
     with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
         rehearsal = rehearse_against(bundle, f"{url}/exchange", administration="CN", signer=ours, clock=lambda: datetime.now(UTC))
     assert rehearsal.passed, told(rehearsal)
-    assert Standing.REINSTATED in {one.standing for one in box.believed.values()}
+    assert Standing.REINSTATED in {one.standing for one in box.told.values()}
 
 
 def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:

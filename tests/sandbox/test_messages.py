@@ -51,7 +51,7 @@ def test_what_is_made_up_can_be_said(iso: str) -> None:
     assert len(operators) == 20
     assert read(partner, partner.full_list()) == operators
     for kind in (Kind.NOTICE, Kind.UPDATE):
-        (said,) = read(partner, partner.say(operators[0].tin, Standing.SUSPENDED, kind))
+        (said,) = read(partner, partner.status_message(operators[0].tin, Standing.SUSPENDED, kind))
         assert (said.tin, said.standing) == (operators[0].tin, Standing.SUSPENDED)
     found = partner.message(Kind.RESPONSE, operators[1:2], query=operators[1].tin, picture=Picture(as_of=NOW))
     assert read(partner, found) == operators[1:2]
@@ -101,12 +101,12 @@ def _narrow(bundle: Bundle) -> Arrangement:
 def test_hears_once_and_refuses_what_is_not_for_it() -> None:
     partner = box("sg")
     ping = envelope.write_empty(Kind.PING)
-    ours = Box(partner.bundle, partner.signer, partner.iso, partner.gateway_keys, lambda: NOW, speaks_as="CN")
-    body = ours.ours(Kind.PING, ping, id="11111111-aaaa")
-    first, again = partner.hear(body), partner.hear(body)
+    ours = Box(partner.bundle, partner.signer, partner.iso, partner.gateway_keys, lambda: NOW, acting_as="CN")
+    body = ours.protocol_message(Kind.PING, ping, id="11111111-aaaa")
+    first, again = partner.receive(body), partner.receive(body)
     assert first[0] == again[0] == 200
     assert first[1] == again[1]
-    assert len(partner.heard) == 1
-    assert partner.hear(ours.ours(Kind.PULL, envelope.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
-    assert partner.hear(ours.ours(Kind.PING, ping, receiver="HK"))[0] == 422
-    assert partner.hear(b"<a/>")[0] == 401
+    assert len(partner.received) == 1
+    assert partner.receive(ours.protocol_message(Kind.PULL, envelope.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
+    assert partner.receive(ours.protocol_message(Kind.PING, ping, receiver="HK"))[0] == 422
+    assert partner.receive(b"<a/>")[0] == 401

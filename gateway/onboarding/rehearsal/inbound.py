@@ -33,7 +33,7 @@ def loss(session: Session) -> Standing:
 
 def first_contact(session: Session) -> Iterator[Observation]:
     """The partner asks whether anybody is there, signed, and gets a signed receipt for exactly these bytes."""
-    body = session.box.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = session.box.protocol_message(Kind.PING, envelope.write_empty(Kind.PING))
     yield session.tell(body)
     yield same("the receipt is for", message_id(body), session.box.receipts[-1].message)
 
@@ -55,7 +55,7 @@ def update(session: Session) -> Iterator[Observation]:
     (new,) = session.fresh(1, seed=2)
     yield from session.shows(new.tin, Standing.REVOKED) if session.standing(new.tin) != "unknown" else ()
     session.box.operators[new.tin] = new
-    yield session.tell(session.box.say(new.tin, Standing.VALID, Kind.UPDATE))
+    yield session.tell(session.box.status_message(new.tin, Standing.VALID, Kind.UPDATE))
     yield from session.shows(new.tin, Standing.VALID)
 
 
@@ -63,23 +63,23 @@ def urgent_suspension(session: Session) -> Iterator[Observation]:
     """An urgent notice takes an operator's status away; the very next answer of clearance says so."""
     code, lost = session.operator(), loss(session)
     yield from session.shows(code, Standing.VALID)
-    yield session.tell(session.box.say(code, lost))
+    yield session.tell(session.box.status_message(code, lost))
     yield from session.shows(code, lost)
 
 
 def reinstatement(session: Session) -> Iterator[Observation]:
     """A notice gives the status back, and the next answer grants again."""
     code, lost = session.operator(), loss(session)
-    yield session.tell(session.box.say(code, lost), "answer to the loss")
+    yield session.tell(session.box.status_message(code, lost), "answer to the loss")
     yield same("clearance in between", "not granted", session.granted(code))
-    yield session.tell(session.box.say(code, Standing.REINSTATED), "answer to the reinstatement")
+    yield session.tell(session.box.status_message(code, Standing.REINSTATED), "answer to the reinstatement")
     yield among(f"{code} stands", ("valid", "reinstated"), session.standing(code))
     yield same("clearance", session.entitles(), session.granted(code))
 
 
 def duplicate(session: Session) -> Iterator[Observation]:
     """The same bytes come twice; the second time gets the very same receipt and changes nothing."""
-    body = session.box.say(session.operator(), loss(session))
+    body = session.box.status_message(session.operator(), loss(session))
     first = session.send(body)
     yield same("first answer", "receipt", reply_in_words(first))
     second = session.send(body)
@@ -90,7 +90,7 @@ def duplicate(session: Session) -> Iterator[Observation]:
 def conflict(session: Session) -> Iterator[Observation]:
     """Other content comes under an id that was used; it is refused and changes nothing."""
     first, other = session.operator(), session.operator()
-    body = session.box.say(first, loss(session))
+    body = session.box.status_message(first, loss(session))
     yield session.tell(body)
     again = session.box.message(Kind.NOTICE, (session.box.change(other, loss(session)),), id=message_id(body), sequence=0)
     session.box.change(other, Standing.VALID)
@@ -102,8 +102,8 @@ def out_of_order(session: Session) -> Iterator[Observation]:
     """A statement made ten minutes before a loss arrives after it; it is recorded, and the loss stands."""
     code, lost = session.operator(), loss(session)
     earlier = session.box.clock() - timedelta(minutes=10)
-    yield session.tell(session.box.say(code, lost), "answer to the loss")
-    late = session.box.as_said(session.box.operators[code], Standing.VALID)
+    yield session.tell(session.box.status_message(code, lost), "answer to the loss")
+    late = session.box.with_standing(session.box.operators[code], Standing.VALID)
     body = session.box.message(Kind.UPDATE, (late,), created=earlier)
     yield session.tell(body, "answer to the older statement")
     yield same("its result", "overruled", session.results(body).get(code, "none"))
@@ -113,9 +113,9 @@ def out_of_order(session: Session) -> Iterator[Observation]:
 def gap(session: Session) -> Iterator[Observation]:
     """A number of the sequence is left out; the gateway asks for exactly that message again."""
     number = session.box.skip(Priority.NORMAL)
-    body = session.box.say(session.operator(), Standing.VALID, Kind.UPDATE)
+    body = session.box.status_message(session.operator(), Standing.VALID, Kind.UPDATE)
     yield session.tell(body)
-    wanted = session.until("a request to send again", lambda: session.heard(Kind.RESEND, message_id(body))).resend
+    wanted = session.until("a request to send again", lambda: session.received(Kind.RESEND, message_id(body))).resend
     yield same(
         "asked for",
         f"{Priority.NORMAL} {number} to {number}",
@@ -150,10 +150,10 @@ def expired_certificate(session: Session) -> Iterator[Observation]:
 def rolled_over_certificate(session: Session) -> Iterator[Observation]:
     """The partner announces its next certificate, signed with the current one, and signs with the new key; the old one holds beside it."""
     announced = Announced("signing", der(session.keys.next), session.box.clock())
-    yield session.tell(session.box.ours(Kind.KEYS, envelope.write_keys([announced])), "answer to the announcement")
+    yield session.tell(session.box.protocol_message(Kind.KEYS, envelope.write_keys([announced])), "answer to the announcement")
 
     def accepted() -> Observation | None:
-        ping = session.box.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=session.keys.next)
+        ping = session.box.protocol_message(Kind.PING, envelope.write_empty(Kind.PING), signer=session.keys.next)
         observed = session.tell(ping, "signed with the new key")
         return observed if observed.ok else None
 
@@ -162,7 +162,7 @@ def rolled_over_certificate(session: Session) -> Iterator[Observation]:
     statement = (session.box.change(code, lost),)
     yield session.tell(session.box.message(Kind.NOTICE, statement, signer=session.keys.next), "a notice with the new key")
     yield from session.shows(code, lost)
-    yield session.tell(session.box.say(code, Standing.REINSTATED), "a notice with the old key")
+    yield session.tell(session.box.status_message(code, Standing.REINSTATED), "a notice with the old key")
 
 
 def schema_fault(session: Session) -> Iterator[Observation]:
@@ -203,7 +203,7 @@ def foreign_operator(session: Session) -> Iterator[Observation]:
 def half_connection(session: Session) -> Iterator[Observation]:
     """The connection breaks in the middle of a message, then before the receipt; each time the same bytes are sent again and count once."""
     code, lost = session.operator(), loss(session)
-    body = session.box.say(code, lost)
+    body = session.box.status_message(code, lost)
     _break_off(session, body, len(body) // 2)
     yield from session.shows(code, Standing.VALID)
     _break_off(session, body, len(body))
@@ -250,7 +250,7 @@ def mass_change_held(session: Session) -> Iterator[Observation]:
     many = session.fresh(threshold + 1, seed=4)
     code, lost = session.operator(), loss(session)
     everybody = [*session.box.operators.values(), *many]
-    statements = [session.box.as_said(one, lost) if one.tin == code else one for one in everybody]
+    statements = [session.box.with_standing(one, lost) if one.tin == code else one for one in everybody]
     body = session.box.message(Kind.LIST, statements, picture=Picture(as_of=session.box.clock()))
     yield session.tell(body)
     outcomes = session.results(body)

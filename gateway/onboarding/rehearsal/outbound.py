@@ -65,7 +65,7 @@ def our_news(session: Session) -> Iterator[Observation]:
     )
     _follow(session, rectifying)
     yield from _heard(session, rectifying, Standing.SUSPENDED)
-    spoken = session.box.heard[-1].body.decode().lower() + "".join(one.answer_body for one in session.messages).lower()
+    spoken = session.box.received[-1].body.decode().lower() + "".join(one.answer_body for one in session.messages).lower()
     yield same("the ground or the tier was told", "no", "yes" if "rectif" in spoken or record.tier in spoken else "no")
 
 
@@ -85,21 +85,21 @@ def _heard(session: Session, record: Record, standing: Standing) -> Iterator[Obs
             (one for one in _told(session, record) if one.statement.standing is standing and one.received and one.outcome), None
         )
 
-    belief = session.until(f"a receipt and a result for {standing}", acknowledged)
-    heard = session.until("the message", lambda: _with_id(session, belief.message_id))
-    session.messages.append(_note(session, heard))
-    said = next((one for one in heard.statements if one.tin == belief.statement.tin), None)
-    yield same(f"the partner heard of {belief.statement.tin}", standing, said.standing if said else "nothing")
-    yield same("its result", "accepted", belief.outcome)
+    disclosure = session.until(f"a receipt and a result for {standing}", acknowledged)
+    received = session.until("the message", lambda: _with_id(session, disclosure.message_id))
+    session.messages.append(_note(session, received))
+    stated = next((one for one in received.statements if one.tin == disclosure.statement.tin), None)
+    yield same(f"the partner heard of {disclosure.statement.tin}", standing, stated.standing if stated else "nothing")
+    yield same("its result", "accepted", disclosure.outcome)
 
 
 def _with_id(session: Session, identity: str) -> ReceivedMessage | None:
-    return next((one for one in session.box.heard if one.header.id == identity), None)
+    return next((one for one in session.box.received if one.header.id == identity), None)
 
 
-def _note(session: Session, heard: ReceivedMessage) -> Exchanged:
-    body = heard.body.decode()
-    return Exchanged(session.box.gateway, heard.header.kind.value, heard.header.id, body, 200, "receipt", "")
+def _note(session: Session, received: ReceivedMessage) -> Exchanged:
+    body = received.body.decode()
+    return Exchanged(session.box.gateway, received.header.kind.value, received.header.id, body, 200, "receipt", "")
 
 
 def our_list(session: Session) -> Iterator[Observation]:
@@ -111,9 +111,9 @@ def our_list(session: Session) -> Iterator[Observation]:
     if not named and not _expressible(session, Kind.LIST):
         yield same("operators to tell of", "none, and its XML has no empty list", "none, and its XML has no empty list")
         return
-    heard = session.until("our list", lambda: _list_as_of(session, at))
-    session.messages.append(_note(session, heard))
-    yield same("operators named", named, len(heard.statements))
+    received = session.until("our list", lambda: _list_as_of(session, at))
+    session.messages.append(_note(session, received))
+    yield same("operators named", named, len(received.statements))
 
 
 def _expressible(session: Session, kind: Kind, query: dict[str, str] | None = None) -> bool:
@@ -135,7 +135,7 @@ def _expressible(session: Session, kind: Kind, query: dict[str, str] | None = No
 
 
 def _list_as_of(session: Session, moment: datetime) -> ReceivedMessage | None:
-    return next((one for one in session.box.heard if one.header.picture and one.header.picture.as_of == moment), None)
+    return next((one for one in session.box.received if one.header.picture and one.header.picture.as_of == moment), None)
 
 
 def query_and_response(session: Session) -> Iterator[Observation]:
@@ -166,9 +166,9 @@ def _asked(session: Session, record: Record, prefix: str, stands: str) -> Iterat
             continue
         body = session.box.message(Kind.QUERY, query=code)
         yield session.tell(body, f"answer to the query about {code}")
-        heard = session.until("a response", lambda: session.heard(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
-        session.messages.append(_note(session, heard))
-        yield same("the response says", expected, heard.statements[0].standing if heard.statements else "not an AEO")
+        received = session.until("a response", lambda: session.received(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
+        session.messages.append(_note(session, received))
+        yield same("the response says", expected, received.statements[0].standing if received.statements else "not an AEO")
 
 
 STEPS = (our_news, our_list, query_and_response)

@@ -67,14 +67,14 @@ class RemoteSession:
         name = "Made-up Rehearsal Co., Ltd." if "name" in shared_on(arrangement, self.we.today) else None
         return self.we.capabilities.fitted(Statement(tin=code, standing=Standing.VALID, name=name), 1)
 
-    def news(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **header: Any) -> bytes:
+    def status_message(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **header: Any) -> bytes:
         self.we.operators[statement.tin] = statement
         return self.we.message(kind, (self.we.change(statement.tin, standing),), **header)
 
 
 def first_contact(session: RemoteSession) -> Iterator[Observation]:
     """We ask whether anybody is there; the answer is a receipt that one of the partner's pinned keys signed, for exactly these bytes."""
-    body = session.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    body = session.we.protocol_message(Kind.PING, envelope.write_empty(Kind.PING))
     yield session.tell(body)
     receipt = session.we.receipts[-1]
     yield same("the receipt is for", message_id(body), receipt.message)
@@ -87,9 +87,9 @@ def list_and_news(session: RemoteSession) -> Iterator[Observation]:
     one = session.operator()
     picture = Picture(as_of=session.we.clock())
     yield session.tell(session.we.message(Kind.LIST, (one,), picture=picture), "answer to the list")
-    yield session.tell(session.news(session.operator(), Standing.VALID, Kind.UPDATE), "answer to the update")
-    yield session.tell(session.news(one, Standing.SUSPENDED), "answer to the suspension")
-    yield session.tell(session.news(one, Standing.REINSTATED), "answer to the reinstatement")
+    yield session.tell(session.status_message(session.operator(), Standing.VALID, Kind.UPDATE), "answer to the update")
+    yield session.tell(session.status_message(one, Standing.SUSPENDED), "answer to the suspension")
+    yield session.tell(session.status_message(one, Standing.REINSTATED), "answer to the reinstatement")
 
 
 def query(session: RemoteSession) -> Iterator[Observation]:
@@ -103,21 +103,21 @@ def query(session: RemoteSession) -> Iterator[Observation]:
 
 def duplicate_and_conflict(session: RemoteSession) -> Iterator[Observation]:
     """The same bytes get the very same receipt; other content under a used id is refused."""
-    body = session.news(session.operator(), Standing.VALID, Kind.UPDATE)
+    body = session.status_message(session.operator(), Standing.VALID, Kind.UPDATE)
     first = session.send(body)
     yield same("answer", "receipt", reply_in_words(first))
     yield same("the same bytes get the same receipt", "yes", "yes" if session.send(body).body == first.body else "no")
-    other = session.news(session.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
+    other = session.status_message(session.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
     yield same("answer to other content", Code.ID_CONFLICT, reply_in_words(session.send(other)))
 
 
 def wrong_signature(session: RemoteSession) -> Iterator[Observation]:
     """A message changed on its way, and one signed with a key the partner does not know, are refused."""
-    ping = session.we.ours(Kind.PING, envelope.write_empty(Kind.PING))
+    ping = session.we.protocol_message(Kind.PING, envelope.write_empty(Kind.PING))
     identity = message_id(ping).encode()
     changed = ping.replace(identity, identity[::-1])
     yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(session.send(changed)))
-    forged = session.we.ours(Kind.PING, envelope.write_empty(Kind.PING), signer=session.stranger)
+    forged = session.we.protocol_message(Kind.PING, envelope.write_empty(Kind.PING), signer=session.stranger)
     unknown = (str(Code.SIGNATURE_INVALID), str(Code.CERTIFICATE_UNKNOWN))
     yield among("signed by a stranger", unknown, reply_in_words(session.send(forged)))
 
@@ -126,22 +126,24 @@ def wrong_address(session: RemoteSession) -> Iterator[Observation]:
     """A message for somebody else, and one of the production environment, are refused."""
     payload = envelope.write_empty(Kind.PING)
     yield same(
-        "for somebody else", Code.WRONG_RECEIVER, reply_in_words(session.send(session.we.ours(Kind.PING, payload, receiver="ZZ")))
+        "for somebody else",
+        Code.WRONG_RECEIVER,
+        reply_in_words(session.send(session.we.protocol_message(Kind.PING, payload, receiver="ZZ"))),
     )
-    production = session.we.ours(Kind.PING, payload, environment=Environment.PRODUCTION)
+    production = session.we.protocol_message(Kind.PING, payload, environment=Environment.PRODUCTION)
     yield same("of production", Code.WRONG_ENVIRONMENT, reply_in_words(session.send(production)))
 
 
 def wrong_document(session: RemoteSession) -> Iterator[Observation]:
     """A document with an element that was not agreed, and one with a code outside its list, are refused."""
-    body = session.news(session.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
+    body = session.status_message(session.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
     refused = (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED))
     yield among("an element too many", refused, reply_in_words(session.send(body)))
     edit = mutations.unknown_code(session.we.dialect, Kind.NOTICE)
     if edit is None:
         return
     with suppress(LookupError):  # what we may tell this partner need not hold a code of any list
-        body = session.news(session.operator(), Standing.VALID, sequence=0, edit=edit)
+        body = session.status_message(session.operator(), Standing.VALID, sequence=0, edit=edit)
         yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), reply_in_words(session.send(body)))
 
 
@@ -180,7 +182,7 @@ def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: S
     roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
     trust = Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)
     keys = _keys(bundle.iso, trust, now)
-    we = Box(bundle, signer, bundle.iso, keys, clock, speaks_as=administration)
+    we = Box(bundle, signer, bundle.iso, keys, clock, acting_as=administration)
     tls = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
     guard = Guard(private_addresses=binding.private_addresses, pins=tls)
     try:

@@ -20,8 +20,8 @@ def as_json(rehearsal: Rehearsal) -> bytes:
     """Everything, with the messages; ``passed`` is said for the whole and for each step."""
     whole = msgspec.to_builtins(rehearsal)
     whole["passed"] = rehearsal.passed
-    for said, step in zip(whole["steps"], rehearsal.steps, strict=True):
-        said["passed"] = step.passed
+    for data, step in zip(whole["steps"], rehearsal.steps, strict=True):
+        data["passed"] = step.passed
     return msgspec.json.format(msgspec.json.encode(whole), indent=2)
 
 

@@ -75,12 +75,12 @@ class Session:
     def results(self, message: bytes) -> dict[str, str]:
         """The gateway's result for each operator of a message, which comes in a message of its own."""
         about = message_id(message)
-        heard = self.until(f"the result for {about}", lambda: self.heard(Kind.RESULT, about))
-        return {one.code: one.outcome for one in heard.results}
+        received = self.until(f"the result for {about}", lambda: self.received(Kind.RESULT, about))
+        return {one.code: one.outcome for one in received.results}
 
-    def heard(self, kind: Kind, about: str) -> ReceivedMessage | None:
-        """What the box heard that refers to the message ``about``."""
-        return next((one for one in self.box.heard if (one.header.kind, one.header.refers_to) == (kind, about)), None)
+    def received(self, kind: Kind, about: str) -> ReceivedMessage | None:
+        """What the box received that refers to the message ``about``."""
+        return next((one for one in self.box.received if (one.header.kind, one.header.refers_to) == (kind, about)), None)
 
     # What the gateway then thinks.
 
