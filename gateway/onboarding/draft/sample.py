@@ -1,6 +1,7 @@
 """One sample, drafted from one message: the passes, in their order.
 
-Each pass is a function over one shared ``Sketch``, in a file of its own. They run in this order because each relies on the ones before:
+The sketch begins as the message, with everything that repeats laid over its first appearance (``structure.py``). Each pass is a function
+over that one ``Sketch``, in a file of its own. They run in this order because each relies on the ones before:
 
 1. ``aside``: answers about whole elements, and elements that no hole can stand for. Nobody need look into them any more.
 2. ``blocks``: elements that appear by status. A field may have a place in each of them, which has to be known before one is taken.
