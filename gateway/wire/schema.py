@@ -162,7 +162,7 @@ def compile_schema(name: str, files: Files) -> Schema:
             raise SchemaFault(
                 file, None, f"The file is larger than {MOST_BYTES} bytes.", "Split it, or leave out what is not used."
             )
-    return _compile(name, tuple(sorted(files.items())))
+    return compile_cached(name, tuple(sorted(files.items())))
 
 
 def read_xsds(folder: Path) -> dict[str, bytes]:
@@ -187,7 +187,8 @@ def _not_too_many(name: str, number: int) -> None:
 
 
 @lru_cache(64)
-def _compile(name: str, contents: tuple[tuple[str, bytes], ...]) -> Schema:
+def compile_cached(name: str, contents: tuple[tuple[str, bytes], ...]) -> Schema:
+    """Compiled once for the same bytes, whichever dialects of whichever partners hold them."""
     files = dict(contents)
     roots = {file: _read(file, content) for file, content in contents}
     included = {location for file, root in roots.items() for location in scan(file, root, set(files))}
