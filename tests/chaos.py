@@ -110,7 +110,7 @@ class Scene:
         """A message that changes something."""
         tin = next(iter(self.box.operators))
         standing = Standing.SUSPENDED if self.box.operators[tin].standing is Standing.VALID else Standing.REINSTATED
-        return self.box.say(tin, standing)
+        return self.box.status_message(tin, standing)
 
     def listed(self, count: int = 20) -> None:
         self.box.make_up(count)
@@ -192,9 +192,9 @@ def killed_delivering(scene: Scene, steps: tuple[str, ...] = DELIVERING) -> str:
         scene.feed(number)
         scene.rest()
     scene.account()
-    told = {said.tin[-2:] for one in scene.box.heard for said in one.statements}
+    told = {said.tin[-2:] for one in scene.box.received for said in one.statements}
     assert told == {f"{number:02d}" for number in range(1, len(steps) + 2)}, f"told were {told}"
-    return f"{len(steps)} deaths, {scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
+    return f"{len(steps)} deaths, {scene.counterpart.tries} sends of {len(scene.box.received)} messages"
 
 
 def killed_again_and_again(scene: Scene) -> str:
@@ -218,7 +218,7 @@ def killed_again_and_again(scene: Scene) -> str:
         scene.begin(step)
         assert scene.served.died(), f"it lives on after {step}"
     scene.begin("sealing")
-    ping = scene.box.ours(Kind.PING, payloads.write_empty(Kind.PING))
+    ping = scene.box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     while not scene.served.died(0.05):
         scene.attempt(ping)
     scene.start()
@@ -229,7 +229,7 @@ def killed_again_and_again(scene: Scene) -> str:
 def killed_at_random(scene: Scene, times: int = 5) -> str:
     """``kill -9`` in the middle of eight senders, again and again."""
     scene.listed()
-    bodies = [scene.box.ours(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(60 * times)]
+    bodies = [scene.box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(60 * times)]
     bodies += [scene.notice() for _ in range(20 * times)]
     waiting = list(reversed(bodies))
 
@@ -301,7 +301,7 @@ def misbehaving(scene: Scene, ways: tuple[str, ...] = WAYS) -> str:
         scene.feed(number)
         scene.rest()
     scene.account()
-    return f"{len(ways)} ways, {scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
+    return f"{len(ways)} ways, {scene.counterpart.tries} sends of {len(scene.box.received)} messages"
 
 
 def locked(scene: Scene, seconds: float = 3) -> str:
@@ -424,7 +424,7 @@ def two_nodes(scene: Scene) -> str:
         scene.send(scene.notice())
         scene.feed(number)
     scene.account()
-    return f"{scene.counterpart.tries} sends of {len(scene.box.heard)} messages"
+    return f"{scene.counterpart.tries} sends of {len(scene.box.received)} messages"
 
 
 class Scenario(NamedTuple):

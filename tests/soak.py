@@ -251,7 +251,7 @@ def shown(soak: Soak, left: dict[str, int], faults: Sequence[str]) -> Table:
         row = [f"{passed:.0f}", f"{part.rate:.0f}", *(f"{one:.1f}" for one in figures), f"{quantile(part.ready, 1.0):.0f}"]
         table.add_row(*row, f"{part.memory:.0f}", str(part.files), f"{part.database:.0f}")
     first, last = soak.slices[0], soak.slices[-1]
-    heard = sum(len(end.box.heard) for end in soak.ends.values())
+    heard = sum(len(end.box.received) for end in soak.ends.values())
     rate = statistics.fmean(part.rate for part in soak.slices)
     table.caption = "\n".join(
         (

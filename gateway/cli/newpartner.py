@@ -16,6 +16,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.onboarding import examples, scaffold
 from gateway.onboarding.draft import Draft, Sure
 from gateway.onboarding.scaffold import Profile
+from gateway.settings import Settings
 
 #: Statements of a message that are shown.
 SHOWN = 5
@@ -76,13 +77,18 @@ def new(
     if not there:
         console.print(f"Made {scaffold.new(profile, chosen.partners)}.", highlight=False, soft_wrap=True)
     if made:
-        folder = chosen.schemas / "/".join(profile.dialect)
-        words = profile.levels or tuple(dict.fromkeys(made.codes.get("level", {}).values()))
-        scaffold.keep_up(replace(profile, levels=words), chosen.partners, made.told)
-        _tell_draft(made, folder)
-        for one in examples.keep(folder, made.messages):
-            _tell_understood(one)
+        _follow_up(made, profile, chosen)
     console.print(f"Next: aeo-gateway partner check {profile.iso}", highlight=False)
+
+
+def _follow_up(made: Draft, profile: Profile, chosen: Settings) -> None:
+    """Has the partner's file and examples follow the draft, and tells what it asks and how it reads the messages given."""
+    folder = chosen.schemas / "/".join(profile.dialect)
+    words = profile.levels or tuple(dict.fromkeys(made.codes.get("level", {}).values()))
+    scaffold.keep_up(replace(profile, levels=words), chosen.partners, made.told)
+    _tell_draft(made, folder)
+    for one in examples.keep(folder, made.messages):
+        _tell_understood(one)
 
 
 _QUESTIONS = {

@@ -78,7 +78,7 @@ def rehearsed(connection: Connection, digest: str) -> bool:
 
 
 def _against(connection: Connection, bundle: Bundle, checked: Checked, settings: Settings) -> list[str]:
-    said = [f"{point.what} {point.remedy}" for point in checked.points if point.mark is Mark.BAD]
+    said = [f"{finding.what} {finding.remedy}" for finding in checked.points if finding.mark is Mark.BAD]
     if checked.digest != bundle.digest:
         said.append("What was checked is not what is to be activated.")
     if settings.mode == "production" and not rehearsed(connection, bundle.digest):

@@ -20,14 +20,14 @@ from gateway.partners import Bundle, PartnerFaults, load_one
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
 from gateway.sandbox.box import SIGNATORY
-from gateway.sandbox.messages import STATING, Speech
+from gateway.sandbox.messages import STATING, Capabilities
 from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.schema import survives
 from gateway.wire.xml import parse
 
 #: Operators that every kind of message must hold and give back.
 GENERATED = 100
-_compiled: dict[tuple[Path, bytes], bool] = {}
+_compiled: dict[bytes, bool] = {}
 
 
 def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: datetime, production: bool, online: bool) -> Checked:
@@ -37,14 +37,14 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
     except PartnerFaults as found:
         faults = [Finding(Mark.BAD, f"{one.file} {one.key}: {one.problem}", one.remedy) for one in found.faults]
         folders = {schemas.joinpath(*Path(one.file).parts[-3:-1]) for one in found.faults}
-        return Checked(iso.upper(), "", (*faults, *(point for folder in sorted(folders) for point in _asked(folder))))
-    points = [Finding(Mark.OK, f"the profile is complete, without holes, overlaps or contradictions; data {bundle.digest[:16]}")]
-    points += _terms(bundle, now)
+        return Checked(iso.upper(), "", (*faults, *(asked for folder in sorted(folders) for asked in _open_questions(folder))))
+    findings = [Finding(Mark.OK, f"the profile is complete, without holes, overlaps or contradictions; data {bundle.digest[:16]}")]
+    findings += _terms(bundle, now)
     for spoken in sorted(bundle.dialects):
-        points += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
-    points += connectivity.certificates(bundle, now, production=production)
-    points += connectivity.endpoint(bundle, online=online)
-    return Checked(bundle.iso, bundle.digest, tuple(points))
+        findings += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
+    findings += connectivity.certificates(bundle, now, production=production)
+    findings += connectivity.endpoint(bundle, online=online)
+    return Checked(bundle.iso, bundle.digest, tuple(findings))
 
 
 def _terms(bundle: Bundle, now: datetime) -> Iterator[Finding]:
@@ -65,10 +65,11 @@ def _terms(bundle: Bundle, now: datetime) -> Iterator[Finding]:
 
 def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> Iterator[Finding]:
     name = f"{dialect.name} {dialect.version}"
-    yield from _asked(folder)
-    if _compiles(folder, json.loads(bundle.content)["dialects"]["/".join((dialect.name, dialect.version))]):
-        count = len(list(folder.glob("*.xsd")))
-        yield Finding(Mark.OK, f"{name}: {count} XSD, compiled within its limits; nothing is imported from outside")
+    yield from _open_questions(folder)
+    files = json.loads(bundle.content)["dialects"]["/".join((dialect.name, dialect.version))]
+    xsds = {file: text for file, text in files.items() if file.endswith(".xsd")}
+    if _compiles(xsds):
+        yield Finding(Mark.OK, f"{name}: {len(xsds)} XSD, compiled within its limits; nothing is imported from outside")
     else:
         yield Finding(
             Mark.BAD, f"{name}: the XSD does not compile within 5 seconds.", "Simplify it: see the limits in schemas/README.md."
@@ -83,7 +84,7 @@ def _dialect(bundle: Bundle, dialect: Dialect, folder: Path, now: datetime) -> I
     yield from examples.read_all(folder, name)
 
 
-def _asked(folder: Path) -> Iterator[Finding]:
+def _open_questions(folder: Path) -> Iterator[Finding]:
     """What a draft asked and nobody answered: until then it stands as it was seen, or is refused."""
     draft = folder / "draft.toml"
     if draft.is_file() and (count := unanswered(draft.read_text("utf-8"))):
@@ -115,12 +116,12 @@ def _loss(dialect: Dialect, name: str) -> Iterator[Finding]:
 
 def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iterator[Finding]:
     """What the partner's XML insists on has to be known of a Chinese operator, or agreed."""
-    speech, told = Speech(bundle, dialect), (Standing.VALID, Standing.SUSPENDED)
-    needed = {field for standing in told for field in speech.needed(standing)}
+    capabilities, told = Capabilities(bundle, dialect), (Standing.VALID, Standing.SUSPENDED)
+    needed = {field for standing in told for field in capabilities.needed(standing)}
     today = now.astimezone(HOME_ZONE).date()
     unknown = sorted(needed - {"tin", "standing"} - shared_on(bundle.arrangement, today))
     prefix = code_prefix(bundle.arrangement, today)
-    if prefix and not speech.fits("tin", code := f"{prefix}1234567890"):
+    if prefix and not capabilities.fits("tin", code := f"{prefix}1234567890"):
         yield Finding(
             Mark.WARN,
             f"{name} has no room for a Chinese code such as {code}: nothing can be told to this partner, and it cannot ask.",
@@ -134,11 +135,11 @@ def _telling(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> Iter
         )
 
 
-def _compiles(folder: Path, files: Mapping[str, str]) -> bool:
+def _compiles(xsds: Mapping[str, str]) -> bool:
     """``survives`` once for the same files: it starts a process, and many partners share one dialect."""
-    key = (folder, canonical(files))
+    key = canonical(xsds)
     if key not in _compiled:
-        _compiled[key] = survives(folder)
+        _compiled[key] = survives({name: text.encode() for name, text in xsds.items()})
     return _compiled[key]
 
 
@@ -155,11 +156,11 @@ def _round_trip(bundle: Bundle, dialect: Dialect, name: str, now: datetime) -> F
     moment = now.replace(microsecond=0)
     today = moment.astimezone(HOME_ZONE).date()
     try:
-        speech = Speech(bundle, dialect)
-        operators = made_up.operators(bundle.arrangement, speech, GENERATED, today)
+        capabilities = Capabilities(bundle, dialect)
+        operators = made_up.operators(bundle.arrangement, capabilities, GENERATED, today)
         for kind in kinds:
-            able = [one for one in operators if speech.can_say(one.standing, kind)]
-            statements = tuple(speech.sayable(one, serial, kind) for serial, one in enumerate(able, 1))
+            able = [one for one in operators if capabilities.can_state(one.standing, kind)]
+            statements = tuple(capabilities.fitted(one, serial, kind) for serial, one in enumerate(able, 1))
             for some in (statements,) if dialect.holds_many(kind) else ((one,) for one in statements):
                 if _changed(bundle, dialect, kind, some, moment):
                     return Finding(

@@ -32,7 +32,7 @@ def _columns(headings: Iterable[str], *, listed: bool) -> Iterator[str]:
     taken: set[str] = set()
     for heading in headings:
         named = json.dumps(heading, ensure_ascii=False)
-        field = glossary.one([heading], "statement")
+        field = glossary.first_meaning([heading], "statement")
         if field is None or field in taken:
             yield f"{{ heading = {named} }},  # what does it hold? Nothing: it is read past"
             continue

@@ -79,7 +79,7 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
     try:
         answer = asyncio.run(get(binding.endpoint, guard=guard))
     except Unreachable as problem:
-        yield Finding(Mark.BAD, f"{binding.endpoint}: {problem}", what_helps(problem))
+        yield Finding(Mark.BAD, f"{binding.endpoint}: {problem}", remedy_for(problem))
         return
     pinned = "TLS is as pinned" if pins else "no TLS certificate is pinned, so public authorities decided"
     how = pinned if binding.endpoint.startswith("https:") else "plain http, so nothing proves who answers"
@@ -93,7 +93,7 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
     yield _clock(answer.headers.get("date", ""))
 
 
-def what_helps(problem: Unreachable) -> str:
+def remedy_for(problem: Unreachable) -> str:
     """What an administrator can do where an address that was entered gives no answer."""
     return {
         UnreachableReason.ADDRESS: "Correct the address; or, where the partner is meant to be at a private one, set private_addresses = true under [binding] in its site.toml.",

@@ -30,7 +30,7 @@ class Affected(NamedTuple):
 def differences(old: Bundle, new: Bundle) -> Iterator[str]:
     """Every difference in a sentence; none for the same data."""
     yield from _terms(old.arrangement, new.arrangement)
-    yield from _speech(old, new)
+    yield from _messages(old, new)
     yield from _profile(old, new)
 
 
@@ -79,19 +79,19 @@ def _terms(old: Arrangement, new: Arrangement) -> Iterator[str]:
             if was == now:
                 continue
             if was is None:
-                yield f"From {since}, {label}: {_said(now)} (new)."
+                yield f"From {since}, {label}: {_in_words(now)} (new)."
             elif now is None:
-                yield f"From {since}, {label}: no longer said; it was {_said(was)}."
+                yield f"From {since}, {label}: no longer said; it was {_in_words(was)}."
             else:
-                yield f"From {since}, {label}: {_said(now)}; it was {_said(was)}."
+                yield f"From {since}, {label}: {_in_words(now)}; it was {_in_words(was)}."
 
 
-def _said(step: TermStep | None) -> str:
+def _in_words(step: TermStep | None) -> str:
     assert step is not None, "one of the two is there"
     return f"{step.value or 'unknown'} ({step.kind}{f': {step.why}' if step.why else ''})"
 
 
-def _speech(old: Bundle, new: Bundle) -> Iterator[str]:
+def _messages(old: Bundle, new: Bundle) -> Iterator[str]:
     before, after = (json.loads(one.content)["dialects"] for one in (old, new))
     for spoken in sorted(before.keys() | after.keys()):
         was, now = before.get(spoken, {}), after.get(spoken, {})

@@ -13,13 +13,13 @@ import msgspec
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Statement
 from gateway.onboarding.finding import Finding, Mark
-from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_dialect
+from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_folder
 from gateway.wire.xml import parse
 
 
 def read_all(folder: Path, name: str) -> Iterator[Finding]:
-    """One point for all examples under ``folder``, or a cross for each that is not as it says."""
-    dialect = load_dialect(folder, {})  # examples speak the dialect's own codes, whatever lists a partner puts in their place
+    """One finding for all examples under ``folder``, or a cross for each that is not as it says."""
+    dialect = load_folder(folder, {})  # examples speak the dialect's own codes, whatever lists a partner puts in their place
     paths = sorted((folder / "examples").glob("*/*.xml"))
     wrong = [(path, problem) for path in paths if (problem := _wrong(dialect, path))]
     for path, problem in wrong:
@@ -69,7 +69,7 @@ def keep(folder: Path, messages: Mapping[str, bytes]) -> Iterator[Understood]:
     One that is refused is not kept. Nothing at all is read where the dialect has faults of its own: the check names them.
     """
     try:
-        dialect = load_dialect(folder, {})
+        dialect = load_folder(folder, {})
     except DialectFaults:
         return
     place = folder / "examples" / "accepted"

@@ -1,4 +1,4 @@
-"""What a check says: points with a mark, and what to do."""
+"""What a check finds, each with a mark and what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """Everything that was looked at. ``digest`` is empty where the data could not even be loaded."""
+    """Everything that was looked at; ``points`` are the findings, so called in the JSON of ``partner check``. ``digest`` is empty where the data could not even be loaded."""
 
     iso: str
     digest: str
@@ -32,4 +32,4 @@ class Checked(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        return all(point.mark is not Mark.BAD for point in self.points)
+        return all(finding.mark is not Mark.BAD for finding in self.points)

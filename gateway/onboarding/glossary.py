@@ -72,7 +72,7 @@ def meanings(name: str, table: str) -> tuple[str, ...]:
     return tuple(meaning for meaning, strength in found.items() if best and strength == best)
 
 
-def stated(text: str, table: str) -> str:
+def exact_meaning(text: str, table: str) -> str:
     """What a text in the partner's words stands for, where it is one of the phrases and says nothing else; empty: it cannot be told."""
     spoken = words(text)
     found = [meaning for meaning, said in phrases(table).items() if spoken in said]
@@ -87,7 +87,7 @@ def _strength(spoken: tuple[str, ...], phrase: tuple[str, ...]) -> int:
     return 2 * len(phrase) if all(word in rest for word in phrase) else 0
 
 
-def one(names: Iterable[str], table: str) -> str | None:
+def first_meaning(names: Iterable[str], table: str) -> str | None:
     """What the first telling one of ``names`` stands for, if that is one thing."""
     for name in names:
         found = meanings(name, table)

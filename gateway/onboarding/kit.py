@@ -52,7 +52,7 @@ def kit(
     files |= {f"certificates/{name}.pem": pem for name, pem in certificates.items()}
     for spoken, texts in json.loads(bundle.content)["dialects"].items():
         files |= {f"schemas/{spoken}/{name}": text for name, text in texts.items()}
-    we = Box(bundle, signer, bundle.iso, (), clock, speaks_as=administration)
+    we = Box(bundle, signer, bundle.iso, (), clock, acting_as=administration)
     files |= {f"messages/{name}.xml": body for name, body in _messages(we)}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -68,8 +68,8 @@ def _callable(endpoint: str) -> None:
         host, _ = parts.hostname, parts.port  # both are judged when they are asked for
     except ValueError:
         host = None
-    sound = host and not parts.username and not parts.query and not parts.fragment and endpoint.isascii() and endpoint.isprintable()
-    if not sound or " " in endpoint or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host or ""))):
+    plain = host and not parts.username and not parts.query and not parts.fragment and endpoint.isascii() and endpoint.isprintable()
+    if not plain or " " in endpoint or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(host or ""))):
         raise Refusal(
             Code.DATA_INVALID,
             f"{endpoint!r} is no address that a partner can call.",
@@ -90,9 +90,9 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     """One signed message of every kind, as we would send it."""
     now, kinds = we.clock(), we.dialect.kinds
     code = f"{code_prefix(we.bundle.arrangement, we.today) or we.iso}1234567890"
-    if not we.speech.fits("tin", code):  # its XML has no room for a code of ours
+    if not we.capabilities.fits("tin", code):  # its XML has no room for a code of ours
         code = we.invent(1, seed=1)[0].tin
-    operator = we.speech.sayable(Statement(tin=code, standing=Standing.VALID, name="Made-up Trading Co., Ltd."), 1)
+    operator = we.capabilities.fitted(Statement(tin=code, standing=Standing.VALID, name="Made-up Trading Co., Ltd."), 1)
     we.operators[code] = operator
     picture = Picture(as_of=now)
     if Kind.LIST in kinds:
@@ -100,8 +100,8 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     if Kind.UPDATE in kinds:
         yield "update", we.message(Kind.UPDATE, (operator,))
     if Kind.NOTICE in kinds:
-        yield "notice.suspended", we.say(code, Standing.SUSPENDED)
-        yield "notice.reinstated", we.say(code, Standing.REINSTATED)
+        yield "notice.suspended", we.status_message(code, Standing.SUSPENDED)
+        yield "notice.reinstated", we.status_message(code, Standing.REINSTATED)
     if Kind.QUERY in kinds:
         yield "query", we.message(Kind.QUERY, query=we.invent(1, seed=1)[0].tin)
     if Kind.RESPONSE in kinds:
@@ -110,18 +110,23 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     digest = sha256(b"the canonical form of what was received").hexdigest()
     yield (
         "receipt",
-        we.ours(Kind.RECEIPT, payloads.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"),
+        we.protocol_message(
+            Kind.RECEIPT, payloads.write_receipt(Receipt("EXAMPLE-MESSAGE-1", digest, now)), refers_to="EXAMPLE-MESSAGE-1"
+        ),
     )
     refused = Refusal(Code.CODE_UNKNOWN, "The code X9 is in no list.", field="Status", value="X9", line=12)
-    yield "refusal", we.ours(Kind.REFUSAL, payloads.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
+    yield "refusal", we.protocol_message(Kind.REFUSAL, payloads.write_refusal(refused, digest, now), refers_to="EXAMPLE-MESSAGE-1")
     outcome = payloads.write_result([RecordResult(code, "accepted")])
-    yield "result", we.ours(Kind.RESULT, outcome, refers_to="EXAMPLE-MESSAGE-1")
-    yield "resend", we.ours(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1")
+    yield "result", we.protocol_message(Kind.RESULT, outcome, refers_to="EXAMPLE-MESSAGE-1")
+    yield (
+        "resend",
+        we.protocol_message(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 3, 4)), refers_to="EXAMPLE-MESSAGE-1"),
+    )
     for kind in (Kind.PING, Kind.PULL):
-        yield kind.value, we.ours(kind, payloads.write_empty(kind))
+        yield kind.value, we.protocol_message(kind, payloads.write_empty(kind))
     assert we.signer.certificate is not None, "a key of ours has its certificate"
     announced = Announced("signing", we.signer.certificate, now + timedelta(days=30))
-    yield "keys", we.ours(Kind.KEYS, payloads.write_keys([announced]))
+    yield "keys", we.protocol_message(Kind.KEYS, payloads.write_keys([announced]))
 
 
 def _profile(bundle: Bundle, administration: str, endpoint: str) -> str:

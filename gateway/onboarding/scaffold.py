@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -18,7 +16,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.onboarding import draft
 from gateway.onboarding.draft import TOLD, Draft
 from gateway.onboarding.xsds import gather
-from gateway.wire.schema import compile_schema, survives
+from gateway.wire.schema import Schema, compile_schema, survives
 from gateway.wire.xsd import SchemaFault
 
 #: Terms that nobody but a source can state.
@@ -224,17 +222,12 @@ def new_dialect(profile: Profile, schemas: Path, xsds: Iterable[Path], messages:
             field="dialect",
             remedy="Choose another name: --dialect NAME/VERSION.",
         )
-    with TemporaryDirectory(prefix="aeo-draft-") as place:
-        trial = Path(place)
-        for name, text in gather(xsds).items():
-            (trial / name).write_bytes(text)
-        if not survives(trial):
-            raise Refusal(Code.DATA_INVALID, _why_not(trial), remedy="Correct the XSD; its limits stand in schemas/README.md.")
-        schema = compile_schema(trial)
-        made = draft.propose(schema, messages, prefixes=(profile.iso,), levels=profile.levels, answers=given)
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in trial.glob("*.xsd"):
-            shutil.copyfile(file, folder / file.name)
+    files = gather(xsds)
+    schema = _compiled("/".join(profile.dialect), files)
+    made = draft.propose(schema, messages, prefixes=(profile.iso,), levels=profile.levels, answers=given)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_bytes(text)
     for old in folder.glob("*.xml"):
         old.unlink()
     for name, sample in made.samples.items():
@@ -262,12 +255,19 @@ def _answers(file: Path) -> dict[str, Any]:
     return data
 
 
-def _why_not(folder: Path) -> str:
+def _compiled(name: str, files: Mapping[str, bytes]) -> Schema:
+    """The XSD, compiled first where it can do no harm. Raises ``Refusal``."""
+    survived = survives(files)
     try:
-        compile_schema(folder)
+        schema = compile_schema(name, files)
+        _ = schema.words
     except SchemaFault as fault:
-        return str(fault)
-    return "The XSD does not compile within 5 seconds."
+        why = str(fault)
+    else:
+        if survived:
+            return schema
+        why = "The XSD does not compile within 5 seconds."
+    raise Refusal(Code.DATA_INVALID, why, remedy="Correct the XSD; its limits stand in schemas/README.md.")
 
 
 def _text(value: str) -> str:

@@ -19,9 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
 from gateway.partners import build, check, sheets
-from gateway.partners import dialects as speech
 from gateway.partners.canonical import canonical
-from gateway.partners.dialects import Files
+from gateway.partners.dialects import Files, compile_dialect
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
 from gateway.partners.shape import KNOWN_KEYS, STORED, LawFile, PartnerFile, SiteFile, SiteLawFile, Terms
 from gateway.wire.dialect import Dialect
@@ -85,10 +84,10 @@ class PartnerDraft:
         compiled: dict[tuple[str, str], Dialect] = {}
         for spoken in self.dialects:
             try:
-                compiled[_key(spoken)] = speech.compiled(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
+                compiled[_key(spoken)] = compile_dialect(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
             except PartnerFaults as error:
                 faults += error.faults
-        faults += map(self._blame, check.speech(self.file, compiled))
+        faults += map(self._blame, check.dialects(self.file, compiled))
         sheet, ill = sheets.compiled(self.file, self.site.sheet)
         faults += (Fault(self.site_name, *finding) for finding in ill)
         if faults:
@@ -103,7 +102,7 @@ class PartnerDraft:
         compiled: dict[tuple[str, str], Dialect] = {}
         for spoken in self.dialects:
             try:
-                compiled[_key(spoken)] = speech.compiled(spoken, dialects.get(spoken, {}), self.file.codes, self.name)
+                compiled[_key(spoken)] = compile_dialect(spoken, dialects.get(spoken, {}), self.file.codes, self.name, stored=True)
             except PartnerFaults as error:
                 faults += error.faults
         sheet, ill = sheets.compiled(self.file, self.site.sheet)

@@ -67,17 +67,17 @@ def site_law(file: SiteLawFile) -> Iterator[Finding]:
                 yield Finding(f"{key}[{at}]", "A site holds settings only.", 'Say why it was chosen: setting = "...".')
 
 
-def speech(file: PartnerFile, dialects: Mapping[tuple[str, str], Dialect]) -> Iterator[Finding]:
+def dialects(file: PartnerFile, compiled: Mapping[tuple[str, str], Dialect]) -> Iterator[Finding]:
     """Where the dialects, as far as they could be compiled, do not fit what is to be said in them."""
     forms: Steps = (*file.terms.code, *file.terms.chinese_code)
     longest = max(map(_longest, forms), default=0)
     for at, choice in enumerate(step.value for step in file.terms.dialect):
         for version in choice.accepts if choice else ():
-            dialect = dialects.get((choice.name, version)) if choice else None
+            dialect = compiled.get((choice.name, version)) if choice else None
             if dialect and longest > dialect.max_code:
                 problem = f"{dialect.name} {version} holds codes of {dialect.max_code} characters; some have {longest}."
                 yield Finding(f"terms.dialect[{at}].value", problem, "Choose a dialect that holds them.")
-        written = dialects.get((choice.name, choice.version)) if choice else None
+        written = compiled.get((choice.name, choice.version)) if choice else None
         if written:
             yield from _fields(file, written)
 

@@ -6,8 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from gateway.partners.canonical import canonical
 from gateway.partners.faults import Fault, PartnerFaults
@@ -19,10 +17,10 @@ Codes = Mapping[str, Mapping[str, str]]
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
+def compile_dialect(spoken: str, files: Files, codes: Codes, partner: str, *, stored: bool = False) -> Dialect:
     """The dialect ``spoken`` (``name/version``) with the partner's ``codes``; PartnerFaults with all that is wrong in it.
 
-    ``partner`` is the file to blame for a code list of the partner's own.
+    ``partner`` is the file to blame for a code list of the partner's own. ``stored``: it was activated before.
     """
     if not files:
         raise PartnerFaults(
@@ -31,7 +29,7 @@ def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
     if faults := [fault for name, text in files.items() for fault in _unusable(spoken, name, text)]:
         raise PartnerFaults(faults)
     try:
-        return compile_cached(spoken, canonical([files, codes]))
+        return compile_cached(spoken, canonical([files, codes]), stored)
     except DialectFaults as error:
         raise PartnerFaults(
             Fault(
@@ -42,19 +40,15 @@ def compiled(spoken: str, files: Files, codes: Codes, partner: str) -> Dialect:
 
 
 @lru_cache(128)
-def compile_cached(spoken: str, content: bytes) -> Dialect:
+def compile_cached(spoken: str, content: bytes, stored: bool) -> Dialect:
     """Compiled once for the same files and codes, whoever speaks it."""
     files, codes = json.loads(content)
-    with TemporaryDirectory(prefix="aeo-dialect-") as place:
-        folder = Path(place, spoken)
-        folder.mkdir(parents=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        return load_dialect(folder, codes)
+    name, _, version = spoken.partition("/")
+    return load_dialect(name, version, files, codes, stored=stored)
 
 
 def _unusable(spoken: str, name: str, text: str) -> Iterator[Fault]:
-    # A bundle may come from elsewhere: a name in it must not lead out of the folder it is unpacked into.
+    # A bundle may come from elsewhere: what can be no file of a dialect's folder could never be looked at on a disk, nor corrected there.
     if not _FILE.fullmatch(name):
         yield Fault(f"schemas/{spoken}", "", f"{name!r} is no name of a file.", "Use letters, digits, dots and hyphens.")
     if "\ufffd" in text:  # what stands where bytes were no UTF-8

@@ -21,7 +21,7 @@ from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture
 from gateway.core.protocol import Receipt, RecordResult, Resend
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
-from gateway.sandbox.messages import STATING, Speech
+from gateway.sandbox.messages import STATING, Capabilities
 from gateway.wire import envelope, payloads, signature
 from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.envelope import Envelope
@@ -46,7 +46,10 @@ class ReceivedMessage(msgspec.Struct, frozen=True):
 class Box:
     """``gateway`` is the other side's code; ``gateway_keys`` are the certificates of it that this partner pinned.
 
-    ``speaks_as`` exchanges the roles: with our own code in it, the box is what a partner's endpoint takes for us.
+    ``operators`` is this partner's own register, ``told`` what the gateway told it of Chinese operators, by code. ``received`` are the
+    messages that came, ``receipts`` those for messages of its own.
+
+    ``acting_as`` exchanges the roles: with our own code in it, the box is what a partner's endpoint takes for us.
     """
 
     bundle: Bundle
@@ -55,18 +58,18 @@ class Box:
     gateway_keys: Sequence[VerifyKey]
     clock: Callable[[], datetime]
     environment: Environment = Environment.TEST
-    speaks_as: str = ""
+    acting_as: str = ""
     operators: dict[str, Statement] = field(default_factory=dict)
-    believed: dict[str, Statement] = field(default_factory=dict)
-    heard: list[ReceivedMessage] = field(default_factory=list)
+    told: dict[str, Statement] = field(default_factory=dict)
+    received: list[ReceivedMessage] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     _answers: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    _speech: dict[Dialect, Speech] = field(default_factory=dict)
+    _capabilities: dict[Dialect, Capabilities] = field(default_factory=dict)
     _sequence: dict[str, int] = field(default_factory=dict)
 
     @property
     def iso(self) -> str:
-        return self.speaks_as or self.bundle.iso
+        return self.acting_as or self.bundle.iso
 
     @property
     def today(self) -> date:
@@ -81,13 +84,13 @@ class Box:
         return self.bundle.dialects[choice.name, choice.version]
 
     @property
-    def speech(self) -> Speech:
+    def capabilities(self) -> Capabilities:
         dialect = self.dialect
-        if dialect not in self._speech:
-            self._speech[dialect] = Speech(self.bundle, dialect)
-        return self._speech[dialect]
+        if dialect not in self._capabilities:
+            self._capabilities[dialect] = Capabilities(self.bundle, dialect)
+        return self._capabilities[dialect]
 
-    # What the box says.
+    # What the box sends.
 
     def make_up(self, count: int, *, seed: int = 1) -> None:
         """Fills the partner's register with made-up operators."""
@@ -95,30 +98,30 @@ class Box:
 
     def invent(self, count: int, seed: int) -> list[Statement]:
         """Made-up operators as the partner would state them, the same for the same seed; the register stays as it is."""
-        return made_up.operators(self.bundle.arrangement, self.speech, count, self.today, seed=seed)
+        return made_up.operators(self.bundle.arrangement, self.capabilities, count, self.today, seed=seed)
 
     def full_list(self) -> bytes:
         """The complete list as of now, signed."""
         return self.message(Kind.LIST, tuple(self.operators.values()), picture=Picture(as_of=self.clock()))
 
-    def say(self, tin: str, standing: Standing, kind: Kind = Kind.NOTICE) -> bytes:
-        """A notice (or update) about one operator; of one that is not in this partner's register the bare code is said."""
+    def status_message(self, tin: str, standing: Standing, kind: Kind = Kind.NOTICE) -> bytes:
+        """A notice (or update) about one operator; of one that is not in this partner's register the bare code is stated."""
         return self.message(kind, (self.change(tin, standing),))
 
     def change(self, tin: str, standing: Standing) -> Statement:
-        """Changes the register, and returns what is to be said of it."""
+        """Changes the register, and returns what is to be stated of it."""
         known = self.operators.get(tin)
-        said = self.as_said(known or Statement(tin=tin, standing=standing), standing)
+        changed = self.with_standing(known or Statement(tin=tin, standing=standing), standing)
         if known is not None:
             self.operators[tin] = (
-                said if "effective" in self.speech.needed(standing) else msgspec.structs.replace(said, effective=None)
+                changed if "effective" in self.capabilities.needed(standing) else msgspec.structs.replace(changed, effective=None)
             )
-        return said
+        return changed
 
-    def as_said(self, statement: Statement, standing: Standing) -> Statement:
-        """``statement`` as it is said where ``standing`` holds from now on: its XML may need more for one standing than for another."""
-        effective = self.speech.effective(standing, self.clock(), self.bundle.arrangement.zone_of(statement.tin))
-        return self.speech.sayable(msgspec.structs.replace(statement, standing=standing, effective=effective), 1)
+    def with_standing(self, statement: Statement, standing: Standing) -> Statement:
+        """``statement`` with ``standing`` from now on: the partner's XML may need more fields for one standing than for another."""
+        effective = self.capabilities.effective(standing, self.clock(), self.bundle.arrangement.zone_of(statement.tin))
+        return self.capabilities.fitted(msgspec.structs.replace(statement, standing=standing, effective=effective), 1)
 
     def message(
         self,
@@ -128,25 +131,27 @@ class Box:
         query: str | None = None,
         signer: Signer | None = None,
         edit: Callable[[str], str] = str,
-        **said: Any,
+        **fields: Any,
     ) -> bytes:
         """Any message in the partner's own XML, signed, with as much of ``statements`` as its kind has a place for; a list leaves out
-        whom it has no word for. ``said`` are fields of the header; ``edit`` spoils the payload on purpose."""
-        dialect, speech = self.dialect, self.speech
+        whom it has no word for. ``fields`` are of the header; ``edit`` changes the payload before it is signed, to make it wrong on purpose."""
+        dialect, capabilities = self.dialect, self.capabilities
         statements = [
-            speech.sayable(one, 1, kind) for one in statements if kind is not Kind.LIST or speech.can_say(one.standing, kind)
+            capabilities.fitted(one, 1, kind)
+            for one in statements
+            if kind is not Kind.LIST or capabilities.can_state(one.standing, kind)
         ]
-        header = self.header(kind, dialect=dialect.name, version=dialect.version, **said)
+        header = self.header(kind, dialect=dialect.name, version=dialect.version, **fields)
         moments: dict[str, Any] = {"issued": header.created, "as_of": header.picture.as_of if header.picture else header.created}
         speakers = {"sender": header.sender, "receiver": header.receiver}
         reading = Reading({"id": header.id, **moments, **speakers}, tuple(statements), {"tin": query} if query else {})
         return self.sign(header, edit(dialect.write(kind, reading, SIGNATORY)), signer)
 
-    def header(self, kind: Kind, **said: Any) -> Header:
-        """A header of a message of ours; a ``sequence`` is counted up unless it is said."""
-        if kind in STATING and "sequence" not in said:
+    def header(self, kind: Kind, **fields: Any) -> Header:
+        """A header of a message of ours; a ``sequence`` is counted up unless it is given."""
+        if kind in STATING and "sequence" not in fields:
             priority = priority_of(kind)
-            said["sequence"] = self._sequence[priority] = self._sequence.get(priority, 0) + 1
+            fields["sequence"] = self._sequence[priority] = self._sequence.get(priority, 0) + 1
         usual: dict[str, Any] = {
             "id": str(uuid4()),
             "sender": self.iso,
@@ -154,11 +159,11 @@ class Box:
             "environment": self.environment,
             "created": self.clock(),
         }
-        return Header(kind=kind, **(usual | said))
+        return Header(kind=kind, **(usual | fields))
 
-    def ours(self, kind: Kind, payload: str, *, signer: Signer | None = None, **said: Any) -> bytes:
+    def protocol_message(self, kind: Kind, payload: str, *, signer: Signer | None = None, **fields: Any) -> bytes:
         """A message whose payload is the exchange schema's own: ping, keys, result."""
-        return self.sign(self.header(kind, **said), payload, signer)
+        return self.sign(self.header(kind, **fields), payload, signer)
 
     def skip(self, priority: Priority) -> int:
         """Leaves out the next number of a class, and returns it."""
@@ -170,72 +175,74 @@ class Box:
 
     def check(self, answer: bytes) -> Envelope:
         """The gateway's answer, its signature verified with the pinned keys; a receipt is kept. Raises ``Refusal``."""
-        said = self._verified(answer)
-        if (said.header.sender, said.header.receiver) != (self.gateway, self.iso):
-            raise Refusal(Code.IDENTITY_MISMATCH, f"The answer is from {said.header.sender} to {said.header.receiver}.")
-        if said.header.kind is Kind.RECEIPT:
-            self.receipts.append(payloads.read_receipt(said.payload))
-        return said
+        verified = self._verified(answer)
+        if (verified.header.sender, verified.header.receiver) != (self.gateway, self.iso):
+            raise Refusal(Code.IDENTITY_MISMATCH, f"The answer is from {verified.header.sender} to {verified.header.receiver}.")
+        if verified.header.kind is Kind.RECEIPT:
+            self.receipts.append(payloads.read_receipt(verified.payload))
+        return verified
 
-    # What the box hears.
+    # What the box receives.
 
-    def hear(self, body: bytes) -> tuple[int, bytes, list[bytes]]:
+    def receive(self, body: bytes) -> tuple[int, bytes, list[bytes]]:
         """Takes one message of the gateway: (HTTP status, signed answer, messages to send afterwards).
 
         The same message again gets the same receipt again and changes nothing.
         """
         now = self.clock()
         try:
-            said = self._verified(body)
-            if (said.header.sender, said.header.receiver) != (self.gateway, self.iso):
+            verified = self._verified(body)
+            if (verified.header.sender, verified.header.receiver) != (self.gateway, self.iso):
                 raise Refusal(Code.WRONG_RECEIVER)
-            if said.header.environment != self.environment:
+            if verified.header.environment != self.environment:
                 raise Refusal(Code.WRONG_ENVIRONMENT)
-            known = self._answers.get(said.header.id)
+            known = self._answers.get(verified.header.id)
             if known is not None:
-                if known[0] != said.digest:
+                if known[0] != verified.digest:
                     raise Refusal(Code.ID_CONFLICT)
                 return 200, known[1], []
-            follow = self._take(said, body)
+            follow = self._take(verified, body)
         except Refusal as refusal:
             return (
                 refusal.code.row.status,
-                self.ours(Kind.REFUSAL, payloads.write_refusal(refusal, sha256(body).hexdigest(), now)),
+                self.protocol_message(Kind.REFUSAL, payloads.write_refusal(refusal, sha256(body).hexdigest(), now)),
                 [],
             )
-        receipt = self.ours(
-            Kind.RECEIPT, payloads.write_receipt(Receipt(said.header.id, said.digest, now)), refers_to=said.header.id
+        receipt = self.protocol_message(
+            Kind.RECEIPT, payloads.write_receipt(Receipt(verified.header.id, verified.digest, now)), refers_to=verified.header.id
         )
-        self._answers[said.header.id] = (said.digest, receipt)
+        self._answers[verified.header.id] = (verified.digest, receipt)
         return 200, receipt, follow
 
-    def _take(self, said: Envelope, body: bytes) -> list[bytes]:
-        header = said.header
+    def _take(self, verified: Envelope, body: bytes) -> list[bytes]:
+        header = verified.header
         if header.kind not in DIALECT_KINDS:
-            results = payloads.read_result(said.payload) if header.kind is Kind.RESULT else ()
-            resend = payloads.read_resend(said.payload) if header.kind is Kind.RESEND else None
+            results = payloads.read_result(verified.payload) if header.kind is Kind.RESULT else ()
+            resend = payloads.read_resend(verified.payload) if header.kind is Kind.RESEND else None
             if header.kind is Kind.KEYS:
                 fresh = (
-                    VerifyKey.from_certificate(one.certificate) for one in payloads.read_keys(said.payload) if one.role == "signing"
+                    VerifyKey.from_certificate(one.certificate)
+                    for one in payloads.read_keys(verified.payload)
+                    if one.role == "signing"
                 )
                 self.gateway_keys = (*self.gateway_keys, *fresh)
-            self.heard.append(ReceivedMessage(header, (), body, results, resend))
+            self.received.append(ReceivedMessage(header, (), body, results, resend))
             return []
         dialect = self.bundle.dialects.get((header.dialect or "", header.version or ""))
         if dialect is None:
             raise Refusal(Code.SCHEMA_NOT_AGREED, field="Schema", value=f"{header.dialect} {header.version}")
-        dialect.validate(said.payload)
-        reading = dialect.read(header.kind, said.payload)
-        self.heard.append(ReceivedMessage(header, reading.statements, body))
+        dialect.validate(verified.payload)
+        reading = dialect.read(header.kind, verified.payload)
+        self.received.append(ReceivedMessage(header, reading.statements, body))
         if header.kind is Kind.RESPONSE:
             return []
         if header.kind is Kind.QUERY:
             tin = reading.query["tin"]
             found = [self.operators[tin]] if tin in self.operators else []
             return [self.message(Kind.RESPONSE, found, query=tin, refers_to=header.id, picture=Picture(as_of=self.clock()))]
-        self.believed |= {statement.tin: statement for statement in reading.statements}
+        self.told |= {statement.tin: statement for statement in reading.statements}
         outcomes = [RecordResult(statement.tin, "accepted") for statement in reading.statements]
-        return [self.ours(Kind.RESULT, payloads.write_result(outcomes), refers_to=header.id)]
+        return [self.protocol_message(Kind.RESULT, payloads.write_result(outcomes), refers_to=header.id)]
 
     def _verified(self, body: bytes) -> Envelope:
         policy = Policy(frozenset(self.bundle.arrangement.binding.algorithms))

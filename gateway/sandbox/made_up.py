@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Standing, Statement
-from gateway.sandbox.messages import Speech
+from gateway.sandbox.messages import Capabilities
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -54,7 +54,7 @@ def _members(argument: Any) -> list[str]:
     return found
 
 
-def operators(arrangement: Arrangement, speech: Speech, count: int, today: date, *, seed: int = 1) -> list[Statement]:
+def operators(arrangement: Arrangement, capabilities: Capabilities, count: int, today: date, *, seed: int = 1) -> list[Statement]:
     """``count`` valid operators of one partner as its own list would state them, the same for the same seed."""
     random = Random(seed)  # noqa: S311 - reproducible, not secret
     made: dict[str, Statement] = {}
@@ -63,38 +63,40 @@ def operators(arrangement: Arrangement, speech: Speech, count: int, today: date,
         tries -= 1
         if not tries:
             raise ValueError(f"the codes of {arrangement.iso} have too few forms for {count} operators")
-        tin = _tin(arrangement, speech, today, random)
+        tin = _tin(arrangement, capabilities, today, random)
         granted = today - timedelta(days=random.randrange(30, 1500))
-        made[tin] = speech.sayable(
+        made[tin] = capabilities.fitted(
             Statement(
                 tin=tin,
                 standing=Standing.VALID,
                 name=f"Made-up {random.choice(('Trading', 'Logistics', 'Industries', 'Foods', 'Optics'))} {len(made) + 1:05d}",
-                level=_level(arrangement, speech, tin, today, random),
+                level=_level(arrangement, capabilities, tin, today, random),
                 granted=granted,
                 expires=granted + timedelta(days=5 * 365),
-                effective=granted if "effective" in speech.must else None,
+                effective=granted if "effective" in capabilities.must else None,
             ),
             len(made) + 1,
         )
     return list(made.values())
 
 
-def _tin(arrangement: Arrangement, speech: Speech, today: date, random: Random) -> str:
+def _tin(arrangement: Arrangement, capabilities: Capabilities, today: date, random: Random) -> str:
     """A code of the arrangement's form; where that is unknown, one like the dialect's specimen or of ten digits."""
     form = arrangement.code.on(today).value
     if form:
         return code_of(form.pattern, random)
-    specimen = speech.specimens.get("tin", "")
+    specimen = capabilities.specimens.get("tin", "")
     if specimen.startswith(arrangement.prefixes):
         return "".join(str(random.randrange(10)) if character.isdigit() else character for character in specimen)
     return f"{random.choice(arrangement.prefixes)}{random.randrange(10**9, 10**10)}"
 
 
-def _level(arrangement: Arrangement, speech: Speech, tin: str, today: date, random: Random) -> str | None:
+def _level(arrangement: Arrangement, capabilities: Capabilities, tin: str, today: date, random: Random) -> str | None:
     form = arrangement.code.on(today).value
     if form and form.level_group and (match := re.fullmatch(form.pattern, tin)):
         return match[form.level_group]
     recognised = sorted(arrangement.levels.on(today).value or arrangement.level_words)
-    sayable = [word for word in recognised if speech.fits("level", word) and word in (speech.words("level") or recognised)]
+    sayable = [
+        word for word in recognised if capabilities.fits("level", word) and word in (capabilities.words("level") or recognised)
+    ]
     return random.choice(sayable) if sayable else None

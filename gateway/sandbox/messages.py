@@ -41,8 +41,8 @@ class Slot(NamedTuple):
         return self.allowed is None or not self.template.single or self.allowed.fits(text)
 
 
-class Speech:
-    """How operators are stated in one dialect of one partner."""
+class Capabilities:
+    """What messages in one dialect of one partner can say of an operator, and what they insist on."""
 
     def __init__(self, bundle: Bundle, dialect: Dialect) -> None:
         self._faces = {
@@ -108,16 +108,16 @@ class Speech:
             )
         return self._known[standing, kind]
 
-    def can_say(self, standing: Standing, kind: Kind) -> bool:
+    def can_state(self, standing: Standing, kind: Kind) -> bool:
         """Whether messages of ``kind`` have a word for ``standing``, or for what it folds to."""
         words = {word for face in self._faces.get(kind, [self._face]) for word in face.sample.standings}
         return standing in words or (standing.grants and Standing.VALID in words)
 
-    def sayable(self, statement: Statement, serial: int, kind: Kind | None = None) -> Statement:
+    def fitted(self, statement: Statement, serial: int, kind: Kind | None = None) -> Statement:
         """``statement`` without what has no place in messages of ``kind`` (or in any), and with made-up values where one insists on one."""
         needed, placed = self._fields(statement.standing, kind)
         placed |= self._given
-        said = {
+        record = {
             name: value
             for name in statement.__struct_fields__
             if (value := getattr(statement, name)) is not None and (name in _ALWAYS or (name in placed and self.fits(name, value)))
@@ -125,26 +125,26 @@ class Speech:
         for form in self._face.forms:
             if (
                 form.in_parts
-                and not _composed(form, said)
-                and (form.name in needed or any(field in said for _, field in form.gives))
+                and not _composed(form, record)
+                and (form.name in needed or any(field in record for _, field in form.gives))
             ):
-                said |= self._composed(form.name, said, serial)
-                said[form.name] = self._join(form, said)
-                said = {field: said[key] for key, field in form.gives} | said  # what a part says is said
+                record |= self._composed(form.name, record, serial)
+                record[form.name] = self._join(form, record)
+                record = {field: record[key] for key, field in form.gives} | record  # what a part says is said
         for key in sorted(needed):
-            if key in FIELDS and key not in said and key in self._slots:
-                said[key] = self._made_up(key, serial)
-        return Statement(**{name: value for name, value in said.items() if name in FIELDS})
+            if key in FIELDS and key not in record and key in self._slots:
+                record[key] = self._made_up(key, serial)
+        return Statement(**{name: value for name, value in record.items() if name in FIELDS})
 
-    def _composed(self, name: str, said: Mapping[str, Any], serial: int) -> dict[str, Any]:
+    def _composed(self, name: str, record: Mapping[str, Any], serial: int) -> dict[str, Any]:
         parts = [key for key in self._slots if key.startswith(f"{name}#")]
-        given = {key: said[key.partition("#")[2]] for key in parts if key.partition("#")[2] in said}
-        return {key: given.get(key) or self._part(key, said["tin"], serial) for key in parts}
+        given = {key: record[key.partition("#")[2]] for key in parts if key.partition("#")[2] in record}
+        return {key: given.get(key) or self._part(key, record["tin"], serial) for key in parts}
 
-    def _join(self, form: Any, said: Mapping[str, Any]) -> str:
-        record = dict(said)
-        form.join(record)
-        return str(record[form.name])
+    def _join(self, form: Any, record: Mapping[str, Any]) -> str:
+        joined = dict(record)
+        form.join(joined)
+        return str(joined[form.name])
 
     def _part(self, key: str, tin: str, serial: int) -> Any:
         words = self._slots[key].hole.value.words
@@ -172,10 +172,10 @@ class Speech:
             yield text.ljust(shortest, text[-1])[:longest]
 
 
-def _composed(form: Form, said: Mapping[str, Any]) -> bool:
+def _composed(form: Form, record: Mapping[str, Any]) -> bool:
     """Whether the field is there already, and can be taken apart."""
     try:
-        form.part(dict(said))
+        form.part(dict(record))
     except Refusal:
         return False
-    return form.name in said
+    return form.name in record

@@ -1,8 +1,8 @@
 """XSD: libxml2 decides, xmlschema explains the failing element and tells what a type allows.
 
-A folder's XSD may be hostile (HOSTILE: Onboarding), so its files are scanned before anything compiles them: count and size of files,
-includes that leave the folder, occurrence bounds and patterns. What the scan lets through compiles in well under a second; a caller
-that trusts nothing compiles in a child process first (``survives``). Nothing is ever fetched.
+An XSD is its files by name, in memory. It may be hostile (HOSTILE: Onboarding), so the files are scanned before anything compiles them:
+their count and size, includes of anything that is not among them, occurrence bounds and patterns. What the scan lets through compiles
+in well under a second; a caller that trusts nothing compiles in a child process first (``survives``). Nothing is ever fetched.
 
 Commit nothing before a document was validated to its end: libxml2's streaming reader reports a bad record only after it has
 handed out every good one.
@@ -16,19 +16,22 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+import msgspec
 import xmlschema
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
+from gateway.wire import in_memory
+from gateway.wire.in_memory import Files
 from gateway.wire.xml import Limits, parse
-from gateway.wire.xsd import XS, SchemaFault, scan, weigh
+from gateway.wire.xsd import XS, SchemaFault, locations, scan, weigh
 
 MOST_FILES, MOST_BYTES = 32, 1024 * 1024
 _STEP = re.compile(r"(?:(?P<prefix>[^:@\[]+):)?(?P<name>[^:@\[]+)(?:\[(?P<position>\d+)\])?")
@@ -48,10 +51,11 @@ class Allowed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """The compiled XSD of one folder."""
+    """The compiled XSD of one dialect. ``tops`` are those of its ``files`` that no other one includes or imports."""
 
-    folder: Path
-    files: tuple[Path, ...]
+    name: str
+    files: Files
+    tops: tuple[str, ...]
     compiled: etree.XMLSchema
     # lxml keeps the log of the last validation on the schema itself: two threads would read each other's
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -73,12 +77,14 @@ class Schema:
         """The same XSD as xmlschema reads it: slow, but it knows what it expected."""
         try:
             return xmlschema.XMLSchema10(
-                [str(file) for file in self.files], base_url=str(self.folder), allow="sandbox", defuse="always"
+                [in_memory.url_of(file) for file in self.tops],
+                base_url=in_memory.ROOT,
+                allow="remote",  # what is no file on this disk; of that the opener knows our own scheme alone
+                defuse="always",
+                opener=in_memory.opener(self.files),
             )
         except xmlschema.XMLSchemaException as error:
-            raise SchemaFault(
-                self.folder.name, None, f"The XSD is not understood: {str(error)[:200]}.", "Correct the XSD."
-            ) from None
+            raise SchemaFault(self.name, None, f"The XSD is not understood: {str(error)[:200]}.", "Correct the XSD.") from None
 
     def allows(self, path: tuple[str, ...], attribute: str | None = None) -> Allowed | None:
         """What the element at ``path`` ({namespace}name from the root), or its attribute, may hold. None: there is no such place."""
@@ -148,70 +154,99 @@ def _plain(message: str) -> str:
     return re.sub(r"\{[^{}']*\}", "", message)[:300]
 
 
-def compile_schema(folder: Path) -> Schema:
-    """The XSD files of ``folder`` as one schema. Raises ``SchemaFault``. Compiled once for the same bytes."""
-    folder = folder.resolve()
-    files = tuple(sorted(folder.glob("*.xsd")))
-    if not 0 < len(files) <= MOST_FILES:
-        raise SchemaFault(folder.name, None, f"There are {len(files)} XSD files.", f"Between 1 and {MOST_FILES} are possible.")
-    contents = tuple(_content(folder, file) for file in files)
-    return _compile(folder, files, sha256(b"\0".join(contents)).digest())
+def compile_schema(name: str, files: Files, *, stored: bool = False) -> Schema:
+    """The XSD ``files`` as one schema. Raises ``SchemaFault``, which calls them all together ``name``. Compiled once for the same bytes.
+
+    ``stored``: they were scanned when they were activated, by the rules of that day, and are not refused by a rule of today.
+    """
+    _not_too_many(name, len(files))
+    for file, content in sorted(files.items()):
+        if len(content) > MOST_BYTES:
+            raise SchemaFault(
+                file, None, f"The file is larger than {MOST_BYTES} bytes.", "Split it, or leave out what is not used."
+            )
+    contents = tuple(sorted(files.items()))
+    try:
+        return compile_cached(name, contents)
+    except SchemaFault:
+        if not stored:
+            raise
+        return compile_cached(name, contents, scanned=True)
 
 
-def _content(folder: Path, file: Path) -> bytes:
-    if file.resolve().parent != folder or not file.is_file():
-        raise SchemaFault(file.name, None, "The file lies outside its folder.", "Put the file itself there, not a link.")
-    if file.stat().st_size > MOST_BYTES:
-        raise SchemaFault(
-            file.name, None, f"The file is larger than {MOST_BYTES} bytes.", "Split it, or leave out what is not used."
-        )
-    return file.read_bytes()
+def read_xsds(folder: Path) -> dict[str, bytes]:
+    """The XSD files of ``folder``, for ``compile_schema``. Raises ``SchemaFault`` for one that lies elsewhere, and before opening too many.
+
+    Of a file that is too large only so much is read as shows it.
+    """
+    paths = sorted(folder.glob("*.xsd"))
+    _not_too_many(folder.name, len(paths))
+    found = {}
+    for path in paths:
+        if path.resolve().parent != folder.resolve() or not path.is_file():
+            raise SchemaFault(path.name, None, "The file lies outside its folder.", "Put the file itself there, not a link.")
+        with path.open("rb") as file:
+            found[path.name] = file.read(MOST_BYTES + 1)
+    return found
+
+
+def _not_too_many(name: str, number: int) -> None:
+    if not 0 < number <= MOST_FILES:
+        raise SchemaFault(name, None, f"There are {number} XSD files.", f"Between 1 and {MOST_FILES} are possible.")
 
 
 @lru_cache(64)
-def _compile(folder: Path, files: tuple[Path, ...], _digest: bytes) -> Schema:
-    names = {file.name for file in files}
-    roots = {file: _read(file) for file in files}
-    included = {location for file, root in roots.items() for location in scan(file.name, root, names)}
-    weigh({file.name: root for file, root in roots.items()})
-    tops = tuple(file for file in files if file.name not in included) or files
+def compile_cached(name: str, contents: tuple[tuple[str, bytes], ...], *, scanned: bool = False) -> Schema:
+    """Compiled once for the same bytes, whichever dialects of whichever partners hold them. ``scanned``: once before."""
+    files = dict(contents)
+    roots = {file: _read(file, content) for file, content in contents}
+    if scanned:
+        included = {location for root in roots.values() for location in locations(root)}
+    else:
+        included = {location for file, root in roots.items() for location in scan(file, root, set(files))}
+        weigh(roots)
+    tops = tuple(file for file in files if file not in included) or tuple(files)
+    try:
+        if len(tops) == 1:
+            document = in_memory.tree(files[tops[0]], in_memory.url_of(tops[0]), files)
+        else:
+            document = in_memory.tree(_around(tops, roots), in_memory.ROOT, files)
+        return Schema(name, files, tops, etree.XMLSchema(document))
+    except etree.LxmlError as error:
+        first = error.error_log[0] if error.error_log else None
+        file = in_memory.name_at(first.filename, files) if first else None
+        raise SchemaFault(file or name, first.line if first else None, _plain(str(error)) + ".", "Correct the XSD.") from None
+
+
+def _around(tops: tuple[str, ...], roots: Mapping[str, etree._Element]) -> bytes:
+    """One XSD that takes in all of ``tops``: libxml2 compiles a single document."""
     main = etree.Element(f"{XS}schema", nsmap={"xs": XS[1:-1]})
     for file in tops:
         space = roots[file].get("targetNamespace")
         etree.SubElement(
             main,
             f"{XS}import" if space else f"{XS}include",
-            {"schemaLocation": file.name} | ({"namespace": space} if space else {}),
+            {"schemaLocation": file} | ({"namespace": space} if space else {}),
         )
-    document = etree.ElementTree(main)
-    try:
-        if len(tops) == 1:
-            document = etree.parse(tops[0], etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        else:
-            main.base = (folder / "schemas.xsd").as_uri()
-        return Schema(folder, tops, etree.XMLSchema(document))
-    except etree.LxmlError as error:
-        first = error.error_log[0] if error.error_log else None
-        name = Path(first.filename).name if first else folder.name
-        raise SchemaFault(name, first.line if first else None, _plain(str(error)) + ".", "Correct the XSD.") from None
+    return etree.tostring(main)
 
 
-def _read(file: Path) -> etree._Element:
+def _read(file: str, content: bytes) -> etree._Element:
     try:
-        return parse(file.read_bytes(), Limits(bytes=MOST_BYTES), signed=False)
+        return parse(content, Limits(bytes=MOST_BYTES), signed=False)
     except Refusal as refusal:
-        raise SchemaFault(file.name, refusal.line, refusal.detail, refusal.remedy) from None
+        raise SchemaFault(file, refusal.line, refusal.detail, refusal.remedy) from None
 
 
-def survives(folder: Path, seconds: float = 5) -> bool:
-    """Whether the XSD of ``folder`` compiles within ``seconds`` of processor time in a process of its own, which is ended if it does not.
+def survives(files: Files, seconds: float = 5) -> bool:
+    """Whether the XSD ``files`` compile within ``seconds`` of processor time in a process of its own, which is ended if they do not.
 
     Processor time, since a busy machine would otherwise call a good XSD a bad one.
     """
-    command = [sys.executable, "-m", "gateway.wire.schema", str(folder), str(math.ceil(seconds))]
+    command = [sys.executable, "-m", "gateway.wire.schema", str(math.ceil(seconds))]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter on our own module, without a shell
-            command, timeout=12 * seconds, check=False, capture_output=True
+            command, input=msgspec.msgpack.encode(files), timeout=12 * seconds, check=False, capture_output=True
         )
     except subprocess.TimeoutExpired:
         return False
@@ -220,5 +255,5 @@ def survives(folder: Path, seconds: float = 5) -> bool:
 
 if __name__ == "__main__":
     used = math.ceil(time.process_time())
-    resource.setrlimit(resource.RLIMIT_CPU, (used + int(sys.argv[2]),) * 2)
-    compile_schema(Path(sys.argv[1]))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + int(sys.argv[1]),) * 2)
+    compile_schema("the XSD", msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, bytes]))

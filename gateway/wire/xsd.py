@@ -30,7 +30,12 @@ class SchemaFault(Exception):
 
     def __init__(self, file: str, line: int | None, problem: str, remedy: str) -> None:
         self.file, self.line, self.problem, self.remedy = file, line, problem, remedy
-        super().__init__(f"{file}, line {line}: {problem} {remedy}")
+        super().__init__(f"{file}{f', line {line}' if line else ''}: {problem} {remedy}")
+
+
+def locations(root: etree._Element) -> set[str]:
+    """The files that an XSD says it includes or imports."""
+    return {location for node in root.iter(*_REACHING) if (location := node.get("schemaLocation")) is not None}
 
 
 def scan(file: str, root: etree._Element, names: set[str]) -> set[str]:

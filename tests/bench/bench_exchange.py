@@ -147,7 +147,7 @@ def _notices(box: Box, count: int) -> list[bytes]:
         box.make_up(500)
     tins = list(box.operators)
     standings = (Standing.SUSPENDED, Standing.VALID)
-    return [box.say(tins[number % 500], standings[number // 500 % 2]) for number in range(count)]
+    return [box.status_message(tins[number % 500], standings[number // 500 % 2]) for number in range(count)]
 
 
 def _measured(nodes: Sequence[Served], bodies: Sequence[bytes]) -> tuple[float, float, float]:
@@ -277,7 +277,7 @@ def _told(home: Path) -> Row:
         began = time.perf_counter()
         courier, background, poll = Courier(house.node), Background(), house.settings.poll
         background.start([Task(name="courier", step=courier.look, every=poll, late=poll, end=courier.stop)])
-        while any(len(end.box.heard) < message for end in ends.values()):
+        while any(len(end.box.received) < message for end in ends.values()):
             await asyncio.sleep(0.005)
         taken = time.perf_counter() - began
         await asyncio.sleep(0.5)

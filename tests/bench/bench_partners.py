@@ -12,6 +12,7 @@ import xmlschema
 
 from gateway.partners import dialects, load_all
 from gateway.settings import ROOT
+from gateway.wire import schema
 
 
 def rows(smoke: bool) -> list[dict[str, Any]]:
@@ -33,6 +34,7 @@ def rows(smoke: bool) -> list[dict[str, Any]]:
 
 def _ours() -> None:
     dialects.compile_cached.cache_clear()
+    schema.compile_cached.cache_clear()
     load_all(ROOT / "partners", ROOT / "schemas")
 
 

@@ -20,7 +20,7 @@ from lxml import etree
 
 from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.dialect import Dialect, Reading, load_dialect
+from gateway.wire.dialect import Dialect, Reading, load_folder
 from gateway.wire.dialect.codec import SampleCodec
 from gateway.wire.dialect.tree import TemplateNode
 from gateway.wire.xml import parse
@@ -45,7 +45,7 @@ def rows(smoke: bool) -> list[Row]:
 
 
 def _dialect(folder: Path, operators: int, times: int) -> list[Row]:
-    dialect = load_dialect(folder, {})
+    dialect = load_folder(folder, {})
     reading = Reading(
         {"id": "m", "issued": datetime(2026, 4, 1, tzinfo=UTC), "as_of": datetime(2026, 4, 1, tzinfo=UTC)},
         _statements(dialect, operators),

@@ -171,7 +171,7 @@ class _Sending:
             for tin in itertools.cycle(list(self._box.operators)):
                 if self._over.is_set():
                     return
-                body = self._box.say(tin, Standing.SUSPENDED)
+                body = self._box.status_message(tin, Standing.SUSPENDED)
                 client.post(f"{self._served.url}/exchange", content=body, headers=XML, timeout=60).raise_for_status()
                 self._count += 1
 

@@ -76,7 +76,7 @@ def test_statements_count_from_when_they_were_received(world: World) -> None:
     (code, *_) = world.listed("SG")
     listed = world.now
     world.pass_time(hours=1)
-    world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
+    world.send(world.boxes["SG"].status_message(code, Standing.SUSPENDED))
     asked = Asked(code=code, direction=IMPORT)
     assert reasons(world.answers.answer(asked)) == [Reason.SUSPENDED]
     assert then(world, asked, listed).grant

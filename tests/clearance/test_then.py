@@ -65,7 +65,7 @@ def test_three_thousand_codes_are_looked_up_together(world: World) -> None:
     """Each as if it had been asked about alone, and all with fewer than a hundred statements to the database."""
     codes = world.listed("HK", 3_000)
     world.pass_time(hours=1)
-    world.send(world.boxes["HK"].say(codes[7], Standing.SUSPENDED))
+    world.send(world.boxes["HK"].status_message(codes[7], Standing.SUSPENDED))
     world.pass_time(hours=1)
     typed = [f"AEO<{code.lower()}>" if number % 3 else code for number, code in enumerate(codes)]
     asked = [Asked(code=text, direction=Direction.IMPORT, parties=("91310000000000001A",)) for text in [*typed[:-1], "NO"]]

@@ -69,7 +69,7 @@ Ask again from 2026-07-20 12:00 China time."""
 def test_suspended_in_chinese(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = world.listed("HK", 1)
     world.pass_time(hours=3)
-    world.send(world.boxes["HK"].say(code, Standing.SUSPENDED))
+    world.send(world.boxes["HK"].status_message(code, Standing.SUSPENDED))
     world.pass_time(hours=1)
     said = shown(world, monkeypatch, Language.ZH, code, direction="import")
     assert (

@@ -246,7 +246,7 @@ def test_a_partner_is_known_by_its_certificate(place: Place, listed: list[str]) 
 def test_every_node_answers_within_a_second_of_what_one_received(place: Place, listed: list[str]) -> None:
     took = []
     for code in listed[:3]:
-        body = place.boxes["SG"].say(code, Standing.SUSPENDED)
+        body = place.boxes["SG"].status_message(code, Standing.SUSPENDED)
         answer = httpx.post(f"{place.nodes[0]}/exchange", content=body, headers=XML)
         assert answer.status_code == 200, answer.text
         assert place.says(place.nodes[0], code, "suspended"), "the node itself knows at once"
@@ -255,18 +255,18 @@ def test_every_node_answers_within_a_second_of_what_one_received(place: Place, l
 
 
 def test_the_courier_delivers_what_the_nodes_queued(place: Place, listed: list[str]) -> None:
-    until(lambda: [one for one in place.boxes["SG"].heard if one.header.kind is Kind.RESULT])
+    until(lambda: [one for one in place.boxes["SG"].received if one.header.kind is Kind.RESULT])
     assert place.processes["courier"].poll() is None
 
 
 def test_the_line_of_one_partner_does_not_carry_messages_of_another(place: Place) -> None:
-    body = place.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = place.boxes["HK"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     assert refused(place.post(body, "SG")) == (403, "identity-mismatch")
     assert place.post(body, "HK").status_code == 200
 
 
 def test_who_is_no_partner_does_not_come_far(place: Place) -> None:
-    body = place.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = place.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     assert refused(place.post(body, "stranger")) == (403, "identity-mismatch")
     without = place.post(body, None)
     assert (without.status_code, "nginx" in without.text) == (403, True)
@@ -276,7 +276,7 @@ def test_who_is_no_partner_does_not_come_far(place: Place) -> None:
 
 def test_nobody_can_write_the_header_himself(place: Place) -> None:
     """Not to a node, not through the partners' door, not through our own."""
-    body = place.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = place.boxes["HK"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     forged = {"Client-Cert": f":{b64encode(place.lines['HK'].certificate).decode()}:"}
     straight = httpx.post(f"{place.nodes[0]}/exchange", content=body, headers=XML | forged | {"X-Forwarded-For": PROXY})
     assert refused(straight) == (403, "forwarded-identity")
@@ -289,6 +289,6 @@ def test_nobody_can_write_the_header_himself(place: Place) -> None:
 def test_one_node_is_enough(place: Place) -> None:
     _end(place.processes["node-1"])
     for _ in range(3):
-        body = place.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+        body = place.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
         assert place.post(body, "SG").status_code == 200
     assert _ready(place.nodes[1])

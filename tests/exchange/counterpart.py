@@ -68,7 +68,7 @@ class Counterpart:
             way = self._ways.popleft() if self._ways else ""
             status, answer = 500, b"made up"
             if way != "500":
-                status, answer, follow = self.box.hear(body)
+                status, answer, follow = self.box.receive(body)
                 self._follow.extend([*follow, *([answer] if way == "twice" else [])])
         if way == "silent":
             time.sleep(4)

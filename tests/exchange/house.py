@@ -69,7 +69,7 @@ class Line:
         return self.through(body)
 
     def through(self, body: bytes) -> Response:
-        status, answer, follow = self.box.hear(body)
+        status, answer, follow = self.box.receive(body)
         self.follow += follow
         return Response(status, {}, answer)
 
@@ -244,18 +244,18 @@ class House:
         return [self.receive(body) for body in follow]
 
     def heard(self, iso: str = "SG", kind: Kind | None = None) -> list[Header]:
-        return [one.header for one in self.boxes[iso].heard if kind in (None, one.header.kind)]
+        return [one.header for one in self.boxes[iso].received if kind in (None, one.header.kind)]
 
     def results(self, iso: str = "SG") -> dict[str, list[tuple[str, str]]]:
         """What the partner was told of its records, by message."""
         return {
             one.header.refers_to or "": [(record.code, record.outcome) for record in one.results]
-            for one in self.boxes[iso].heard
+            for one in self.boxes[iso].received
             if one.header.kind is Kind.RESULT
         }
 
     def resends(self, iso: str = "SG") -> list[Resend]:
-        return [one.resend for one in self.boxes[iso].heard if one.resend]
+        return [one.resend for one in self.boxes[iso].received if one.resend]
 
     def queue(self, iso: str = "SG") -> list[tuple[str, str]]:
         """(kind, state) of every message to a partner, in order."""

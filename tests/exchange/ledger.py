@@ -150,7 +150,7 @@ def _sent(connection: Connection, boxes: Mapping[str, Box]) -> Iterator[str]:
         for row in connection.execute(select(entry.c.kind, entry.c.subject).where(entry.c.kind.in_(("sent", "delivered"))))
     )
     numbers = defaultdict(list)
-    heard_by = {iso: Counter(one.header.id for one in box.heard) for iso, box in boxes.items()}
+    heard_by = {iso: Counter(one.header.id for one in box.received) for iso, box in boxes.items()}
     columns = (outbox.c.partner, outbox.c.message_id, outbox.c.state, outbox.c.rank, outbox.c.sequence)
     held = (outbox.c.answer.is_not(None).label("answered"), outbox.c.body.is_not(None).label("signed"))
     for row in connection.execute(select(*columns, *held).order_by(outbox.c.id)):

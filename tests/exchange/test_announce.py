@@ -41,7 +41,7 @@ def told(house: House, key: Key) -> list[tuple[str, str]]:
 def signed_with(house: House, iso: str = "SG") -> str:
     """The certificate in KeyInfo of our latest message to a partner, which is one that the partner knows."""
     box = house.boxes[iso]
-    named = b64decode(box.heard[-1].body.partition(b"X509Certificate>")[2].partition(b"<")[0])
+    named = b64decode(box.received[-1].body.partition(b"X509Certificate>")[2].partition(b"<")[0])
     (key,) = [key for key in box.gateway_keys if key.der == named]
     return key.fingerprint
 

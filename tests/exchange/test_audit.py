@@ -123,7 +123,7 @@ def test_a_checkpoint_of_rubbish_shows(sealed: House, column: str) -> None:
 def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed: House) -> None:
     with sealed.database.reading() as connection:
         sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
-    sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    sealed.send(sealed.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     sealed.seal()
     carried, last = sizes(sealed)[-2:]
     change(sealed, delete(checkpoint).where(checkpoint.c.size == carried))
@@ -134,7 +134,7 @@ def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed:
 
 
 def test_a_receipt_of_rubbish_bears_no_witness(sealed: House) -> None:
-    sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    sealed.send(sealed.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     for rubbish in (b"\0", b"<a", b'<x:Checkpoint xmlns:x="%s" size="many"/>' % payloads.NAMESPACE.encode()):
         change(sealed, update(message).values(answer=rubbish))
         assert audited(sealed).witnesses == 0
@@ -192,7 +192,7 @@ def test_a_tail_cut_with_its_checkpoints_shows_against_a_witness(sealed: House) 
 def test_our_own_receipts_are_witnesses(sealed: House) -> None:
     with sealed.database.reading() as connection:
         sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
-    sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    sealed.send(sealed.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     assert (audited(sealed).fault, audited(sealed).witnesses) == (None, 1)
     assert len(sealed.rows(message)) == 1
     _cut_tail(sealed)

@@ -94,7 +94,7 @@ def test_a_witness_is_a_receipt_that_a_partner_kept(house: House, tmp_path: Path
     with house.database.reading() as connection:
         house.node.checkpoint = checkpoint_of(latest(connection))
     kept = tmp_path / "receipt.xml"
-    answer = house.receive(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    answer = house.receive(house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     kept.write_bytes(answer.signed or b"")
     house.seal()
     assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 0
@@ -148,7 +148,7 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> Non
 
 
 def test_how_long_what_is_kept_is_kept(house: House) -> None:
-    house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    house.send(house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     nothing = run(retention.app, "run")
     assert "everything is kept" in nothing.stdout
     with pytest.raises(Refusal) as refused:

@@ -39,7 +39,7 @@ def test_a_message_is_delivered_once_and_its_receipt_kept(house: House) -> None:
     receipt = HTTPS.read_answer(house.node, house.live(), Response(200, {}, row.answer))
     assert isinstance(receipt, Receipt)
     assert receipt.digest == row.digest
-    assert said.heard[0].body == body
+    assert said.received[0].body == body
     assert house.deliver() == []
     assert (house.journal("sent"), house.journal("delivered")) == ([message_id], [message_id])
 
@@ -58,7 +58,7 @@ def test_every_try_sends_the_same_bytes_under_the_same_id(house: House) -> None:
 
 
 def receipt_for(house: House, message_id: str, digest: str) -> bytes:
-    return house.boxes["SG"].ours(
+    return house.boxes["SG"].protocol_message(
         Kind.RECEIPT, payloads.write_receipt(Receipt(message_id, digest, house.now)), refers_to=message_id
     )
 
@@ -81,9 +81,11 @@ def test_whatever_is_no_proof_is_tried_again(house: House, what: str) -> None:
             "wrong digest": receipt_for(house, message_id, "00" * 32),
             "other message": receipt_for(house, "another-message-1", house.of(message_id).digest),
             "unsigned": answer[: answer.index(b"<ds:Signature")] + b"</x:Exchange>",
-            "other kind": box.ours(Kind.PING, payloads.write_empty(Kind.PING)),
-            "other partner": house.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING)),
-            "old refusal": box.ours(Kind.REFUSAL, payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), "00" * 32, house.now)),
+            "other kind": box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING)),
+            "other partner": house.boxes["HK"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)),
+            "old refusal": box.protocol_message(
+                Kind.REFUSAL, payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), "00" * 32, house.now)
+            ),
         }
         return Response(500 if what == "500" else 200, {}, bodies[what])
 
@@ -104,7 +106,7 @@ def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(house: House) -> N
 
     def refuse(body: bytes) -> Response:
         text = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "It is wrong."), sha256(body).hexdigest(), house.now)
-        return Response(422, {}, house.boxes["SG"].ours(Kind.REFUSAL, text))
+        return Response(422, {}, house.boxes["SG"].protocol_message(Kind.REFUSAL, text))
 
     house.lines["SG"].spoil = refuse
     house.deliver()
@@ -196,9 +198,9 @@ def test_notice_before_update_before_list(house: House) -> None:
     house.feed(3)
     house.do(lambda connection: feed.full_list(connection, house.node, house.live(), house.now))
     house.feed(1, **RECTIFYING)
-    before = len(house.boxes["SG"].heard)
+    before = len(house.boxes["SG"].received)
     house.deliver()
-    assert [one.header.kind for one in house.boxes["SG"].heard[before:]] == [Kind.NOTICE, Kind.UPDATE, Kind.LIST]
+    assert [one.header.kind for one in house.boxes["SG"].received[before:]] == [Kind.NOTICE, Kind.UPDATE, Kind.LIST]
 
 
 def test_a_queued_grant_never_lands_after_an_urgent_loss(house: House) -> None:
@@ -210,10 +212,10 @@ def test_a_queued_grant_never_lands_after_an_urgent_loss(house: House) -> None:
     house.lines["SG"].spoil = None
     house.deliver()
     about_two = [
-        (one.header.kind, said.standing) for one in house.boxes["SG"].heard for said in one.statements if said.tin.endswith("02")
+        (one.header.kind, said.standing) for one in house.boxes["SG"].received for said in one.statements if said.tin.endswith("02")
     ]
     assert not about_two or about_two[-1][1] is not Standing.VALID
-    about_three = [said.standing for one in house.boxes["SG"].heard for said in one.statements if said.tin.endswith("03")]
+    about_three = [said.standing for one in house.boxes["SG"].received for said in one.statements if said.tin.endswith("03")]
     assert about_three == [Standing.VALID], "who was told of in the same message is still told of"
 
 
@@ -363,7 +365,7 @@ def test_old_news_is_said_anew_as_a_complete_list(house: House) -> None:
     house.lines["SG"].spoil = None
     house.do(partial(resend.by_hand, house=house.node, message_ids=ended, who="a person", reason="x", at=house.now))
     house.deliver()
-    last = house.boxes["SG"].heard[-1]
+    last = house.boxes["SG"].received[-1]
     assert last.header.kind is Kind.LIST
     assert [one.tin for one in last.statements] == ["AEOCN9900000001", "AEOCN9900000002"]
 
@@ -386,7 +388,7 @@ def test_bytes_signed_by_a_certificate_that_ended_are_not_sent_again(house: Hous
 
 
 def pull(house: House) -> bytes:
-    return house.boxes["SG"].ours(Kind.PULL, payloads.write_empty(Kind.PULL))
+    return house.boxes["SG"].protocol_message(Kind.PULL, payloads.write_empty(Kind.PULL))
 
 
 def test_a_partner_that_cannot_be_called_comes_for_its_messages(house: House) -> None:

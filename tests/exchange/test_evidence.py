@@ -38,10 +38,10 @@ def received(house: House) -> str:
     (tin, *_) = house.listed()
     for _ in range(7):
         house.later(seconds=1)
-        said = house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+        said = house.send(house.boxes["SG"].status_message(tin, Standing.SUSPENDED))
         house.seal()
     house.later(seconds=1)
-    house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    house.send(house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
     house.seal()
     return said.header.refers_to or ""
 

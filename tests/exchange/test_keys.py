@@ -39,7 +39,7 @@ def key_of(house: House, name: str, days: int = 365) -> Key:
 
 def announce(house: House, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG") -> bytes:
     said = [Announced(role, der, since or house.now) for der in certificates]
-    return house.boxes[iso].ours(Kind.KEYS, payloads.write_keys(said))
+    return house.boxes[iso].protocol_message(Kind.KEYS, payloads.write_keys(said))
 
 
 def heard(house: House, body: bytes, iso: str = "SG") -> None:
@@ -49,7 +49,7 @@ def heard(house: House, body: bytes, iso: str = "SG") -> None:
 
 def outcome(house: House, signer: Signer | None = None) -> str:
     """What becomes of a ping signed so: ``receipt`` or a refusal's code."""
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
     answer = house.receive(body)
     return str(answer.refusal.code) if answer.refusal else "receipt"
 

@@ -67,7 +67,7 @@ def test_parts_apply_together_in_whatever_order_they_come(house: House, order: t
     ids[order[-1]] = say(house, parts[order[-1]], as_of=START, part=order[-1], parts=3)
     assert standings(house, said) == ["valid"] * 6
     house.deliver()
-    of_parts = [(one.header.refers_to, [record.outcome for record in one.results]) for one in house.boxes["SG"].heard]
+    of_parts = [(one.header.refers_to, [record.outcome for record in one.results]) for one in house.boxes["SG"].received]
     waiting = [(ids[part], ["waiting"] * 2) for part in order[:-1]]
     assert of_parts[:2] == waiting
     assert sorted(of_parts[2:]) == sorted((ids[part], ["accepted"] * 2) for part in order), "each part gets its own result"

@@ -151,7 +151,7 @@ def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House,
 
 
 def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
     house.later(seconds=31)
@@ -193,7 +193,7 @@ def test_what_one_node_commits_the_others_know_when_they_next_look(
                 await asyncio.sleep(0.01)
         await background.stop()
 
-    house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+    house.send(house.boxes["SG"].status_message(tin, Standing.SUSPENDED))
     house.run(story())
     assert looks == 1
     assert house.settings.poll < timedelta(seconds=0.5)
@@ -230,7 +230,7 @@ def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: H
     index.load((), house.seal())
     follower = Follower(house.node, index)
     assert current_after(60)
-    house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
+    house.send(house.boxes["SG"].status_message(tin, Standing.SUSPENDED))
     position = index.position
     assert current_after(60)
     timeline = index.get(tin)
@@ -270,10 +270,3 @@ def test_the_database_clock_is_the_database_s(database: Database) -> None:
         first, second = database_clock(connection), database_clock(connection)
     assert first <= second, "it goes on within a transaction"
     assert first.tzinfo is not None
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_nodes_that_start_together_migrate_once(postgres: str, database_url: str) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        for one in [pool.submit(Database(database_url).migrate) for _ in range(3)]:
-            one.result(60)

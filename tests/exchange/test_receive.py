@@ -46,7 +46,7 @@ def test_a_receipt_carries_the_latest_checkpoint(house: House) -> None:
     with house.database.reading() as connection:
         house.node.checkpoint = checkpoint_of(journal.latest(connection))
     box = house.boxes["SG"]
-    receipt = payloads.read_receipt(house.send(box.say(next(iter(box.operators)), Standing.SUSPENDED)).payload)
+    receipt = payloads.read_receipt(house.send(box.status_message(next(iter(box.operators)), Standing.SUSPENDED)).payload)
     assert receipt.checkpoint is not None
     assert receipt.checkpoint.size > 0
 
@@ -54,7 +54,7 @@ def test_a_receipt_carries_the_latest_checkpoint(house: House) -> None:
 def test_a_duplicate_gets_the_stored_receipt_byte_for_byte(house: House) -> None:
     house.listed()
     box = house.boxes["SG"]
-    body = box.say(next(iter(box.operators)), Standing.SUSPENDED)
+    body = box.status_message(next(iter(box.operators)), Standing.SUSPENDED)
     first = house.receive(body)
     house.later(minutes=5)
     again = house.receive(body)
@@ -73,7 +73,7 @@ def test_the_same_content_signed_anew_is_a_duplicate_too(house: House) -> None:
 
 def test_two_partners_may_use_one_id(house: House) -> None:
     for box in house.boxes.values():
-        house.send(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same-id-1"), box.iso)
+        house.send(box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), id="the-same-id-1"), box.iso)
     assert len(house.rows(message)) == 2
 
 
@@ -92,7 +92,7 @@ def test_a_failing_national_checksum_is_said_and_refuses_nothing(
     good, doubtful = (Statement(tin=tin, standing=Standing.VALID) for tin in ("AU53004085616", "AU12345678910"))
     house.send(house.boxes["AU"].message(Kind.UPDATE, [good, doubtful]), "AU")
     house.deliver("AU")
-    (result,) = (one.results for one in house.boxes["AU"].heard if one.header.kind is Kind.RESULT)
+    (result,) = (one.results for one in house.boxes["AU"].received if one.header.kind is Kind.RESULT)
     house.close()
     assert [(one.code, one.outcome, one.reason) for one in result] == [
         (good.tin, "accepted", None),
@@ -101,7 +101,7 @@ def test_a_failing_national_checksum_is_said_and_refuses_nothing(
 
 
 def test_the_transport_identity_must_agree_also_when_judged_again(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     answer = house.receive(body, identity="HK")
     assert answer.refusal is not None
     assert str(answer.refusal.code) == "identity-mismatch"
@@ -111,7 +111,7 @@ def test_the_transport_identity_must_agree_also_when_judged_again(house: House) 
 
 
 def test_a_suspended_partner_is_refused(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(partial(partners.set_state, iso="SG", state="suspended", at=house.now, who="a person", reason="a test"))
     assert house.refused(body) == "partner-suspended", "even where this node has not heard of it yet"
 
@@ -143,7 +143,7 @@ def _receipt(house: House, message_id: str, iso: str = "SG", digest: str | None 
     box = house.boxes[iso]
     sent = house.of(message_id)
     receipt = payloads.write_receipt(Receipt(message_id, digest or sent.digest, house.now))
-    return box.ours(Kind.RECEIPT, receipt, refers_to=message_id)
+    return box.protocol_message(Kind.RECEIPT, receipt, refers_to=message_id)
 
 
 def test_a_receipt_that_comes_by_itself_settles_the_message(house: House) -> None:
@@ -164,7 +164,7 @@ def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_byte
     body, box = house.of(message_id).body, house.boxes["SG"]
     for digest, code, state in (("00" * 32, "receipt-mismatch", "queued"), (sha256(body).hexdigest(), None, "dead")):
         text = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, house.now)
-        answer = house.receive(box.ours(Kind.REFUSAL, text, refers_to=message_id))
+        answer = house.receive(box.protocol_message(Kind.REFUSAL, text, refers_to=message_id))
         assert (str(answer.refusal.code) if answer.refusal else None) == code
         assert house.of(message_id).state == state
 
@@ -172,7 +172,7 @@ def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_byte
 def test_a_retryable_refusal_ends_nothing(house: House) -> None:
     message_id = _sent(house)
     text = payloads.write_refusal(Refusal(Code.BUSY), sha256(house.of(message_id).body).hexdigest(), house.now)
-    house.send(house.boxes["SG"].ours(Kind.REFUSAL, text, refers_to=message_id))
+    house.send(house.boxes["SG"].protocol_message(Kind.REFUSAL, text, refers_to=message_id))
     assert house.of(message_id).state == "queued"
 
 
@@ -198,7 +198,7 @@ def test_what_a_partner_asks_for_again_is_sent_again_with_the_same_bytes(house: 
     house.feed(3)
     sent = house.deliver()
     assert [header.sequence for header in house.heard(kind=Kind.UPDATE)] == [1, 2]
-    house.send(house.boxes["SG"].ours(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 1, 1))))
+    house.send(house.boxes["SG"].protocol_message(Kind.RESEND, payloads.write_resend(Resend(Priority.NORMAL, 1, 1))))
     assert house.deliver() == sent[:1]
 
 
@@ -212,7 +212,7 @@ def test_a_query_is_answered_and_never_tells_the_tier(house: House) -> None:
     for asked, found in (("AEOCN9900000001", ["valid"]), ("AEOCN0000000000", [])):
         house.send(box.message(Kind.QUERY, query=asked))
         house.deliver()
-        answer = box.heard[-1]
+        answer = box.received[-1]
         assert (answer.header.kind, [one.standing.value for one in answer.statements]) == (Kind.RESPONSE, found)
         assert b"advanced" not in answer.body.lower()
 
@@ -221,7 +221,7 @@ def test_a_query_is_answered_and_never_tells_the_tier(house: House) -> None:
 
 
 def test_what_was_kept_and_not_judged_is_judged_at_the_next_start(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(house.node, house.now + timedelta(days=1))) == 1
     assert [row.outcome for row in house.rows(intake)] == ["accepted"]
@@ -234,7 +234,7 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
         raise RuntimeError("a fault of ours")
 
     box = house.boxes["SG"]
-    bodies = [box.ours(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(2)]
+    bodies = [box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING)) for _ in range(2)]
     with monkeypatch.context() as patched:
         patched.setattr("gateway.exchange.receive.steps.record", broken)
         with pytest.raises(RuntimeError):
@@ -247,7 +247,7 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
 
 
 def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     kept = house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     one = Kept(kept, house.now, "x", None, "https", body)
 
@@ -275,7 +275,7 @@ def test_the_follower_never_takes_back_what_this_node_committed(house: House) ->
         """Reads, and while what it read is under way a newer message is committed."""
         seen = look()
         house.later(seconds=1)
-        body = house.boxes["SG"].say(tin, Standing.SUSPENDED)
+        body = house.boxes["SG"].status_message(tin, Standing.SUSPENDED)
         done: Future[None] = Future()
 
         async def send() -> None:

@@ -26,7 +26,7 @@ from tests.exchange.pinned import pin
 
 
 def ping(house: House, **said: object) -> bytes:
-    return house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
+    return house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
 
 
 def by_a_stranger(house: House) -> bytes:

@@ -64,7 +64,7 @@ def said(house: House, body: bytes, iso: str = "SG") -> str:
 
 
 def ping(house: House) -> str:
-    return said(house, house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    return said(house, house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
 
 
 # ---------------------------------------------------------------- what is open stays
@@ -82,7 +82,7 @@ def test_a_message_stays_as_long_as_an_answer_rests_on_it(house: House) -> None:
     box = house.boxes["SG"]
     listed = kept(house)
     house.later(**DAY)
-    suspended = said(house, box.say(tin, Standing.SUSPENDED))
+    suspended = said(house, box.status_message(tin, Standing.SUSPENDED))
     house.later(**DAY)
     pinged = ping(house)
     house.later(days=30)
@@ -95,9 +95,9 @@ def test_what_an_answer_rested_on_within_the_rule_can_still_be_shown(house: Hous
     box = house.boxes["SG"]
     tin, *_ = house.listed(count=1)
     house.later(**DAY)
-    suspended = said(house, box.say(tin, Standing.SUSPENDED))
+    suspended = said(house, box.status_message(tin, Standing.SUSPENDED))
     house.later(days=50)
-    annulled = said(house, box.say(tin, Standing.ANNULLED))
+    annulled = said(house, box.status_message(tin, Standing.ANNULLED))
     house.later(days=5)
     prune(house, "messages", days=10)
     assert suspended in kept(house), "five days ago it was what we answered from"
@@ -111,7 +111,7 @@ def test_what_two_people_annulled_can_still_be_shown_within_the_rule(house: Hous
     box = house.boxes["SG"]
     house.listed(count=1)
     house.later(**DAY)
-    wrong = said(house, box.say(CODE, Standing.VALID))
+    wrong = said(house, box.status_message(CODE, Standing.VALID))
     house.later(days=50)
     one = house.do(partial(void.propose_message, message_id=wrong, reason="wrong", who="one", at=house.now))
     assert wrong not in _gone(house, days=10), "somebody wants it annulled"
@@ -166,7 +166,7 @@ def test_what_is_to_be_sent_or_failed_or_is_what_a_partner_believes_stays(house:
 def _refusing(house: House, body: bytes) -> Any:
     box = house.boxes["HK"]
     refused = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), sha256(body).hexdigest(), house.now)
-    return answering(422, box.ours(Kind.REFUSAL, refused))(body)
+    return answering(422, box.protocol_message(Kind.REFUSAL, refused))(body)
 
 
 def test_within_the_time_in_which_it_may_be_asked_for_again_nothing_sent_goes(house: House) -> None:
@@ -207,9 +207,9 @@ def test_a_late_result_for_what_is_gone_is_still_taken(house: House) -> None:
     house.later(days=300)
     prune(house)
     box = house.boxes["SG"]
-    house.send(box.ours(Kind.RESULT, payloads.write_result([]), refers_to=asked))
+    house.send(box.protocol_message(Kind.RESULT, payloads.write_result([]), refers_to=asked))
     refused = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), "0" * 64, house.now)
-    house.send(box.ours(Kind.REFUSAL, refused, refers_to=asked))
+    house.send(box.protocol_message(Kind.REFUSAL, refused, refers_to=asked))
     assert house.of(asked).state == "delivered"
 
 
@@ -227,13 +227,13 @@ def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(house: House) -> 
     again = partial(sending.by_hand, house=house.node, message_ids=list(gone), who="a person", reason="lost", at=house.now)
     assert set(house.do(again)) == {one for one, kind in gone.items() if kind in ("list", "update", "notice")}
     assert all(row.payload for row in house.rows(outbox) if row.state == "queued")
-    house.send(house.boxes["SG"].ours(Kind.RESEND, payloads.write_resend(Resend(Priority.URGENT, 1, 9))))
+    house.send(house.boxes["SG"].protocol_message(Kind.RESEND, payloads.write_resend(Resend(Priority.URGENT, 1, 9))))
     house.deliver()
     assert house.heard()[-1].kind is Kind.LIST
 
 
 def test_a_receipt_that_is_gone_is_not_made_up(house: House) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    body = house.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     house.send(body)
     house.later(hours=1)
     assert prune(house, "messages", "receipts-given") == {"messages": 1, "receipts-given": 0}
@@ -324,20 +324,20 @@ class _Teller:
         if action == "list":
             self._say(box.full_list())
         elif action in standing:
-            self._say(box.say(tin, standing[action]))
+            self._say(box.status_message(tin, standing[action]))
         elif action == "ping":
-            self._say(box.ours(Kind.PING, payloads.write_empty(Kind.PING)))
+            self._say(box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING)))
         elif action == "late":
-            body = box.say(tin, Standing.VALID)
+            body = box.status_message(tin, Standing.VALID)
             house.later(hours=number)
-            self._say(box.say(tin, Standing.SUSPENDED))
+            self._say(box.status_message(tin, Standing.SUSPENDED))
             self._say(body)
         elif action == "stranger":
             house.receive(b"<nobody/>")
         elif action == "again" and self.sent:
             house.receive(self.sent[number % len(self.sent)])
         elif action == "conflict":
-            self._say(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same", refers_to=f"other-{number}"))
+            self._say(box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), id="the-same", refers_to=f"other-{number}"))
         elif action == "days":
             house.later(days=number)
         elif action == "prune":

@@ -254,7 +254,9 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     since = scene.house.now
     forged = scene.say(first, Standing.REINSTATED)
     thief = scene.house.key("thief")
-    announced = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, scene.house.now)]))
+    announced = scene.box.protocol_message(
+        Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, scene.house.now)])
+    )
     scene.house.send(announced)
     follow(scene.house)
     hidden = scene.say(second, Standing.REVOKED, signer=thief.signer(""))
@@ -269,7 +271,7 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     )
     assert sound not in done.scope.messages
     assert scene.house.node.trust.trust_of("SG").pins == ()
-    assert scene.house.refused(scene.box.say(first, Standing.REINSTATED)) == "certificate-unknown"
+    assert scene.house.refused(scene.box.status_message(first, Standing.REINSTATED)) == "certificate-unknown"
 
 
 def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene) -> None:
@@ -277,7 +279,7 @@ def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene
     house = scene.house
     first, *_ = house.listed()
     thief = house.key("thief")
-    house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, house.now)])))
+    house.send(scene.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, house.now)])))
     follow(house)
 
     def notice(number: int, signer: Signer | None = None) -> str:
@@ -305,7 +307,7 @@ def test_what_a_partner_truly_said_with_a_stolen_key_is_asked_for_again(scene: S
     house = scene.house
     first, *_ = house.listed()
     spare = house.key("sg-next")
-    house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", spare.certificate, house.now)])))
+    house.send(scene.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", spare.certificate, house.now)])))
     follow(house)
     for number in (1, 2, 3):
         scene.say(first, Standing.SUSPENDED, signer=spare.signer("") if number > 1 else None, sequence=number)
@@ -323,19 +325,21 @@ def test_a_node_that_has_not_heard_yet_records_nothing_more_of_a_stolen_key(scen
     scene.confirm(scene.stolen(pin.fingerprint, scene.house.now))
     scene.house.node.trust.put("SG", known)
     scene.house.later(minutes=1)
-    assert scene.house.refused(scene.box.say(first, Standing.REVOKED)) == "certificate-revoked"
+    assert scene.house.refused(scene.box.status_message(first, Standing.REVOKED)) == "certificate-revoked"
     assert scene.standing(first) is Standing.VALID
 
 
 def test_a_withdrawn_certificate_is_not_announced_again_nor_another_of_its_key(scene: Scene) -> None:
     fresh = scene.house.key("sg-next")
-    announce = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", fresh.certificate, scene.house.now)]))
+    announce = scene.box.protocol_message(
+        Kind.KEYS, payloads.write_keys([Announced("signing", fresh.certificate, scene.house.now)])
+    )
     scene.house.send(announce)
     scene.house.later(minutes=1)
     scene.confirm(scene.stolen(fresh.fingerprint, scene.house.now))
     assert [pin.fingerprint for pin in scene.house.node.trust.trust_of("SG").pins] != [fresh.fingerprint]
     renewed = _same_key_again(fresh)
-    again = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", renewed, scene.house.now)]))
+    again = scene.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", renewed, scene.house.now)]))
     assert scene.house.refused(again) == "certificate-revoked"
 
 
@@ -367,7 +371,7 @@ def test_what_is_proposed_must_exist_and_have_a_reason(scene: Scene) -> None:
 
 def test_where_two_partners_used_one_id_one_is_named(scene: Scene) -> None:
     for iso, box in scene.house.boxes.items():
-        scene.house.send(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same"), iso)
+        scene.house.send(box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), id="the-same"), iso)
     with pytest.raises(Refusal, match="HK or SG"):
         scene.propose("the-same")
     at = scene.house.now

@@ -16,7 +16,7 @@ from gateway.partners import Bundle, load_one, read_bundle
 from gateway.partners.bundle import read_law
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
-from gateway.sandbox.messages import Speech
+from gateway.sandbox.messages import Capabilities
 from gateway.settings import ROOT
 
 NOW = datetime.now(UTC)
@@ -35,7 +35,7 @@ def changed(**terms: Any) -> Bundle:
 def timelines(count: int) -> list[tuple[str, bytes]]:
     bundle = shipped()
     today = NOW.astimezone(HOME_ZONE).date()
-    made = made_up.operators(bundle.arrangement, Speech(bundle, bundle.dialects["party", "1"]), count, today)
+    made = made_up.operators(bundle.arrangement, Capabilities(bundle, bundle.dialects["party", "1"]), count, today)
     return [
         (
             one.tin,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.onboarding.glossary import meanings, one, stated, words
+from gateway.onboarding.glossary import exact_meaning, first_meaning, meanings, words
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from gateway.onboarding.glossary import meanings, one, stated, words
     ],
 )
 def test_statement(name: str, meant: str | None) -> None:
-    assert one([name], "statement") == meant
+    assert first_meaning([name], "statement") == meant
 
 
 @pytest.mark.parametrize(("code", "meant"), [("SUSPENDU", "suspended"), ("ATIVO", "valid"), ("暂停", "suspended"), ("K4", None)])
@@ -50,7 +50,7 @@ def test_a_standing_that_is_denied_is_no_standing(name: str) -> None:
     ],
 )
 def test_a_text_is_taken_only_where_it_is_nothing_but_a_phrase(text: str, meant: str) -> None:
-    assert stated(text, "standing") == meant
+    assert exact_meaning(text, "standing") == meant
 
 
 def test_words() -> None:

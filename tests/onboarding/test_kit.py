@@ -44,9 +44,9 @@ def test_every_partner_would_accept_our_messages(iso: str) -> None:
     for name, body in files.items():
         if name.startswith("messages/"):
             assert problem(body, certificate) is None
-            status, _, _ = partner.hear(body)
+            status, _, _ = partner.receive(body)
             assert status == 200, name
-    kinds = {one.header.kind for one in partner.heard}
+    kinds = {one.header.kind for one in partner.received}
     assert kinds == set(Kind) - {Kind.CASE, Kind.CASE_REPLY}
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from gateway.cli.rehearsal_host import rehearsal_host as open_venue
+from gateway.cli.rehearsal_host import rehearsal_host as open_host
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.exchange.certificates.partner import der_of
@@ -39,9 +39,9 @@ def told(rehearsal: Rehearsal) -> str:
 
 
 @pytest.mark.parametrize("iso", EVERY)
-def test_passes(iso: str, venue: RehearsalHost) -> None:
+def test_passes(iso: str, host: RehearsalHost) -> None:
     bundle = shipped(iso)
-    rehearsal = rehearse(bundle, venue)
+    rehearsal = rehearse(bundle, host)
     assert rehearsal.passed, told(rehearsal)
     assert len(rehearsal.steps) == 21
     if bundle.arrangement.in_force.on(datetime.now(UTC).date()).value is not True:
@@ -58,15 +58,15 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
         return look(follower)
 
     monkeypatch.setattr(Follower, "_look", late)
-    with open_venue(from_environment({"AEO_CURRENT_WITHIN": "0.3"})) as slow:
+    with open_host(from_environment({"AEO_CURRENT_WITHIN": "0.3"})) as slow:
         rehearsal = rehearse(shipped("sg"), slow)
     assert rehearsal.passed, told(rehearsal)
 
 
-def test_a_partner_that_does_not_suspend_is_found_out(venue: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_that_does_not_suspend_is_found_out(host: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
-    rehearsal = rehearse(shipped("sg"), venue)
+    rehearsal = rehearse(shipped("sg"), host)
     wrong = {step.name for step in rehearsal.steps if not step.passed}
     assert not rehearsal.passed
     assert "urgent suspension" in wrong
@@ -118,7 +118,7 @@ def test_against_an_endpoint(iso: str) -> None:
     with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
         rehearsal = rehearse_against(bundle, f"{url}/exchange", administration="CN", signer=ours, clock=lambda: datetime.now(UTC))
     assert rehearsal.passed, told(rehearsal)
-    assert Standing.REINSTATED in {one.standing for one in box.believed.values()}
+    assert Standing.REINSTATED in {one.standing for one in box.told.values()}
 
 
 def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:

@@ -16,7 +16,7 @@ from gateway.onboarding.rehearsal import RehearsalHost, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import PartnerFaults, load_one
 from gateway.settings import ROOT
-from gateway.wire.schema import compile_schema
+from gateway.wire.schema import compile_schema, read_xsds
 
 STRANGER = Path(__file__).parent / "stranger"
 PROFILE = Profile(
@@ -43,7 +43,7 @@ def again(place: Path) -> draft.Draft:
 
 
 def test_from_xsd_and_message_to_a_passed_rehearsal(
-    tmp_path: Path, venue: RehearsalHost, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, host: RehearsalHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.perf_counter()
     first = begin(tmp_path)
@@ -52,7 +52,7 @@ def test_from_xsd_and_message_to_a_passed_rehearsal(
     shutil.copyfile(STRANGER / "answers.toml", tmp_path / "schemas" / "registre" / "1" / "draft.toml")
     second = again(tmp_path)
     bundle = load_one(tmp_path / "partners" / "qz", tmp_path / "schemas")
-    rehearsal = rehearse(bundle, venue)
+    rehearsal = rehearse(bundle, host)
     seconds = time.perf_counter() - began
     assert rehearsal.passed, [point for step in rehearsal.steps for point in step.points if not point.ok]
     assert (first.questions, second.questions) == (4, 0)
@@ -120,4 +120,17 @@ def test_refuses_a_message_that_repeats_nothing(tmp_path: Path) -> None:
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:string"/></xs:schema>', "utf-8"
     )
     with pytest.raises(Refusal, match="repeated"):
-        draft.propose(compile_schema(tmp_path), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())
+        draft.propose(compile_schema("a", read_xsds(tmp_path)), {"list": b"<a>x</a>"}, prefixes=("QZ",), levels=())
+
+
+def test_refuses_an_xsd_that_cannot_be_explained(tmp_path: Path) -> None:
+    """Two elements of one name and two types in one content model: one library compiles that, the other does not."""
+    (tmp_path / "a.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a"><xs:complexType><xs:sequence>'
+        '<xs:element name="b" type="xs:string"/><xs:element name="c" type="xs:string"/><xs:element name="b" type="xs:date"/>'
+        "</xs:sequence></xs:complexType></xs:element></xs:schema>",
+        "utf-8",
+    )
+    with pytest.raises(Refusal, match=r"(?s)registre/1: The XSD is not understood: .* Correct the XSD\."):
+        scaffold.new_dialect(PROFILE, tmp_path / "schemas", [tmp_path / "a.xsd"], {"list": b"<a/>"})
+    assert not (tmp_path / "schemas").exists()

@@ -17,6 +17,7 @@ from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
 from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_law, read_bundle
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
+from gateway.wire import schema
 from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
 
 TODAY = date(2026, 11, 23)
@@ -196,6 +197,7 @@ def test_every_key_of_the_editor_schema_is_used(shipped: LoadedPartners) -> None
 def test_loading_never_takes_long() -> None:
     """A guard against something quadratic; the figure itself is a row of ``make bench`` (partners.load)."""
     dialects.compile_cached.cache_clear()
+    schema.compile_cached.cache_clear()
     began = process_time()
     load_all(SHIPPED, SCHEMAS)
     assert process_time() - began < 15

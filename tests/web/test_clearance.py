@@ -178,7 +178,7 @@ def test_late(vector: dict[str, Any], tmp_path: Path) -> None:
     assert first.json()["grant"]
     assert first.headers["cache-control"] == "no-store", "nobody on the way keeps it"
     if "standing" in vector:
-        world.send(world.boxes["SG"].say(code, Standing(vector["standing"])))
+        world.send(world.boxes["SG"].status_message(code, Standing(vector["standing"])))
     world.now += (world.index.bound / 5) * vector.get("seconds", 0)
     answered = answer(ask, 0)
     assert isinstance(answered, httpx.Response)

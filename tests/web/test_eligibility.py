@@ -66,7 +66,7 @@ def test_an_answer_says_what_why_and_on_what_ground(world: World, codes: list[st
 
 def test_a_notice_changes_the_very_next_answer(world: World, codes: list[str], headers: dict[str, str]) -> None:
     assert ask(world, headers, code=codes[0], direction="import")["grant"]
-    world.send(world.boxes["SG"].say(codes[0], Standing.SUSPENDED))
+    world.send(world.boxes["SG"].status_message(codes[0], Standing.SUSPENDED))
     said = ask(world, headers, code=codes[0], direction="import")
     assert not said["grant"]
     (reason,) = said["reasons"]
@@ -281,7 +281,7 @@ def test_what_is_no_declaration_is_refused_with_its_line(world: World, headers: 
 def test_as_known_at_answers_as_it_was_known_then(world: World, codes: list[str], headers: dict[str, str]) -> None:
     before = world.now
     world.pass_time(hours=1)
-    world.send(world.boxes["SG"].say(codes[0], Standing.REVOKED))
+    world.send(world.boxes["SG"].status_message(codes[0], Standing.REVOKED))
     world.pass_time(hours=1)
     assert ask(world, headers, code=codes[0], direction="import")["reasons"][0]["code"] == "revoked"
     then = ask(world, headers, code=codes[0], direction="import", as_known_at=before.isoformat())

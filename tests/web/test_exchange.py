@@ -33,7 +33,7 @@ def test_a_list_is_known_to_the_very_next_question(world: World) -> None:
 
 def test_a_changed_message_gets_a_signed_refusal_with_its_status(world: World) -> None:
     (code, *_) = world.listed()
-    message = world.boxes["SG"].say(code, Standing.SUSPENDED).replace(b"Made-up", b"Changed")
+    message = world.boxes["SG"].status_message(code, Standing.SUSPENDED).replace(b"Made-up", b"Changed")
     answer = world.client.post("/exchange", content=message, headers=XML)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/xml; charset=utf-8")
     assert payloads.read_refusal(world.boxes["SG"].check(answer.content).payload).code == "signature-digest"

@@ -26,9 +26,9 @@ def get(world: World, headers: dict[str, str], path: str, status: int = 200) -> 
 def test_an_operator_is_shown_with_every_statement_behind_it(world: World, headers: dict[str, str]) -> None:
     code, *_ = world.listed()
     world.pass_time(hours=1)
-    world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
+    world.send(world.boxes["SG"].status_message(code, Standing.SUSPENDED))
     world.pass_time(hours=1)
-    world.send(world.boxes["SG"].say(code, Standing.ANNULLED))
+    world.send(world.boxes["SG"].status_message(code, Standing.ANNULLED))
     stop = {"what": "arrangement", "subject": "SG", "reason": "a rehearsal"}
     assert world.client.post("/v1/stops", json=stop, headers=headers).status_code == 201
     shown = get(world, headers, f"/v1/operators/{code.lower()}")

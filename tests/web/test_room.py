@@ -34,7 +34,7 @@ def test_memory_is_bounded_and_a_suspension_gets_in(tmp_path: Path) -> None:
         box = installation.boxes["SG"]
         box.make_up(1)
         (tin,) = box.operators
-        served.post(box.say(tin, Standing.SUSPENDED))
+        served.post(box.status_message(tin, Standing.SUSPENDED))
         before = resident("VmRSS", served.process.pid)
         meet = threading.Barrier(SENDERS)
 
@@ -50,7 +50,7 @@ def test_memory_is_bounded_and_a_suspension_gets_in(tmp_path: Path) -> None:
             sent = [pool.submit(send) for _ in range(SENDERS)]
             while not all(one.done() for one in sent):
                 peak = max(peak, resident("VmRSS", served.process.pid))
-                assert served.post(box.say(tin, Standing.VALID)).status_code == 200
+                assert served.post(box.status_message(tin, Standing.VALID)).status_code == 200
                 time.sleep(0.01)
         answers = [one.result() for one in sent]
     assert {answer.status_code for answer in answers} == {400, 503}, "those that found room are no XML"

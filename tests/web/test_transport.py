@@ -57,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def ping(world: World, iso: str = "SG") -> bytes:
-    return world.boxes[iso].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    return world.boxes[iso].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
 
 
 def standings(world: World) -> list[Any]:

@@ -27,7 +27,7 @@ def wrong(world: World) -> tuple[str, str]:
     """An operator and the id of the message that revoked it wrongly."""
     code, *_ = world.listed()
     world.pass_time(minutes=1)
-    body = world.boxes["SG"].say(code, Standing.REVOKED)
+    body = world.boxes["SG"].status_message(code, Standing.REVOKED)
     world.send(body)
     return code, body.partition(b"<x:Id>")[2].partition(b"</x:Id>")[0].decode()
 

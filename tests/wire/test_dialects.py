@@ -22,7 +22,7 @@ from lxml import etree
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import OPTIONAL_FIELDS, Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.dialect import Dialect, Reading, load_dialect
+from gateway.wire.dialect import Dialect, Reading, load_folder
 from gateway.wire.dialect.codec import HeaderValue, SampleCodec
 from gateway.wire.dialect.conformance import place_of, record_of
 from gateway.wire.dialect.template import Hole
@@ -36,7 +36,7 @@ SIGNATORY = {"signatory.surname": "Li", "signatory.name": "Wei"}
 
 @cache
 def load(folder: Path) -> Dialect:
-    return load_dialect(folder, {})
+    return load_folder(folder, {})
 
 
 def title(path: Path) -> str:

@@ -12,7 +12,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.dialect import Dialect, Reading, load_dialect
+from gateway.wire.dialect import Dialect, Reading, load_folder
 from gateway.wire.xml import parse
 
 OPERATOR = """<xs:element name="Op" minOccurs="{least}" maxOccurs="unbounded"><xs:complexType>
@@ -55,7 +55,7 @@ def compiled(place: Path, xsd: str, sample: str) -> Dialect:
     (folder / "l.xsd").write_text(xsd, "utf-8")
     (folder / "list.xml").write_text(sample, "utf-8")
     (folder / "dialect.toml").write_text('summary = "-"\n', "utf-8")
-    return load_dialect(folder, CODES if "|standing" in sample else {})
+    return load_folder(folder, CODES if "|standing" in sample else {})
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.wire.dialect import Dialect, DialectFaults, load_dialect
+from gateway.wire.dialect import Dialect, DialectFaults, load_folder
 
 DATA = tomllib.loads((Path(__file__).parent / "samples" / "faults.toml").read_text(encoding="utf-8"))
 
@@ -42,7 +42,7 @@ def changed(case: dict[str, Any]) -> dict[str, str]:
 
 
 def load(tmp_path: Path, files: dict[str, str], codes: dict[str, dict[str, str]] | None = None) -> Dialect:
-    return load_dialect(folder(tmp_path, files), codes or {})
+    return load_folder(folder(tmp_path, files), codes or {})
 
 
 def test_the_base_is_sound(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from lxml import etree
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.settings import ROOT
-from gateway.wire.dialect import Dialect, Reading, load_dialect
-from gateway.wire.schema import compile_schema
+from gateway.wire.dialect import Dialect, Reading, load_folder
+from gateway.wire.schema import compile_schema, read_xsds
 from gateway.wire.xml import parse
 
 REAL = Path(os.environ.get("AEO_REAL_DATA", ROOT.parent / "shared" / "data"))
@@ -36,7 +36,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Dialect:
     shutil.copytree(OFFICIAL, folder)
     for file in real("eaeu-aeo-register").glob("*.xsd"):
         shutil.copy(file, folder)
-    return load_dialect(folder, {})
+    return load_folder(folder, {})
 
 
 # -- the public answers of the EU: found, not found, fault -----------------------------------------------------------------------
@@ -44,7 +44,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Dialect:
 
 def test_public_answers_are_shown_and_never_become_statements() -> None:
     folder = real("eu-eos-aeo-soap")
-    lookup = load_dialect(ROOT / "schemas" / "lookup" / "1", {})
+    lookup = load_folder(ROOT / "schemas" / "lookup" / "1", {})
     said = {}
     for file in sorted(folder.glob("response-*.xml")):
         root = parse(file.read_bytes())
@@ -69,7 +69,7 @@ def test_public_answers_are_shown_and_never_become_statements() -> None:
 
 def test_the_documented_request() -> None:
     folder = real("eu-eos-aeo-soap")
-    lookup = load_dialect(ROOT / "schemas" / "lookup" / "1", {})
+    lookup = load_folder(ROOT / "schemas" / "lookup" / "1", {})
     root = parse((folder / "request-shape.xml").read_bytes())
     lookup.validate(root)
     assert lookup.read(Kind.QUERY, root).query == {"name": "BMW", "member": "DE", "level": "AEOF"}
@@ -80,7 +80,7 @@ def test_the_documented_request() -> None:
 
 def test_a_register_message_is_an_official_certificate(official: Dialect) -> None:
     """One operator of a message in our register dialect, as the certificate that the official XSD accepts, and back."""
-    register = load_dialect(ROOT / "schemas" / "register" / "1", {})
+    register = load_folder(ROOT / "schemas" / "register" / "1", {})
     message = register.read(Kind.LIST, parse((ROOT / "schemas/register/1/examples/accepted/list.xml").read_bytes()))
     mine = tuple(said for said in message.statements if said.tin == "BY1002003004")
     assert [said.standing for said in mine] == list(CODES)
@@ -120,4 +120,4 @@ def test_who_signs_is_a_setting(official: Dialect) -> None:
 
 
 def test_the_official_xsd_passes_the_scan_for_hostile_ones() -> None:
-    assert compile_schema(real("eaeu-aeo-register")).files
+    assert compile_schema("register", read_xsds(real("eaeu-aeo-register"))).tops

@@ -12,7 +12,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire import schema
-from gateway.wire.schema import compile_schema, survives
+from gateway.wire.schema import compile_schema, read_xsds, survives
 from gateway.wire.xsd import runaway
 
 CASES = tomllib.loads((Path(__file__).parent / "samples" / "schemas.toml").read_text(encoding="utf-8"))
@@ -29,6 +29,10 @@ LIST = """
 </xs:sequence></xs:complexType></xs:element>"""
 
 
+def compiled(folder: Path) -> schema.Schema:
+    return compile_schema(folder.name, read_xsds(folder))
+
+
 def write(folder: Path, body: str, attributes: str = "", name: str = "main.xsd") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(XSD.format(attributes=attributes, body=body), encoding="utf-8")
@@ -37,20 +41,20 @@ def write(folder: Path, body: str, attributes: str = "", name: str = "main.xsd")
 
 @pytest.fixture
 def operators(tmp_path: Path) -> schema.Schema:
-    return compile_schema(write(tmp_path / "list", LIST, 'xmlns="urn:t" targetNamespace="urn:t" elementFormDefault="qualified"'))
+    return compiled(write(tmp_path / "list", LIST, 'xmlns="urn:t" targetNamespace="urn:t" elementFormDefault="qualified"'))
 
 
 def test_files_that_include_each_other(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", '<xs:include schemaLocation="b.xsd"/>' + LIST)
     write(folder, '<xs:include schemaLocation="main.xsd"/>', name="b.xsd")
-    compile_schema(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+    compiled(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
 
 
 def test_two_roots_in_two_files(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", '<xs:element name="a" type="xs:date"/>', 'targetNamespace="urn:a"', "a.xsd")
     write(folder, '<xs:element name="b" type="xs:date"/>', 'targetNamespace="urn:b"', "b.xsd")
     write(folder, '<xs:element name="c" type="xs:date"/>', "", "c.xsd")
-    both = compile_schema(folder)
+    both = compiled(folder)
     for name in ('a xmlns="urn:a"', 'b xmlns="urn:b"', "c"):
         both.validate(etree.fromstring(f"<{name}>2026-04-01</{name[0]}>"))
         with pytest.raises(Refusal, match="out of range"):
@@ -58,9 +62,8 @@ def test_two_roots_in_two_files(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_compile_once(operators: schema.Schema) -> None:
-    assert compile_schema(operators.folder) is operators
-    (operators.folder / "main.xsd").write_text((operators.folder / "main.xsd").read_text() + " ")
-    assert compile_schema(operators.folder) is not operators
+    assert compile_schema("list", dict(operators.files)) is operators
+    assert compile_schema("list", {"main.xsd": operators.files["main.xsd"] + b" "}) is not operators
 
 
 # -- explaining ----------------------------------------------------------------------------------------------------------------
@@ -168,7 +171,7 @@ def test_a_pattern_longer_than_any_code_needs() -> None:
     assert runaway("a" * 1001)
 
 
-def test_survives(operators: schema.Schema, tmp_path: Path) -> None:
-    assert survives(operators.folder)
-    assert not survives(tmp_path)
-    assert not survives(operators.folder, seconds=0.001)
+def test_survives(operators: schema.Schema) -> None:
+    assert survives(operators.files)
+    assert not survives({})
+    assert not survives(operators.files, seconds=0.001)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
-from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_dialect
+from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_folder
 from gateway.wire.dialect import values as v
 from gateway.wire.xml import parse
 
@@ -31,7 +31,7 @@ def compiled(place: Path, sample: str = SAMPLE) -> Dialect:
     (folder / "l.xsd").write_text(XSD, "utf-8")
     (folder / "list.xml").write_text(sample, "utf-8")
     (folder / "dialect.toml").write_text('summary = "-"\n[specimen]\ntin = "QZ1"\n', "utf-8")
-    return load_dialect(folder, {})
+    return load_folder(folder, {})
 
 
 @pytest.fixture(scope="module")

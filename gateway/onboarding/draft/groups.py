@@ -1,25 +1,16 @@
-"""Operators that stand in several groups, where the group says how they stand: ``<Active>...</Active><Suspended>...</Suspended>``."""
+"""Which groups operators stand in, where the group says how they stand: ``<Active>...</Active><Suspended>...</Suspended>``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxml import etree
 
 from gateway.onboarding import glossary
-from gateway.onboarding.draft import absent
 from gateway.onboarding.draft.declared import Child, XsdFacts, children
 from gateway.onboarding.draft.document import SampleDocument
-from gateway.onboarding.draft.model import Sure
-from gateway.wire.dialect.parse import SAMPLE
-
-if TYPE_CHECKING:
-    from gateway.onboarding.draft.face import FaceDrafter
-
-_EACH, _IF = f"{{{SAMPLE}}}each", f"{{{SAMPLE}}}if"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +35,9 @@ def groups_of(document: SampleDocument, declared: XsdFacts, outer: etree._Elemen
             firsts.setdefault(document.at(one), one)
     above = _above(list(firsts.values()))
     shown = [
-        Group(at, said_by(group), group, one) for (at, one), group in zip(firsts.items(), above, strict=True) if group is not None
+        Group(at, _standing_of(group), group, one)
+        for (at, one), group in zip(firsts.items(), above, strict=True)
+        if group is not None
     ]
     if not shown or (len(shown) == 1 and not shown[0].standing):
         return ()
@@ -52,22 +45,22 @@ def groups_of(document: SampleDocument, declared: XsdFacts, outer: etree._Elemen
     return found if len(found) > 1 else ()
 
 
-def said_by(group: etree._Element | None) -> str:
+def _standing_of(group: etree._Element | None) -> str:
     """The standing that the name of a group says; empty: none."""
-    return "" if group is None else _standing(etree.QName(group).localname)
+    return "" if group is None else _standing_named(etree.QName(group).localname)
 
 
-def _standing(name: str) -> str:
+def _standing_named(name: str) -> str:
     """``Suspended`` and ``Suspendus`` alike: a group is often called by its plural."""
     singular = " ".join(word.removesuffix("s") for word in glossary.words(name))
-    return glossary.one([name, singular], "standing") or ""
+    return glossary.first_meaning([name, singular], "standing") or ""
 
 
 def _above(operators: list[etree._Element]) -> list[etree._Element | None]:
     """The group each stands in: the outermost element that it shares with none of the others; for one alone, the one that says a standing."""
     lines = [list(operator.iterancestors())[-2::-1] for operator in operators]
     if len(operators) == 1:
-        return [next((one for one in lines[0] if said_by(one)), None)]
+        return [next((one for one in lines[0] if _standing_of(one)), None)]
     shared = set.intersection(*map(set, lines))
     return [next((one for one in line if one not in shared), None) for line in lines]
 
@@ -81,7 +74,7 @@ def _unshown(document: SampleDocument, declared: XsdFacts, shown: list[Group]) -
     form = declared.of(first.element).type
     known = {group.standing for group in shown}
     for child in children(declared.of(parent)):
-        standing = _standing(child.declaration.local_name)
+        standing = _standing_named(child.declaration.local_name)
         if standing and standing not in known and _same(child.declaration.type, form):
             at = first.at.replace(document.at(first.element), f"{document.at(parent)}/{child.declaration.local_name}", 1)
             yield Group(at, standing, None, None, child)
@@ -99,50 +92,3 @@ def _same(one: Any, other: Any) -> bool:
         and len(mine) == len(theirs)
         and all(a.name == b.name and a.type is b.type for a, b in zip(mine, theirs, strict=True))
     )
-
-
-def say(face: FaceDrafter) -> None:
-    """Says in each group what being there says, and gives every other group the operator that was drafted in the first."""
-    outer = face.shape.outer
-    assert outer is not None
-    each = outer.get(_EACH, "").partition("[")[0]
-    pattern = deepcopy(outer)
-    for group in face.shape.groups:
-        operator = outer if group.operator is outer else _operator(face, group, pattern)
-        answer = face.verb(group.at)
-        if answer and answer[1] == "each":
-            said = answer[2] or ""
-            face.propose(group.at, "", answer[0], Sure.ANSWERED, "a person said so")
-        elif group.standing:
-            said = f"{each}[standing={group.standing}]"
-            why = "its group is called by what it says"
-            if group.operator is None:
-                why += "; the XSD allows it, no message shows it, and it is of the same form"
-            face.propose(group.at, "", f'gw:each="{said}"', Sure.LIKELY, why)
-        else:
-            said = each
-            why = f'operators stand in several groups: say what it means to stand in this one, as gw:each="{each}[standing=valid]"'
-            face.propose(group.at, "", "", Sure.QUESTION, why)
-        operator.set(_EACH, said)
-
-
-def _operator(face: FaceDrafter, group: Group, pattern: etree._Element) -> etree._Element:
-    """The drafted operator, copied to where ``group`` has its own."""
-    copy = deepcopy(pattern)
-    if group.operator is not None:
-        group.operator.getparent().replace(group.operator, copy)  # type: ignore[union-attr] # it stands in its group
-        return copy
-    first = face.shape.groups[0].element
-    assert first is not None
-    assert group.child is not None
-    parent = first.getparent()
-    assert parent is not None
-    added = absent.add(parent, face.declared.of(parent), group.child)
-    for name, value in first.attrib.items():
-        added.set(name, value)
-    added.extend(deepcopy(list(first)))
-    if group.child.least == 0:
-        added.set(_IF, "statements")
-    else:
-        added.attrib.pop(_IF, None)
-    return next(one for one in added.iter(str(pattern.tag)) if _EACH in one.attrib)

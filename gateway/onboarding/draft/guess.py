@@ -57,10 +57,10 @@ class Guesser:
 
     def guess(self, place: Where) -> Guess:
         table = "statement" if place.in_statement else "message"
-        named = glossary.one(place.names, table)
+        named = glossary.first_meaning(place.names, table)
         coded = bool(place.values) and all(like_a_code(value, self.prefixes) for value in place.values)
         if not place.in_statement:
-            if self.asks and (coded or (named is None and glossary.one(place.names, "statement") == "tin")):
+            if self.asks and (coded or (named is None and glossary.first_meaning(place.names, "statement") == "tin")):
                 if place.values and not coded:
                     return self._bare_code(place)
                 return Guess("{query.tin}", Sure.SURE if coded else Sure.LIKELY, "it names the operator that is asked about")

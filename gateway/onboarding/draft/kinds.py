@@ -12,8 +12,8 @@ from gateway.core.model import DIALECT_KINDS, Kind
 from gateway.onboarding import glossary
 from gateway.onboarding.draft.declared import XsdFacts
 from gateway.onboarding.draft.document import SampleDocument
-from gateway.onboarding.draft.face import FaceDrafter
 from gateway.onboarding.draft.model import Draft, DraftAnswers, Proposal, ServedKinds, Sure
+from gateway.onboarding.draft.sample import draft_sample
 from gateway.wire.dialect.parse import SAMPLE
 from gateway.wire.schema import Schema
 
@@ -39,7 +39,7 @@ def propose(
 
     ``answers`` is a ``draft.toml`` that a person has been through. Raises ``Refusal``.
     """
-    said, made, declared = DraftAnswers(answers or {}), Draft(), XsdFacts(schema)
+    given, made, declared = DraftAnswers(answers or {}), Draft(), XsdFacts(schema)
     for name in messages:
         if name.partition(".")[0] not in set(DIALECT_KINDS):
             raise Refusal(
@@ -52,26 +52,26 @@ def propose(
     for name, message in sorted(messages.items(), key=lambda one: _order(one[0])):
         document = SampleDocument(name, message, schema, prefixes)
         made.notes += [f"{name}: {note}" for note in document.notes]
-        made.samples[name] = FaceDrafter(name, document, declared, prefixes, levels, said, made).draft()
+        made.samples[name] = draft_sample(name, document, declared, prefixes=prefixes, levels=levels, answers=given, draft=made)
         made.messages[name] = document.plain
         made.served.append(ServedKinds(name, "sample", Sure.SURE, "a message was given"))
     for kind in DIALECT_KINDS:
         if kind not in made.samples:
-            _serve(kind, made, said, tuple(messages), _called(kind, schema, made))
+            _serve(kind, made, given, tuple(messages), _called(kind, schema, made))
     if Kind.RESPONSE in made.samples and NOT_FOUND not in made.samples:
-        _not_found(made, said, declared)
+        _not_found(made, given, declared)
     made.served.sort(key=lambda one: _order(one.kind))
     made.proposals = _merged(made.proposals)
-    made.specimens = made.specimens | dict(said.specimens)
-    made.instead = dict(said.instead)
-    made.codes |= {name: dict(words) for name, words in said.codes.items() if name not in made.codes}
-    made.parts |= said.parts
+    made.specimens = made.specimens | dict(given.specimens)
+    made.instead = dict(given.instead)
+    made.codes |= {name: dict(words) for name, words in given.codes.items() if name not in made.codes}
+    made.parts |= given.parts
     return made
 
 
-def _serve(kind: Kind, made: Draft, said: DraftAnswers, shown: tuple[str, ...], called: str) -> None:
+def _serve(kind: Kind, made: Draft, answers: DraftAnswers, shown: tuple[str, ...], called: str) -> None:
     """A kind that no message shows."""
-    like = said.kinds.get(kind)
+    like = answers.kinds.get(kind)
     if like == "":
         made.served.append(ServedKinds(kind, "", Sure.ANSWERED, "a person said that it is not exchanged"))
         return
@@ -107,10 +107,10 @@ def _called(kind: Kind, schema: Schema, made: Draft) -> str:
     return f", though the XSD's {' or '.join(alike)} may be one" if alike else ""
 
 
-def _not_found(made: Draft, said: DraftAnswers, declared: XsdFacts) -> None:
+def _not_found(made: Draft, answers: DraftAnswers, declared: XsdFacts) -> None:
     """Whether a response can say that there is no such operator: with no record in it, where the XSD lets it be so."""
-    if said.kinds.get(NOT_FOUND) is not None:
-        made.served.append(ServedKinds(NOT_FOUND, said.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
+    if answers.kinds.get(NOT_FOUND) is not None:
+        made.served.append(ServedKinds(NOT_FOUND, answers.kinds[NOT_FOUND], Sure.ANSWERED, "a person said so"))
         return
     root = etree.fromstring(made.samples[Kind.RESPONSE])
     record = next((one for one in root.iter() if _EACH in one.attrib), root)

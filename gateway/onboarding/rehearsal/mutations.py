@@ -1,4 +1,4 @@
-"""Spoiling a message on purpose, whatever its XML looks like."""
+"""Messages made wrong on purpose, whatever their XML looks like."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from gateway.core.model import Environment, Kind, Picture, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
 from gateway.exchange.certificates.partner import der_of
 from gateway.net import Guard, Response, Unreachable, get, post
-from gateway.onboarding.connectivity import what_helps
+from gateway.onboarding.connectivity import remedy_for
 from gateway.onboarding.rehearsal import mutations
 from gateway.onboarding.rehearsal.keys import make
 from gateway.onboarding.rehearsal.results import Exchanged, Observation, Rehearsal, among, same, walk
@@ -65,84 +65,86 @@ class RemoteSession:
             raise Refusal(Code.DATA_INVALID, "The form of the Chinese code is unknown, so nothing can be told to this partner.")
         code = f"{prefix}{random.randrange(10**9, 10**10)}"  # noqa: S311 - made up, not secret
         name = "Made-up Rehearsal Co., Ltd." if "name" in shared_on(arrangement, self.we.today) else None
-        return self.we.speech.sayable(Statement(tin=code, standing=Standing.VALID, name=name), 1)
+        return self.we.capabilities.fitted(Statement(tin=code, standing=Standing.VALID, name=name), 1)
 
-    def news(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **header: Any) -> bytes:
+    def status_message(self, statement: Statement, standing: Standing, kind: Kind = Kind.NOTICE, **header: Any) -> bytes:
         self.we.operators[statement.tin] = statement
         return self.we.message(kind, (self.we.change(statement.tin, standing),), **header)
 
 
-def first_contact(stage: RemoteSession) -> Iterator[Observation]:
+def first_contact(session: RemoteSession) -> Iterator[Observation]:
     """We ask whether anybody is there; the answer is a receipt that one of the partner's pinned keys signed, for exactly these bytes."""
-    body = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING))
-    yield stage.tell(body)
-    receipt = stage.we.receipts[-1]
+    body = session.we.protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
+    yield session.tell(body)
+    receipt = session.we.receipts[-1]
     yield same("the receipt is for", message_id(body), receipt.message)
-    apart = abs(receipt.received - stage.we.clock())
+    apart = abs(receipt.received - session.we.clock())
     yield Observation("the clocks differ by", "less than 5 minutes", f"{apart.total_seconds():.0f} s", apart < timedelta(minutes=5))
 
 
-def list_and_news(stage: RemoteSession) -> Iterator[Observation]:
+def list_and_news(session: RemoteSession) -> Iterator[Observation]:
     """Our complete list, an update, a suspension and a reinstatement each get a receipt."""
-    one = stage.operator()
-    picture = Picture(as_of=stage.we.clock())
-    yield stage.tell(stage.we.message(Kind.LIST, (one,), picture=picture), "answer to the list")
-    yield stage.tell(stage.news(stage.operator(), Standing.VALID, Kind.UPDATE), "answer to the update")
-    yield stage.tell(stage.news(one, Standing.SUSPENDED), "answer to the suspension")
-    yield stage.tell(stage.news(one, Standing.REINSTATED), "answer to the reinstatement")
+    one = session.operator()
+    picture = Picture(as_of=session.we.clock())
+    yield session.tell(session.we.message(Kind.LIST, (one,), picture=picture), "answer to the list")
+    yield session.tell(session.status_message(session.operator(), Standing.VALID, Kind.UPDATE), "answer to the update")
+    yield session.tell(session.status_message(one, Standing.SUSPENDED), "answer to the suspension")
+    yield session.tell(session.status_message(one, Standing.REINSTATED), "answer to the reinstatement")
 
 
-def query(stage: RemoteSession) -> Iterator[Observation]:
+def query(session: RemoteSession) -> Iterator[Observation]:
     """Our question about one of the partner's operators gets a receipt; its response comes to our own endpoint."""
-    if Kind.QUERY not in stage.we.dialect.kinds:
+    if Kind.QUERY not in session.we.dialect.kinds:
         yield same("queries are agreed", "no, so nothing is asked", "no, so nothing is asked")
         return
-    theirs = next(iter(stage.we.invent(1, seed=5)))
-    yield stage.tell(stage.we.message(Kind.QUERY, query=theirs.tin))
+    theirs = next(iter(session.we.invent(1, seed=5)))
+    yield session.tell(session.we.message(Kind.QUERY, query=theirs.tin))
 
 
-def duplicate_and_conflict(stage: RemoteSession) -> Iterator[Observation]:
+def duplicate_and_conflict(session: RemoteSession) -> Iterator[Observation]:
     """The same bytes get the very same receipt; other content under a used id is refused."""
-    body = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE)
-    first = stage.send(body)
+    body = session.status_message(session.operator(), Standing.VALID, Kind.UPDATE)
+    first = session.send(body)
     yield same("answer", "receipt", reply_in_words(first))
-    yield same("the same bytes get the same receipt", "yes", "yes" if stage.send(body).body == first.body else "no")
-    other = stage.news(stage.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
-    yield same("answer to other content", Code.ID_CONFLICT, reply_in_words(stage.send(other)))
+    yield same("the same bytes get the same receipt", "yes", "yes" if session.send(body).body == first.body else "no")
+    other = session.status_message(session.operator(), Standing.VALID, Kind.UPDATE, id=message_id(body), sequence=0)
+    yield same("answer to other content", Code.ID_CONFLICT, reply_in_words(session.send(other)))
 
 
-def wrong_signature(stage: RemoteSession) -> Iterator[Observation]:
+def wrong_signature(session: RemoteSession) -> Iterator[Observation]:
     """A message changed on its way, and one signed with a key the partner does not know, are refused."""
-    ping = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING))
+    ping = session.we.protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
     identity = message_id(ping).encode()
     changed = ping.replace(identity, identity[::-1])
-    yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(stage.send(changed)))
-    forged = stage.we.ours(Kind.PING, payloads.write_empty(Kind.PING), signer=stage.stranger)
+    yield same("changed on its way", Code.SIGNATURE_DIGEST, reply_in_words(session.send(changed)))
+    forged = session.we.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), signer=session.stranger)
     unknown = (str(Code.SIGNATURE_INVALID), str(Code.CERTIFICATE_UNKNOWN))
-    yield among("signed by a stranger", unknown, reply_in_words(stage.send(forged)))
+    yield among("signed by a stranger", unknown, reply_in_words(session.send(forged)))
 
 
-def wrong_address(stage: RemoteSession) -> Iterator[Observation]:
+def wrong_address(session: RemoteSession) -> Iterator[Observation]:
     """A message for somebody else, and one of the production environment, are refused."""
     payload = payloads.write_empty(Kind.PING)
     yield same(
-        "for somebody else", Code.WRONG_RECEIVER, reply_in_words(stage.send(stage.we.ours(Kind.PING, payload, receiver="ZZ")))
+        "for somebody else",
+        Code.WRONG_RECEIVER,
+        reply_in_words(session.send(session.we.protocol_message(Kind.PING, payload, receiver="ZZ"))),
     )
-    production = stage.we.ours(Kind.PING, payload, environment=Environment.PRODUCTION)
-    yield same("of production", Code.WRONG_ENVIRONMENT, reply_in_words(stage.send(production)))
+    production = session.we.protocol_message(Kind.PING, payload, environment=Environment.PRODUCTION)
+    yield same("of production", Code.WRONG_ENVIRONMENT, reply_in_words(session.send(production)))
 
 
-def wrong_document(stage: RemoteSession) -> Iterator[Observation]:
+def wrong_document(session: RemoteSession) -> Iterator[Observation]:
     """A document with an element that was not agreed, and one with a code outside its list, are refused."""
-    body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
+    body = session.status_message(session.operator(), Standing.VALID, sequence=0, edit=mutations.unexpected)
     refused = (str(Code.SCHEMA_INVALID), str(Code.FIELD_UNEXPECTED))
-    yield among("an element too many", refused, reply_in_words(stage.send(body)))
-    edit = mutations.unknown_code(stage.we.dialect, Kind.NOTICE)
+    yield among("an element too many", refused, reply_in_words(session.send(body)))
+    edit = mutations.unknown_code(session.we.dialect, Kind.NOTICE)
     if edit is None:
         return
     with suppress(LookupError):  # what we may tell this partner need not hold a code of any list
-        body = stage.news(stage.operator(), Standing.VALID, sequence=0, edit=edit)
-        yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), reply_in_words(stage.send(body)))
+        body = session.status_message(session.operator(), Standing.VALID, sequence=0, edit=edit)
+        yield among("an unknown code", (str(Code.CODE_UNKNOWN), str(Code.SCHEMA_INVALID)), reply_in_words(session.send(body)))
 
 
 STEPS: tuple[Callable[[RemoteSession], Iterator[Observation]], ...] = (
@@ -180,16 +182,16 @@ def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: S
     roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
     trust = Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)
     keys = _keys(bundle.iso, trust, now)
-    we = Box(bundle, signer, bundle.iso, keys, clock, speaks_as=administration)
+    we = Box(bundle, signer, bundle.iso, keys, clock, acting_as=administration)
     tls = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
     guard = Guard(private_addresses=binding.private_addresses, pins=tls)
     try:
         asyncio.run(get(url, guard=guard))
     except Unreachable as problem:
         raise Refusal(
-            Code.DATA_INVALID, f"{url} gives no answer: {problem}.", field="against", value=url, remedy=what_helps(problem)
+            Code.DATA_INVALID, f"{url} gives no answer: {problem}.", field="against", value=url, remedy=remedy_for(problem)
         ) from None
-    stage = RemoteSession(url, guard, we, make(bundle.iso, binding, now).stranger)
-    steps = tuple(walk(step, stage, stage.messages) for step in STEPS)
+    session = RemoteSession(url, guard, we, make(bundle.iso, binding, now).stranger)
+    steps = tuple(walk(step, session, session.messages) for step in STEPS)
     dialect = we.dialect
     return Rehearsal(bundle.iso, bundle.arrangement.economy.en, bundle.digest, f"{dialect.name} {dialect.version}", url, now, steps)

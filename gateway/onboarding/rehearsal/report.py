@@ -20,8 +20,8 @@ def as_json(rehearsal: Rehearsal) -> bytes:
     """Everything, with the messages; ``passed`` is said for the whole and for each step."""
     whole = msgspec.to_builtins(rehearsal)
     whole["passed"] = rehearsal.passed
-    for said, step in zip(whole["steps"], rehearsal.steps, strict=True):
-        said["passed"] = step.passed
+    for data, step in zip(whole["steps"], rehearsal.steps, strict=True):
+        data["passed"] = step.passed
     return msgspec.json.format(msgspec.json.encode(whole), indent=2)
 
 
@@ -52,9 +52,9 @@ def _case(rehearsal: Rehearsal, step: RehearsalStep) -> Element:
 def as_html(rehearsal: Rehearsal) -> bytes:
     """One page: every step with what was expected and found; the messages are there to unfold."""
     failed = [step for step in rehearsal.steps if not step.passed]
-    points = sum(len(step.points) for step in rehearsal.steps)
+    observed = sum(len(step.points) for step in rehearsal.steps)
     verdict = (
-        E.p(f"✓ Passed: {len(rehearsal.steps)} steps, {points} points.", {"class": "verdict good"})
+        E.p(f"✓ Passed: {len(rehearsal.steps)} steps, {observed} points.", {"class": "verdict good"})
         if rehearsal.passed
         else E.p(f"✗ Not passed: {', '.join(step.name for step in failed) or 'no step was walked'}.", {"class": "verdict bad"})
     )
@@ -75,7 +75,7 @@ def as_html(rehearsal: Rehearsal) -> bytes:
 
 def _section(step: RehearsalStep) -> Element:
     mark, kind = ("✓", "good") if step.passed else ("✗", "bad")
-    rows = [_row(point) for point in step.points]
+    rows = [_row(one) for one in step.points]
     head = E.thead(E.tr(E.th("looked at"), E.th("expected"), E.th("found")))
     return E.section(
         E.div(E.span(f"{mark} ", {"class": kind}), E.h2(step.name), E.span(f"  {step.seconds:.2f} s", {"class": "soft"})),
@@ -85,12 +85,12 @@ def _section(step: RehearsalStep) -> Element:
     )
 
 
-def _row(point: Observation) -> Element:
-    kind = "good" if point.ok else "bad"
+def _row(one: Observation) -> Element:
+    kind = "good" if one.ok else "bad"
     return E.tr(
-        E.td(_visible(point.what)),
-        E.td(_visible(point.expected), {"data-head": "expected"}),
-        E.td(f"{'✓' if point.ok else '✗'} {_visible(point.found)}", {"class": kind, "data-head": "found"}),
+        E.td(_visible(one.what)),
+        E.td(_visible(one.expected), {"data-head": "expected"}),
+        E.td(f"{'✓' if one.ok else '✗'} {_visible(one.found)}", {"class": kind, "data-head": "found"}),
     )
 
 

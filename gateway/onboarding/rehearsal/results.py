@@ -1,4 +1,4 @@
-"""What a rehearsal found: points within steps, with every message that was exchanged for them."""
+"""What a rehearsal found: observations within steps (``points`` in its JSON), with every message that was exchanged for them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RehearsalStep(msgspec.Struct, frozen=True):
     @property
     def passed(self) -> bool:
         """A step that looked at nothing has not passed."""
-        return bool(self.points) and all(point.ok for point in self.points)
+        return bool(self.points) and all(one.ok for one in self.points)
 
 
 class Rehearsal(msgspec.Struct, frozen=True):
@@ -78,14 +78,14 @@ def among(what: str, expected: tuple[str, ...], found: str) -> Observation:
     return Observation(what, " or ".join(expected), found, found in expected)
 
 
-def walk(step: Callable[[S], Iterator[Observation]], stage: S, messages: list[Exchanged]) -> RehearsalStep:
-    """Walks one step; what breaks off is a point that was not reached, never the end of the rehearsal."""
+def walk(step: Callable[[S], Iterator[Observation]], session: S, messages: list[Exchanged]) -> RehearsalStep:
+    """Walks one step; what breaks off is an observation that failed, never the end of the rehearsal."""
     messages.clear()
     began = perf_counter()
-    points: list[Observation] = []
+    observed: list[Observation] = []
     try:
-        points.extend(step(stage))
+        observed.extend(step(session))
     except (Refusal, Unreachable, httpx.HTTPError, OSError, LookupError, ValueError, TimeoutError) as problem:
-        points.append(Observation("the step goes on to its end", "yes", f"no: {problem or type(problem).__name__}", ok=False))
+        observed.append(Observation("the step goes on to its end", "yes", f"no: {problem or type(problem).__name__}", ok=False))
     says = " ".join((step.__doc__ or "").split())
-    return RehearsalStep(step.__name__.replace("_", " "), says, tuple(points), tuple(messages), perf_counter() - began)
+    return RehearsalStep(step.__name__.replace("_", " "), says, tuple(observed), tuple(messages), perf_counter() - began)

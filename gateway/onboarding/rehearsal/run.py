@@ -24,23 +24,23 @@ OPERATORS = 30
 WHO = "a rehearsal"
 
 
-def rehearse(bundle: Bundle, venue: RehearsalHost) -> Rehearsal:
-    """Walks every step with ``bundle``'s own data and keys made for it. ``venue`` may have rehearsed other partners before.
+def rehearse(bundle: Bundle, host: RehearsalHost) -> Rehearsal:
+    """Walks every step with ``bundle``'s own data and keys made for it. ``host`` may have rehearsed other partners before.
 
     A step that fails does not end the rehearsal. Raises ``Refusal`` where it cannot even begin.
     """
-    node = venue.node
+    node = host.node
     began = node.clock()
     made = keys.make(bundle.iso, bundle.arrangement.binding, began)
     certificate = node.signer.certificate
     assert certificate is not None, "a key ring's keys have certificates"
     box = Box(bundle, made.current, node.settings.administration, [VerifyKey.from_certificate(certificate)], node.clock)
     box.make_up(OPERATORS)
-    with listening(server.create_app(box, f"{venue.url}/exchange")) as url, httpx.Client(timeout=60, verify=NOBODY) as http:
-        stage = Session(venue, box, made, http, spare=list(box.operators))
-        _admit(stage, under_test(bundle, f"{url}/exchange", made))
+    with listening(server.create_app(box, f"{host.url}/exchange")) as url, httpx.Client(timeout=60, verify=NOBODY) as http:
+        session = Session(host, box, made, http, spare=list(box.operators))
+        _admit(session, under_test(bundle, f"{url}/exchange", made))
         try:
-            steps = tuple(walk(step, stage, stage.messages) for step in (*inbound.STEPS, *outbound.STEPS, *inbound.LAST))
+            steps = tuple(walk(step, session, session.messages) for step in (*inbound.STEPS, *outbound.STEPS, *inbound.LAST))
         finally:
             node.writer.do(
                 partial(stored.set_state, iso=bundle.iso, state="retired", at=node.clock(), who=WHO, reason="the rehearsal is over")
@@ -59,8 +59,8 @@ def under_test(bundle: Bundle, endpoint: str, made: keys.Keys) -> Bundle:
     return read_bundle(canonical(raw))
 
 
-def _admit(stage: Session, bundle: Bundle) -> None:
-    node = stage.venue.node
+def _admit(session: Session, bundle: Bundle) -> None:
+    node = session.host.node
 
     def put(connection: Connection) -> None:
         stored.activate(connection, bundle.iso, bundle.digest, bundle.content, at=node.clock(), who=WHO, reason="rehearsal")
@@ -71,5 +71,5 @@ def _admit(stage: Session, bundle: Bundle) -> None:
         live = node.partners.all().get(bundle.iso)
         return live is not None and live.bundle.digest == bundle.digest and live.state == "active"
 
-    stage.until("the partner in force", known)
-    stage.until("readiness", lambda: stage.http.get(f"{stage.venue.url}/readyz").status_code == 200)
+    session.until("the partner in force", known)
+    session.until("readiness", lambda: session.http.get(f"{session.host.url}/readyz").status_code == 200)

@@ -48,7 +48,7 @@ class GatewayReply(NamedTuple):
 class Session:
     """One partner's rehearsal. ``spare`` are valid operators that no step has used yet."""
 
-    venue: RehearsalHost
+    host: RehearsalHost
     box: Box
     keys: Keys
     http: httpx.Client
@@ -59,11 +59,11 @@ class Session:
     def arrangement(self) -> Arrangement:
         return self.box.bundle.arrangement
 
-    # The partner speaks.
+    # What the partner sends, and what it is answered.
 
     def send(self, body: bytes) -> GatewayReply:
         """Sends the box's message to the gateway; the answer must be signed by the gateway."""
-        came = self.http.post(f"{self.venue.url}/exchange", content=body, headers=XML)
+        came = self.http.post(f"{self.host.url}/exchange", content=body, headers=XML)
         answer = proven(self.box, came)
         self.messages.append(exchanged(self.box.iso, body, answer))
         return answer
@@ -75,17 +75,17 @@ class Session:
     def results(self, message: bytes) -> dict[str, str]:
         """The gateway's result for each operator of a message, which comes in a message of its own."""
         about = message_id(message)
-        heard = self.until(f"the result for {about}", lambda: self.heard(Kind.RESULT, about))
-        return {one.code: one.outcome for one in heard.results}
+        received = self.until(f"the result for {about}", lambda: self.received(Kind.RESULT, about))
+        return {one.code: one.outcome for one in received.results}
 
-    def heard(self, kind: Kind, about: str) -> ReceivedMessage | None:
-        """What the box heard that refers to the message ``about``."""
-        return next((one for one in self.box.heard if (one.header.kind, one.header.refers_to) == (kind, about)), None)
+    def received(self, kind: Kind, about: str) -> ReceivedMessage | None:
+        """What the box received that refers to the message ``about``."""
+        return next((one for one in self.box.received if (one.header.kind, one.header.refers_to) == (kind, about)), None)
 
     # What the gateway then thinks.
 
     def ask(self, path: str, **query: str) -> httpx.Response:
-        return self.http.get(f"{self.venue.url}{path}", params=query, headers={"Authorization": f"Bearer {self.venue.token}"})
+        return self.http.get(f"{self.host.url}{path}", params=query, headers={"Authorization": f"Bearer {self.host.token}"})
 
     def standing(self, code: str) -> str:
         """How the operator stands according to the gateway: by its newest authorisation, or ``unknown``."""

@@ -1,4 +1,8 @@
-"""Alembic's entry: the connection is handed in by Database.migrate."""
+"""Alembic's entry: the connection is handed in by ``Database.migrate``.
+
+Migrations go forward only. Whoever must go back restores the backup made before the upgrade: an older schema cannot hold what was
+written under a newer one, and a journal that lost a column could no longer be checked.
+"""
 
 from alembic import context
 

@@ -12,7 +12,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
 from gateway.wire.dialect.codec import Reading, SampleCodec
 from gateway.wire.dialect.faults import Fault
-from gateway.wire.dialect.template import FIELDS, Hole, Ill, Template
+from gateway.wire.dialect.template import FIELDS, Hole, Template, TemplateFault
 from gateway.wire.dialect.tree import TemplateNode, Track, holes_of, values_of
 from gateway.wire.dialect.values import LONGEST_TIN
 from gateway.wire.schema import Allowed, Schema
@@ -76,8 +76,8 @@ def check_face(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) 
         for hole in template.holes:
             try:
                 values[hole.key] = _specimen(hole, template, allowed, specimens)
-            except Ill as ill:
-                faults.append(Fault(file, _where(place), ill.problem, ill.remedy))
+            except TemplateFault as fault:
+                faults.append(Fault(file, _where(place), fault.problem, fault.remedy))
     return faults or _check_documents(face, schema, values)
 
 
@@ -125,7 +125,7 @@ def _uncovered(file: str, template: Template, place: Place, allowed: Allowed) ->
 
 
 def _specimen(hole: Hole, template: Template, allowed: Allowed, specimens: Mapping[str, str]) -> Any:
-    """A value that may stand in the hole. Raises ``Ill``."""
+    """A value that may stand in the hole. Raises ``TemplateFault``."""
     if hole.value.words:
         return hole.value.words[0]
     if hole.value.gives != "text":
@@ -139,7 +139,7 @@ def _specimen(hole: Hole, template: Template, allowed: Allowed, specimens: Mappi
                 return candidate
         except (ValueError, LookupError):
             continue
-    raise Ill(
+    raise TemplateFault(
         f"No value was found that the XSD allows for {{{hole.key}}}.", f'Give one in dialect.toml: [specimen] "{hole.key}" = "...".'
     )
 

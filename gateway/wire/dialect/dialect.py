@@ -17,6 +17,7 @@ from gateway.wire.schema import Schema
 class Dialect:
     """One version of one dialect, compiled for one partner's code lists. Immutable and safe to share between threads.
 
+    A kind of message may have several samples, its faces: a response that found the operator, one that did not, a fault.
     ``roots`` are the root elements ({namespace}name) by kind. ``max_code`` is the longest identifier it can hold, from its XSD.
     ``fields`` are the statement fields that some kind of message about operators can carry.
     """

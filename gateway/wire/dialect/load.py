@@ -1,4 +1,4 @@
-"""From a folder to a ``Dialect``: every fault of every file in one go."""
+"""From the files of a dialect to a ``Dialect``: every fault of every file in one go."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gateway.wire.dialect.conformance import check_face, longest_code
 from gateway.wire.dialect.dialect import Dialect
 from gateway.wire.dialect.faults import DialectFaults, Fault
 from gateway.wire.dialect.parse import Reader
-from gateway.wire.dialect.template import Ill
+from gateway.wire.dialect.template import TemplateFault
 from gateway.wire.dialect.values import Codes
 from gateway.wire.dialect.vocabulary import Vocabulary
-from gateway.wire.schema import Schema, compile_schema
+from gateway.wire.schema import Schema, compile_schema, read_xsds
 from gateway.wire.xsd import SchemaFault
 
 _TOML = "dialect.toml"
@@ -26,43 +26,63 @@ _PREFERRED = ".preferred"
 _LARGEST_TOML = 256 * 1024
 
 
-def load_dialect(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialect:
-    """The dialect of ``schemas/<name>/<version>``. ``codes`` are the partner's own lists (their code to our word); a list of the
-    partner replaces the dialect's of the same name.
+def load_dialect(
+    name: str, version: str, files: Mapping[str, str | bytes], codes: Mapping[str, Mapping[str, str]], *, stored: bool = False
+) -> Dialect:
+    """One version of one dialect from its ``files`` in memory: dialect.toml, the XSD and the samples, by name.
 
-    Raises ``DialectFaults`` with every fault found: in dialect.toml, in the XSD, in a sample, and between them.
+    ``codes`` are the partner's own lists (their code to our word); a list of the partner replaces the dialect's of the same name.
+    Raises ``DialectFaults`` with every fault found: in dialect.toml, in the XSD, in a sample, and between them. ``stored``: what lies
+    between them was found right when they were activated, and is not looked at again.
     """
+    contents = {file: text.encode() if isinstance(text, str) else text for file, text in sorted(files.items())}
     faults: list[Fault] = []
-    data = _toml(folder, faults)
+    data = _toml(contents.get(_TOML), faults)
     lists = code_lists({**_tables(data, "codes"), **{name: dict(words) for name, words in codes.items()}}, faults)
-    schema = _schema(folder, faults)
+    schema = _schema(version, _ending(contents, ".xsd"), faults, stored)
     try:
         vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown")
-    except Ill as ill:
-        faults.append(Fault(_TOML, "parts", _sentence(ill.problem), ill.remedy))
+    except TemplateFault as fault:
+        faults.append(Fault(_TOML, "parts", _sentence(fault.problem), fault.remedy))
         raise DialectFaults(faults) from None
-    faces = _faces(folder, vocabulary, _instead(data, faults), faults)
-    if not any(folder.glob("*.xml")):
+    samples = _ending(contents, ".xml")
+    faces = _faces(samples, vocabulary, _instead(data, faults), faults)
+    if not samples:
         faults.append(
-            Fault(folder.name, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
+            Fault(version, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
         )
-    if schema is not None:
+    if schema is not None and not stored:
         specimens = {str(key): str(value) for key, value in data.get("specimen", {}).items()}
         for mine in faces.values():
             for face in mine:
                 faults += check_face(face, schema, specimens)
     if faults or schema is None:
         raise DialectFaults(faults)
-    return Dialect(folder.parent.name, folder.name, schema, faces, longest_code(faces, schema))
+    return Dialect(name, version, schema, faces, longest_code(faces, schema))
 
 
-def _toml(folder: Path, faults: list[Fault]) -> dict[str, Any]:
-    file = folder / _TOML
+def load_folder(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialect:
+    """The dialect that lies in the folder ``schemas/<name>/<version>``. Raises ``DialectFaults``."""
     try:
-        if file.stat().st_size > _LARGEST_TOML:
-            raise ValueError(f"The file is larger than {_LARGEST_TOML} bytes.")
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        files = read_xsds(folder)
+    except SchemaFault as fault:
+        raise DialectFaults([_of_schema(fault)]) from None
+    files |= {path.name: path.read_bytes() for path in (folder / _TOML, *folder.glob("*.xml")) if path.is_file()}
+    return load_dialect(folder.parent.name, folder.name, files, codes)
+
+
+def _ending(files: Mapping[str, bytes], suffix: str) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if name.endswith(suffix)}
+
+
+def _toml(content: bytes | None, faults: list[Fault]) -> dict[str, Any]:
+    try:
+        if content is None:
+            raise ValueError("there is no such file")
+        if len(content) > _LARGEST_TOML:
+            raise ValueError(f"the file is larger than {_LARGEST_TOML} bytes")
+        data = tomllib.loads(content.decode())
+    except ValueError as error:
         faults.append(Fault(_TOML, "", f"The file cannot be read: {error}.", "Correct it."))
         return {}
     for key in sorted(data.keys() - _KEYS):
@@ -128,28 +148,32 @@ def _instead(data: dict[str, Any], faults: list[Fault]) -> dict[Standing, Standi
     return found
 
 
-def _schema(folder: Path, faults: list[Fault]) -> Schema | None:
+def _schema(name: str, files: Mapping[str, bytes], faults: list[Fault], stored: bool) -> Schema | None:
     try:
-        schema = compile_schema(folder)
+        schema = compile_schema(name, files, stored=stored)
         _ = schema.words  # what xmlschema does not understand is a fault now, not when a message is explained
         return schema
     except SchemaFault as fault:
-        faults.append(Fault(fault.file, f"line {fault.line}" if fault.line else "", fault.problem, fault.remedy))
+        faults.append(_of_schema(fault))
         return None
 
 
+def _of_schema(fault: SchemaFault) -> Fault:
+    return Fault(fault.file, f"line {fault.line}" if fault.line else "", fault.problem, fault.remedy)
+
+
 def _faces(
-    folder: Path, vocabulary: Vocabulary, instead: Mapping[Standing, Standing], faults: list[Fault]
+    samples: Mapping[str, bytes], vocabulary: Vocabulary, instead: Mapping[Standing, Standing], faults: list[Fault]
 ) -> dict[Kind, list[SampleCodec]]:
     faces: dict[Kind, list[SampleCodec]] = {}
     # list.xml before list.other.xml: the plain face comes first
-    for file in sorted(folder.glob("*.xml"), key=lambda path: (path.name.count("."), path.name)):
-        kind = file.name.partition(".")[0]
+    for file in sorted(samples, key=lambda name: (name.count("."), name)):
+        kind = file.partition(".")[0]
         if kind not in set(DIALECT_KINDS):
-            faults.append(Fault(file.name, "", f"{kind!r} is no kind of message.", f"Use {', '.join(DIALECT_KINDS)}."))
+            faults.append(Fault(file, "", f"{kind!r} is no kind of message.", f"Use {', '.join(DIALECT_KINDS)}."))
             continue
-        reader = Reader(file.name, vocabulary)
-        sample = reader.read(file.read_bytes())
+        reader = Reader(file, vocabulary)
+        sample = reader.read(samples[file])
         faults += reader.faults
         if sample is not None:
             faces.setdefault(Kind(kind), []).append(SampleCodec(sample, vocabulary, instead))

@@ -10,7 +10,7 @@ from lxml import etree
 from gateway.core.errors import Refusal
 from gateway.core.model import Standing
 from gateway.wire.dialect.faults import Fault
-from gateway.wire.dialect.template import COUNT, DAYS, FIELDS, Ill, Template
+from gateway.wire.dialect.template import COUNT, DAYS, FIELDS, Template, TemplateFault
 from gateway.wire.dialect.tree import Each, Sample, TemplateNode, holes_of, repetitions, tracks
 from gateway.wire.dialect.validate import problems
 from gateway.wire.dialect.vocabulary import Vocabulary
@@ -96,8 +96,8 @@ class Reader:
     def _template(self, text: str, line: int) -> Template | None:
         try:
             return self.vocabulary.template(text)
-        except Ill as ill:
-            self.fault(line, f"{ill.problem[:1].upper()}{ill.problem[1:]}.", ill.remedy)
+        except TemplateFault as fault:
+            self.fault(line, f"{fault.problem[:1].upper()}{fault.problem[1:]}.", fault.remedy)
             return None
 
     def _each(self, value: str, line: int) -> Each:

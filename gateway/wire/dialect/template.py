@@ -36,7 +36,7 @@ class Missing(Exception):
     """A required value that is not there; its argument is the hole's name."""
 
 
-class Ill(Exception):
+class TemplateFault(Exception):
     """A fault in a sample: the problem, and the remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:

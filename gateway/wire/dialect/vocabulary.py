@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 
 from gateway.wire.dialect import values as v
-from gateway.wire.dialect.template import ANY, COUNT, DAYS, FIELDS, MESSAGE, Hole, Ill, Template, checked
+from gateway.wire.dialect.template import ANY, COUNT, DAYS, FIELDS, MESSAGE, Hole, Template, TemplateFault, checked
 
 #: The last filter of a hole may say which text stands for no value.
 _NONE = "none:"
@@ -26,7 +26,7 @@ class Vocabulary:
             self.forms[name] = self._form(name, form)
 
     def template(self, text: str) -> Template:
-        """Raises ``Ill``."""
+        """Raises ``TemplateFault``."""
         if text == ANY:
             return Template(("",), (), optional=True, ignored=True)
         pieces: list[str] = []
@@ -40,14 +40,14 @@ class Vocabulary:
         optional = bool(holes) and rest == "?"
         pieces.append("" if optional else rest)
         if any("{" in piece or "}" in piece for piece in pieces):
-            raise Ill(
+            raise TemplateFault(
                 f"{text!r} is no hole", "Write {field}, {field|filter} or {field}?; nothing else is understood between braces."
             )
         if any(hole.value.nothing is not None for hole in holes) and (optional or len(holes) > 1 or any(pieces)):
-            raise Ill(f"{text!r} says nothing in two ways", f"A hole with |{_NONE}... stands alone, and takes no ?.")
+            raise TemplateFault(f"{text!r} says nothing in two ways", f"A hole with |{_NONE}... stands alone, and takes no ?.")
         for (before, after), between in zip(pairwise(holes), pieces[1:-1], strict=True):
             if not between and before.value.shape is None:
-                raise Ill(
+                raise TemplateFault(
                     f"nothing tells where {{{before.key}}} ends and {{{after.key}}} begins",
                     "Put literal text between them, or give the first a code list or |pad.",
                 )
@@ -55,16 +55,16 @@ class Vocabulary:
 
     def _form(self, name: str, form: str) -> Template:
         if name not in FIELDS:
-            raise Ill(f"{name!r} is no field of a statement", "Only fields of a statement have parts.")
+            raise TemplateFault(f"{name!r} is no field of a statement", "Only fields of a statement have parts.")
         template = self.template(re.sub(r"\{(?!@)", "{" + name + "#", form))
         if len(template.holes) < 1 or template.optional:
-            raise Ill(f"{form!r} has no parts", 'Write it like "{country}/{serial}/{kind}".')
+            raise TemplateFault(f"{form!r} has no parts", 'Write it like "{country}/{serial}/{kind}".')
         return replace(template, optional=True)  # a record may lack the field, but never one part of it
 
     def _hole(self, key: str, filters: list[str]) -> Hole:
         if "#" in key and (part := self._part(key)):
             if filters:
-                raise Ill(f"the part {{{key}}} has a filter", "Write the filter in the form under [parts].")
+                raise TemplateFault(f"the part {{{key}}} has a filter", "Write the filter in the form under [parts].")
             return part
         value = self._base(key)
         nothing = filters.pop()[len(_NONE) :] if filters and filters[-1].startswith(_NONE) else None
@@ -76,11 +76,11 @@ class Vocabulary:
 
     def _or_nothing(self, hole: Hole, text: str) -> Hole:
         if hole.key not in FIELDS - {"tin", "standing"} or self.bare:
-            raise Ill(f"{{{hole.key}}} cannot be nothing", f"Only a field that a statement may lack takes |{_NONE}...")
+            raise TemplateFault(f"{{{hole.key}}} cannot be nothing", f"Only a field that a statement may lack takes |{_NONE}...")
         try:
             return replace(hole, value=v.none(hole.value, text))
         except ValueError as error:
-            raise Ill(f"the filter |{_NONE}{text} cannot be used: {error}", "Agree on another text for it.") from None
+            raise TemplateFault(f"the filter |{_NONE}{text} cannot be used: {error}", "Agree on another text for it.") from None
 
     def _part(self, key: str) -> Hole | None:
         name = key.partition("#")[0]
@@ -89,7 +89,7 @@ class Vocabulary:
         for hole in self.forms[name].holes:
             if hole.key == key:
                 return hole
-        raise Ill(f"{{{key}}} is no part of {name}", "Name a part of its form under [parts].")
+        raise TemplateFault(f"{{{key}}} is no part of {name}", "Name a part of its form under [parts].")
 
     def _base(self, key: str) -> v.Value:
         scope, dot, name = key.partition(".")
@@ -99,7 +99,7 @@ class Vocabulary:
             return v.TEXT
         if (scope == "signatory" and dot) or key in FIELDS or key.partition("#")[0] in FIELDS:
             return v.TEXT
-        raise Ill(
+        raise TemplateFault(
             f"no field fills {{{key}}}", "Name a field of a statement, or message., query., signatory. and its name, or @count."
         )
 
@@ -121,8 +121,8 @@ class Vocabulary:
                 codes = v.standings(self.codes[name]) if key == "standing" else self.codes[name]
                 return v.listed(codes, numbers=argument == "int")
         except ValueError as error:
-            raise Ill(f"the filter |{name} cannot be used: {error}", "Correct the filter or its code list.") from None
-        raise Ill(
+            raise TemplateFault(f"the filter |{name} cannot be used: {error}", "Correct the filter or its code list.") from None
+        raise TemplateFault(
             f"there is no filter or code list {name!r}",
             "Use date, datetime, moment, int, pad:N, bare:XX (for tin), none:TEXT or a list under [codes].",
         )
@@ -131,14 +131,20 @@ class Vocabulary:
         scope, _, name = key.partition(".")
         expected = MESSAGE[name] if scope == "message" else ("int",) if key == COUNT else DAYS.get(key, ("text",))
         if value.gives not in expected:
-            raise Ill(f"{{{key}}} holds {value.gives} where {' or '.join(expected)} is needed", "Give the hole the filter for it.")
+            raise TemplateFault(
+                f"{{{key}}} holds {value.gives} where {' or '.join(expected)} is needed", "Give the hole the filter for it."
+            )
         if key == "standing" and not value.words:
-            raise Ill("{standing} has no code list", "Write {standing|standing} and list the codes under [codes.standing].")
+            raise TemplateFault(
+                "{standing} has no code list", "Write {standing|standing} and list the codes under [codes.standing]."
+            )
         for word in value.words:
             try:
                 value.write(word)
             except ValueError as error:
-                raise Ill(f"the code for {word!r} cannot be written: {error}", "Correct the code list or the filter.") from None
+                raise TemplateFault(
+                    f"the code for {word!r} cannot be written: {error}", "Correct the code list or the filter."
+                ) from None
         if key in ("tin", "number"):
             inner = value.read
             value = value._replace(read=partial(checked, key=key) if value is v.TEXT else lambda text: checked(inner(text), key))

@@ -20,7 +20,7 @@ from gateway.core.model import Standing, Statement
 from gateway.wire.dialect.composed import Form
 from gateway.wire.dialect.faults import Fault
 from gateway.wire.dialect.load import code_lists
-from gateway.wire.dialect.template import DAYS, FIELDS, Hole, Ill, Missing, Template
+from gateway.wire.dialect.template import DAYS, FIELDS, Hole, Missing, Template, TemplateFault
 from gateway.wire.dialect.values import INT
 from gateway.wire.dialect.vocabulary import Vocabulary
 
@@ -135,8 +135,8 @@ class Columns:
         vocabulary = Vocabulary(known, {})
         try:
             vocabulary = Vocabulary(known, parts)
-        except Ill as ill:
-            self.faults.append(ColumnFault("parts", ill.problem, ill.remedy))
+        except TemplateFault as fault:
+            self.faults.append(ColumnFault("parts", fault.problem, fault.remedy))
         self._by_heading = {plain(column.heading): column for column in self._compiled(columns, vocabulary)}
         self._always: dict[str, Any] = {}
         for name, word in always.items():
@@ -159,8 +159,8 @@ class Columns:
             seen.add(plain(heading))
             try:
                 template = vocabulary.template(text)
-            except Ill as ill:
-                self.faults.append(ColumnFault(key, f"{ill.problem[:1].upper()}{ill.problem[1:]}.", ill.remedy))
+            except TemplateFault as fault:
+                self.faults.append(ColumnFault(key, f"{fault.problem[:1].upper()}{fault.problem[1:]}.", fault.remedy))
                 continue
             if any(hole.partition("#")[0] not in FIELDS for hole in template.keys):
                 self.faults.append(ColumnFault(key, "A row holds only fields of a statement.", "Name one, such as {name}?."))

@@ -81,14 +81,3 @@ def _fill() -> None:
     if connection.dialect.name == "postgresql":
         now = sa.text("CAST(extract(epoch FROM now()) * 1000000 AS BIGINT)")
     connection.execute(_fact.update().values(stored=now))
-
-
-def downgrade() -> None:
-    op.drop_column("fact", "stored")
-    op.drop_column("message", "sequence")
-    op.drop_index("ix_outbox_partner_state_expires", "outbox")
-    op.create_index("ix_outbox_state_due", "outbox", ["state", "due"], unique=False)
-    for table in _PRUNED:
-        op.drop_column(table, "pruned")
-    op.drop_table("transcription")
-    op.drop_table("retention")

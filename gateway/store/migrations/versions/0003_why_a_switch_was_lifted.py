@@ -11,7 +11,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("switch", sa.Column("lifted_because", sa.Text(), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("switch", "lifted_because")

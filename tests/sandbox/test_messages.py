@@ -13,7 +13,7 @@ from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Bundle, load_one
 from gateway.sandbox import made_up
 from gateway.sandbox.box import Box
-from gateway.sandbox.messages import Speech
+from gateway.sandbox.messages import Capabilities
 from gateway.settings import ROOT
 from gateway.trust import selfsigned
 from gateway.wire import envelope, payloads
@@ -51,7 +51,7 @@ def test_what_is_made_up_can_be_said(iso: str) -> None:
     assert len(operators) == 20
     assert read(partner, partner.full_list()) == operators
     for kind in (Kind.NOTICE, Kind.UPDATE):
-        (said,) = read(partner, partner.say(operators[0].tin, Standing.SUSPENDED, kind))
+        (said,) = read(partner, partner.status_message(operators[0].tin, Standing.SUSPENDED, kind))
         assert (said.tin, said.standing) == (operators[0].tin, Standing.SUSPENDED)
     found = partner.message(Kind.RESPONSE, operators[1:2], query=operators[1].tin, picture=Picture(as_of=NOW))
     assert read(partner, found) == operators[1:2]
@@ -82,15 +82,15 @@ def test_a_register_says_the_level_inside_its_number() -> None:
 
 def test_the_same_seed_makes_the_same_operators() -> None:
     bundle = shipped("sg")
-    speech = Speech(bundle, box("sg").dialect)
-    one, same, other = (made_up.operators(bundle.arrangement, speech, 5, date(2026, 11, 2), seed=seed) for seed in (1, 1, 2))
+    capabilities = Capabilities(bundle, box("sg").dialect)
+    one, same, other = (made_up.operators(bundle.arrangement, capabilities, 5, date(2026, 11, 2), seed=seed) for seed in (1, 1, 2))
     assert one == same != other
 
 
 def test_more_operators_than_codes_is_an_error() -> None:
     bundle = shipped("nz")
     with pytest.raises(ValueError, match="too few forms"):
-        made_up.operators(_narrow(bundle), Speech(bundle, box("nz").dialect), 20, date(2026, 11, 2))
+        made_up.operators(_narrow(bundle), Capabilities(bundle, box("nz").dialect), 20, date(2026, 11, 2))
 
 
 def _narrow(bundle: Bundle) -> Arrangement:
@@ -101,12 +101,12 @@ def _narrow(bundle: Bundle) -> Arrangement:
 def test_hears_once_and_refuses_what_is_not_for_it() -> None:
     partner = box("sg")
     ping = payloads.write_empty(Kind.PING)
-    ours = Box(partner.bundle, partner.signer, partner.iso, partner.gateway_keys, lambda: NOW, speaks_as="CN")
-    body = ours.ours(Kind.PING, ping, id="11111111-aaaa")
-    first, again = partner.hear(body), partner.hear(body)
+    ours = Box(partner.bundle, partner.signer, partner.iso, partner.gateway_keys, lambda: NOW, acting_as="CN")
+    body = ours.protocol_message(Kind.PING, ping, id="11111111-aaaa")
+    first, again = partner.receive(body), partner.receive(body)
     assert first[0] == again[0] == 200
     assert first[1] == again[1]
-    assert len(partner.heard) == 1
-    assert partner.hear(ours.ours(Kind.PULL, payloads.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
-    assert partner.hear(ours.ours(Kind.PING, ping, receiver="HK"))[0] == 422
-    assert partner.hear(b"<a/>")[0] == 401
+    assert len(partner.received) == 1
+    assert partner.receive(ours.protocol_message(Kind.PULL, payloads.write_empty(Kind.PULL), id="11111111-aaaa"))[0] == 409
+    assert partner.receive(ours.protocol_message(Kind.PING, ping, receiver="HK"))[0] == 422
+    assert partner.receive(b"<a/>")[0] == 401
