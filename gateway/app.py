@@ -20,7 +20,7 @@ from gateway.journal import sealer
 from gateway.net import Guard
 from gateway.node.node import Node
 from gateway.node.signing import Signing
-from gateway.operate import expiry, preflight, retention
+from gateway.operate import expiry, preflight, retention, upgrade
 from gateway.partners import load_all
 from gateway.running import calendar
 from gateway.running.background import Task
@@ -78,6 +78,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     answers = Answers(node.partners, index, clock)
     service = Service(node=node, answers=answers, index=index)
     node.committed.on_lists_and_switches = answers.refresh
+    node.writer.do(partial(upgrade.fold_anew, partners=node.partners, at=clock()))
     follower = Follower(node, index)
     follower.load()
     _tell_ended(database, clock())

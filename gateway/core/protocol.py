@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -44,6 +45,14 @@ class RecordResult(msgspec.Struct, frozen=True):
     code: str
     outcome: str
     reason: str | None = None
+
+
+class QueryOutcome(StrEnum):
+    """How a query of ours ended: the partner stated the operator, or said that it is no AEO, or that it cannot say."""
+
+    STATED = "stated"
+    NOT_AN_AEO = "not-an-AEO"
+    CANNOT_SAY = "cannot-say"
 
 
 class Resend(msgspec.Struct, frozen=True):

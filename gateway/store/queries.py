@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.home import HOME_ZONE
+from gateway.core.protocol import QueryOutcome
+from gateway.store.prepared import Prepared
 from gateway.store.tables import query, query_load, query_message
 
-
-class Outcome(StrEnum):
-    """How a query of ours ended: the operator was stated, or denied, or nothing could be said."""
-
-    STATED = "stated"
-    NOT_AN_AEO = "not-an-aeo"
-    CANNOT_SAY = "cannot-say"
+_DENIED = Prepared(
+    select(query.c.tin, query.c.as_of, query.c.answered_by)
+    .where(
+        query.c.partner == bindparam("iso"),
+        query.c.as_of > bindparam("moment"),
+        query.c.outcome == QueryOutcome.NOT_AN_AEO.value,
+    )
+    .order_by(query.c.as_of, query.c.id)
+)
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +33,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     asked: datetime
     expires: datetime
     closed: datetime | None
-    outcome: Outcome | None
+    outcome: QueryOutcome | None
+    as_of: datetime | None
     answered_by: str | None
 
 
@@ -57,10 +61,23 @@ def find(connection: Connection, partner: str, message_id: str) -> Query | None:
     return None if row is None else msgspec.convert(dict(row._mapping), Query)
 
 
-def close(connection: Connection, identity: int, outcome: Outcome, answered_by: str, at: datetime) -> None:
-    """Its first answer is recorded; no other is taken."""
-    values = {"closed": at, "outcome": outcome.value, "answered_by": answered_by}
+def close(
+    connection: Connection,
+    identity: int,
+    outcome: QueryOutcome,
+    answered_by: str | None,
+    at: datetime,
+    *,
+    as_of: datetime | None = None,
+) -> None:
+    """Its first answer is recorded; no other is taken. ``as_of``: the moment that it pictures."""
+    values = {"closed": at, "outcome": outcome.value, "answered_by": answered_by, "as_of": as_of}
     connection.execute(update(query).where(query.c.id == identity, query.c.closed.is_(None)).values(values))
+
+
+def denied_since(connection: Connection, partner: str, moment: datetime) -> list[tuple[str, datetime, str]]:
+    """(code, as of when, in which message) of every "not an AEO" that pictures a later moment, the earliest first."""
+    return [(tin, as_of, message_id) for tin, as_of, message_id in _DENIED.rows(connection, iso=partner, moment=moment)]
 
 
 def of_operator(connection: Connection, partner: str, tin: str) -> list[Query]:

@@ -22,6 +22,7 @@ class Sent(msgspec.Struct, frozen=True):
     """One of our messages as its receiver may speak of it. Without a digest nobody has seen it; without a body it ended long ago."""
 
     id: int
+    kind: Kind
     state: str
     digest: str | None
     body: bytes | None
@@ -30,11 +31,11 @@ class Sent(msgspec.Struct, frozen=True):
 def find(connection: Connection, partner: str, message_id: str) -> Sent | None:
     """One of our messages to this partner."""
     row = connection.execute(
-        select(outbox.c.id, outbox.c.state, outbox.c.digest, outbox.c.body).where(
+        select(outbox.c.id, outbox.c.kind, outbox.c.state, outbox.c.digest, outbox.c.body).where(
             outbox.c.partner == partner, outbox.c.message_id == message_id
         )
     ).first()
-    return None if row is None else Sent(*row)
+    return None if row is None else Sent(row.id, Kind(row.kind), row.state, row.digest, row.body)
 
 
 def settle(connection: Connection, row: int, state: str, *, at: datetime, answer: bytes, problem: str | None = None) -> bool:

@@ -118,6 +118,11 @@ def operators_in(connection: Connection, partner: str, message_id: str) -> list[
     return list(connection.execute(said.distinct().order_by(statement.c.tin)).scalars())
 
 
+def operators_of(connection: Connection, partner: str) -> list[str]:
+    """Every operator of whom anything was ever recorded from this partner."""
+    return list(connection.execute(select(operator.c.tin).where(operator.c.partner == partner).order_by(operator.c.tin)).scalars())
+
+
 def release(connection: Connection, partner: str, message_ids: Sequence[str], at: datetime) -> list[str]:
     """Takes the hold from what these messages granted or left out; returns the operators concerned."""
     chosen = _held(partner, message_ids)

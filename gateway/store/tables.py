@@ -217,8 +217,8 @@ applied_change = Table(
     Column("omitting", Integer, nullable=False),
 )
 
-#: Our own queries: about which code, until when one may be answered, and what answered it. ``query_message`` names every id under which
-#: one was sent.
+#: Our own queries: about which code, until when one may be answered, and what answered it. ``as_of`` is the moment that a denial
+#: pictures. ``query_message`` names every id under which one was sent.
 query = Table(
     "query",
     metadata,
@@ -229,8 +229,10 @@ query = Table(
     Column("expires", Moment, nullable=False),
     Column("closed", Moment),
     Column("outcome", String(12)),
+    Column("as_of", Moment),
     Column("answered_by", String(64)),
     Index("ix_query_partner_tin", "partner", "tin"),
+    Index("ix_query_partner_as_of", "partner", "as_of"),
 )
 
 query_message = Table(

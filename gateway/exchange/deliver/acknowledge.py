@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from datetime import datetime
 from hashlib import sha256
@@ -10,9 +11,11 @@ from typing import cast
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Header
-from gateway.core.protocol import OwnPayload, Receipt, RecordResult, RefusalNotice
-from gateway.store import disclosures, journal, sent
+from gateway.core.model import Header, Kind
+from gateway.core.protocol import OwnPayload, QueryOutcome, Receipt, RecordResult, RefusalNotice
+from gateway.store import disclosures, journal, queries, sent
+
+log = logging.getLogger(__name__)
 
 
 def apply(connection: Connection, header: Header, said: OwnPayload, body: bytes, received: datetime) -> None:
@@ -34,8 +37,13 @@ def apply(connection: Connection, header: Header, said: OwnPayload, body: bytes,
             digest = check_receipt(receipt, about, ours.digest)
             delivered(connection, ours.id, header.sender, about, digest=digest, answer=body, at=received)
         case RefusalNotice() as refused:
-            if ours.body is not None and not check_refusal(refused, ours.body).retryable:
-                sent.settle(connection, ours.id, "dead", at=received, answer=body, problem=sentence(refused))
+            if ours.body is not None and ends(check_refusal(refused, ours.body), ours.kind):
+                state = "delivered" if closes(refused, ours.kind) else "dead"
+                if (
+                    sent.settle(connection, ours.id, state, at=received, answer=body, problem=sentence(refused))
+                    and state == "delivered"
+                ):
+                    cannot_be_said(connection, header.sender, about, header.id, received)
         case results:
             outcomes = {record.code: record.outcome for record in cast("tuple[RecordResult, ...]", results)}
             disclosures.accepted(connection, ours.id, outcomes, header.id)
@@ -73,6 +81,27 @@ def check_refusal(refused: RefusalNotice, body: bytes) -> RefusalNotice:
             facts={"sent": came, "refused": refused.about},
         )
     return refused
+
+
+def closes(refused: RefusalNotice, kind: Kind) -> bool:
+    """Whether it is an answer: of this query the partner cannot say anything, and it need not be asked again."""
+    return kind is Kind.QUERY and refused.code == str(Code.CANNOT_SAY)
+
+
+def ends(refused: RefusalNotice, kind: Kind) -> bool:
+    """Whether the message is not tried again after this refusal."""
+    return not refused.retryable or closes(refused, kind)
+
+
+def cannot_be_said(connection: Connection, partner: str, message_id: str, answer: str | None, at: datetime) -> None:
+    """Closes the query that was sent under this id. Whatever is known of the operator stays as it was."""
+    asked = queries.find(connection, partner, message_id)
+    if asked is None or asked.closed is not None:
+        return
+    queries.close(connection, asked.id, QueryOutcome.CANNOT_SAY, answer, at)
+    said: dict[str, object] = {"asked": asked.tin, "outcome": QueryOutcome.CANNOT_SAY.value, "query": message_id}
+    journal.append(connection, "query", message_id, said, at=at, partner=partner)
+    log.warning("%s cannot say anything of %s; its standing stays as it was", partner, asked.tin)
 
 
 def sentence(refused: RefusalNotice) -> str:

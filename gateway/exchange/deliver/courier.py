@@ -101,10 +101,10 @@ async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, ans
         await node.write(partial(_delivered, node=node, leased=leased, digest=digest, answer=answer))
     else:
         problem = acknowledge.sentence(acknowledge.check_refusal(said, leased.body or b""))
-        if said.retryable:
+        if not acknowledge.ends(said, leased.header.kind):
             await _later(node, leased, problem, retry_after)
             return False
-        await node.write(partial(_dead, leased=leased, answer=answer, problem=problem, at=node.clock()))
+        await node.write(partial(_refused, leased=leased, said=said, answer=answer, problem=problem, at=node.clock()))
     node.fault_point("finished")
     return True
 
@@ -115,9 +115,14 @@ def _delivered(connection: Connection, node: Node, leased: Leased, digest: str, 
     node.fault_point("settling")
 
 
-def _dead(connection: Connection, leased: Leased, answer: bytes, problem: str, at: datetime) -> None:
+def _refused(connection: Connection, leased: Leased, said: RefusalNotice, answer: bytes, problem: str, at: datetime) -> None:
     circuits.close(connection, leased.partner)
-    if outbox.finish(connection, leased, "dead", at=at, answer=answer, problem=problem):
+    answered = acknowledge.closes(said, leased.header.kind)
+    if not outbox.finish(connection, leased, "delivered" if answered else "dead", at=at, answer=answer, problem=problem):
+        return
+    if answered:
+        acknowledge.cannot_be_said(connection, leased.partner, leased.header.id, None, at)
+    else:
         journal.append(connection, "refused", leased.header.id, {"problem": problem}, at=at, partner=leased.partner)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, or_, select
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Picture, PlacedStatement, Priority, Standing, Statement
 from gateway.exchange.lists import threshold
-from gateway.store import listings, statements
+from gateway.store import listings, queries, statements
 from gateway.store.listings import messages_of
 from gateway.store.prepared import Prepared
 from gateway.store.tables import listing
@@ -85,7 +85,8 @@ def delisted(
 
 
 def omitted_since(connection: Connection, arrangement: Arrangement, placed: Sequence[PlacedStatement]) -> list[PlacedStatement]:
-    """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator."""
+    """Delistings for what arrives late: issued before a complete list that holds already and does not name the operator, or before the
+    partner answered our query about it with "not an AEO"."""
     if not placed:
         return []
     iso, earliest = arrangement.iso, min(one.issued for one in placed)
@@ -98,5 +99,11 @@ def omitted_since(connection: Connection, arrangement: Arrangement, placed: Sequ
             delisted(one.statement.tin, as_of, carried[-1], one.digest, one.received)
             for one in before
             if one.statement.tin not in named and not one.derived
+        ]
+    for tin, as_of, message_id in queries.denied_since(connection, iso, earliest):
+        late += [
+            delisted(tin, as_of, message_id, one.digest, one.received)
+            for one in placed
+            if one.statement.tin == tin and one.issued < as_of and not one.derived
         ]
     return late

@@ -1,6 +1,6 @@
 """What a message makes us do beside recording what it states: a handler for each kind, and a kind without one is refused.
 
-Handlers run inside the transaction of ``record``, under the partner's lock; whatever they raise leaves nothing recorded.
+A handler returns what the message implies beside what it states: that of whom it says nothing, and what that means. Handlers run inside the transaction of ``record``, under the partner's lock; whatever they raise leaves nothing recorded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Kind, priority_of
+from gateway.core.model import Kind, PlacedStatement, priority_of
 from gateway.core.protocol import Announced, Resend
 from gateway.exchange.certificates import partner
 from gateway.exchange.deliver import acknowledge
 from gateway.exchange.deliver.resend import resend
+from gateway.exchange.receive.answered import take_answer
 from gateway.exchange.receive.translate import Translated
 from gateway.exchange.tell.respond import respond
 from gateway.node.context import new_id
@@ -27,48 +28,60 @@ from gateway.wire import payloads
 
 log = logging.getLogger(__name__)
 
+#: What a message says of whom it does not name.
+Implied = tuple[PlacedStatement, ...]
 #: (connection, node, the message, its bytes as they came, when)
-Handler = Callable[[Connection, Node, Translated, bytes, datetime], None]
+Handler = Callable[[Connection, Node, Translated, bytes, datetime], Implied]
 
 
-def follow_up(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def follow_up(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     """Does what its kind asks for. Raises ``Refusal``: KIND_NOT_ACCEPTED, and what the handler says."""
     kind = message.proven.header.kind
     handler = HANDLERS.get(kind)
     if handler is None:
         raise Refusal(Code.KIND_NOT_ACCEPTED, f"Messages of kind {kind} are not exchanged yet.", field="Kind", value=kind)
-    handler(connection, node, message, body, received)
+    return handler(connection, node, message, body, received)
 
 
-def _only_stated(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _only_stated(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     """Its statements are all there is to it: ``apply`` takes them in. So it is with a ping, which states nothing."""
+    return ()
 
 
-def _acknowledged(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _acknowledged(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     acknowledge.apply(connection, message.proven.header, message.own, body, received)
+    return ()
 
 
-def _asked_again(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _asked_again(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     header, live, wanted = message.proven.header, message.proven.live, message.own
     assert isinstance(wanted, Resend), "the binding reads what a kind carries"
     asked = sent.numbered(wanted.priority, wanted.first, wanted.last)
     resend(connection, node, live, sent.ended(connection, header.sender, asked), received)
+    return ()
 
 
-def _queried(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _queried(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     assert message.reading is not None, "translate reads every query"
     respond(connection, node, message.proven.live, message.reading.query["tin"], message.proven.header.id, received)
+    return ()
 
 
-def _keys_announced(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _answered(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
+    return take_answer(connection, message, received)
+
+
+def _keys_announced(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     assert isinstance(message.own, tuple), "the binding reads what a kind carries"
     announced = [one for one in message.own if isinstance(one, Announced)]
     partner.accept_certificates(connection, node, message.proven.header, announced, received)
+    return ()
 
 
-def _pulled(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> None:
+def _pulled(connection: Connection, node: Node, message: Translated, body: bytes, received: datetime) -> Implied:
     if not message.proven.live.arrangement.binding.pull:
         raise Refusal(Code.KIND_NOT_ACCEPTED, "It is agreed that this gateway delivers.", field="Kind", value=Kind.PULL)
+    return ()
 
 
 HANDLERS: Mapping[Kind, Handler] = {
@@ -76,7 +89,7 @@ HANDLERS: Mapping[Kind, Handler] = {
     Kind.UPDATE: _only_stated,
     Kind.NOTICE: _only_stated,
     Kind.QUERY: _queried,
-    Kind.RESPONSE: _only_stated,
+    Kind.RESPONSE: _answered,
     Kind.RECEIPT: _acknowledged,
     Kind.REFUSAL: _acknowledged,
     Kind.RESULT: _acknowledged,

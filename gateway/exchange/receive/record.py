@@ -65,7 +65,7 @@ def record(
     if partner.withdrawn_now(connection, iso, proven.fingerprint):
         # Proven while this node had not heard yet, or while the voiding held the partner's row.
         raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
-    follow_up(connection, node, message, body, received)
+    implied = follow_up(connection, node, message, body, received)
     seen = numbered(connection, node, message, received)
     entry = journal.append(
         connection,
@@ -97,9 +97,10 @@ def record(
         epoch=seen.epoch,
     )
     messages.close(connection, kept, "accepted", partner=iso)
-    if not message.placed and header.kind is not Kind.LIST:
+    placed = message.placed + implied
+    if not placed and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
-    outcomes, timelines = take_in(connection, message.incoming._replace(epoch=seen.epoch), entry, received)
+    outcomes, timelines = take_in(connection, message.incoming._replace(placed=placed, epoch=seen.epoch), entry, received)
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
             send(connection, node, message, Kind.RESULT, payloads.write_result(results), received, refers_to=about)

@@ -18,6 +18,10 @@ _HEAD = """\
 # it one below. A kind of message is like another one, or not exchanged (like = "").
 """
 
+_RESPONSES = [
+    '# What the partner means by a response without an operator: "not-an-AEO" (it takes the status away) or "cannot-say".',
+]
+
 
 def as_toml(draft: Draft) -> str:
     """``draft.toml``: every kind, every place with its proposal, and every code; what a person answers there is kept."""
@@ -31,7 +35,11 @@ def as_toml(draft: Draft) -> str:
         lines += _codes(name, codes)
         lines += [f"# {_text(code)} = ?" for code in draft.open_codes.get(name, ())]
         lines += [f"#   the XSD says of {_text(code)}: {text}" for code, text in draft.documented.get(name, {}).items()]
-    return "\n".join(lines + _tables(draft)) + "\n"
+    lines += _tables(draft)
+    if draft.open_responses:
+        lines += _RESPONSES if draft.responses else ["", "[responses]", *_RESPONSES]
+        lines += [f"# {_text(name)} = ?" for name in draft.open_responses]
+    return "\n".join(lines) + "\n"
 
 
 def unanswered(text: str) -> int:
@@ -54,7 +62,12 @@ def _codes(name: str, codes: Mapping[str, str]) -> list[str]:
 
 def _tables(draft: Draft) -> list[str]:
     """What both files hold besides, where it holds anything."""
-    tables = (("parts", draft.parts), ("instead", draft.instead), ("specimen", draft.specimens))
+    tables = (
+        ("parts", draft.parts),
+        ("instead", draft.instead),
+        ("specimen", draft.specimens),
+        ("responses", draft.responses),
+    )
     return [line for name, table in tables if table for line in ("", f"[{name}]", *_pairs(table))]
 
 

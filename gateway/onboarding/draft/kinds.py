@@ -60,6 +60,7 @@ def propose(
             _serve(kind, made, given, tuple(messages), _called(kind, schema, made))
     if Kind.RESPONSE in made.samples and NOT_FOUND not in made.samples:
         _not_found(made, given, declared)
+    _silent_responses(made, given)
     made.served.sort(key=lambda one: _order(one.kind))
     made.proposals = _merged(made.proposals)
     made.specimens = made.specimens | dict(given.specimens)
@@ -123,6 +124,20 @@ def _not_found(made: Draft, answers: DraftAnswers, declared: XsdFacts) -> None:
         )
     else:
         made.served.append(ServedKinds(NOT_FOUND, "", Sure.QUESTION, why))
+
+
+def _silent_responses(made: Draft, answers: DraftAnswers) -> None:
+    """The samples of a response that may hold no operator: what the partner means by that, no XSD says."""
+    like = {served.kind: served.like for served in made.served}
+    silent = [name for name, sample in made.samples.items() if name.partition(".")[0] == Kind.RESPONSE and not _holds(sample)]
+    if like.get(NOT_FOUND) == Kind.RESPONSE:
+        silent.append(Kind.RESPONSE)
+    made.responses = {name: answers.responses[name] for name in silent if name in answers.responses}
+    made.open_responses = sorted(set(silent) - set(made.responses))
+
+
+def _holds(sample: bytes) -> bool:
+    return any(_EACH in element.attrib for element in etree.fromstring(sample).iter())
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -67,13 +67,15 @@ class Draft:
     parts: dict[str, str] = field(default_factory=dict)
     specimens: dict[str, str] = field(default_factory=dict)
     instead: dict[str, str] = field(default_factory=dict)
+    responses: dict[str, str] = field(default_factory=dict)
+    open_responses: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def questions(self) -> int:
-        """How many kinds, places and codes a person has to say something about."""
+        """How many kinds, places, codes and answers without a record a person has to say something about."""
         asked = [one.sure for one in self.served] + [one.sure for one in self.proposals]
-        return asked.count(Sure.QUESTION) + sum(map(len, self.open_codes.values()))
+        return asked.count(Sure.QUESTION) + sum(map(len, self.open_codes.values())) + len(self.open_responses)
 
     @property
     def told(self) -> frozenset[str]:
@@ -98,6 +100,7 @@ class DraftAnswers:
         self.parts: Mapping[str, str] = data.get("parts", {})
         self.specimens: Mapping[str, str] = data.get("specimen", {})
         self.instead: Mapping[str, str] = data.get("instead", {})
+        self.responses: Mapping[str, str] = data.get("responses", {})
 
     def at(self, at: str, sample: str) -> str | None:
         """The hole a person put there: what is said of this very sample before what is said of all."""

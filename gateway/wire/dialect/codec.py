@@ -13,6 +13,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement
+from gateway.core.protocol import QueryOutcome
 from gateway.wire.dialect import refusals
 from gateway.wire.dialect.composed import Form
 from gateway.wire.dialect.read import GROUPS, Record, element_reader, merged, reader
@@ -30,13 +31,15 @@ _values = attrgetter(*_NAMES)
 class Reading(msgspec.Struct, frozen=True):
     """What one document says: about itself, about operators, and what was asked.
 
-    ``shown`` are records of a dialect that names no operator: they can be shown to a person and never become statements.
+    ``shown`` are records of a dialect that names no operator: they can be shown to a person and never become statements. ``outcome`` is
+    what a response without a statement means (``[responses]``); None where it was activated before that had to be said.
     """
 
     message: dict[str, HeaderValue] = {}
     statements: tuple[Statement, ...] = ()
     query: dict[str, str] = {}
     shown: tuple[dict[str, Any], ...] = ()
+    outcome: QueryOutcome | None = None
 
 
 class SampleCodec:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 from lxml import etree
 
 from gateway.core.errors import Refusal
@@ -63,6 +64,27 @@ def longest_code(faces: Mapping[Kind, list[SampleCodec]], schema: Schema) -> int
 
 def check_face(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) -> list[Fault]:
     """Every fault between one sample, its code lists and its XSD."""
+    values, faults = _values(face, schema, specimens)
+    return faults or _check_documents(face, schema, values)
+
+
+def states_nothing(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) -> bool:
+    """Whether a document of this face may come without a statement about an operator."""
+    if face.sample.outer is None or face.shown:
+        return True
+    if face.sample.outer is face.sample.root:
+        return False
+    values, _ = _values(face, schema, specimens)
+    settings = {key: str(value) for key, value in values.items() if key.startswith("signatory.")}
+    try:
+        schema.validate(etree.fromstring(face.write(_outside(face, values, bare=False), settings)))
+    except Refusal:
+        return False
+    return True
+
+
+def _values(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
+    """A value for every hole that the XSD allows there, and what keeps one from having one."""
     file = face.sample.file
     faults = []
     values: dict[str, Any] = {}
@@ -78,7 +100,7 @@ def check_face(face: SampleCodec, schema: Schema, specimens: Mapping[str, str]) 
                 values[hole.key] = _specimen(hole, template, allowed, specimens)
             except TemplateFault as fault:
                 faults.append(Fault(file, _where(place), fault.problem, fault.remedy))
-    return faults or _check_documents(face, schema, values)
+    return values, faults
 
 
 def _where(place: Place) -> str:
@@ -170,19 +192,25 @@ def specimen_readings(face: SampleCodec, values: Mapping[str, Any]) -> Iterator[
     sample = face.sample
     for bare in (False, True):
         left = "without what is optional" if bare else "with everything"
-        top = {key: value for key, value in values.items() if key in (sample.top.must if bare else sample.top.all)}
-        message = {key.removeprefix("message."): value for key, value in top.items() if key.startswith("message.")}
-        query = {key.removeprefix("query."): value for key, value in top.items() if key.startswith("query.")}
+        outside = _outside(face, values, bare)
         if sample.outer is None:
-            yield left, Reading(message, (), query)
+            yield left, outside
             continue
         for track in sample.tracks:
             for standing in _standings(face, track):
                 record = record_of(face, track, standing, values, bare)
                 if face.shown:
-                    yield left, Reading(message, (), query, (record,))
+                    yield left, msgspec.structs.replace(outside, shown=(record,))
                 else:
-                    yield f"{standing}, {left}", Reading(message, (Statement(**record),), query)
+                    yield f"{standing}, {left}", msgspec.structs.replace(outside, statements=(Statement(**record),))
+
+
+def _outside(face: SampleCodec, values: Mapping[str, Any], bare: bool) -> Reading:
+    """What the document says outside of its records."""
+    top = face.sample.top
+    said = {key: value for key, value in values.items() if key in (top.must if bare else top.all)}
+    message = {key.removeprefix("message."): value for key, value in said.items() if key.startswith("message.")}
+    return Reading(message, (), {key.removeprefix("query."): value for key, value in said.items() if key.startswith("query.")})
 
 
 def _standings(face: SampleCodec, track: Track) -> list[Standing | None]:

@@ -9,6 +9,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import OPTIONAL_FIELDS, Kind, Statement
+from gateway.core.protocol import QueryOutcome
 from gateway.wire.dialect.codec import Reading, SampleCodec
 from gateway.wire.dialect.refusals import local
 from gateway.wire.schema import Schema
@@ -19,12 +20,21 @@ class Dialect:
 
     A kind of message may have several samples, its faces: a response that found the operator, one that did not, a fault.
     ``roots`` are the root elements ({namespace}name) by kind. ``max_code`` is the longest identifier it can hold, from its XSD.
-    ``fields`` are the statement fields that some kind of message about operators can carry.
+    ``fields`` are the statement fields that some kind of message about operators can carry. ``outcomes`` say by the name of a face of
+    ``response`` what it means that it states nothing.
     """
 
-    def __init__(self, name: str, version: str, schema: Schema, faces: Mapping[Kind, list[SampleCodec]], max_code: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        schema: Schema,
+        faces: Mapping[Kind, list[SampleCodec]],
+        outcomes: Mapping[str, QueryOutcome],
+        max_code: int,
+    ) -> None:
         self.name, self.version, self.schema, self.max_code = name, version, schema, max_code
-        self._faces = faces
+        self._faces, self._outcomes = faces, outcomes
         self.roots = {kind: tuple(dict.fromkeys(face.sample.root.tag for face in mine)) for kind, mine in faces.items()}
         carried = [face.fields for mine in faces.values() for face in mine if face.sample.outer]
         self.fields = frozenset().union(*carried)
@@ -68,7 +78,8 @@ class Dialect:
                 refusals.append(refusal)
                 continue
             if not (kept and face.sample.outer) or reading.statements or reading.shown:
-                return reading
+                means = None if reading.statements else self._outcomes.get(face.sample.name)
+                return reading if means is None else msgspec.structs.replace(reading, outcome=means)
         if not refusals:
             raise Refusal(
                 Code.FIELD_UNEXPECTED,

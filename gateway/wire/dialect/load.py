@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.core.model import DIALECT_KINDS, Kind, Standing
+from gateway.core.protocol import QueryOutcome
 from gateway.wire.dialect.codec import SampleCodec
-from gateway.wire.dialect.conformance import check_face, longest_code
+from gateway.wire.dialect.conformance import check_face, longest_code, states_nothing
 from gateway.wire.dialect.dialect import Dialect
 from gateway.wire.dialect.faults import DialectFaults, Fault
 from gateway.wire.dialect.parse import Reader
@@ -20,7 +21,9 @@ from gateway.wire.schema import Schema, compile_schema, read_xsds
 from gateway.wire.xsd import SchemaFault
 
 _TOML = "dialect.toml"
-_KEYS = {"summary", "records", "codes", "instead", "parts", "specimen"}
+_KEYS = {"summary", "records", "codes", "instead", "parts", "responses", "specimen"}
+#: What a response without a statement can mean.
+_OUTCOMES = QueryOutcome.NOT_AN_AEO, QueryOutcome.CANNOT_SAY
 #: ``[codes."level.preferred"]`` says which code to write where two stand for one word: our word = their code.
 _PREFERRED = ".preferred"
 _LARGEST_TOML = 256 * 1024
@@ -47,6 +50,7 @@ def load_dialect(
         raise DialectFaults(faults) from None
     samples = _ending(contents, ".xml")
     faces = _faces(samples, vocabulary, _instead(data, faults), faults)
+    outcomes = _outcomes(data, faces.get(Kind.RESPONSE, ()), faults)
     if not samples:
         faults.append(
             Fault(version, "", "There is no usable sample.", "Add list.xml, update.xml, notice.xml, query.xml or response.xml.")
@@ -56,9 +60,10 @@ def load_dialect(
         for mine in faces.values():
             for face in mine:
                 faults += check_face(face, schema, specimens)
+        faults += _unmapped(faces.get(Kind.RESPONSE, ()), outcomes, schema, specimens)
     if faults or schema is None:
         raise DialectFaults(faults)
-    return Dialect(name, version, schema, faces, longest_code(faces, schema))
+    return Dialect(name, version, schema, faces, outcomes, longest_code(faces, schema))
 
 
 def load_folder(folder: Path, codes: Mapping[str, Mapping[str, str]]) -> Dialect:
@@ -89,7 +94,7 @@ def _toml(content: bytes | None, faults: list[Fault]) -> dict[str, Any]:
         faults.append(Fault(_TOML, key, "There is no such key.", f"Use {', '.join(sorted(_KEYS))}."))
     if data.get("records", "shown") != "shown":
         faults.append(Fault(_TOML, "records", "Only 'shown' is understood.", "Leave it out where records become statements."))
-    for key in ("instead", "parts", "specimen"):
+    for key in ("instead", "parts", "responses", "specimen"):
         table = data.get(key, {})
         if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
             faults.append(Fault(_TOML, key, "It is no table of texts.", f"Write [{key}] and a text for each name."))
@@ -146,6 +151,42 @@ def _instead(data: dict[str, Any], faults: list[Fault]) -> dict[Standing, Standi
                 )
             )
     return found
+
+
+def _outcomes(data: dict[str, Any], faces: Sequence[SampleCodec], faults: list[Fault]) -> dict[str, QueryOutcome]:
+    named = {face.sample.name for face in faces}
+    found = {}
+    for name, outcome in data.get("responses", {}).items():
+        if name not in named:
+            faults.append(Fault(_TOML, f"responses.{name}", "There is no such sample.", f"Add {name}.xml, or leave it out."))
+        elif outcome not in _OUTCOMES:
+            faults.append(
+                Fault(
+                    _TOML,
+                    f"responses.{name}",
+                    f"{outcome!r} is nothing that a response can mean.",
+                    f"Say {' or '.join(_OUTCOMES)}.",
+                )
+            )
+        else:
+            found[name] = QueryOutcome(outcome)
+    return found
+
+
+def _unmapped(
+    faces: Sequence[SampleCodec], outcomes: Mapping[str, QueryOutcome], schema: Schema, specimens: Mapping[str, str]
+) -> Iterator[Fault]:
+    """Faces of a response that can come without a statement, and of which nobody says what that means: a partner's "not an AEO" must
+    not be passed over, nor its "cannot say" take a status away (SEMANTICS: What is told abroad)."""
+    plain = {face.sample.root.tag for face in faces if not face.sample.outer}
+    for face in faces:
+        name = face.sample.name
+        if name in outcomes or (face.sample.outer and not face.shown and face.sample.root.tag in plain):
+            continue
+        if states_nothing(face, schema, specimens):
+            problem = f"{face.sample.file} can come without a statement, and what that means is not said."
+            remedy = f'Ask the partner, and write: [responses] "{name}" = "not-an-AEO" (it takes the status away), or "cannot-say".'
+            yield Fault(_TOML, f"responses.{name}", problem, remedy)
 
 
 def _schema(name: str, files: Mapping[str, bytes], faults: list[Fault], stored: bool) -> Schema | None:

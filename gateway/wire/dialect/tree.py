@@ -172,6 +172,11 @@ class Sample:
     tracks: tuple[Track, ...]
 
     @property
+    def name(self) -> str:
+        """``response.not-found``: the file without its ending."""
+        return self.file.removesuffix(".xml")
+
+    @property
     def outer(self) -> TemplateNode | None:
         """The repetition that the first operator stands in, if any."""
         return self.tracks[0][0][0] if self.tracks else None

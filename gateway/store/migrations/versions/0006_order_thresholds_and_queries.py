@@ -33,9 +33,11 @@ def upgrade() -> None:
         sa.Column("expires", Moment(), nullable=False),
         sa.Column("closed", Moment(), nullable=True),
         sa.Column("outcome", sa.String(12), nullable=True),
+        sa.Column("as_of", Moment(), nullable=True),
         sa.Column("answered_by", sa.String(64), nullable=True),
     )
     op.create_index("ix_query_partner_tin", "query", ["partner", "tin"])
+    op.create_index("ix_query_partner_as_of", "query", ["partner", "as_of"])
     op.create_table(
         "query_message",
         sa.Column("partner", sa.String(2), primary_key=True),
