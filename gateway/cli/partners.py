@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import typer
@@ -16,8 +16,8 @@ from gateway.cli.common import Json, console, escape, print_json, settings, tell
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
-from gateway.core.home import HOME_ZONE
 from gateway.core.terms import Dated
+from gateway.node.context import day_of
 from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import load_all
 from gateway.store import proposals, sent
@@ -92,7 +92,7 @@ def _ago(span: timedelta) -> str:
 def list_(as_json: Json = False) -> None:
     """Every arrangement: in force since when, levels, measures, dialect, link, health."""
     live, health, proposed = _look()
-    today = datetime.now(HOME_ZONE).date()
+    today = day_of(wiring.utc_now())
     rows = [_row(one, today) | {"health": health.get(iso, "not activated")} for iso, one in sorted(live.items())]
     if as_json:
         print_json(rows)
@@ -163,7 +163,7 @@ def show(iso: str, as_json: Json = False) -> None:
     arrangement = one.arrangement
     terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}
     if as_json:
-        print_json(_row(one, datetime.now(HOME_ZONE).date()) | {"administration": arrangement.administration, "terms": terms})
+        print_json(_row(one, day_of(wiring.utc_now())) | {"administration": arrangement.administration, "terms": terms})
         return
     console.print(f"\n[bold]{escape(arrangement.economy.en)}[/] {arrangement.economy.zh} ({arrangement.iso})", highlight=False)
     console.print(

@@ -154,6 +154,3 @@ def accept_update(connection: Connection, said: IncomingMessage, received: datet
     body: dict[str, object] = {"scope": UPDATE, "as_of": as_of, "state": "held", "granting": len(granting)}
     journal.append(connection, "list", header.id, body, at=received, partner=arrangement.iso)
     return [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in placed]
-
-
-# ---------------------------------------------------------------- a person decides
