@@ -95,6 +95,7 @@ def _level(arrangement: Arrangement, speech: Speech, tin: str, today: date, rand
     form = arrangement.code.on(today).value
     if form and form.level_group and (match := re.fullmatch(form.pattern, tin)):
         return match[form.level_group]
-    recognised = sorted(arrangement.levels.on(today).value or arrangement.level_words)
+    levels = arrangement.levels.on(today).value
+    recognised = sorted(levels if isinstance(levels, frozenset) else arrangement.level_words)
     sayable = [word for word in recognised if speech.fits("level", word) and word in (speech.words("level") or recognised)]
     return random.choice(sayable) if sayable else None
