@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, Mode, Role
+from gateway.core.arrangement import AnyLevel, Arrangement, CodeForm, Direction, Law, Measure, Mode, Role
 from gateway.core.declared import resolve
 from gateway.core.eligibility import decide
 from gateway.core.fold import fold
@@ -232,6 +232,8 @@ def _value(name: str, value: Any) -> Any:
         return timedelta(days=value)
     if name == "code":
         return CodeForm(**value)
+    if value == "any":
+        return AnyLevel.ANY
     kinds = {"directions": Direction, "modes": Mode, "levels": str, "prevailing": Tier}
     if name == "measures":
         return tuple(Measure(letter) for letter in value)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway.core.arrangement import Mode
+from gateway.core.arrangement import AnyLevel
 from tests.core.cases import Given, Line, law, partners
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -60,7 +60,7 @@ def expected(given: Given, direction: str) -> Verdict:
         if given.role not in (None, natural):
             not_covered.add("role-not-covered")
         modes = terms["modes"]
-        if modes is not None and len(modes) < len(Mode) and given.mode not in modes:
+        if modes is not None and not ({given.mode} if given.mode else {"land", "sea", "air"}) <= set(modes):
             not_covered.add("mode-not-covered")
         unknown = {"terms-unknown" for term in ("directions", "modes", "measures") if terms[term] is None}
         if _too_old(given, at, terms["stop_after"]):
@@ -118,14 +118,14 @@ def _domestic(given: Given, terms: dict[str, Any]) -> tuple[set[str], set[str]]:
     return prevails, unknown
 
 
-def _against(given: Given, at: datetime, whole: date | None, levels: frozenset[str] | None) -> Iterator[str]:
+def _against(given: Given, at: datetime, whole: date | None, levels: frozenset[str] | AnyLevel | None) -> Iterator[str]:
     """What stands against the operator's one authorisation: its standing and its period, two separate tracks."""
     told = said(given)
     if not told:
         yield "operator-unknown"
         return
     level = next((one.line.level for one in told if one.line.level), None)
-    if levels is not None and level not in levels:
+    if levels is not None and levels is not AnyLevel.ANY and level not in levels:
         yield "level-not-recognised"
         return
     zone = _zone(given)

@@ -18,11 +18,12 @@ from tests.core.cases import Given, Line, ask
 
 NOON = datetime(2026, 6, 15, 4, tzinfo=UTC)
 
-#: Who states, whom, and at which level: east and west of China, a member of the EU, imports only and both ways.
+#: Who states, whom, and at which level: east and west of China, a member of the EU, imports only and both ways, some modes only.
 STATED = (
     ("SG", "SG123456789012", "STP-Plus"),
     ("SG", "SG123456789012", "STP"),
     ("NZ", "NZ1234", None),
+    ("HK", "HK1234567890", None),
     ("CL", "CL760000001", None),
     ("EU", "FI1234567", "AEOF"),
     ("EU", "PT123456789", "AEOC"),
@@ -90,6 +91,7 @@ def questions(draw: st.DrawFn) -> Given:
                     ("measures", "unknown"),
                     ("modes", "unknown"),
                     ("modes", ["land"]),
+                    ("modes", ["land", "sea", "air"]),
                     ("levels", "unknown"),
                     ("stop_after", "unknown"),
                     ("stop_after", 3),

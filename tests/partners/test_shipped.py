@@ -1,8 +1,7 @@
-"""The shipped partners: as many as there are folders, and as the table of arrangements says."""
+"""The shipped partners: as many as there are folders. What the table of arrangements says of them is compared in ``test_table.py``."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -13,18 +12,16 @@ from time import process_time
 
 import pytest
 
-from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
+from gateway.core.arrangement import AnyLevel, Direction, Measure, Mode
 from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_law, read_bundle
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from gateway.wire import schema
-from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
+from tests.partners.conftest import BASE, SCHEMAS, SHIPPED
 
 TODAY = date(2026, 11, 23)
-TABLE = REPO.parent / "shared/domain/arrangements.csv"
 CONFIRMED = {"SG", "HK", "CH", "AU", "IL", "JP", "RS", "UG", "ZA", "CR", "MO", "EC"}
 FOLDERS = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
-ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))} if TABLE.exists() else {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -43,54 +40,6 @@ def test_partner(shipped: LoadedPartners, folder: str) -> None:
     assert text.startswith("#:schema ../partner.schema.json\n")
 
 
-@pytest.mark.skipif(not ROWS, reason="the table of arrangements is not beside the project (../shared/domain/arrangements.csv)")
-class TestTable:
-    def test_31_arrangements_57_members(self, shipped: LoadedPartners) -> None:
-        assert set(shipped) == set(ROWS)
-        assert len(shipped) == 31
-        assert sum(len(bundle.arrangement.members) for bundle in shipped.values()) == 57
-
-    @pytest.mark.parametrize("iso", ROWS)
-    def test_row(self, shipped: LoadedPartners, iso: str) -> None:
-        row, arrangement = ROWS[iso], shipped[iso].arrangement
-        assert (arrangement.economy.en, arrangement.administration) == (row["economy"], row["administration"])
-        assert (arrangement.programme, arrangement.link) == (row["programme"], row["link_on_slide"])
-        assert (arrangement.signed, len(arrangement.members)) == (row["signed"].split(" ")[0], int(row["members"]))
-        assert _in_force_since(arrangement) == row["effective"]
-        assert _fact(arrangement, "directions") == (None if row["directions"] == "unknown" else row["directions"].split("+"))
-        assert _fact(arrangement, "measures") == (None if "likely" in row["measures"] else row["measures"].split() or None)
-        assert _fact(arrangement, "chinese_code") == (
-            None if "likely" in row["chinese_code_form"] else row["chinese_code_form"] or None
-        )
-        form = arrangement.code.on(TODAY).value
-        assert (re.sub(r"\?P<\w+>", "", form.pattern) if form else "").replace("(AEO[FS])", "AEO[FS]") == row["code_pattern"]
-        assert ((form and form.example) or "") == row["code_example"]
-        for level in arrangement.levels.on(TODAY).value or ():
-            assert level.split(" ")[-1].lower().replace("3", "third") in row["recognised_by_china"].lower()
-        if row["source"].startswith("GACC Announcement") and row["effective"]:
-            assert arrangement.in_force.steps[-1].provenance.source == row["source"].split(";")[0]
-
-
-def _in_force_since(arrangement: Arrangement) -> str:
-    if arrangement.in_force.steps[0].value is None:  # the day is not known
-        return ""
-    return next(step.since.isoformat() for step in arrangement.in_force.steps if step.value)
-
-
-def _fact(arrangement: Arrangement, term: str) -> list[str] | str | None:
-    step = getattr(arrangement, term).steps[-1]
-    if step.value is None:
-        return None
-    assert step.provenance.kind == "fact"
-    return (
-        step.value
-        if isinstance(step.value, str)
-        else [str(one) for one in step.value]
-        if term == "measures"
-        else sorted(step.value, reverse=True)
-    )
-
-
 def test_where_nothing_is_known_nothing_is_in_force(shipped: LoadedPartners) -> None:
     unknown = {iso for iso, bundle in shipped.items() if bundle.arrangement.in_force.on(TODAY).value is None}
     assert unknown == {"KZ", "IR", "RU", "PH", "UZ", "IS"}
@@ -107,7 +56,17 @@ def test_confirmed_patterns(shipped: LoadedPartners) -> None:
 def test_hong_kong_began_with_land(shipped: LoadedPartners) -> None:
     modes = shipped["HK"].arrangement.modes
     assert modes.on(date(2014, 8, 31)).value == frozenset({Mode.LAND})
-    assert modes.on(date(2014, 9, 1)).value == frozenset(Mode)
+    assert modes.on(date(2014, 9, 1)).value == frozenset({Mode.LAND, Mode.SEA, Mode.AIR}), "no text speaks of another mode"
+
+
+def test_any_level_is_a_fact_where_a_text_says_so(shipped: LoadedPartners) -> None:
+    """It is not the same as a filter that nobody has told us of, though both let every level through."""
+    levels = {iso: bundle.arrangement.levels.on(TODAY) for iso, bundle in shipped.items()}
+    stated = {iso for iso, step in levels.items() if step.value is AnyLevel.ANY}
+    assert stated == {"AE", "BR", "UY", "CL", "ZA", "UG", "CR", "EC", "TH", "BJ", "MN"}
+    assert {levels[iso].provenance.kind for iso in stated} == {"fact"}
+    assert levels["AE"].provenance.source == "GACC Announcement 2022/16"
+    assert levels["KR"].provenance.kind == "unknown"
 
 
 def test_level_inside_the_code(shipped: LoadedPartners) -> None:

@@ -53,7 +53,7 @@ def test_partners_are_shown_with_their_terms_and_how_we_know_them(world: World, 
     assert {one["iso"]: list(one["lists"]) for one in partners} == {"SG": ["*"], "HK": []}
     shown = get(world, headers, "/v1/partners/hk")
     assert (shown["economy"]["en"], shown["in_force"]) == ("Hong Kong, China", True)
-    assert [step["value"] for step in shown["terms"]["modes"]] == [["land"], ["air", "land", "other", "sea"]]
+    assert [step["value"] for step in shown["terms"]["modes"]] == [["land"], ["air", "land", "sea"]]
     assert {step["kind"] for steps in shown["terms"].values() for step in steps} <= {"fact", "unknown", "setting"}
     assert get(world, headers, "/v1/partners/TW", 404)["code"] == "not-found"
 

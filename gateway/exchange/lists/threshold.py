@@ -113,7 +113,7 @@ def _recognised(arrangement: Arrangement, received: datetime) -> Callable[[str |
     levels, form = arrangement.levels.on(day).value, arrangement.code.on(day).value
     # Where the code itself carries the level, another level is another operator's code.
     in_code = form is not None and form.level_group is not None
-    return lambda level: levels is None or level in levels or (level is None and in_code)
+    return lambda level: not isinstance(levels, frozenset) or level in levels or (level is None and in_code)
 
 
 def covers(scope: str, arrangement: Arrangement, tin: str) -> bool:
