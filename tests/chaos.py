@@ -32,12 +32,12 @@ from sqlalchemy import func, select
 from gateway.core.model import Kind, Standing
 from gateway.store.tables import entry, intake, outbox
 from gateway.wire import payloads
-from tests.exchange.counterpart import WAYS, Counterpart
-from tests.exchange.desk import row
-from tests.exchange.disk import Quota, Small, here, small
-from tests.exchange.installation import Installation, Served
-from tests.exchange.ledger import Ledger
-from tests.wire.bounds import grown, resident
+from tests.rig.bounds import grown, resident
+from tests.rig.counterpart import WAYS, Counterpart
+from tests.rig.desk import row
+from tests.rig.disk import Quota, Small, here, small
+from tests.rig.installation import Installation, Served
+from tests.rig.ledger import Ledger
 
 #: Steps at which a process dies while it receives, and while it delivers.
 RECEIVING = ("kept", "claimed", "proven", "translated", "judged", "recording", "recorded", "told", "answering")

@@ -31,11 +31,11 @@ from gateway.core.model import Kind, Standing
 from gateway.sandbox.box import Box
 from gateway.store.tables import entry, intake, outbox
 from tests.bench.rows import children
-from tests.exchange.counterpart import Counterpart
-from tests.exchange.installation import Installation, Served
-from tests.exchange.ledger import Ledger
-from tests.tools import REPO
-from tests.wire.bounds import resident
+from tests.rig.bounds import resident
+from tests.rig.counterpart import Counterpart
+from tests.rig.installation import Installation, Served
+from tests.rig.ledger import Ledger
+from tests.rig.machine import REPO
 
 SENDERS = 32
 #: Of each partner: an operator's standing changes now and then, and its history is folded anew each time; hundreds of changes of

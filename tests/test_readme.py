@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from gateway.cli.main import app
 from gateway.settings import ROOT, Settings, SettingsFault, from_environment
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 README = (REPO / "README.md").read_text("utf-8")
 

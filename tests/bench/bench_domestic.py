@@ -32,9 +32,9 @@ from gateway.store.database import Database
 from gateway.store.tables import outbox
 from gateway.wire import envelope, signature
 from tests.bench import general
-from tests.domestic.made import Row as Enterprise
-from tests.domestic.made import made, write
-from tests.exchange.desk import Desk, loaded, open_to_us
+from tests.rig.desk import Desk, loaded, open_to_us
+from tests.rig.enterprises import Row as Enterprise
+from tests.rig.enterprises import made, write
 from tests.wire.kit import certificate, private_key, signer
 
 Row = dict[str, Any]

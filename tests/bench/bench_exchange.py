@@ -35,12 +35,12 @@ from gateway.sandbox.box import Box
 from gateway.store.database import Database
 from tests.bench.lists import listed
 from tests.bench.rows import Row, processor_seconds, row
-from tests.exchange.counterpart import Counterpart
-from tests.exchange.desk import open_to_us
-from tests.exchange.house import House, loaded
-from tests.exchange.installation import XML, Installation, Served, free_port, kill
-from tests.tools import REPO
-from tests.wire.bounds import resident
+from tests.rig.bounds import resident
+from tests.rig.counterpart import Counterpart
+from tests.rig.desk import open_to_us
+from tests.rig.gateway import House, loaded
+from tests.rig.installation import XML, Installation, Served, free_port, kill
+from tests.rig.machine import REPO
 
 SENDERS = 32
 

@@ -43,7 +43,7 @@ from gateway.store.tokens import TokenScope
 from gateway.web.front import Message, Receive, Send
 from gateway.web.http.server import Server
 from gateway.web.site import settle
-from tests.web.world import World
+from tests.rig.world import World
 
 FIRST = 100_000_000_000
 PATH = "/v1/eligibility"

@@ -23,7 +23,7 @@ from gateway.domestic.rules import LegalGround, MeasureStatus
 from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
-from tests.web.world import START, World, shipped
+from tests.rig.world import START, World, shipped
 
 IMPORT = Direction.IMPORT
 

@@ -17,7 +17,7 @@ from gateway.clearance.as_known import AsKnown
 from gateway.clearance.wording import Language
 from gateway.cli import answer as cli
 from gateway.core.model import Standing
-from tests.web.world import World
+from tests.rig.world import World
 
 COLUMNS = 80
 

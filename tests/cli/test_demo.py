@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 pytestmark = pytest.mark.xdist_group("demo")
 HONG_KONG = "HK"

@@ -19,8 +19,8 @@ from gateway.core.errors import Refusal
 from gateway.domestic.record import FIELDS
 from gateway.store import disclosures
 from gateway.store.database import Database
-from tests.domestic.made import made, made_uscc, write
-from tests.exchange.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, Desk, row
+from tests.rig.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, Desk, row
+from tests.rig.enterprises import made, made_uscc, write
 
 Run = Callable[..., Result]
 

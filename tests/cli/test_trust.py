@@ -21,7 +21,7 @@ from gateway.store import partners as stored
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 PASSPHRASE = "correct horse battery staple 7Q"
 

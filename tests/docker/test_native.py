@@ -40,7 +40,7 @@ from gateway.trust.keys import Key, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.wire import payloads
 from gateway.wire.algorithms import VerifyKey
-from tests.tools import REPO, need_tool
+from tests.rig.machine import REPO, need_tool
 
 pytestmark = pytest.mark.xdist_group("docker")
 

@@ -27,9 +27,9 @@ from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
 from gateway.wire import payloads
 from gateway.wire.signature import Signer
-from tests.exchange.desk import chosen
-from tests.exchange.house import START, House
-from tests.exchange.pinned import follow, pin
+from tests.rig.desk import chosen
+from tests.rig.gateway import START, House
+from tests.rig.pinned import follow, pin
 
 REASON = "The partner's duty officer telephoned."
 

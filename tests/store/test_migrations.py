@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +15,18 @@ from sqlalchemy import Connection, select
 
 from gateway.store.database import Database
 from gateway.store.tables import fact, message, metadata
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    return empty_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as opened:
+        opened.migrate()
+        yield opened
 
 
 def test_migrated_schema_is_what_the_tables_say(database: Database) -> None:

@@ -22,7 +22,7 @@ from gateway.trust.pkcs11 import Token, open_signer, public_key
 from gateway.trust.selfsigned import Subject
 from gateway.trust.validate import validate
 from gateway.wire.algorithms import BY_NAME, VerifyKey
-from tests.tools import need_tool
+from tests.rig.machine import need_tool
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PIN = "1234"

@@ -15,9 +15,9 @@ from gateway.net import Guard, Response, Unreachable, UnreachableReason
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.revocation import Revocation, RevocationEvidence, guarded_fetch, sources
 from tests.net.test_net import names, serving
+from tests.rig import bounds
+from tests.rig.vectors import load
 from tests.trust.pki import MOMENT, Pki
-from tests.wire import bounds
-from tests.wire.vectors import load
 
 LIST, RESPONDER = "http://ca.example/list", "http://ca.example/ocsp"
 DAY = timedelta(days=1)

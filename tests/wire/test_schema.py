@@ -15,7 +15,7 @@ from gateway.wire import schema
 from gateway.wire.schema import compile_schema, survives
 from gateway.wire.xsd import runaway
 
-CASES = tomllib.loads((Path(__file__).parent / "samples" / "schemas.toml").read_text(encoding="utf-8"))
+CASES = tomllib.loads((Path(__file__).parent / "schemas.toml").read_text(encoding="utf-8"))
 XSD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {attributes}>\n{body}</xs:schema>'
 LIST = """
 <xs:element name="List"><xs:complexType><xs:sequence>

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.wire.algorithms import ALGORITHMS
-from tests.tools import REPO, need_tool
+from tests.rig.machine import REPO, need_tool
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, uris, write_keys
 
 #: KeyFactory names by the name of the key.

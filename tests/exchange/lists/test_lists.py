@@ -1,0 +1,321 @@
+"""Complete lists: parts, scope, the baseline, the threshold, what arrives late, and what a person decides (SEMANTICS: Lists)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.core.errors import Code, Refusal
+from gateway.core.model import Kind, Picture, Standing, Statement
+from gateway.exchange.lists import review
+from gateway.node.committed import Change
+from gateway.store import listings, statements
+from gateway.store.database import Database
+from gateway.store.tables import listing
+from tests.rig.gateway import START, House
+
+
+def say(house: House, said: Sequence[Statement], iso: str = "SG", **picture: object) -> str:
+    """One message of a complete list; its id."""
+    shown = Picture(**({"as_of": house.now} | picture))  # type: ignore[arg-type]
+    return house.send(house.boxes[iso].message(Kind.LIST, said, picture=shown), iso).header.refers_to or ""
+
+
+def made(house: House, count: int = 6, iso: str = "SG") -> list[Statement]:
+    return house.boxes[iso].invent(count, 1)
+
+
+def standings(house: House, said: Sequence[Statement], iso: str = "SG") -> list[str | None]:
+    found = [house.standing(one.tin, iso) for one in said]
+    return [one and one.value for one in found]
+
+
+def state(house: House) -> list[str]:
+    return [row.state for row in house.rows(listing)]
+
+
+@pytest.fixture
+def europe(database: Database, tmp_path: Path) -> Iterator[House]:
+    """An arrangement of several members."""
+    house = House(database, tmp_path / "home", ["EU"])
+    yield house
+    house.close()
+
+
+# ---------------------------------------------------------------- parts
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3))))
+def test_parts_apply_together_in_whatever_order_they_come(house: House, order: tuple[int, ...]) -> None:
+    said = made(house)
+    parts = {1: said[:2], 2: said[2:4], 3: said[4:]}
+    ids = {}
+    for part in order[:-1]:
+        ids[part] = say(house, parts[part], as_of=START, part=part, parts=3)
+        house.later(seconds=1)
+    assert standings(house, said) == [None] * 6, "incomplete parts grant nothing"
+    ids[order[-1]] = say(house, parts[order[-1]], as_of=START, part=order[-1], parts=3)
+    assert standings(house, said) == ["valid"] * 6
+    house.deliver()
+    of_parts = [(one.header.refers_to, [record.outcome for record in one.results]) for one in house.boxes["SG"].heard]
+    waiting = [(ids[part], ["waiting"] * 2) for part in order[:-1]]
+    assert of_parts[:2] == waiting
+    assert sorted(of_parts[2:]) == sorted((ids[part], ["accepted"] * 2) for part in order), "each part gets its own result"
+
+
+def test_as_known_between_two_parts_the_list_had_said_nothing(house: House) -> None:
+    said = made(house, 4)
+    say(house, said[:2], as_of=START, part=1, parts=2)
+    between = house.now
+    house.later(hours=1)
+    say(house, said[2:], as_of=START, part=2, parts=2)
+    with house.database.reading() as connection:
+        tins = [one.tin for one in said]
+        assert statements.statements_known_at(connection, "SG", tins, between) == {}
+        assert len(statements.statements_known_at(connection, "SG", tins, house.now)) == 4
+
+
+def test_a_part_sent_twice_under_another_id_or_of_another_count_is_refused(house: House) -> None:
+    said = made(house)
+    say(house, said[:2], part=1, parts=3)
+    for part, parts in ((1, 3), (2, 4)):
+        body = house.boxes["SG"].message(Kind.LIST, said[2:4], picture=Picture(as_of=START, part=part, parts=parts))
+        assert house.refused(body) == "list-incomplete"
+
+
+def test_two_parts_that_speak_of_one_authorisation_are_refused(house: House) -> None:
+    said = made(house, 2)
+    say(house, said, part=1, parts=2)
+    body = house.boxes["SG"].message(Kind.LIST, said[:1], picture=Picture(as_of=START, part=2, parts=2))
+    assert house.refused(body) == "operator-repeated"
+    assert standings(house, said) == [None, None]
+
+
+def test_a_list_of_the_same_moment_is_refused_once_one_is_applied(house: House) -> None:
+    say(house, made(house))
+    body = house.boxes["SG"].message(Kind.LIST, made(house)[:1], picture=Picture(as_of=START))
+    assert house.refused(body) == "list-incomplete"
+
+
+# ---------------------------------------------------------------- whom it no longer names
+
+
+def test_whom_a_list_no_longer_names_is_delisted_as_of_its_moment(house: House) -> None:
+    said = made(house)
+    say(house, said)
+    house.later(days=1)
+    say(house, said[1:])
+    assert standings(house, said) == ["delisted", *["valid"] * 5]
+    (derived,) = [one for one in house.said(said[0].tin) if one.derived]
+    assert derived.takes_effect == house.now
+
+
+def test_whom_a_statement_issued_later_granted_is_not_delisted(house: House) -> None:
+    said = made(house)
+    say(house, said[:-1])
+    as_of = house.now
+    house.later(days=1)
+    house.send(house.boxes["SG"].message(Kind.NOTICE, said[-1:]))
+    house.later(hours=1)
+    say(house, said[:-1], as_of=as_of + (house.now - as_of) / 2)
+    assert standings(house, said) == ["valid"] * 6
+
+
+def test_a_list_of_one_member_speaks_of_that_member_only(europe: House) -> None:
+    house = europe
+    said = [one for one in made(house, 200, "EU") if one.tin[:2] in ("DE", "FR")]
+    germans = [one for one in said if one.tin.startswith("DE")]
+    french = [one for one in said if one.tin.startswith("FR")]
+    assert len(germans) > 1
+    assert french
+    say(house, said, "EU")
+    house.later(days=1)
+    say(house, germans[1:], "EU", scope="DE")
+    assert standings(house, germans, "EU") == ["delisted", *["valid"] * (len(germans) - 1)]
+    assert set(standings(house, french, "EU")) == {"valid"}
+    body = house.boxes["EU"].message(Kind.LIST, french, picture=Picture(as_of=house.now, scope="DE"))
+    assert house.refused(body) == "foreign-operator"
+
+
+def test_what_was_issued_before_a_list_that_does_not_name_it_comes_too_late(house: House) -> None:
+    said = made(house)
+    house.send(house.boxes["SG"].message(Kind.NOTICE, said[1:2]))
+    late = house.boxes["SG"].message(Kind.NOTICE, said[:1])
+    house.later(days=1)
+    say(house, said[1:])
+    house.later(seconds=1)
+    house.send(late)
+    assert standings(house, said[:2]) == ["delisted", "valid"]
+
+
+def test_a_late_older_list_overrules_nothing(house: House) -> None:
+    said = made(house)
+    say(house, said)
+    house.later(days=2)
+    say(house, said[:-1])
+    body = house.boxes["SG"].message(Kind.LIST, said[1:], picture=Picture(as_of=START + (house.now - START) / 2))
+    house.send(body)
+    assert standings(house, said) == [*["valid"] * 5, "delisted"]
+
+
+# ---------------------------------------------------------------- the threshold
+
+
+def test_the_first_list_is_the_baseline_whatever_its_size(house: House) -> None:
+    house.threshold("SG", 2)
+    say(house, made(house))
+    assert state(house) == ["applied"]
+
+
+def test_the_first_list_of_one_member_is_no_baseline_once_the_whole_was_listed(europe: House) -> None:
+    house = europe
+    house.threshold("EU", 1)
+    said = [one for one in made(house, 200, "EU") if one.tin.startswith("DE")]
+    say(house, said, "EU")
+    house.later(days=1)
+    say(house, said[3:], "EU", scope="DE")
+    assert state(house) == ["applied", "held"]
+
+
+def test_a_list_of_the_whole_is_the_baseline_of_the_members_not_yet_listed(europe: House) -> None:
+    house = europe
+    house.threshold("EU", 1)
+    said = made(house, 200, "EU")
+    germans = [one for one in said if one.tin.startswith("DE")]
+    say(house, germans, "EU", scope="DE")
+    house.later(days=1)
+    say(house, said, "EU")
+    assert state(house) == ["applied", "applied"]
+
+
+def _held(house: House) -> list[Statement]:
+    """Six stand; a list then suspends one, omits three and grants three new: more than two of either waits for a person."""
+    house.threshold("SG", 2)
+    said = made(house, 9)
+    say(house, said[:6])
+    house.later(days=1)
+    say(house, [msgspec.structs.replace(said[0], standing=Standing.SUSPENDED), *said[1:3], *said[6:]])
+    assert state(house) == ["applied", "held"]
+    return said
+
+
+def test_while_a_list_is_held_its_losses_count_its_omissions_warn_and_its_grants_grant_nothing(house: House) -> None:
+    said = _held(house)
+    assert standings(house, said) == ["suspended", *["valid"] * 5, *[None] * 3]
+    for one in said[3:6]:
+        timeline = house.timeline(one.tin)
+        assert timeline is not None
+        assert timeline.held is not None
+    house.deliver()
+    outcomes = dict(next(results for results in house.results().values() if ("held" in dict(results).values())))
+    assert outcomes == {one.tin: "accepted" for one in said[:3]} | {one.tin: "held" for one in said[6:]}
+
+
+def test_the_threshold_counts_across_the_messages_of_a_day(house: House) -> None:
+    house.threshold("SG", 3)
+    said = made(house, 9)
+    say(house, said)
+    for _ in range(2):
+        house.later(hours=1)
+        said = said[2:]
+        say(house, said)
+    assert state(house) == ["applied", "applied", "held"]
+    house.later(days=1)
+    say(house, said)
+    assert state(house)[-1] == "applied", "another day"
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_list_that_raises_operators_to_a_recognised_level_grants(house: House, most: int) -> None:
+    """Singapore's STP lends nothing, its STP-Plus does."""
+    house.threshold("SG", most)
+    raised = [msgspec.structs.replace(one, level="STP-Plus") for one in made(house)]
+    said = [msgspec.structs.replace(one, level="STP") for one in raised[:3]] + raised[3:]
+    say(house, said)
+    house.later(days=1)
+    say(house, raised)
+    assert state(house) == ["applied", "applied" if most == 3 else "held"]
+    for one in raised[:3]:
+        timeline = house.timeline(one.tin)
+        assert timeline is not None
+        levels = [each.level for each in timeline.authorisations if (stand := each.stands[-1]) and stand.standing.grants]
+        assert levels == (["STP-Plus"] if most == 3 else ["STP"]), "held, it grants nothing new"
+
+
+def test_a_list_that_renews_what_had_run_out_grants(house: House) -> None:
+    house.threshold("SG", 2)
+    said = [msgspec.structs.replace(one, expires=(START + timedelta(days=30)).date()) for one in made(house)]
+    say(house, said)
+    house.later(days=60)
+    say(house, [msgspec.structs.replace(one, expires=(START + timedelta(days=700)).date()) for one in said])
+    assert state(house) == ["applied", "held"]
+
+
+def test_single_notices_are_never_held(house: House) -> None:
+    house.threshold("SG", 0)
+    said = made(house)
+    say(house, said[:1])
+    house.send(house.boxes["SG"].message(Kind.UPDATE, said[1:]))
+    assert standings(house, said) == ["valid"] * 6
+
+
+# ---------------------------------------------------------------- a person decides
+
+
+def _decide(house: House, decision: str, identity: int | None = None) -> Change:
+    (held,) = house.do(listings.held_lists) if identity is None else (None,)
+    chosen = identity if held is None else held.id
+    decide = {"release": review.release, "drop": review.drop}[decision]
+    return house.do(
+        partial(decide, live=house.live(), identity=chosen, who="a person", reason="asked the partner", at=house.now)  # type: ignore[arg-type]
+    )
+
+
+def test_a_person_releases_a_held_list(house: House) -> None:
+    said = _held(house)
+    before = house.now
+    house.later(hours=1)
+    changed = _decide(house, "release")
+    assert standings(house, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
+    assert set(changed.timelines) == {one.tin for one in said[3:]}
+    assert house.journal("decision")
+    with house.database.reading() as connection:
+        (told, *_) = statements.statements_known_at(connection, "SG", [said[6].tin], before)[said[6].tin]
+    assert told.held, "as known before it was still held"
+
+
+def test_releasing_delists_also_who_came_in_meanwhile_and_is_not_named(house: House) -> None:
+    late = made(house, 10)[9]
+    body = house.boxes["SG"].message(Kind.NOTICE, [late])
+    said = _held(house)
+    house.later(hours=1)
+    house.send(body)
+    assert standings(house, [late]) == ["valid"]
+    _decide(house, "release")
+    assert standings(house, [late]) == ["delisted"]
+    assert standings(house, said)[3] == "delisted"
+
+
+def test_a_person_drops_a_held_list_and_its_losses_stay(house: House) -> None:
+    said = _held(house)
+    house.later(hours=1)
+    _decide(house, "drop")
+    assert standings(house, said) == ["suspended", *["valid"] * 5, *[None] * 3]
+    timeline = house.timeline(said[4].tin)
+    assert timeline is not None
+    assert timeline.held is None
+    assert state(house) == ["applied", "dropped"]
+
+
+def test_a_list_is_decided_once(house: House) -> None:
+    _held(house)
+    _decide(house, "drop")
+    with pytest.raises(Refusal) as refused:
+        _decide(house, "release", 2)
+    assert refused.value.code is Code.NOT_FOUND

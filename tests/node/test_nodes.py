@@ -1,0 +1,170 @@
+"""Several nodes on one database: one order for everything, one courier a partner, and work that outlives whoever began it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy import select
+
+from gateway.core.model import Kind
+from gateway.exchange.deliver.courier import deliver
+from gateway.exchange.deliver.prepare import prepare
+from gateway.exchange.receive import receive as receiving
+from gateway.journal import sealer
+from gateway.net import Response
+from gateway.node.node import Node
+from gateway.running import calendar
+from gateway.store import journal, leases, messages
+from gateway.store.database import Database
+from gateway.store.tables import entry, message
+from gateway.wire import payloads
+from tests.rig.gateway import House
+
+CODE = "SG123456789012"
+
+
+@pytest.fixture
+def other(house: House) -> Iterator[Node]:
+    """A second node on the house's database."""
+    node = house.another()
+    yield node
+    node.writer.close()
+
+
+def test_three_writers_and_a_poller_miss_nothing(house: House, other: Node) -> None:
+    """Entries commit out of the order of their ids; two sealers compete; whoever polls sees each once, in one order."""
+    stop, seen = threading.Event(), []
+
+    def write(number: int) -> None:
+        chance = random.Random(number)
+        for each in range(60):
+            with house.database.write.begin() as connection:
+                journal.append(connection, "test", f"{number}-{each}", {}, at=house.now)
+                if not house.database.sqlite:
+                    time.sleep(chance.random() / 100)
+
+    def seal(node: Node, holder: str) -> None:
+        while not stop.is_set():
+            node.writer.do(partial(sealer.seal, node=node, holder=holder))
+
+    def poll() -> None:
+        position = 0
+        while True:
+            last = stop.is_set()
+            with house.database.reading() as connection:
+                fresh = journal.since(connection, position)
+            for at, identity, _, _ in fresh:
+                seen.append((at, identity))
+                position = at + 1
+            if last and not fresh:
+                return
+
+    with ThreadPoolExecutor(6) as pool:
+        polling = pool.submit(poll)
+        sealing = [pool.submit(seal, house.node, "one"), pool.submit(seal, other, "two")]
+        for written in [pool.submit(write, number) for number in range(3)]:
+            written.result(60)
+        house.node.writer.do(partial(sealer.seal, node=house.node, holder="one"))
+        other.writer.do(partial(sealer.seal, node=other, holder="two"))
+        stop.set()
+        for one in [polling, *sealing]:
+            one.result(60)
+    positions = [at for at, _ in seen]
+    assert positions == list(range(len(positions))), "without a hole or a double"
+    with house.database.reading() as connection:
+        assert {identity for _, identity in seen} == set(connection.execute(select(entry.c.id)).scalars())
+    assert len({identity for _, identity in seen}) == len(seen) >= 180
+
+
+def test_only_one_holds_a_lease_until_it_ends(house: House) -> None:
+    def hold(holder: str) -> bool:
+        until = house.now + timedelta(seconds=30)
+        return house.do(partial(leases.hold, name="x", holder=holder, now=house.now, until=until))
+
+    assert [hold("one"), hold("two"), hold("one")] == [True, False, True]
+    house.later(seconds=31)
+    assert [hold("two"), hold("one")] == [True, False]
+
+
+def test_two_couriers_never_send_one_message_twice_within_a_lease(house: House, other: Node) -> None:
+    for _ in range(30):
+        house.ask(CODE)
+    flying, worst, sent = Counter[str](), 0, Counter[bytes]()
+
+    def slow(body: bytes) -> Response:
+        nonlocal worst
+        flying["SG"] += 1
+        worst = max(worst, flying["SG"])
+        sent[body] += 1
+        answer = house.lines["SG"].through(body)
+        flying["SG"] -= 1
+        return answer
+
+    house.lines["SG"].spoil = slow
+
+    async def work(node: Node) -> None:
+        for _ in range(200):
+            await deliver(node, house.live())
+
+    async def both() -> None:
+        await asyncio.gather(work(house.node), work(other))
+
+    house.run(both())
+    assert set(sent.values()) == {1}
+    assert len(sent) == 30
+    assert worst == 1
+    assert {state for _, state in house.queue()} == {"delivered"}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_couriers_at_the_same_instant_take_one_message(house: House, other: Node) -> None:
+    for _ in range(3):
+        house.ask(CODE)
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as pool:
+            begun = [pool.submit(asyncio.run, prepare(node, house.live())) for node in (house.node, other)]
+            taken = [one.result(30) for one in begun]
+        assert sum(one is not None for one in taken) <= 1
+        house.later(seconds=31)
+
+
+def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House, other: Node) -> None:
+    message_id = house.ask(CODE)
+    assert house.run(prepare(house.node, house.live())) is not None, "and then the node dies"
+    house.later(seconds=29)
+    assert house.deliver(node=other) == []
+    house.later(seconds=1)
+    assert len(house.deliver(node=other)) == 1
+    assert house.of(message_id).state == "delivered"
+
+
+def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -> None:
+    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
+    assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
+    house.later(seconds=31)
+
+    async def keep() -> None:
+        keeping = asyncio.create_task(calendar.keep(other))
+        while not house.rows(message):
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    house.run(asyncio.wait_for(keep(), 60))
+    assert len(house.rows(message)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_nodes_that_start_together_migrate_once(postgres: str, database_url: str) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        for one in [pool.submit(Database(database_url).migrate) for _ in range(3)]:
+            one.result(60)

@@ -1,0 +1,206 @@
+"""What partners hear by the calendar, and when they are connected."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection
+
+from gateway.core.arrangement import Binding
+from gateway.core.model import Kind
+from gateway.exchange.tell import feed
+from gateway.node.node import Node
+from gateway.running import calendar
+from gateway.running.background import Background, Task
+from gateway.store import enterprises as stored
+from gateway.store.database import Database
+from gateway.views import enterprises
+from tests.rig.desk import DOWNGRADED, RECTIFYING, Desk, chosen, row
+from tests.rig.enterprises import made_uscc
+from tests.rig.gateway import House
+
+ONE, TWO = "9900000001", "9900000002"
+
+
+# ---------------------------------------------------------------- partners
+
+
+def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(desk: Desk) -> None:
+    desk.add("EU", Binding())
+    desk.feed(row(2))
+    desk.look()
+    assert desk.deliver("EU") == []
+    desk.change("EU", binding=Binding(pull=True))
+    desk.feed(row(3, **DOWNGRADED), row(4))
+    assert desk.deliver("EU") == [("list", [("valid", ONE), ("valid", TWO), ("valid", "9900000004")])]
+    desk.feed(row(5))
+    desk.look()
+    assert desk.deliver("EU") == [("update", [("valid", "9900000005")])]
+
+
+def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(desk: Desk) -> None:
+    desk.look()
+    desk.set_state("SG", "suspended")
+    desk.feed(row(1, **DOWNGRADED), row(2))
+    desk.look()
+    desk.set_state("SG", "active")
+    assert desk.deliver("SG") == []
+    desk.look()
+    assert desk.deliver("SG") == [("notice", [("revoked", ONE)]), ("update", [("valid", TWO)])]
+
+
+@pytest.mark.parametrize("terms", [{"in_force": chosen(False)}, {"in_force": chosen(None)}, {"chinese_code": chosen(None)}])
+def test_where_nothing_may_be_said_no_list_goes_out_either(desk: Desk, terms: dict[str, Any]) -> None:
+    desk.change("SG", **terms)
+    desk.feed(row(1, **DOWNGRADED), row(2))
+    desk.pass_time(days=40)
+    desk.look()
+    assert desk.deliver("SG") == []
+
+
+def test_before_the_feed_has_spoken_no_list_takes_everybodys_benefits_away(database: Database, tmp_path: Path) -> None:
+    silent = Desk(database, tmp_path, ["SG"])
+    silent.look()
+    assert silent.deliver("SG") == []
+    silent.feed(row(1, **DOWNGRADED))
+    assert silent.deliver("SG") == [("list", [])]
+
+
+# ---------------------------------------------------------------- by the calendar
+
+
+def test_a_day_brings_news_by_itself(desk: Desk) -> None:
+    desk.look()
+    desk.feed(row(1, tier="general-compliance", tier_since="2026-06-17", ground="downgrade", certified_on=None))
+    assert desk.deliver("SG") == []
+    desk.pass_time(hours=11)  # still the 15th in China
+    desk.look()
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == []
+    desk.pass_time(hours=2)  # past midnight of the 17th in China
+    desk.look()
+    desk.look()
+    assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
+
+
+def test_changed_terms_bring_news_by_themselves(desk: Desk) -> None:
+    desk.look()
+    desk.share("SG", "name", "granted")
+    desk.look()
+    assert desk.deliver("SG") == [("update", [("valid", ONE)])]
+    assert desk.deliver("HK") == []
+    desk.change("SG", chinese_code=chosen("CN+10"))
+    desk.look()
+    assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("valid", ONE)])]
+
+
+def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: Desk) -> None:
+    desk.feed(row(2))
+    desk.deliver("SG", "held")
+    before = desk.told("SG", 1)
+    desk.pass_time(days=29)
+    desk.look()
+    assert desk.deliver("SG") == []
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG", "accepted") == [("list", [("valid", ONE), ("valid", TWO)])]
+    assert desk.told("SG", 1) == before
+    assert [(one.statement.tin[-10:], one.outcome) for one in desk.told("SG", 2)] == [(TWO, "accepted")]
+    assert desk.deliver("SG") == []
+
+
+def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: Desk) -> None:
+    live = desk.partners.get("SG")
+    with desk.database.write.begin() as connection:
+        stored.put(connection, {made_uscc(1): (None, _packed(connection, desk))}, desk.now)
+        assert feed.full_list(connection, desk, live, desk.now) == 0
+    assert desk.deliver("SG") == [("list", [])]
+    assert [one.statement.standing for one in desk.told("SG", 1)] == ["delisted"]
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == []
+    desk.feed(row(1, address="2 Nowhere Road"))
+    assert desk.deliver("SG") == [("update", [("valid", ONE)])]
+
+
+def _packed(connection: Any, desk: Desk) -> bytes:
+    """Enterprise 1 as if its customs code were gone and nobody had been told yet."""
+    state = enterprises.find(connection, made_uscc(1))
+    return msgspec.msgpack.encode(msgspec.structs.replace(state, customs_code=None))
+
+
+def test_a_list_too_large_for_one_message_travels_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.exchange.tell.documents.LARGEST", 4096)
+    desk.feed(*(row(number) for number in range(2, 30)))
+    assert all(kind == "update" for kind, _ in desk.deliver("SG"))
+    desk.pass_time(days=31)
+    desk.look()
+    pictures, named = [], []
+    while leased := desk.take_up("SG"):
+        assert leased.header.picture
+        assert len(leased.payload.encode()) <= 4096
+        pictures.append((leased.header.picture.part, leased.header.picture.parts, leased.header.picture.as_of))
+        named += [one.tin[-10:] for one in desk.read("SG", leased)]
+        desk.arrive(leased)
+    count = len(pictures)
+    assert count > 2
+    assert [(part, parts) for part, parts, _ in pictures] == [(part, count) for part in range(1, count + 1)]
+    assert len({as_of for _, _, as_of in pictures}) == 1
+    assert sorted(named) == [f"99{number:08d}" for number in range(1, 30)]
+
+
+def test_a_list_does_not_stand_in_for_an_urgent_loss(desk: Desk) -> None:
+    """The loss goes ahead of the list that implies it, however often anybody looks before either is sent."""
+    desk.feed(row(2))
+    desk.deliver("SG")
+    desk.feed(row(1, **DOWNGRADED), row(2, **RECTIFYING))
+    desk.pass_time(days=31)
+    desk.look()
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("suspended", TWO)]), ("list", [("suspended", TWO)])]
+    desk.pass_time(days=1)
+    desk.look()
+    assert desk.deliver("SG") == []
+
+
+def test_a_list_names_a_code_that_passed_on_once(desk: Desk) -> None:
+    desk.feed(row(1, customs_code=None), row(2, customs_code=ONE))
+    desk.pass_time(days=31)
+    desk.look()
+    assert desk.deliver("SG") == [("update", [("valid", ONE)]), ("list", [("valid", ONE)])]
+    assert [one.statement.standing for one in desk.told("SG", 2)] == ["valid"]
+
+
+def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.feed(1)
+    house.deliver()
+    house.later(days=31)
+    looks: list[str] = []
+
+    def look(connection: Connection, node: Node, iso: str, at: datetime) -> None:
+        looks.append(iso)
+        if len(looks) == 1:
+            raise OSError("the disk is full")
+        _look(connection, node, iso, at)
+
+    async def keep() -> None:
+        background, pause = Background(), timedelta(milliseconds=10)
+        background.start([Task(name="calendar", step=partial(calendar.keep, house.node), every=pause, late=pause)])
+        while len(looks) < 3:
+            await asyncio.sleep(0.01)
+        await background.stop()
+
+    _look = calendar.look
+    monkeypatch.setattr(calendar, "look", look)
+    house.run(asyncio.wait_for(keep(), 60))
+    house.do(lambda connection: None)
+    house.deliver()
+    assert house.heard("SG", Kind.LIST)[-1].created == house.now

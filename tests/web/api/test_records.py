@@ -1,0 +1,72 @@
+"""Operators with their history, partners with their terms, messages with what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.core.model import Standing
+from gateway.store.tokens import TokenScope
+from tests.rig.world import World
+
+
+@pytest.fixture
+def headers(world: World) -> dict[str, str]:
+    return world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ, TokenScope.STOP_WRITE)
+
+
+def get(world: World, headers: dict[str, str], path: str, status: int = 200) -> dict[str, Any]:
+    answer = world.client.get(path, headers=headers)
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_an_operator_is_shown_with_every_statement_behind_it(world: World, headers: dict[str, str]) -> None:
+    code, *_ = world.listed()
+    world.pass_time(hours=1)
+    world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
+    world.pass_time(hours=1)
+    world.send(world.boxes["SG"].say(code, Standing.ANNULLED))
+    stop = {"what": "arrangement", "subject": "SG", "reason": "a rehearsal"}
+    assert world.client.post("/v1/stops", json=stop, headers=headers).status_code == 201
+    shown = get(world, headers, f"/v1/operators/{code.lower()}")
+    assert (shown["code"], shown["arrangement"], shown["member"]) == (code, "SG", "SG")
+    assert [one["statement"]["standing"] for one in shown["statements"]] == ["valid", "suspended", "annulled"]
+    assert all(len(one["digest"]) == 64 for one in shown["statements"])
+    ((track,),) = [[one["standings"] for one in shown["authorisations"]]]
+    assert [(one["since"], one["standing"]) for one in track] == [(None, "annulled")]
+    assert track[0]["message_id"] == shown["statements"][-1]["message_id"]
+    assert shown["stops"][0]["reason"] == "a rehearsal"
+
+
+@pytest.mark.parametrize("code", ["SG000000000000", "%2F..%2F", "NO", "a/b", "%"])
+def test_an_operator_nobody_stated_is_not_found(code: str, world: World, headers: dict[str, str]) -> None:
+    world.listed()
+    assert get(world, headers, f"/v1/operators/{code}", 404)["code"] == "not-found"
+
+
+def test_partners_are_shown_with_their_terms_and_how_we_know_them(world: World, headers: dict[str, str]) -> None:
+    world.listed()
+    partners = get(world, headers, "/v1/partners")["partners"]
+    assert {one["iso"]: list(one["lists"]) for one in partners} == {"SG": ["*"], "HK": []}
+    shown = get(world, headers, "/v1/partners/hk")
+    assert (shown["economy"]["en"], shown["in_force"]) == ("Hong Kong, China", True)
+    assert [step["value"] for step in shown["terms"]["modes"]] == [["land"], ["air", "land", "other", "sea"]]
+    assert {step["kind"] for steps in shown["terms"].values() for step in steps} <= {"fact", "unknown", "setting"}
+    assert get(world, headers, "/v1/partners/TW", 404)["code"] == "not-found"
+
+
+def test_messages_are_shown_both_ways_and_refused_ones_too(world: World, headers: dict[str, str]) -> None:
+    world.listed()
+    world.client.post("/exchange", content=b"<a/>", headers={"Content-Type": "application/xml"})
+    found = get(world, headers, "/v1/messages")["messages"]
+    assert {(one["direction"], one["kind"]) for one in found} == {("in", "list"), ("in", None), ("out", "result")}
+    for one in found:
+        assert get(world, headers, f"/v1/messages/{one['id']}")["direction"] == one["direction"]
+    assert len(get(world, headers, "/v1/messages?most=1")["messages"]) == 1
+    assert get(world, headers, "/v1/messages?partner=HK")["messages"] == []
+    assert get(world, headers, "/v1/messages?most=1001", 422)["field"] == "most"
+    assert get(world, headers, "/v1/messages?lots=1", 422)["code"] == "question-invalid"
+    assert get(world, headers, "/v1/messages/nobody", 404)["code"] == "not-found"
