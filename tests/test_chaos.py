@@ -6,43 +6,41 @@ import tempfile
 from pathlib import Path
 
 from tests import chaos
-from tests.chaos import Scene
+from tests.chaos import ChaosRun
+from tests.rig import databases
 from tests.rig.counterpart import WAYS
 from tests.rig.disk import small
 from tests.rig.vectors import load
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:
-    scene = Scene(tmp_path / "home")
-    with scene.stack:
-        chaos.killed_again_and_again(scene)
+    with ChaosRun(tmp_path / "home") as run:
+        assert chaos.killed_again_and_again(run)
 
 
 def test_a_bad_day(tmp_path: Path) -> None:
     """The database is locked, the partner misbehaves and the clock jumps."""
     clock = tmp_path / "clock"
     clock.write_text("0")
-    scene = Scene(tmp_path / "home", AEO_TEST_CLOCK=str(clock))
-    with scene.stack:
-        chaos.locked(scene, 1)
-        chaos.misbehaving(scene, ("half", "twice", "rubbish"))
-        chaos.clock_jumps(scene)
+    with ChaosRun(tmp_path / "home", AEO_TEST_CLOCK=str(clock)) as run:
+        assert chaos.locked(run, 1)
+        assert chaos.misbehaving(run, ("half", "twice", "rubbish"))
+        assert chaos.clock_jumps(run)
 
 
 def test_the_disk_is_full(tmp_path: Path) -> None:
-    with small(tmp_path / "home"):
-        scene = Scene(tmp_path / "home")
-        with scene.stack:
-            chaos.disk_full(scene)
+    with small(tmp_path / "home"), ChaosRun(tmp_path / "home") as run:
+        assert chaos.disk_full(run)
 
 
 def test_the_database_is_stopped() -> None:
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         Path(folder).chmod(0o755)  # the database server runs as a user of its own
-        with chaos.postgres(Path(folder) / "postgres") as server:
-            scene = Scene(Path(folder) / "home", chaos.new_database(server))
-            with scene.stack:
-                chaos.stopped(scene, server, 1)
+        with (
+            databases.postgres_server(Path(folder) / "postgres") as server,
+            ChaosRun(Path(folder) / "home", databases.create(databases.address(server))) as run,
+        ):
+            assert chaos.stopped(run, server, 1)
 
 
 def test_every_fault_has_its_scenario() -> None:

@@ -43,7 +43,7 @@ from gateway.store.tokens import TokenScope
 from gateway.web.front import Message, Receive, Send
 from gateway.web.http.server import Server
 from gateway.web.site import settle
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 FIRST = 100_000_000_000
 PATH = "/v1/eligibility"
@@ -81,7 +81,7 @@ def timelines(count: int, as_of: datetime, arrangement: Arrangement) -> Iterator
 
 def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
     """The application, and what loading took."""
-    world = World(home, ("SG",), rate=10_000_000)
+    world = WebFixture(home, ("SG",), rate=10_000_000)
     world.now = datetime.now(UTC)
     as_of = world.now - timedelta(days=1)
     arrangement = world.node.partners.get("SG").arrangement
@@ -171,7 +171,7 @@ SELECT (SELECT timeline FROM operators WHERE tin = %(tin)s),
 
 def postgres(count: int, home: Path, url: str) -> FastAPI:
     """The same question, asked of the database."""
-    world = World(home, ("SG",))
+    world = WebFixture(home, ("SG",))
     arrangement, law = world.node.partners.get("SG").arrangement, world.answers.law
     as_of = _now() - timedelta(days=1)
     with psycopg.connect(url) as connection:

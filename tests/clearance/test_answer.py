@@ -23,19 +23,20 @@ from gateway.domestic.rules import LegalGround, MeasureStatus
 from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
-from tests.rig.world import START, World, shipped
+from tests.rig.node import START
+from tests.rig.shipped import shipped
+from tests.rig.web import WebFixture
 
 IMPORT = Direction.IMPORT
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, ("SG", "EU"))
-    yield made
-    made.close()
+def world(tmp_path: Path) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path, ("SG", "EU")) as made:
+        yield made
 
 
-def then(world: World, asked: Asked, moment: datetime) -> Answer:
+def then(world: WebFixture, asked: Asked, moment: datetime) -> Answer:
     with world.node.database.reading() as connection:
         return AsKnown(connection, world.node.partners, moment).answer(asked, world.now)
 
@@ -65,17 +66,17 @@ def test_an_operators_data_reaches_as_far_as_the_later_list_that_covers_it(lists
     assert found == (None if expected is None else DAY + timedelta(days=expected))
 
 
-def test_nothing_is_answered_before_anything_was_activated(world: World) -> None:
+def test_nothing_is_answered_before_anything_was_activated(world: WebFixture) -> None:
     (code, *_) = world.listed("SG")
     with pytest.raises(Refusal, match="not-found"):
         then(world, Asked(code=code), START - timedelta(days=500))
 
 
-def test_statements_count_from_when_they_were_received(world: World) -> None:
+def test_statements_count_from_when_they_were_received(world: WebFixture) -> None:
     before = world.now - timedelta(seconds=1)
     (code, *_) = world.listed("SG")
     listed = world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
     asked = Asked(code=code, direction=IMPORT)
     assert reasons(world.answers.answer(asked)) == [Reason.SUSPENDED]
@@ -86,7 +87,7 @@ def test_statements_count_from_when_they_were_received(world: World) -> None:
     assert (unheard.data_as_of, unheard.known_at, unheard.ask_again) == (None, before, None)
 
 
-def test_a_code_is_known_only_from_when_it_was_stated(world: World) -> None:
+def test_a_code_is_known_only_from_when_it_was_stated(world: WebFixture) -> None:
     """A code that begins with AEO is itself and not another one's, but only once a partner has stated it."""
     world.listed("SG")
     with world.node.database.reading() as connection:
@@ -96,13 +97,13 @@ def test_a_code_is_known_only_from_when_it_was_stated(world: World) -> None:
         assert not AsKnown(connection, world.node.partners, world.now).known("SG000000000000")
 
 
-def test_lists_count_from_when_their_last_part_was_here(world: World) -> None:
+def test_lists_count_from_when_their_last_part_was_here(world: WebFixture) -> None:
     box = world.boxes["EU"]
     box.make_up(4)
     code = next(iter(box.operators))
     whole, as_of = tuple(box.operators.values()), world.now
     world.send(box.message(Kind.LIST, whole[:2], picture=Picture(as_of=as_of, part=1, parts=2)))
-    world.pass_time(minutes=10)
+    world.later(minutes=10)
     waiting = world.now - timedelta(seconds=1)
     world.send(box.message(Kind.LIST, whole[2:], picture=Picture(as_of=as_of, part=2, parts=2)))
     assert world.answers.currency(box.bundle.arrangement, code).as_of == as_of
@@ -110,10 +111,10 @@ def test_lists_count_from_when_their_last_part_was_here(world: World) -> None:
     assert then(world, Asked(code=code), waiting).data_as_of is None
 
 
-def test_partner_data_and_law_are_those_of_that_time(world: World) -> None:
+def test_partner_data_and_law_are_those_of_that_time(world: WebFixture) -> None:
     (code, *_) = world.listed("SG")
     asked, before = Asked(code=code, direction=IMPORT), world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     raw = json.loads(shipped("SG").content)
     raw["partner"]["terms"]["in_force"] = [{"from": "2013-03-15", "value": False, "setting": "a test"}]
     content = canonical(raw)
@@ -127,7 +128,7 @@ def test_partner_data_and_law_are_those_of_that_time(world: World) -> None:
     assert reasons(then(world, asked, world.now)) == [Reason.NOT_IN_FORCE]
 
 
-def test_a_suspended_exchange_ends_no_benefits(world: World) -> None:
+def test_a_suspended_exchange_ends_no_benefits(world: WebFixture) -> None:
     (code, *_) = world.listed("SG")
     with world.node.database.write.begin() as connection:
         partners.set_state(connection, "SG", "suspended", at=world.now, who="a test", reason="a test")
@@ -151,28 +152,28 @@ def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE
     )
 
 
-def feed(world: World, one: Record) -> None:
+def feed(world: WebFixture, one: Record) -> None:
     """Has credit management state it; an hour passes."""
     world.node.writer.do(lambda connection: tell.follow(connection, world.node, [one], world.now))
-    world.pass_time(hours=1)
+    world.later(hours=1)
 
 
-def party(world: World, identity: str, on: date, known_at: datetime | None = None) -> Party:
+def party(world: WebFixture, identity: str, on: date, known_at: datetime | None = None) -> Party:
     with world.node.database.reading() as connection:
         (found,) = domestic(connection, (identity,), on, known_at)
     return found
 
 
-def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -> None:
+def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: WebFixture) -> None:
     day = world.now.date()
     assert party(world, USCC, day) == Party(id=USCC)
     unheard = world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.node.writer.do(
         lambda connection: tell.follow(connection, world.node, [record(Tier.GENERAL, date(2026, 4, 1))], world.now)
     )
     general = world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     feed(world, record(Tier.DISCREDITED, date(2026, 6, 10)))
 
     assert party(world, USCC, day) == Party(id=USCC, tier=Tier.DISCREDITED)
@@ -184,13 +185,13 @@ def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -
     assert party(world, CUSTOMS_CODE, day, world.now).tier is Tier.DISCREDITED
 
 
-def test_what_a_person_let_through_counts_from_then(world: World) -> None:
+def test_what_a_person_let_through_counts_from_then(world: WebFixture) -> None:
     day = world.now.date()
     feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
     feed(world, record(Tier.ADVANCED, date(2026, 6, 10)))
     held = world.now
     assert party(world, USCC, day).tier is not Tier.ADVANCED
-    world.pass_time(hours=1)
+    world.later(hours=1)
     (waiting,) = world.node.writer.do(tell.waiting)
     world.node.writer.do(lambda connection: tell.let_through(connection, world.node, waiting.id, who="a test", at=world.now))
     assert party(world, USCC, day).tier is Tier.ADVANCED
@@ -198,10 +199,10 @@ def test_what_a_person_let_through_counts_from_then(world: World) -> None:
     assert party(world, USCC, day, world.now).tier is Tier.ADVANCED
 
 
-def test_a_discredited_party_prevails_now_and_then(world: World) -> None:
+def test_a_discredited_party_prevails_now_and_then(world: WebFixture) -> None:
     (code, *_) = world.listed("SG")
     asked, before = Asked(code=code, direction=IMPORT, parties=(USCC,)), world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
     answer = world.answers.answer(asked, (party(world, USCC, world.now.date()),))
     assert reasons(answer) == [Reason.DOMESTIC_PARTY_PREVAILS]

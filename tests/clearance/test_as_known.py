@@ -18,54 +18,53 @@ from gateway.core.model import Standing
 from gateway.core.question import Answer
 from gateway.exchange.lists import review
 from gateway.store import listings
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, ["HK"])
-    yield made
-    made.close()
+def world(tmp_path: Path) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path, ["HK"]) as made:
+        yield made
 
 
-def ask(world: World, code: str, moment: datetime) -> Answer:
+def ask(world: WebFixture, code: str, moment: datetime) -> Answer:
     with world.node.database.reading() as connection:
         return AsKnown(connection, world.node.partners, moment).answer(Asked(code=code, direction=Direction.IMPORT), world.now)
 
 
 @pytest.mark.parametrize("decide", [review.release, review.drop])
-def test_a_list_that_was_held_then(world: World, decide: Callable[..., Any]) -> None:
+def test_a_list_that_was_held_then(world: WebFixture, decide: Callable[..., Any]) -> None:
     first = world.listed("HK", 3)
-    world.pass_time(hours=1)
+    world.later(hours=1)
     box = world.boxes["HK"]
     box.operators = {one.tin: one for one in box.invent(60, seed=2) if one.tin not in first}
     world.send(box.full_list())
-    world.pass_time(hours=1)
+    world.later(hours=1)
     held, new = world.now, next(iter(box.operators))
     before = [ask(world, code, held) for code in (first[0], new)]
     assert [one.grant for one in before] == [True, False]
     assert [caution.code for one in before for caution in one.warnings if caution.code == "held-for-review"] == [
         "held-for-review"
     ] * 2
-    world.pass_time(hours=1)
+    world.later(hours=1)
     with world.node.database.write.begin() as connection:
         (waiting,) = listings.held_lists(connection)
         decide(connection, world.node.partners.get("HK"), waiting.id, who="approver 7", reason="checked", at=world.now)
     after = [ask(world, code, world.now).grant for code in (first[0], new)]
     assert after == ([False, True] if decide is review.release else [True, False])
-    world.pass_time(hours=1)
+    world.later(hours=1)
     again = [ask(world, code, held) for code in (first[0], new)]
     assert [(one.verdict, one.reasons, one.warnings, one.data_as_of) for one in again] == [
         (one.verdict, one.reasons, one.warnings, one.data_as_of) for one in before
     ]
 
 
-def test_three_thousand_codes_are_looked_up_together(world: World) -> None:
+def test_three_thousand_codes_are_looked_up_together(world: WebFixture) -> None:
     """Each as if it had been asked about alone, and all with fewer than a hundred statements to the database."""
     codes = world.listed("HK", 3_000)
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(world.boxes["HK"].say(codes[7], Standing.SUSPENDED))
-    world.pass_time(hours=1)
+    world.later(hours=1)
     typed = [f"AEO<{code.lower()}>" if number % 3 else code for number, code in enumerate(codes)]
     asked = [Asked(code=text, direction=Direction.IMPORT, parties=("91310000000000001A",)) for text in [*typed[:-1], "NO"]]
     spent: list[str] = []
@@ -79,7 +78,7 @@ def test_three_thousand_codes_are_looked_up_together(world: World) -> None:
             assert answers[number] == AsKnown(connection, world.node.partners, world.now).answer(asked[number], world.now)
 
 
-def test_now_is_not_then(world: World) -> None:
+def test_now_is_not_then(world: WebFixture) -> None:
     """Asked as known now, the answer says when it can change; and of a moment to come nothing is known."""
     (code,) = world.listed("HK", 1)
     now = ask(world, code, world.now)
@@ -90,11 +89,11 @@ def test_now_is_not_then(world: World) -> None:
     assert (refused.value.code, refused.value.field) == (Code.QUESTION_INVALID, "as_known_at")
 
 
-def test_near_misses_are_of_what_was_known_then(world: World) -> None:
+def test_near_misses_are_of_what_was_known_then(world: WebFixture) -> None:
     before = world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     (code,) = world.listed("HK", 1)
-    world.pass_time(hours=1)
+    world.later(hours=1)
     with world.node.database.reading() as connection:
         assert AsKnown(connection, world.node.partners, world.now).near(code[:-1]) == [code]
         assert AsKnown(connection, world.node.partners, before).near(code[:-1]) == []

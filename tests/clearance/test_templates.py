@@ -20,7 +20,8 @@ from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import Disruption, Stop, Switches, Verdict
 from gateway.store.tokens import TokenScope
 from gateway.web.api.questions import encode
-from tests.rig.world import START, World
+from tests.rig.node import START
+from tests.rig.web import WebFixture
 
 #: A confirmed pattern and a level (SG), modes by date (HK), an unconfirmed pattern and members (EU), no pattern at all (BR).
 ISOS = ("SG", "HK", "EU", "BR")
@@ -34,14 +35,13 @@ EVERY = [code for codes in CODES.values() for code in codes]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("alike"), ISOS)
-    yield made
-    made.close()
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path_factory.mktemp("alike"), ISOS) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def headers(world: World) -> dict[str, str]:
+def headers(world: WebFixture) -> dict[str, str]:
     """Made once: the clock of these tests goes back, and who holds a token is remembered by it."""
     return world.token(TokenScope.CLEARANCE_READ)
 
@@ -64,13 +64,13 @@ def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **mo
     )
 
 
-def tell(world: World, code: str, *told: PlacedStatement) -> None:
+def tell(world: WebFixture, code: str, *told: PlacedStatement) -> None:
     arrangement = world.answers.arrangement_for(code)
     assert arrangement is not None
     world.index.apply([(code, pack(fold(told, arrangement.zone_of(code))))])
 
 
-def both(world: World, asked: Asked, language: Language = Language.EN) -> bytes | None:
+def check_both(world: WebFixture, asked: Asked, language: Language = Language.EN) -> bytes | None:
     """What the pattern gives (None: nothing), after a look at whether the long way gives the same."""
     way = (asked.direction, asked.mode, asked.role, asked.on, language)
     quick = world.service.alike.answer(way, asked.code, world.now)
@@ -81,7 +81,7 @@ def both(world: World, asked: Asked, language: Language = Language.EN) -> bytes 
     return quick
 
 
-def plain(world: World) -> None:
+def plain(world: WebFixture) -> None:
     """Everybody is valid, nothing is stopped, every list is of yesterday."""
     world.now = START
     world.answers._reach = ListCoverage({(iso, "*"): START - timedelta(days=1) for iso in ISOS})
@@ -139,11 +139,11 @@ def switched(how: str, now: datetime) -> Switches:
 
 @settings(max_examples=200, deadline=None)
 @given(chosen=st.lists(st.sampled_from(ways), min_size=1, max_size=2), done=st.lists(steps, max_size=8))
-def test_is_what_the_long_way_answers(world: World, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:
+def test_is_what_the_long_way_answers(world: WebFixture, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:
     plain(world)
     for what, how in [("ask", None), *done]:
         if what == "pass":
-            world.pass_time(seconds=how)
+            world.later(seconds=how)
         elif what == "tell":
             code, shape = how
             tell(world, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
@@ -155,82 +155,82 @@ def test_is_what_the_long_way_answers(world: World, chosen: list[dict[str, Any]]
             world.now += world.settings.current_within * 2
         for way in chosen * 2:
             for code in EVERY:
-                both(world, Asked(code=code, **way))
+                check_both(world, Asked(code=code, **way))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_whoever_is_not_like_the_others_goes_the_long_way(world: World, shape: tuple[dict[str, Any], ...]) -> None:
+def test_whoever_is_not_like_the_others_goes_the_long_way(world: WebFixture, shape: tuple[dict[str, Any], ...]) -> None:
     for way in ways:
         plain(world)
         for days in (0.0, 2.0, 2.0, 3.0):
-            world.pass_time(days=days)
+            world.later(days=days)
             for _ in range(2):
                 for code in EVERY:
-                    both(world, Asked(code=code, **way))
+                    check_both(world, Asked(code=code, **way))
             for code in EVERY:
                 tell(world, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
-                both(world, Asked(code=code, **way))
+                check_both(world, Asked(code=code, **way))
                 tell(world, code, say(code))
 
 
-def test_learns_nothing_of_a_day_that_was_still_to_come(world: World) -> None:
+def test_learns_nothing_of_a_day_that_was_still_to_come(world: WebFixture) -> None:
     plain(world)
     tomorrow = Asked(code="SG123456789012", on=START.date() + timedelta(days=1))
-    both(world, tomorrow)
+    check_both(world, tomorrow)
     answer = world.answers.answer(tomorrow)
-    world.pass_time(days=1)
-    both(world, tomorrow)
+    world.later(days=1)
+    check_both(world, tomorrow)
     world.service.alike.learn("way", tomorrow, answer, render(answer, world.answers.law, Language.EN))
     assert world.service.alike.answer("way", tomorrow.code, world.now) is None
 
 
 @pytest.mark.parametrize(("first", "next_"), [CODES["SG"][:2], CODES["HK"], CODES["EU"][:2], CODES["BR"]])
-def test_serves_the_next_operator_of_a_member(world: World, first: str, next_: str) -> None:
+def test_serves_the_next_operator_of_a_member(world: WebFixture, first: str, next_: str) -> None:
     plain(world)
     asked: dict[str, Any] = {"direction": Direction.IMPORT, "mode": Mode.LAND}
     eligible = world.answers.answer(Asked(code=first, **asked)).verdict is Verdict.ELIGIBLE
-    assert both(world, Asked(code=first, **asked)) is None, "nothing was learned yet"
-    both(world, Asked(code=first, **asked))
-    assert (both(world, Asked(code=next_, **asked)) is not None) == eligible
+    assert check_both(world, Asked(code=first, **asked)) is None, "nothing was learned yet"
+    check_both(world, Asked(code=first, **asked))
+    assert (check_both(world, Asked(code=next_, **asked)) is not None) == eligible
 
 
-def test_serves_the_usual(world: World) -> None:
+def test_serves_the_usual(world: WebFixture) -> None:
     plain(world)
     for code in ("SG123456789012", "FR12345678901234"):
         for _ in range(3):
-            last = both(world, Asked(code=code, direction=Direction.IMPORT))
+            last = check_both(world, Asked(code=code, direction=Direction.IMPORT))
         assert last is not None, f"the pattern does not serve {code}"
 
 
 @pytest.mark.parametrize("more", [{"name": "Other"}, {"manifest": "SG9"}, {"parties": ("91350211M000100Y43",)}])
-def test_learns_from_nothing_unusual(world: World, more: dict[str, Any]) -> None:
+def test_learns_from_nothing_unusual(world: WebFixture, more: dict[str, Any]) -> None:
     plain(world)
     for _ in range(3):
-        assert both(world, Asked(code="SG123456789012", **more)) is None
+        assert check_both(world, Asked(code="SG123456789012", **more)) is None
 
 
-def test_a_revocation_ends_it_at_once(world: World) -> None:
+def test_a_revocation_ends_it_at_once(world: WebFixture) -> None:
     plain(world)
     code = "SG123456789012"
     for _ in range(3):
-        last = both(world, Asked(code=code))
+        last = check_both(world, Asked(code=code))
     assert last is not None
     tell(world, code, say(code), say(code, Standing.REVOKED, days=-1))
-    assert both(world, Asked(code=code)) is None
+    assert check_both(world, Asked(code=code)) is None
     assert world.answers.answer(Asked(code=code)).grant is False
 
 
-def test_forgets_ways_of_asking_that_are_too_many(world: World) -> None:
+def test_forgets_ways_of_asking_that_are_too_many(world: WebFixture) -> None:
     plain(world)
     alike, asked = world.service.alike, Asked(code="SG123456789012")
-    both(world, asked)
+    check_both(world, asked)
     answer = world.answers.answer(asked)
     for way in range(3_000):
         alike.learn(way, asked, answer, render(answer, world.answers.law, Language.EN))
     assert len(alike._patterns) <= 1_024
 
 
-def test_over_http_the_second_answer_is_as_the_first(world: World, headers: dict[str, str]) -> None:
+def test_over_http_the_second_answer_is_as_the_first(world: WebFixture, headers: dict[str, str]) -> None:
     plain(world)
     ask = "/v1/eligibility?code=SG123456789012&direction=import"
     answers = [world.client.get(ask, headers=headers).json() for _ in range(3)]
@@ -239,7 +239,7 @@ def test_over_http_the_second_answer_is_as_the_first(world: World, headers: dict
     assert datetime.fromisoformat(answers[0]["moment"]).astimezone(UTC) == world.now
 
 
-def test_a_code_that_stands_twice_is_refused_whatever_was_learned(world: World, headers: dict[str, str]) -> None:
+def test_a_code_that_stands_twice_is_refused_whatever_was_learned(world: WebFixture, headers: dict[str, str]) -> None:
     plain(world)
     one, other = "code=SG123456789012", "code=SG123456789013"
     for query in (f"direction=import&{one}", f"{one}&direction=import"):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,19 +15,12 @@ from gateway.clearance.as_known import AsKnown
 from gateway.clearance.wording import Language
 from gateway.cli import answer as cli
 from gateway.core.model import Standing
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 COLUMNS = 80
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.close()
-
-
-def shown(world: World, monkeypatch: pytest.MonkeyPatch, language: Language, code: str, **asked: Any) -> str:
+def shown(world: WebFixture, monkeypatch: pytest.MonkeyPatch, language: Language, code: str, **asked: Any) -> str:
     """The lines, with every message id as ID and digest as DIGEST."""
     out = StringIO()
     monkeypatch.setattr(cli, "console", Console(file=out, width=COLUMNS))
@@ -41,9 +32,9 @@ def shown(world: World, monkeypatch: pytest.MonkeyPatch, language: Language, cod
     return re.sub(r"sha256 \w+…", "sha256 DIGEST", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", "\n".join(lines)))
 
 
-def test_eligible_one_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eligible_one_way(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = world.listed("SG", 1)
-    world.pass_time(hours=3)
+    world.later(hours=3)
     assert (
         shown(world, monkeypatch, Language.EN, code)
         == f"""\
@@ -66,11 +57,11 @@ Ask again from 2026-07-20 12:00 China time."""
     )
 
 
-def test_suspended_in_chinese(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suspended_in_chinese(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = world.listed("HK", 1)
-    world.pass_time(hours=3)
+    world.later(hours=3)
     world.send(world.boxes["HK"].say(code, Standing.SUSPENDED))
-    world.pass_time(hours=1)
+    world.later(hours=1)
     said = shown(world, monkeypatch, Language.ZH, code, direction="import")
     assert (
         re.sub("（.*）", "（等级）", said)
@@ -92,11 +83,11 @@ def test_suspended_in_chinese(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("text", ["", "NO", "[bold]x[/]", "SG12", "TW1", "DE AEOF 00025/08", "A" * 5_000, "\x1b[31mSG1"])
 def test_whatever_is_typed_is_shown_within_the_screen(
-    text: str, language: Language, world: World, monkeypatch: pytest.MonkeyPatch
+    text: str, language: Language, world: WebFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "\x1b" not in shown(world, monkeypatch, language, text)
 
 
-def test_a_near_miss_is_shown_as_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_near_miss_is_shown_as_one(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = world.listed("SG", 1)
     assert f"nothing is granted by them\n  {code}" in shown(world, monkeypatch, Language.EN, f"{code}0")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +24,29 @@ from gateway.store.journal import latest
 from gateway.store.tables import checkpoint, entry, message
 from gateway.wire import payloads
 from tests.journal.test_evidence import activate_box
-from tests.rig.gateway import House, down, through_lines
+from tests.rig.gateway import GatewayFixture, down
 
 CODE = "SG123456789012"
 
 
 @pytest.fixture
-def house(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """A house whose database and keys lie where the commands look."""
+def house(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
+    """Its database and keys lie where the commands look."""
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(sqlite_template, home / "gateway.db")
-    made = House(Database(f"sqlite:///{home / 'gateway.db'}"), home)
-    through_lines(made, monkeypatch)
     monkeypatch.setenv("AEO_HOME", str(home))
     monkeypatch.chdir(tmp_path)
-    yield made
-    made.close()
-    made.database.close()
+    with closing(Database(f"sqlite:///{home / 'gateway.db'}")) as database, GatewayFixture(home, database=database) as made:
+        made.over_links(monkeypatch)
+        yield made
 
 
 def run(app: Any, *arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False, env=dict(os.environ))
 
 
-def test_the_journal_is_verified_and_what_changed_is_named(house: House) -> None:
+def test_the_journal_is_verified_and_what_changed_is_named(house: GatewayFixture) -> None:
     house.listed()
     house.seal()
     good = run(journal.app, "verify", "--json")
@@ -59,7 +58,7 @@ def test_the_journal_is_verified_and_what_changed_is_named(house: House) -> None
     assert "changed" in run(journal.app, "verify").stdout
 
 
-def test_what_is_no_receipt_of_ours_is_no_witness(house: House, tmp_path: Path) -> None:
+def test_what_is_no_receipt_of_ours_is_no_witness(house: GatewayFixture, tmp_path: Path) -> None:
     for content, says in ((b"\x00 rubbish", "no receipt"), (b"<a/>", "no checkpoint")):
         (tmp_path / "witness.xml").write_bytes(content)
         with pytest.raises(Refusal, match=says):
@@ -88,7 +87,7 @@ def test_a_home_without_a_whole_database_is_said_and_no_traceback(
     assert ("The database failed" in said, "comes back from a backup" in " ".join(said.split())) == (cut, cut)
 
 
-def test_a_witness_is_a_receipt_that_a_partner_kept(house: House, tmp_path: Path) -> None:
+def test_a_witness_is_a_receipt_that_a_partner_kept(house: GatewayFixture, tmp_path: Path) -> None:
     house.listed()
     house.seal()
     with house.database.reading() as connection:
@@ -105,7 +104,7 @@ def test_a_witness_is_a_receipt_that_a_partner_kept(house: House, tmp_path: Path
     assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 1
 
 
-def test_the_journal_is_shown(house: House) -> None:
+def test_the_journal_is_shown(house: GatewayFixture) -> None:
     house.listed()
     rows = json.loads(run(journal.app, "show", "--kind", "message", "--partner", "SG", "--json").stdout)
     assert [row["message"] for row in rows] == ["list"]
@@ -114,7 +113,7 @@ def test_the_journal_is_shown(house: House) -> None:
         run(journal.app, "show", "--subject", "unknown")
 
 
-def test_evidence_is_written_and_verified(house: House, tmp_path: Path) -> None:
+def test_evidence_is_written_and_verified(house: GatewayFixture, tmp_path: Path) -> None:
     message_id = house.ask(CODE)
     house.deliver()
     house.seal()
@@ -128,9 +127,9 @@ def test_evidence_is_written_and_verified(house: House, tmp_path: Path) -> None:
         run(evidence.app, "verify", str(tmp_path / "e.zip"))
 
 
-def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> None:
+def test_what_failed_is_listed_and_sent_again_with_a_reason(house: GatewayFixture) -> None:
     first, second = house.ask(CODE), house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.later(days=2, seconds=1)
     house.deliver()
@@ -147,7 +146,7 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(house: House) -> Non
     assert (nothing.exit_code, nothing.stdout) == (0, "Nothing was refused, and nothing has expired.\n")
 
 
-def test_how_long_what_is_kept_is_kept(house: House) -> None:
+def test_how_long_what_is_kept_is_kept(house: GatewayFixture) -> None:
     house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
     nothing = run(retention.app, "run")
     assert "everything is kept" in nothing.stdout

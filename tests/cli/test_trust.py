@@ -16,12 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from gateway.cli.main import app
-from gateway.partners import load_one
 from gateway.store import partners as stored
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from tests.rig.machine import REPO
+from tests.rig.shipped import installed
 
 PASSPHRASE = "correct horse battery staple 7Q"
 
@@ -67,7 +67,7 @@ class Terminal:
         (folder / "site.toml").write_text(settings, "utf-8")
         if certificate:
             (folder / "certs" / "signing-1.pem").write_text(certificate, "ascii")
-        bundle = load_one(REPO / "partners" / iso.lower(), REPO / "schemas", self.home / "site")
+        bundle = installed(iso, self.home / "site")
         database = Database(f"sqlite:///{self.home / 'gateway.db'}")
         database.migrate()
         with database.write.begin() as connection:

@@ -20,7 +20,8 @@ from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
-from tests.core.cases import Given, Line, ask, law, partners
+from tests.core.cases import Given, Line, ask
+from tests.rig.shipped import arrangements, law
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
 GRANTED = Given(direction=Direction.IMPORT, told=(Line(list=datetime(2026, 6, 1, tzinfo=UTC), level="STP-Plus"),))
@@ -92,7 +93,7 @@ def test_measures_carry_their_scope_and_code_of_the_day() -> None:
     words = dict(law().measures)
     words[Measure.I] = replace(words[Measure.I], clearance_code=code)
     del words[Measure.P]
-    arrangement = replace(partners()["SG"], digest="")
+    arrangement = replace(arrangements()["SG"], digest="")
     rules = replace(law(), measures=words, digest="")
 
     def codes(on: date) -> dict[Measure, str | None]:
@@ -110,7 +111,7 @@ def test_measures_carry_their_scope_and_code_of_the_day() -> None:
 def test_terms_are_kept_by_digest_and_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(day, "_days", {})
     monkeypatch.setattr(day, "_KEPT", 2)
-    arrangement, days = partners()["SG"], [date(2026, 6, number) for number in (1, 2, 3)]
+    arrangement, days = arrangements()["SG"], [date(2026, 6, number) for number in (1, 2, 3)]
     first = day.terms_of(arrangement, law(), days[0])
     assert day.terms_of(arrangement, law(), days[0]) is first
     for on in days[1:]:
@@ -128,7 +129,7 @@ def test_an_answer_names_what_it_rests_on() -> None:
         datetime(2026, 6, 1, tzinfo=UTC),
         "valid",
     )
-    assert (answer.arrangement_digest, answer.law_digest) == (partners()["SG"].digest, law().digest)
+    assert (answer.arrangement_digest, answer.law_digest) == (arrangements()["SG"].digest, law().digest)
     assert (answer.data_as_of, answer.data_age) == (datetime(2026, 6, 1, tzinfo=UTC), 14 * 86_400 + 4 * 3_600)
 
 

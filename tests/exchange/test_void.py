@@ -27,9 +27,9 @@ from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
 from gateway.wire import payloads
 from gateway.wire.signature import Signer
-from tests.rig.desk import chosen
-from tests.rig.gateway import START, House
-from tests.rig.pinned import follow, pin
+from tests.rig.gateway import GatewayFixture
+from tests.rig.node import START
+from tests.rig.shipped import chosen
 
 REASON = "The partner's duty officer telephoned."
 
@@ -38,7 +38,7 @@ REASON = "The partner's duty officer telephoned."
 class Scene:
     """A house whose partner's certificate is pinned in its data, as in an installation."""
 
-    house: House
+    house: GatewayFixture
 
     @property
     def box(self) -> Any:
@@ -75,7 +75,7 @@ class Scene:
     def confirm(self, one: Voiding, who: str = "B. Two") -> Voided:
         self.house.later(minutes=1)
         done = self.house.do(lambda connection: void.confirm(connection, self.house.partners, one.id, who=who, at=self.house.now))
-        follow(self.house)
+        self.house.follow_certificates()
         return done
 
     def annul(self, message_id: str) -> Voided:
@@ -100,8 +100,8 @@ def envelope_id(body: bytes) -> str:
 
 
 @pytest.fixture
-def scene(house: House) -> Scene:
-    pin(house)
+def scene(house: GatewayFixture) -> Scene:
+    house.pin_certificates()
     house.change("SG", threshold=chosen(1_000), levels=chosen(None))
     return Scene(house)
 
@@ -230,7 +230,7 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(s
     thief = scene.house.key("thief")
     announced = scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, scene.house.now)]))
     scene.house.send(announced)
-    follow(scene.house)
+    scene.house.follow_certificates()
     hidden = scene.say(second, Standing.REVOKED, signer=thief.signer(""))
     (pinned,) = [pin.fingerprint for pin in scene.house.node.trust.trust_of("SG").pins if pin.fingerprint != thief.fingerprint]
     done = scene.confirm(scene.stolen(":".join(pinned[i : i + 2].upper() for i in range(0, 64, 2)), since))
@@ -252,7 +252,7 @@ def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(scene: Scene
     first, *_ = house.listed()
     thief = house.key("thief")
     house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, house.now)])))
-    follow(house)
+    house.follow_certificates()
 
     def notice(number: int, signer: Signer | None = None) -> str:
         return scene.say(first, Standing.SUSPENDED, signer=signer, sequence=number)
@@ -280,7 +280,7 @@ def test_what_a_partner_truly_said_with_a_stolen_key_is_asked_for_again(scene: S
     first, *_ = house.listed()
     spare = house.key("sg-next")
     house.send(scene.box.ours(Kind.KEYS, payloads.write_keys([Announced("signing", spare.certificate, house.now)])))
-    follow(house)
+    house.follow_certificates()
     for number in (1, 2, 3):
         scene.say(first, Standing.SUSPENDED, signer=spare.signer("") if number > 1 else None, sequence=number)
     scene.confirm(scene.stolen(spare.fingerprint, START))

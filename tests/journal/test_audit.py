@@ -20,16 +20,16 @@ from gateway.journal.sealer import checkpoint_of
 from gateway.store import journal
 from gateway.store.tables import checkpoint, entry, message
 from gateway.wire import payloads
-from tests.rig.gateway import House
+from tests.rig.gateway import GatewayFixture
 
 
-def audited(house: House, *witnesses: Checkpoint) -> Audited:
+def audited(house: GatewayFixture, *witnesses: Checkpoint) -> Audited:
     with house.database.reading() as connection:
         return audit.verify(connection, {house.ours.fingerprint: house.ours.certificate}, "CN", witnesses)
 
 
 @pytest.fixture
-def sealed(house: House) -> House:
+def sealed(house: GatewayFixture) -> GatewayFixture:
     """Five batches of four entries."""
     for batch in range(5):
         for number in range(4):
@@ -38,38 +38,38 @@ def sealed(house: House) -> House:
     return house
 
 
-def change(house: House, statement: Any) -> None:
+def change(house: GatewayFixture, statement: Any) -> None:
     house.do(lambda connection: connection.execute(statement).rowcount)
 
 
-def sizes(house: House) -> list[int]:
+def sizes(house: GatewayFixture) -> list[int]:
     return [row.size for row in house.rows(checkpoint)]
 
 
-def test_a_journal_as_sealed_verifies(sealed: House) -> None:
+def test_a_journal_as_sealed_verifies(sealed: GatewayFixture) -> None:
     found = audited(sealed)
     assert found.fault is None
     assert (found.entries, found.checkpoints, found.unsealed) == (sizes(sealed)[-1], 5, 0)
 
 
-def test_what_is_not_sealed_yet_is_counted(sealed: House) -> None:
+def test_what_is_not_sealed_yet_is_counted(sealed: GatewayFixture) -> None:
     sealed.do(lambda connection: journal.append(connection, "test", "x", {}, at=sealed.now))
     assert (audited(sealed).fault, audited(sealed).unsealed) == (None, 1)
 
 
-def batch_of(house: House, position: int) -> tuple[int, int]:
+def batch_of(house: GatewayFixture, position: int) -> tuple[int, int]:
     before = [0, *sizes(house)]
     return next((low, high - 1) for low, high in pairwise(before) if low <= position < high)
 
 
-def test_a_changed_entry_is_named(sealed: House) -> None:
+def test_a_changed_entry_is_named(sealed: GatewayFixture) -> None:
     change(sealed, update(entry).where(entry.c.position == 9).values(body=b"{}"))
     fault = audited(sealed).fault
     assert fault is not None
     assert (fault.what, fault.first, fault.last, fault.entry) == ("changed", *batch_of(sealed, 9), 9)
 
 
-def test_where_the_hash_was_changed_with_it_the_batch_is_named(sealed: House) -> None:
+def test_where_the_hash_was_changed_with_it_the_batch_is_named(sealed: GatewayFixture) -> None:
     change(sealed, update(entry).where(entry.c.position == 9).values(body=b"{}", leaf=leaf_hash(b"{}")))
     fault = audited(sealed).fault
     assert fault is not None
@@ -77,7 +77,7 @@ def test_where_the_hash_was_changed_with_it_the_batch_is_named(sealed: House) ->
 
 
 @pytest.mark.parametrize("position", [0, 9, 19])
-def test_an_entry_changed_by_hand_is_named_whatever_type_the_hand_left(sealed: House, position: int) -> None:
+def test_an_entry_changed_by_hand_is_named_whatever_type_the_hand_left(sealed: GatewayFixture, position: int) -> None:
     """SQLite's text functions make text of bytes, and it keeps any type in any column."""
     if not sealed.database.sqlite:
         pytest.skip("PostgreSQL keeps the types of its columns")
@@ -89,11 +89,11 @@ def test_an_entry_changed_by_hand_is_named_whatever_type_the_hand_left(sealed: H
 
 
 @pytest.mark.parametrize("column", ["kind = 'decision'", "partner = 'SG'", "subject = 'another'", "at = 0", "at = at + 1"])
-def test_what_an_entry_is_found_by_is_what_was_sealed(sealed: House, column: str) -> None:
+def test_what_an_entry_is_found_by_is_what_was_sealed(sealed: GatewayFixture, column: str) -> None:
     assert _changed(sealed, column, 9) == ("changed", 9)
 
 
-def _changed(house: House, assignment: str, position: int) -> tuple[str, int | None]:
+def _changed(house: GatewayFixture, assignment: str, position: int) -> tuple[str, int | None]:
     """What is found where one row was changed so; then it is as before."""
     (before,) = [row for row in house.rows(entry) if row.position == position]
     change(house, text(f"UPDATE entry SET {assignment} WHERE position = {position}"))
@@ -104,7 +104,7 @@ def _changed(house: House, assignment: str, position: int) -> tuple[str, int | N
     return fault.what, fault.entry
 
 
-def test_an_entry_before_the_first_shows(sealed: House) -> None:
+def test_an_entry_before_the_first_shows(sealed: GatewayFixture) -> None:
     change(sealed, insert(entry).values(position=-1, leaf=b"", at=sealed.now, kind="test", subject="x", body=b"{}"))
     fault = audited(sealed).fault
     assert fault is not None
@@ -112,7 +112,7 @@ def test_an_entry_before_the_first_shows(sealed: House) -> None:
 
 
 @pytest.mark.parametrize("column", ["signed", "frontier"])
-def test_a_checkpoint_of_rubbish_shows(sealed: House, column: str) -> None:
+def test_a_checkpoint_of_rubbish_shows(sealed: GatewayFixture, column: str) -> None:
     first = sizes(sealed)[0]
     change(sealed, update(checkpoint).where(checkpoint.c.size == first).values({column: b"\0\0"}))
     fault = audited(sealed).fault
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_rubbish_shows(sealed: House, column: str) -> None:
     assert (fault.what, fault.first, fault.last) == ("checkpoint", 0, first - 1)
 
 
-def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed: House) -> None:
+def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed: GatewayFixture) -> None:
     with sealed.database.reading() as connection:
         sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
     sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
@@ -133,21 +133,21 @@ def test_a_checkpoint_taken_out_shows_against_the_receipts_that_carry_it(sealed:
     assert f"{carried} entries" in fault.detail
 
 
-def test_a_receipt_of_rubbish_bears_no_witness(sealed: House) -> None:
+def test_a_receipt_of_rubbish_bears_no_witness(sealed: GatewayFixture) -> None:
     sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
     for rubbish in (b"\0", b"<a", b'<x:Checkpoint xmlns:x="%s" size="many"/>' % payloads.NAMESPACE.encode()):
         change(sealed, update(message).values(answer=rubbish))
         assert audited(sealed).witnesses == 0
 
 
-def test_a_missing_entry_is_named(sealed: House) -> None:
+def test_a_missing_entry_is_named(sealed: GatewayFixture) -> None:
     change(sealed, delete(entry).where(entry.c.position == 9))
     fault = audited(sealed).fault
     assert fault is not None
     assert (fault.what, fault.first, fault.last, fault.entry) == ("cut", *batch_of(sealed, 9), 9)
 
 
-def test_two_entries_that_changed_places_show(sealed: House) -> None:
+def test_two_entries_that_changed_places_show(sealed: GatewayFixture) -> None:
     for source, target in ((9, 1000), (10, 9), (1000, 10)):
         change(sealed, update(entry).where(entry.c.position == source).values(position=target))
     fault = audited(sealed).fault
@@ -155,7 +155,7 @@ def test_two_entries_that_changed_places_show(sealed: House) -> None:
     assert (fault.what, fault.first, fault.last) == ("changed", *batch_of(sealed, 9))
 
 
-def test_an_added_entry_is_named(sealed: House) -> None:
+def test_an_added_entry_is_named(sealed: GatewayFixture) -> None:
     size = sizes(sealed)[-1]
     put = insert(entry).values(position=size, leaf=leaf_hash(b"{}"), at=sealed.now, kind="test", subject="x", body=b"{}")
     change(sealed, put)
@@ -164,14 +164,14 @@ def test_an_added_entry_is_named(sealed: House) -> None:
     assert (fault.what, fault.first, fault.entry) == ("added", size, size)
 
 
-def test_a_tail_that_was_cut_with_its_entries_shows(sealed: House) -> None:
+def test_a_tail_that_was_cut_with_its_entries_shows(sealed: GatewayFixture) -> None:
     change(sealed, delete(entry).where(entry.c.position >= sizes(sealed)[-2]))
     fault = audited(sealed).fault
     assert fault is not None
     assert fault.what == "cut"
 
 
-def _cut_tail(house: House) -> Checkpoint:
+def _cut_tail(house: GatewayFixture) -> Checkpoint:
     with house.database.reading() as connection:
         last = checkpoint_of(journal.latest(connection))
     assert last is not None
@@ -181,7 +181,7 @@ def _cut_tail(house: House) -> Checkpoint:
     return last
 
 
-def test_a_tail_cut_with_its_checkpoints_shows_against_a_witness(sealed: House) -> None:
+def test_a_tail_cut_with_its_checkpoints_shows_against_a_witness(sealed: GatewayFixture) -> None:
     last = _cut_tail(sealed)
     assert audited(sealed).fault is None, "by itself it cannot show"
     fault = audited(sealed, last).fault
@@ -189,7 +189,7 @@ def test_a_tail_cut_with_its_checkpoints_shows_against_a_witness(sealed: House) 
     assert (fault.what, fault.last) == ("cut", last.size - 1)
 
 
-def test_our_own_receipts_are_witnesses(sealed: House) -> None:
+def test_our_own_receipts_are_witnesses(sealed: GatewayFixture) -> None:
     with sealed.database.reading() as connection:
         sealed.node.checkpoint = checkpoint_of(journal.latest(connection))
     sealed.send(sealed.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
@@ -201,7 +201,7 @@ def test_our_own_receipts_are_witnesses(sealed: House) -> None:
     assert fault.what == "cut"
 
 
-def test_a_journal_written_anew_shows_against_a_witness(sealed: House) -> None:
+def test_a_journal_written_anew_shows_against_a_witness(sealed: GatewayFixture) -> None:
     with sealed.database.reading() as connection:
         witness = checkpoint_of(journal.latest(connection))
     assert witness is not None
@@ -234,7 +234,7 @@ def test_a_journal_written_anew_shows_against_a_witness(sealed: House) -> None:
         ),
     ],
 )
-def test_a_checkpoint_that_we_did_not_sign_so_shows(sealed: House, edit: Callable[[Any], Any], says: str) -> None:
+def test_a_checkpoint_that_we_did_not_sign_so_shows(sealed: GatewayFixture, edit: Callable[[Any], Any], says: str) -> None:
     row = sealed.rows(checkpoint)[2]
     forged = msgspec.msgpack.encode(edit(msgspec.msgpack.decode(row.signed, type=journal.Sealed)))
     change(sealed, update(checkpoint).where(checkpoint.c.size == row.size).values(signed=forged))
@@ -244,7 +244,7 @@ def test_a_checkpoint_that_we_did_not_sign_so_shows(sealed: House, edit: Callabl
     assert says in fault.detail
 
 
-def test_only_the_first_batch_at_fault_is_named(sealed: House) -> None:
+def test_only_the_first_batch_at_fault_is_named(sealed: GatewayFixture) -> None:
     for position in (17, 6):
         change(sealed, update(entry).where(entry.c.position == position).values(body=b"{}"))
     fault = audited(sealed).fault

@@ -28,13 +28,13 @@ from gateway.partners.canonical import canonical
 from gateway.store import journal, partners
 from gateway.store.tables import entry, message
 from gateway.wire import payloads
-from tests.rig.gateway import House
+from tests.rig.gateway import GatewayFixture
 from tests.rig.machine import need_tool
 
 CODE = "SG123456789012"
 
 
-def received(house: House) -> str:
+def received(house: GatewayFixture) -> str:
     (tin, *_) = house.listed()
     for _ in range(7):
         house.later(seconds=1)
@@ -46,20 +46,20 @@ def received(house: House) -> str:
     return said.header.refers_to or ""
 
 
-def sent(house: House) -> str:
+def sent(house: GatewayFixture) -> str:
     message_id = house.ask(CODE)
     house.deliver()
     house.seal()
     return message_id
 
 
-def exported(house: House, message_id: str) -> bytes:
+def exported(house: GatewayFixture, message_id: str) -> bytes:
     activate_box(house)
     with house.database.reading() as connection:
         return evidence.export(connection, house.settings.model_copy(update={"home": house.keys.parent}), message_id)
 
 
-def activate_box(house: House) -> None:
+def activate_box(house: GatewayFixture) -> None:
     """Puts the certificate that the box signs with into the partner's data, as an administrator would."""
     (pin,) = house.node.trust.trust_of("SG").pins
     pem = x509.load_der_x509_certificate(pin.der).public_bytes(Encoding.PEM).decode()
@@ -73,7 +73,7 @@ def activate_box(house: House) -> None:
 
 
 @pytest.mark.parametrize("story", [received, sent])
-def test_evidence_holds_by_itself(house: House, story: Callable[[House], str]) -> None:
+def test_evidence_holds_by_itself(house: GatewayFixture, story: Callable[[GatewayFixture], str]) -> None:
     checks = proof.verify(exported(house, story(house)))
     assert [one.name for one in checks if one.holds is False] == []
     assert [one.name for one in checks if one.holds is None] == ["whose the certificates are"]
@@ -81,7 +81,9 @@ def test_evidence_holds_by_itself(house: House, story: Callable[[House], str]) -
 
 
 @pytest.mark.parametrize("story", [received, sent])
-def test_the_readme_s_own_commands_say_the_same(house: House, story: Callable[[House], str], tmp_path: Path) -> None:
+def test_the_readme_s_own_commands_say_the_same(
+    house: GatewayFixture, story: Callable[[GatewayFixture], str], tmp_path: Path
+) -> None:
     """The very commands of the README, run as they stand."""
     for tool in ("xmlsec1", "openssl", "sha256sum"):
         need_tool(tool)
@@ -108,7 +110,7 @@ def _by_hand(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_same_evidence_is_the_same_file(house: House) -> None:
+def test_the_same_evidence_is_the_same_file(house: GatewayFixture) -> None:
     message_id = received(house)
     assert exported(house, message_id) == exported(house, message_id)
 
@@ -129,7 +131,7 @@ def _flip(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def test_whatever_is_changed_in_it_shows(house: House) -> None:
+def test_whatever_is_changed_in_it_shows(house: GatewayFixture) -> None:
     packed = exported(house, received(house))
     with ZipFile(BytesIO(packed)) as archive:
         names = [name for name in archive.namelist() if name != "README.txt"]
@@ -140,7 +142,7 @@ def test_whatever_is_changed_in_it_shows(house: House) -> None:
 
 
 @pytest.mark.parametrize("claim", ["message", "partner", "digest", "size", "path", "message_certificate"])
-def test_no_claim_stands_by_itself(house: House, claim: str) -> None:
+def test_no_claim_stands_by_itself(house: GatewayFixture, claim: str) -> None:
     def edit(content: bytes) -> bytes:
         told: dict[str, Any] = json.loads(content)
         others = {"message": "another-message", "partner": "HK", "size": 1, "path": []}
@@ -158,7 +160,7 @@ def test_what_is_no_evidence_is_refused(packed: bytes) -> None:
     assert refused.value.code is Code.DATA_INVALID
 
 
-def test_a_certificate_that_had_expired_shows(house: House) -> None:
+def test_a_certificate_that_had_expired_shows(house: GatewayFixture) -> None:
     def edit(content: bytes) -> bytes:
         told: dict[str, Any] = json.loads(content)
         told["at"] = (house.now + timedelta(days=4000)).isoformat()
@@ -169,7 +171,7 @@ def test_a_certificate_that_had_expired_shows(house: House) -> None:
 
 
 @pytest.mark.parametrize("what", ["unknown", "not delivered", "not sealed", "not kept"])
-def test_where_there_is_none_it_says_why(house: House, what: str) -> None:
+def test_where_there_is_none_it_says_why(house: GatewayFixture, what: str) -> None:
     message_id = "unknown-message" if what == "unknown" else house.ask(CODE)
     if what in ("not sealed", "not kept"):
         house.listed()
@@ -181,7 +183,7 @@ def test_where_there_is_none_it_says_why(house: House, what: str) -> None:
     assert refused.value.code is Code.NOT_FOUND
 
 
-def test_every_entry_of_a_journal_of_any_shape_leads_to_its_checkpoint(house: House) -> None:
+def test_every_entry_of_a_journal_of_any_shape_leads_to_its_checkpoint(house: GatewayFixture) -> None:
     """Batches of every size, so that old and new neighbours meet in every way."""
     chance = [1, 2, 3, 1, 5, 8, 1, 1, 7, 4, 16, 2, 9]
     for batch in chance:

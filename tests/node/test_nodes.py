@@ -9,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from gateway.core.model import Kind
 from gateway.exchange.deliver.courier import deliver
@@ -25,22 +26,22 @@ from gateway.node.node import Node
 from gateway.running import calendar
 from gateway.store import journal, leases, messages
 from gateway.store.database import Database
-from gateway.store.tables import entry, message
+from gateway.store.tables import entry, message, metadata
 from gateway.wire import payloads
-from tests.rig.gateway import House
+from tests.rig.gateway import GatewayFixture
 
 CODE = "SG123456789012"
 
 
 @pytest.fixture
-def other(house: House) -> Iterator[Node]:
+def other(house: GatewayFixture) -> Iterator[Node]:
     """A second node on the house's database."""
     node = house.another()
     yield node
     node.writer.close()
 
 
-def test_three_writers_and_a_poller_miss_nothing(house: House, other: Node) -> None:
+def test_three_writers_and_a_poller_miss_nothing(house: GatewayFixture, other: Node) -> None:
     """Entries commit out of the order of their ids; two sealers compete; whoever polls sees each once, in one order."""
     stop, seen = threading.Event(), []
 
@@ -85,7 +86,7 @@ def test_three_writers_and_a_poller_miss_nothing(house: House, other: Node) -> N
     assert len({identity for _, identity in seen}) == len(seen) >= 180
 
 
-def test_only_one_holds_a_lease_until_it_ends(house: House) -> None:
+def test_only_one_holds_a_lease_until_it_ends(house: GatewayFixture) -> None:
     def hold(holder: str) -> bool:
         until = house.now + timedelta(seconds=30)
         return house.do(partial(leases.hold, name="x", holder=holder, now=house.now, until=until))
@@ -95,7 +96,7 @@ def test_only_one_holds_a_lease_until_it_ends(house: House) -> None:
     assert [hold("two"), hold("one")] == [True, False]
 
 
-def test_two_couriers_never_send_one_message_twice_within_a_lease(house: House, other: Node) -> None:
+def test_two_couriers_never_send_one_message_twice_within_a_lease(house: GatewayFixture, other: Node) -> None:
     for _ in range(30):
         house.ask(CODE)
     flying, worst, sent = Counter[str](), 0, Counter[bytes]()
@@ -105,11 +106,11 @@ def test_two_couriers_never_send_one_message_twice_within_a_lease(house: House, 
         flying["SG"] += 1
         worst = max(worst, flying["SG"])
         sent[body] += 1
-        answer = house.lines["SG"].through(body)
+        answer = house.links["SG"].through(body)
         flying["SG"] -= 1
         return answer
 
-    house.lines["SG"].spoil = slow
+    house.links["SG"].spoil = slow
 
     async def work(node: Node) -> None:
         for _ in range(200):
@@ -126,7 +127,7 @@ def test_two_couriers_never_send_one_message_twice_within_a_lease(house: House, 
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_two_couriers_at_the_same_instant_take_one_message(house: House, other: Node) -> None:
+def test_two_couriers_at_the_same_instant_take_one_message(house: GatewayFixture, other: Node) -> None:
     for _ in range(3):
         house.ask(CODE)
     for _ in range(10):
@@ -137,7 +138,7 @@ def test_two_couriers_at_the_same_instant_take_one_message(house: House, other: 
         house.later(seconds=31)
 
 
-def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House, other: Node) -> None:
+def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: GatewayFixture, other: Node) -> None:
     message_id = house.ask(CODE)
     assert house.run(prepare(house.node, house.live())) is not None, "and then the node dies"
     house.later(seconds=29)
@@ -147,7 +148,7 @@ def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: House,
     assert house.of(message_id).state == "delivered"
 
 
-def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -> None:
+def test_what_a_dead_node_kept_is_judged_by_another(house: GatewayFixture, other: Node) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
@@ -163,8 +164,11 @@ def test_what_a_dead_node_kept_is_judged_by_another(house: House, other: Node) -
     assert len(house.rows(message)) == 1
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_nodes_that_start_together_migrate_once(postgres: str, database_url: str) -> None:
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_nodes_that_start_together_migrate_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
-        for one in [pool.submit(Database(database_url).migrate) for _ in range(3)]:
+        for one in [pool.submit(Database(empty_database_url).migrate) for _ in range(3)]:
             one.result(60)
+    with closing(Database(empty_database_url)) as database, database.reading() as connection:
+        assert set(metadata.tables) < set(inspect(connection).get_table_names())
+        assert len(connection.exec_driver_sql("SELECT * FROM alembic_version").all()) == 1

@@ -30,17 +30,17 @@ from gateway.operate import retention as putting_away
 from gateway.store import journal, leases, listings, retention, retention_classes, statements
 from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import payloads
-from tests.rig.gateway import House, answering, down
+from tests.rig.gateway import GatewayFixture, answering, down
 
 CODE = "SG123456789012"
 DAY = {"days": 1}
 
 
-def rule(house: House, shelf: str, days: int = 0) -> None:
+def rule(house: GatewayFixture, shelf: str, days: int = 0) -> None:
     house.do(partial(retention.set_rule, name=shelf, days=days, because="a test's", who="a person", at=house.now))
 
 
-def prune(house: House, *only: str, days: int = 0) -> dict[str, int]:
+def prune(house: GatewayFixture, *only: str, days: int = 0) -> dict[str, int]:
     """What goes of these shelves now, all of them where none is named."""
     gone = {}
     for one in [shelf for shelf in retention_classes.RETENTION_CLASSES if shelf.name in only or not only]:
@@ -54,30 +54,30 @@ def prune(house: House, *only: str, days: int = 0) -> dict[str, int]:
     return gone
 
 
-def kept(house: House) -> set[str]:
+def kept(house: GatewayFixture) -> set[str]:
     """Ids of the partners' messages whose bytes are still there."""
     return {row.message_id for row in house.rows(message) if row.body is not None}
 
 
-def said(house: House, body: bytes, iso: str = "SG") -> str:
+def said(house: GatewayFixture, body: bytes, iso: str = "SG") -> str:
     return house.send(body, iso).header.refers_to or ""
 
 
-def ping(house: House) -> str:
+def ping(house: GatewayFixture) -> str:
     return said(house, house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
 
 
 # ---------------------------------------------------------------- what is open stays
 
 
-def test_nothing_goes_without_a_rule(house: House) -> None:
+def test_nothing_goes_without_a_rule(house: GatewayFixture) -> None:
     ping(house)
     house.later(days=4_000)
     assert house.run(putting_away.once(house.node)) == 0
     assert len(kept(house)) == 1
 
 
-def test_a_message_stays_as_long_as_an_answer_rests_on_it(house: House) -> None:
+def test_a_message_stays_as_long_as_an_answer_rests_on_it(house: GatewayFixture) -> None:
     tin, *_ = house.listed()
     box = house.boxes["SG"]
     listed = kept(house)
@@ -91,7 +91,7 @@ def test_a_message_stays_as_long_as_an_answer_rests_on_it(house: House) -> None:
     assert pinged not in kept(house)
 
 
-def test_what_an_answer_rested_on_within_the_rule_can_still_be_shown(house: House) -> None:
+def test_what_an_answer_rested_on_within_the_rule_can_still_be_shown(house: GatewayFixture) -> None:
     box = house.boxes["SG"]
     tin, *_ = house.listed(count=1)
     house.later(**DAY)
@@ -107,7 +107,7 @@ def test_what_an_answer_rested_on_within_the_rule_can_still_be_shown(house: Hous
     assert annulled in kept(house)
 
 
-def test_what_two_people_annulled_can_still_be_shown_within_the_rule(house: House) -> None:
+def test_what_two_people_annulled_can_still_be_shown_within_the_rule(house: GatewayFixture) -> None:
     box = house.boxes["SG"]
     house.listed(count=1)
     house.later(**DAY)
@@ -122,14 +122,14 @@ def test_what_two_people_annulled_can_still_be_shown_within_the_rule(house: Hous
     assert wrong in _gone(house, days=10)
 
 
-def _gone(house: House, days: int) -> set[str]:
+def _gone(house: GatewayFixture, days: int) -> set[str]:
     before = kept(house)
     prune(house, "messages", days=days)
     return before - kept(house)
 
 
 @pytest.mark.parametrize("open_", ["waiting", "held"])
-def test_the_parts_of_a_list_that_waits_stay(house: House, open_: str) -> None:
+def test_the_parts_of_a_list_that_waits_stay(house: GatewayFixture, open_: str) -> None:
     box = house.boxes["SG"]
     made = box.invent(6, 1)
     house.threshold("SG", 1)
@@ -148,13 +148,13 @@ def test_the_parts_of_a_list_that_waits_stay(house: House, open_: str) -> None:
         assert waits not in kept(house)
 
 
-def test_what_is_to_be_sent_or_failed_or_is_what_a_partner_believes_stays(house: House) -> None:
+def test_what_is_to_be_sent_or_failed_or_is_what_a_partner_believes_stays(house: GatewayFixture) -> None:
     house.feed(1)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.deliver("HK")
     dead = house.ask(CODE, "HK")
-    house.lines["HK"].spoil = lambda body: _refusing(house, body)
+    house.links["HK"].spoil = lambda body: _refusing(house, body)
     house.deliver("HK")
     assert house.of(dead).state == "dead"
     house.later(days=300)
@@ -162,13 +162,13 @@ def test_what_is_to_be_sent_or_failed_or_is_what_a_partner_believes_stays(house:
     assert all(row.payload and row.pruned is None for row in house.rows(outbox))
 
 
-def _refusing(house: House, body: bytes) -> Any:
+def _refusing(house: GatewayFixture, body: bytes) -> Any:
     box = house.boxes["HK"]
     refused = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "no"), sha256(body).hexdigest(), house.now)
     return answering(422, box.ours(Kind.REFUSAL, refused))(body)
 
 
-def test_within_the_time_in_which_it_may_be_asked_for_again_nothing_sent_goes(house: House) -> None:
+def test_within_the_time_in_which_it_may_be_asked_for_again_nothing_sent_goes(house: GatewayFixture) -> None:
     asked = house.ask(CODE)
     house.deliver()
     assert prune(house, "sent") == {"sent": 0}
@@ -181,7 +181,7 @@ def test_within_the_time_in_which_it_may_be_asked_for_again_nothing_sent_goes(ho
 # ---------------------------------------------------------------- afterwards
 
 
-def test_evidence_of_what_is_gone_says_by_which_rule_and_what_remains(house: House) -> None:
+def test_evidence_of_what_is_gone_says_by_which_rule_and_what_remains(house: GatewayFixture) -> None:
     came, went = ping(house), house.ask(CODE)
     house.deliver()
     house.later(days=300)
@@ -200,7 +200,7 @@ def test_evidence_of_what_is_gone_says_by_which_rule_and_what_remains(house: Hou
     assert (went, digests[went]) in pruned
 
 
-def test_a_late_result_for_what_is_gone_is_still_taken(house: House) -> None:
+def test_a_late_result_for_what_is_gone_is_still_taken(house: GatewayFixture) -> None:
     asked = house.ask(CODE)
     house.deliver()
     house.later(days=300)
@@ -212,7 +212,7 @@ def test_a_late_result_for_what_is_gone_is_still_taken(house: House) -> None:
     assert house.of(asked).state == "delivered"
 
 
-def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(house: House) -> None:
+def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(house: GatewayFixture) -> None:
     house.feed(1)
     house.deliver()
     house.later(**DAY)
@@ -231,7 +231,7 @@ def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(house: House) -> 
     assert house.heard()[-1].kind is Kind.LIST
 
 
-def test_a_receipt_that_is_gone_is_not_made_up(house: House) -> None:
+def test_a_receipt_that_is_gone_is_not_made_up(house: GatewayFixture) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.send(body)
     house.later(hours=1)
@@ -244,7 +244,7 @@ def test_a_receipt_that_is_gone_is_not_made_up(house: House) -> None:
     assert _journal_holds(house)
 
 
-def test_intakes_go_by_what_became_of_them(house: House) -> None:
+def test_intakes_go_by_what_became_of_them(house: GatewayFixture) -> None:
     box = house.boxes["SG"]
     ping(house)
     house.receive(b"<nobody/>")
@@ -257,7 +257,7 @@ def test_intakes_go_by_what_became_of_them(house: House) -> None:
     assert left == {"pending": (b"", False), "refused": (b"", True)}
 
 
-def test_revocation_facts_go_with_the_messages_that_were_judged_with_them(house: House) -> None:
+def test_revocation_facts_go_with_the_messages_that_were_judged_with_them(house: GatewayFixture) -> None:
     pinged = ping(house)
     lists_ = {name: _revocations(house.now + timedelta(days=days)) for name, days in (("needed", 1), ("idle", 1), ("lasting", 90))}
     digests = {name: sha256(der).hexdigest() for name, der in lists_.items()}
@@ -279,7 +279,7 @@ def _revocations(until: datetime) -> bytes:
     return made.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def _journal_holds(house: House) -> bool:
+def _journal_holds(house: GatewayFixture) -> bool:
     while house.seal():
         pass
     with house.database.reading() as connection:
@@ -294,7 +294,7 @@ ACTIONS = ("list", "suspend", "reinstate", "revoke", "stranger", "again", "confl
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9)), min_size=8, max_size=25), st.integers(0, 20))
-def test_after_any_pruning_everything_is_answered_as_before(house: House, story: list[tuple[str, int]], days: int) -> None:
+def test_after_any_pruning_everything_is_answered_as_before(house: GatewayFixture, story: list[tuple[str, int]], days: int) -> None:
     house.threshold("SG", 1_000)
     teller = _Teller(house)
     for action, number in [("list", 0), *story]:
@@ -308,7 +308,7 @@ def test_after_any_pruning_everything_is_answered_as_before(house: House, story:
 class _Teller:
     """Tells a story of one partner, and asks everything that can be asked of it."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: GatewayFixture) -> None:
         self.house, self.box = house, house.boxes["SG"]
         self.box.make_up(4)
         self.sent: list[bytes] = []
@@ -361,7 +361,7 @@ class _Teller:
 # ---------------------------------------------------------------- by itself
 
 
-def test_it_goes_by_itself_a_day_after_the_rule_was_set_on_one_node(house: House) -> None:
+def test_it_goes_by_itself_a_day_after_the_rule_was_set_on_one_node(house: GatewayFixture) -> None:
     ping(house)
     house.later(days=30)
     rule(house, "messages", 10)
@@ -385,13 +385,13 @@ def test_it_goes_by_itself_a_day_after_the_rule_was_set_on_one_node(house: House
         (partial(retention.unset_rule, name="sent"), Code.NOT_FOUND),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused(house: House, act: Callable[..., None], code: Code) -> None:
+def test_a_rule_that_makes_no_sense_is_refused(house: GatewayFixture, act: Callable[..., None], code: Code) -> None:
     with pytest.raises(Refusal) as refused:
         house.do(partial(act, because="a test's", who="a person", at=house.now))
     assert refused.value.code is code
 
 
-def test_a_rule_needs_a_ground_and_is_journalled(house: House) -> None:
+def test_a_rule_needs_a_ground_and_is_journalled(house: GatewayFixture) -> None:
     with pytest.raises(Refusal):
         house.do(partial(retention.set_rule, name="sent", days=1, because=" ", who="a person", at=house.now))
     rule(house, "sent", 5)
@@ -400,7 +400,7 @@ def test_a_rule_needs_a_ground_and_is_journalled(house: House) -> None:
     assert house.journal("decision") == ["retention-sent"] * 3
 
 
-def test_the_overview_counts_what_is_there_and_what_would_go(house: House) -> None:
+def test_the_overview_counts_what_is_there_and_what_would_go(house: GatewayFixture) -> None:
     house.listed()
     ping(house)
     house.later(days=20)

@@ -17,7 +17,8 @@ from gateway.partners import Bundle, PartnerFaults, read_bundle
 from gateway.partners.bundle import PartnerDraft
 from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
-from tests.partners.conftest import BASE, SCHEMAS
+from tests.partners.conftest import BASE
+from tests.rig.shipped import SCHEMAS
 
 RAW = tomllib.loads((BASE / "partners/xa/partner.toml").read_text(encoding="utf-8"))
 SENTENCES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)

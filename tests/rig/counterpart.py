@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 from gateway.sandbox.box import Box
+from tests.rig.waiting import PATIENCE
 
 #: Ways to misbehave. After each the message was taken all the same, but for "500" and "refuses".
 WAYS = ("500", "silent", "half", "rubbish", "twice", "closes")
@@ -24,10 +24,14 @@ class _Server(ThreadingHTTPServer):
 
 
 class Counterpart:
-    """``box`` hears behind a port of its own. ``misbehave`` says how the next requests are answered."""
+    """``box`` hears behind a port of its own; it may be put there later, for an endpoint must be known before a partner's data comes in
+    force. ``misbehave`` says how the next requests are answered."""
 
-    def __init__(self, box: Box) -> None:
-        self.box = box
+    box: Box
+
+    def __init__(self, box: Box | None = None) -> None:
+        if box:
+            self.box = box
         self.gateway = ""
         self.tries = 0
         self._ways: deque[str] = deque()
@@ -71,7 +75,8 @@ class Counterpart:
                 status, answer, follow = self.box.hear(body)
                 self._follow.extend([*follow, *([answer] if way == "twice" else [])])
         if way == "silent":
-            time.sleep(4)
+            request.connection.settimeout(PATIENCE)
+            request.connection.recv(1)  # until the other side gives up
         if way == "closes":
             request.close_connection = True
             request.connection.close()
@@ -92,14 +97,14 @@ class Counterpart:
         """Sends what it has to say, in order, until each is taken or refused for good."""
         while not self._over.is_set():
             if not self._follow or not self.gateway:
-                time.sleep(0.02)
+                self._over.wait(0.02)
                 continue
             try:
                 answer = httpx.post(
                     f"{self.gateway}/exchange", content=self._follow[0], headers={"Content-Type": "application/xml"}, timeout=10
                 )
             except httpx.TransportError:
-                time.sleep(0.1)
+                self._over.wait(0.1)
                 continue
             if answer.status_code < 500:
                 self._follow.popleft()

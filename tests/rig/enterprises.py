@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 from stdnum.cn import uscc
@@ -99,6 +100,34 @@ def write(rows: Sequence[Row], path: Path) -> None:
             writer = csv.DictWriter(file, list(FIELDS))
             writer.writeheader()
             writer.writerows(rows)
+
+
+def row(number: int, **said: Any) -> dict[str, Any]:
+    """Enterprise ``number`` of the made-up ones, Advanced Certified unless said otherwise; None leaves a field out."""
+    return {
+        "uscc": made_uscc(number),
+        "customs_code": f"99{number:08d}",
+        "name_zh": f"虚构样例企业第{number:05d}号有限公司",
+        "name_en": f"Made-Up Sample Enterprise No. {number:05d} Ltd",
+        "tier": "advanced-certified",
+        "tier_since": "2026-04-01",
+        "measure_status": "active",
+        "measure_since": "2026-04-01",
+        "certified_on": "2026-04-01",
+        **said,
+    }
+
+
+RECTIFYING = {"measure_status": "rectifying", "measure_since": "2026-06-10", "ground": "rectification-start"}
+RECTIFIED = {"measure_status": "active", "measure_since": "2026-06-12", "ground": "rectification-success"}
+DOWNGRADED = {
+    "tier": "general-compliance",
+    "tier_since": "2026-06-12",
+    "measure_since": "2026-06-12",
+    "ground": "downgrade",
+    "certified_on": None,
+}
+UNFORESEEN = {"tier": "advanced-certified", "tier_since": "2026-06-13", "measure_since": "2026-06-13", "ground": "other"}
 
 
 if __name__ == "__main__":

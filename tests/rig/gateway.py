@@ -1,59 +1,36 @@
-"""A node and partners in boxes, without a network: one clock for everybody, a line to each partner that can be spoilt."""
+"""A node that receives and delivers: what lies between it and each partner can be cut or spoilt."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, select
 
-from gateway.core.arrangement import Arrangement, Binding
-from gateway.core.history import Timeline, unpack
-from gateway.core.model import Header, Kind, PlacedStatement, Standing
+from gateway.core.model import Header, Kind
 from gateway.core.protocol import Resend
-from gateway.domestic.record import decode
-from gateway.exchange.bindings import https
 from gateway.exchange.bindings.base import Transport
+from gateway.exchange.certificates import partner
+from gateway.exchange.deliver import courier
 from gateway.exchange.deliver.courier import deliver
 from gateway.exchange.receive.receive import Reply, receive
 from gateway.exchange.tell import feed
-from gateway.journal import sealer
 from gateway.net import Guard, Response, Unreachable, UnreachableReason
 from gateway.node.node import Node
-from gateway.node.signing import Signing
-from gateway.partners import load_all
-from gateway.partners.load import LoadedPartners as Loaded
 from gateway.sandbox.box import Box
-from gateway.settings import Settings
-from gateway.store import partners, statements
-from gateway.store.active import ActivePartner, ActivePartners
-from gateway.store.database import Database, Writer
-from gateway.store.tables import entry, outbox
-from gateway.trust.certificates import Pin, Trust, TrustStore
-from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
-from gateway.trust.selfsigned import Subject
-from gateway.wire.algorithms import VerifyKey
+from gateway.store.database import Database
+from gateway.trust.keys import KeyRing
 from gateway.wire.envelope import Envelope
-from tests.rig.desk import chosen, row
-from tests.rig.machine import REPO
+from tests.rig.node import NodeFixture
 
 T = TypeVar("T")
-START = datetime(2026, 6, 15, 4, tzinfo=UTC)
 
 
-@cache
-def loaded() -> Loaded:
-    return load_all(REPO / "partners", REPO / "schemas")
-
-
-class Line:
+class Link:
     """What lies between us and one partner. ``spoil`` stands in for the partner; ``tries`` counts."""
 
     def __init__(self, box: Box) -> None:
@@ -82,85 +59,28 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Callable[[bytes
     return lambda _: Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
-class _Activated(ActivePartners):
-    """Partners as activated, with terms changed at will."""
+class GatewayFixture(NodeFixture):
+    """``links`` are what lies between the node and its partners, by code."""
 
-    def put(self, iso: str, live: ActivePartner) -> None:
-        self._live = {**self._live, iso: live}
-
-
-class House:
-    """``now`` is everybody's clock, the database's too."""
-
-    def __init__(self, database: Database, home: Path, isos: Iterable[str] = ("SG", "HK"), **settings: Any) -> None:
-        self.now = START
+    def __init__(self, home: Path, isos: Iterable[str] = ("SG", "HK"), database: Database | None = None, **settings: Any) -> None:
+        super().__init__(home, isos, database, **settings)
         self.loop = asyncio.new_event_loop()
-        self.settings = Settings(home=home, database=database.url, **settings)
-        self.database = database
-        self.keys = home / "keys"
-        self.ours = self.key("gateway")
-        self.partners = _Activated()
-        self.node = self.another()
-        with database.write.begin() as connection:
-            put = [(partners.LAW, loaded().law.digest, loaded().law_content)]
-            put += [(iso, loaded()[iso].digest, loaded()[iso].content) for iso in isos]
-            for iso, digest, content in put:
-                partners.activate(connection, iso, digest, content, at=START - timedelta(days=400), who="test", reason="test")
-            self.partners.refresh(connection)
-        self.boxes = {iso: self._box(iso) for iso in isos}
-        self.lines = {iso: Line(box) for iso, box in self.boxes.items()}
-        for iso in isos:
-            self.change(
-                iso,
-                binding=replace(self.terms(iso).binding, endpoint=f"http://{iso.lower()}.test/exchange", private_addresses=True),
-            )
-
-    def another(self) -> Node:
-        """One more node on the same database; the first is made so too."""
-        signing = Signing(KeyRing(self.keys), "gateway", "", self.clock, production=False)
-        trust = self.node.trust if hasattr(self, "node") else TrustStore({})
-        node = Node(self.settings, self.database, Writer(self.database), self.partners, trust, signing, self.clock)
-        node.database_clock = lambda _: self.now
-        return node
+        self.links = {iso: Link(box) for iso, box in self.boxes.items()}
+        for iso in self.boxes:
+            self.bind(iso, endpoint=f"http://{iso.lower()}.test/exchange", private_addresses=True)
 
     def close(self) -> None:
-        self.node.writer.close()
+        super().close()
         self.loop.close()
 
-    def clock(self) -> datetime:
-        return self.now
+    def over_links(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The courier's posts go over the links."""
 
-    def later(self, **span: float) -> None:
-        self.now += timedelta(**span)
+        async def post(url: str, body: bytes, *, headers: Mapping[str, str], guard: Guard) -> Response:
+            iso = url.removeprefix("http://").partition(".")[0].upper()
+            return self.links[iso].post(body)
 
-    def key(self, name: str) -> Key:
-        since = START - timedelta(days=1)
-        return create_file_key(self.keys, name, "ecdsa-p256-sha256", Subject(name), Purpose.DEMO, "", 365, now=since)
-
-    def _box(self, iso: str) -> Box:
-        key = self.key(iso.lower())
-        self.node.trust.put(iso, Trust((Pin.of("signing", key.certificate),)))
-        pinned = (VerifyKey.from_certificate(self.ours.certificate),)
-        return Box(bundle=loaded()[iso], signer=key.signer(""), gateway="CN", gateway_keys=pinned, clock=self.clock)
-
-    def terms(self, iso: str) -> Arrangement:
-        return self.partners.get(iso).arrangement
-
-    def live(self, iso: str = "SG") -> ActivePartner:
-        return self.partners.get(iso)
-
-    def change(self, iso: str, **terms: Any) -> None:
-        """Changes a partner's arrangement."""
-        live = self.partners.get(iso)
-        self.partners.put(iso, replace(live, bundle=replace(live.bundle, arrangement=replace(live.arrangement, **terms))))
-
-    def bind(self, iso: str, **binding: Any) -> Binding:
-        """Changes how a partner is connected."""
-        self.change(iso, binding=replace(self.terms(iso).binding, **binding))
-        return self.terms(iso).binding
-
-    def threshold(self, iso: str, most: int) -> None:
-        self.change(iso, threshold=chosen(most))
+        monkeypatch.setattr(courier, "post", post)
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(story)
@@ -170,9 +90,18 @@ class House:
         with ThreadPoolExecutor(1) as other:
             return other.submit(asyncio.run, story).result()
 
-    def do(self, job: Callable[[Connection], T]) -> T:
-        """In a transaction of its own."""
-        return self.node.writer.do(job)
+    def pin_certificates(self) -> None:
+        """Every box's certificate into its partner's data, as in an installation."""
+        for iso in self.boxes:
+            live, (key,) = self.live(iso), KeyRing(self.keys).all(iso.lower())
+            self.partners.put(iso, replace(live, bundle=replace(live.bundle, certificates=(("signing", key.pem),))))
+        self.follow_certificates()
+
+    def follow_certificates(self) -> None:
+        """What the follower does when the journal speaks of certificates."""
+        with self.database.reading() as connection:
+            for iso, trust in partner.trusts(connection, self.partners.all(), self.settings.clock_skew).items():
+                self.trust.put(iso, trust)
 
     # What partners say.
 
@@ -192,35 +121,14 @@ class House:
         assert answer.signed is not None
         return self.boxes[iso].check(answer.signed)
 
-    def listed(self, iso: str = "SG", count: int = 5, **said: Any) -> list[str]:
+    def listed(self, iso: str = "SG", count: int = 5) -> list[str]:
         """A partner's complete list of made-up operators, applied; their codes."""
         box = self.boxes[iso]
         box.make_up(count)
         self.send(box.full_list(), iso)
         return list(box.operators)
 
-    def standing(self, tin: str, iso: str = "SG") -> Standing | None:
-        """How an operator stands now."""
-        timeline = self.timeline(tin)
-        stands = [one.standing_at(int(self.now.timestamp())) for one in timeline.authorisations] if timeline else []
-        return stands[0].standing if stands and stands[0] else None
-
-    def timeline(self, tin: str) -> Timeline | None:
-        with self.database.reading() as connection:
-            packed = statements.timeline(connection, tin)
-        return unpack(packed) if packed else None
-
-    def said(self, tin: str, iso: str = "SG") -> list[PlacedStatement]:
-        with self.database.reading() as connection:
-            return statements.statements_of(connection, iso, [tin]).get(tin, [])
-
     # What we say.
-
-    def feed(self, *numbers: int, **said: Any) -> None:
-        """The domestic feed speaks of made-up enterprises; the first time, every partner is to get its complete list."""
-        rows = [{k: v for k, v in row(number, **said).items() if v is not None} for number in numbers]
-        decoded = [(line, decode(one, line)) for line, one in enumerate(rows, 1)]
-        self.do(lambda connection: feed.import_rows(connection, self.node, decoded, who="a test", at=self.now))
 
     def ask(self, code: str, iso: str = "SG") -> str:
         """Queues a query of ours: the simplest message there is to deliver."""
@@ -228,18 +136,18 @@ class House:
 
     def deliver(self, iso: str = "SG", node: Node | None = None) -> list[bytes]:
         """Works a partner's queue as far as it can be now; what was tried."""
-        tried = len(self.lines[iso].tries)
+        tried = len(self.links[iso].tries)
 
         async def drain() -> None:
             while await deliver(node or self.node, self.live(iso)):
                 pass
 
         self.run(drain())
-        return self.lines[iso].tries[tried:]
+        return self.links[iso].tries[tried:]
 
     def answered(self, iso: str = "SG") -> list[Reply]:
         """What the partner says after what it heard comes in."""
-        follow, self.lines[iso].follow = self.lines[iso].follow, []
+        follow, self.links[iso].follow = self.links[iso].follow, []
         return [self.receive(body) for body in follow]
 
     def heard(self, iso: str = "SG", kind: Kind | None = None) -> list[Header]:
@@ -255,37 +163,3 @@ class House:
 
     def resends(self, iso: str = "SG") -> list[Resend]:
         return [one.resend for one in self.boxes[iso].heard if one.resend]
-
-    def queue(self, iso: str = "SG") -> list[tuple[str, str]]:
-        """(kind, state) of every message to a partner, in order."""
-        with self.database.reading() as connection:
-            rows = connection.execute(select(outbox.c.kind, outbox.c.state).where(outbox.c.partner == iso).order_by(outbox.c.id))
-            return [(row.kind, row.state) for row in rows]
-
-    def of(self, message_id: str) -> Any:
-        """The row of one of our messages."""
-        with self.database.reading() as connection:
-            return connection.execute(select(outbox).where(outbox.c.message_id == message_id)).one()
-
-    def rows(self, table: Any) -> Sequence[Any]:
-        with self.database.reading() as connection:
-            return connection.execute(select(table).order_by(*table.primary_key)).all()
-
-    def journal(self, kind: str) -> list[str]:
-        """Subjects of the journal's entries of one kind."""
-        with self.database.reading() as connection:
-            query = select(entry.c.subject).where(entry.c.kind == kind).order_by(entry.c.id)
-            return list(connection.execute(query).scalars())
-
-    def seal(self) -> int:
-        return self.do(lambda connection: sealer.seal(connection, self.node))
-
-
-def through_lines(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The courier's posts go over the house's lines."""
-
-    async def post(url: str, body: bytes, *, headers: Mapping[str, str], guard: Guard) -> Response:
-        iso = url.removeprefix("http://").partition(".")[0].upper()
-        return house.lines[iso].post(body)
-
-    monkeypatch.setattr(https, "post", post)

@@ -8,24 +8,26 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from sqlalchemy import func, select
 
 from gateway.cli.processes import free_port as free_port
-from gateway.partners import Bundle, load_one
-from gateway.partners.bundle import read_law
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
-from gateway.store import partners, tokens
+from gateway.store import tokens
 from gateway.store.database import Database
-from gateway.trust.keys import KeyRing, Purpose, create_file_key
-from gateway.trust.selfsigned import Subject
-from gateway.wire.algorithms import VerifyKey
+from gateway.store.tables import entry, intake, outbox
+from gateway.trust.keys import Key
+from tests.rig.boxes import box_of
+from tests.rig.databases import migrate
+from tests.rig.keys import demo_key
 from tests.rig.machine import REPO
+from tests.rig.shipped import activate, installed
+from tests.rig.waiting import PATIENCE, until
 
 #: Keys are older than any clock that goes wrong here.
 SINCE = datetime.now(UTC) - timedelta(days=1)
@@ -39,51 +41,45 @@ def now() -> datetime:
 class Installation:
     """``boxes`` are the partners, played here; ``endpoints`` says where the gateway finds those it is to call.
 
-    Use it in a ``with``: processes that still run at its end are killed.
+    ``connections`` are keys of partners for TLS, which are pinned too. Use it in a ``with``: processes that still run at its end are killed.
     """
 
     def __init__(
-        self, home: Path, isos: Iterable[str] = ("SG",), *, database: str = "", endpoints: dict[str, str] | None = None
+        self,
+        home: Path,
+        isos: Iterable[str] = ("SG",),
+        *,
+        database: str = "",
+        endpoints: Mapping[str, str] | None = None,
+        connections: Mapping[str, Key] | None = None,
     ) -> None:
         self.settings = Settings.model_validate({"home": home, "database": database})
         self.environment = {"AEO_HOME": str(home), "AEO_DATABASE": database, "AEO_MODE": "demo"}
         home.mkdir(parents=True, exist_ok=True)
-        demo = Purpose.DEMO
-        ours = create_file_key(self.settings.keys, "gateway", "ecdsa-p256-sha256", Subject("gateway"), demo, "", 90, now=SINCE)
-        self.boxes = {iso: self._box(iso, ours.certificate) for iso in isos}
-        for iso, url in (endpoints or {}).items():
-            (self.settings.site / iso.lower() / "site.toml").write_text(
-                f'[binding]\nendpoint = "{url}"\nprivate_addresses = true\n'
-            )
-        opened = Database(self.settings.database_url)
-        opened.migrate()
-        with opened.write.begin() as connection:
-            law, content = read_law(tomllib.loads((REPO / "partners" / "common.toml").read_text()), "common.toml")
-            put = [(partners.LAW, law.digest, content)]
-            put += [(iso, bundle.digest, bundle.content) for iso, bundle in ((iso, self._bundle(iso)) for iso in self.boxes)]
-            for iso, digest, content in put:
-                partners.activate(connection, iso, digest, content, at=now(), who="a test", reason="a test")
-            until = now() + timedelta(days=1)
-            _, self.token = tokens.create(connection, "a test", tokens.TokenScope, at=now(), expires=until, by="a test")
-        opened.close()
+        self.ours = demo_key(self.settings.keys, "gateway", SINCE)
+        self.boxes = {iso: self._box(iso, (connections or {}).get(iso), (endpoints or {}).get(iso)) for iso in isos}
+        self.token = self._activated()
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def _box(self, iso: str, ours: bytes) -> Box:
-        folder = self.settings.site / iso.lower() / "certs"
-        folder.mkdir(parents=True)
-        boxes = self.settings.home / "boxes"
-        key = create_file_key(boxes, iso.lower(), "ecdsa-p256-sha256", Subject(iso), Purpose.DEMO, "", 90, now=SINCE)
-        (folder / "signing-1.pem").write_text(key.pem)
-        return Box(
-            bundle=self._bundle(iso),
-            signer=key.signer(""),
-            gateway="CN",
-            gateway_keys=(VerifyKey.from_certificate(ours),),
-            clock=now,
-        )
+    def _box(self, iso: str, connection: Key | None, endpoint: str | None) -> Box:
+        """A partner, and what an administrator enters for it."""
+        site = self.settings.site / iso.lower()
+        (site / "certs").mkdir(parents=True)
+        key = demo_key(self.settings.home / "boxes", iso.lower(), SINCE)
+        (site / "certs" / "signing-1.pem").write_text(key.pem, "ascii")
+        if connection:
+            (site / "certs" / "tls-1.pem").write_text(connection.pem, "ascii")
+        if endpoint:
+            (site / "site.toml").write_text(f'[binding]\nendpoint = "{endpoint}"\nprivate_addresses = true\n', "utf-8")
+        return box_of(installed(iso, self.settings.site), key, self.ours, now)
 
-    def _bundle(self, iso: str) -> Bundle:
-        return load_one(REPO / "partners" / iso.lower(), REPO / "schemas", self.settings.site)
+    def _activated(self) -> str:
+        """Has the partners come in force; a caller's token for everything."""
+        migrate(self.settings.database_url)
+        with self.opened() as database, database.write.begin() as connection:
+            activate(connection, (box.bundle for box in self.boxes.values()), now())
+            expires = now() + timedelta(days=1)
+            return tokens.create(connection, "a test", tokens.TokenScope, at=now(), expires=expires, by="a test")[1]
 
     def __enter__(self) -> Installation:
         return self
@@ -93,8 +89,10 @@ class Installation:
             if process.poll() is None:
                 kill(process)
 
-    def key(self, fingerprint: str) -> bytes:
-        return next(key.certificate for key in KeyRing(self.settings.keys).all() if key.fingerprint == fingerprint)
+    @property
+    def authorised(self) -> dict[str, str]:
+        """The headers of a caller who may do everything."""
+        return {"Authorization": f"Bearer {self.token}"}
 
     def serve(self, *crash: str, courier: bool = True, environment: Mapping[str, str] | None = None) -> Served:
         """Starts the gateway. ``crash`` are steps (``name`` or ``name:nth``) at which it is killed as by ``kill -9``."""
@@ -109,20 +107,28 @@ class Installation:
             stderr=log,
             start_new_session=True,
         )
-        self._running.append(process)
-        return Served(process, port, self.settings.home / "gateway.log")
+        return Served(self.adopt(process), port, self.settings.home / "gateway.log")
 
-    def adopt(self, process: subprocess.Popen[bytes]) -> None:
+    def adopt(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         """Has a process end with this installation at the latest."""
         self._running.append(process)
+        return process
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Database]:
-        database = Database(self.settings.database_url)
-        try:
+        with contextlib.closing(Database(self.settings.database_url)) as database:
             yield database
-        finally:
-            database.close()
+
+    def left(self) -> dict[str, int]:
+        """What the gateway still has to do, where there is any."""
+        counts = {
+            "to be sent": select(func.count()).where(outbox.c.state.in_(("queued", "sending"))),
+            "to be judged": select(func.count()).select_from(intake).where(intake.c.outcome == "pending"),
+            "to be sealed": select(func.count()).select_from(entry).where(entry.c.position.is_(None)),
+        }
+        with self.opened() as database, database.reading() as connection:
+            left = {name: int(connection.execute(query).scalar_one()) for name, query in counts.items()}
+        return {name: count for name, count in left.items() if count}
 
 
 class Served:
@@ -133,16 +139,23 @@ class Served:
         self.url = f"http://127.0.0.1:{port}"
         self.began = time.monotonic()
 
-    def ready(self, patience: float = 60) -> float:
+    def ready(self) -> float:
         """Waits until it can answer; the seconds that took since it was started. Raises where it ends or takes too long."""
-        while time.monotonic() - self.began < patience and self.process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return time.monotonic() - self.began
-            time.sleep(0.02)
-        raise AssertionError(f"the gateway did not come up:\n{self._log.read_text()[-3000:]}")
+        until(lambda: self.process.poll() is not None or self.is_ready(), self._told)
+        assert self.process.poll() is None, self._told()
+        return time.monotonic() - self.began
 
-    def post(self, body: bytes, timeout: float = 60) -> httpx.Response:
+    def _told(self) -> str:
+        return f"the gateway did not come up:\n{self._log.read_text()[-3000:]}"
+
+    def is_ready(self) -> bool:
+        """Whether it says so; no answer is a no."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def post(self, body: bytes, timeout: float = PATIENCE) -> httpx.Response:
         return httpx.post(f"{self.url}/exchange", content=body, headers=XML, timeout=timeout)
 
     def died(self, patience: float = 30) -> bool:

@@ -21,9 +21,10 @@ from gateway.running.background import Background, Task
 from gateway.store import enterprises as stored
 from gateway.store.database import Database
 from gateway.views import enterprises
-from tests.rig.desk import DOWNGRADED, RECTIFYING, Desk, chosen, row
-from tests.rig.enterprises import made_uscc
-from tests.rig.gateway import House
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc, row
+from tests.rig.gateway import GatewayFixture
+from tests.rig.shipped import chosen
+from tests.rig.telling import TellingFixture
 
 ONE, TWO = "9900000001", "9900000002"
 
@@ -31,7 +32,7 @@ ONE, TWO = "9900000001", "9900000002"
 # ---------------------------------------------------------------- partners
 
 
-def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(desk: Desk) -> None:
+def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(desk: TellingFixture) -> None:
     desk.add("EU", Binding())
     desk.feed(row(2))
     desk.look()
@@ -44,7 +45,7 @@ def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(d
     assert desk.deliver("EU") == [("update", [("valid", "9900000005")])]
 
 
-def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(desk: Desk) -> None:
+def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(desk: TellingFixture) -> None:
     desk.look()
     desk.set_state("SG", "suspended")
     desk.feed(row(1, **DOWNGRADED), row(2))
@@ -56,16 +57,16 @@ def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(desk: De
 
 
 @pytest.mark.parametrize("terms", [{"in_force": chosen(False)}, {"in_force": chosen(None)}, {"chinese_code": chosen(None)}])
-def test_where_nothing_may_be_said_no_list_goes_out_either(desk: Desk, terms: dict[str, Any]) -> None:
+def test_where_nothing_may_be_said_no_list_goes_out_either(desk: TellingFixture, terms: dict[str, Any]) -> None:
     desk.change("SG", **terms)
     desk.feed(row(1, **DOWNGRADED), row(2))
-    desk.pass_time(days=40)
+    desk.later(days=40)
     desk.look()
     assert desk.deliver("SG") == []
 
 
 def test_before_the_feed_has_spoken_no_list_takes_everybodys_benefits_away(database: Database, tmp_path: Path) -> None:
-    silent = Desk(database, tmp_path, ["SG"])
+    silent = TellingFixture(tmp_path, ["SG"], database=database)
     silent.look()
     assert silent.deliver("SG") == []
     silent.feed(row(1, **DOWNGRADED))
@@ -75,22 +76,22 @@ def test_before_the_feed_has_spoken_no_list_takes_everybodys_benefits_away(datab
 # ---------------------------------------------------------------- by the calendar
 
 
-def test_a_day_brings_news_by_itself(desk: Desk) -> None:
+def test_a_day_brings_news_by_itself(desk: TellingFixture) -> None:
     desk.look()
     desk.feed(row(1, tier="general-compliance", tier_since="2026-06-17", ground="downgrade", certified_on=None))
     assert desk.deliver("SG") == []
-    desk.pass_time(hours=11)  # still the 15th in China
+    desk.later(hours=11)  # still the 15th in China
     desk.look()
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == []
-    desk.pass_time(hours=2)  # past midnight of the 17th in China
+    desk.later(hours=2)  # past midnight of the 17th in China
     desk.look()
     desk.look()
     assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
 
 
-def test_changed_terms_bring_news_by_themselves(desk: Desk) -> None:
+def test_changed_terms_bring_news_by_themselves(desk: TellingFixture) -> None:
     desk.look()
     desk.share("SG", "name", "granted")
     desk.look()
@@ -101,14 +102,14 @@ def test_changed_terms_bring_news_by_themselves(desk: Desk) -> None:
     assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("valid", ONE)])]
 
 
-def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: Desk) -> None:
+def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: TellingFixture) -> None:
     desk.feed(row(2))
     desk.deliver("SG", "held")
     before = desk.told("SG", 1)
-    desk.pass_time(days=29)
+    desk.later(days=29)
     desk.look()
     assert desk.deliver("SG") == []
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG", "accepted") == [("list", [("valid", ONE), ("valid", TWO)])]
     assert desk.told("SG", 1) == before
@@ -116,31 +117,31 @@ def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: Desk) -> Non
     assert desk.deliver("SG") == []
 
 
-def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: Desk) -> None:
+def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: TellingFixture) -> None:
     live = desk.partners.get("SG")
     with desk.database.write.begin() as connection:
         stored.put(connection, {made_uscc(1): (None, _packed(connection, desk))}, desk.now)
-        assert feed.full_list(connection, desk, live, desk.now) == 0
+        assert feed.full_list(connection, desk.node, live, desk.now) == 0
     assert desk.deliver("SG") == [("list", [])]
     assert [one.statement.standing for one in desk.told("SG", 1)] == ["delisted"]
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == []
     desk.feed(row(1, address="2 Nowhere Road"))
     assert desk.deliver("SG") == [("update", [("valid", ONE)])]
 
 
-def _packed(connection: Any, desk: Desk) -> bytes:
+def _packed(connection: Any, desk: TellingFixture) -> bytes:
     """Enterprise 1 as if its customs code were gone and nobody had been told yet."""
     state = enterprises.find(connection, made_uscc(1))
     return msgspec.msgpack.encode(msgspec.structs.replace(state, customs_code=None))
 
 
-def test_a_list_too_large_for_one_message_travels_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_too_large_for_one_message_travels_in_parts(desk: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.exchange.tell.documents.LARGEST", 4096)
     desk.feed(*(row(number) for number in range(2, 30)))
     assert all(kind == "update" for kind, _ in desk.deliver("SG"))
-    desk.pass_time(days=31)
+    desk.later(days=31)
     desk.look()
     pictures, named = [], []
     while leased := desk.take_up("SG"):
@@ -156,30 +157,30 @@ def test_a_list_too_large_for_one_message_travels_in_parts(desk: Desk, monkeypat
     assert sorted(named) == [f"99{number:08d}" for number in range(1, 30)]
 
 
-def test_a_list_does_not_stand_in_for_an_urgent_loss(desk: Desk) -> None:
+def test_a_list_does_not_stand_in_for_an_urgent_loss(desk: TellingFixture) -> None:
     """The loss goes ahead of the list that implies it, however often anybody looks before either is sent."""
     desk.feed(row(2))
     desk.deliver("SG")
     desk.feed(row(1, **DOWNGRADED), row(2, **RECTIFYING))
-    desk.pass_time(days=31)
+    desk.later(days=31)
     desk.look()
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("suspended", TWO)]), ("list", [("suspended", TWO)])]
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == []
 
 
-def test_a_list_names_a_code_that_passed_on_once(desk: Desk) -> None:
+def test_a_list_names_a_code_that_passed_on_once(desk: TellingFixture) -> None:
     desk.feed(row(1, customs_code=None), row(2, customs_code=ONE))
-    desk.pass_time(days=31)
+    desk.later(days=31)
     desk.look()
     assert desk.deliver("SG") == [("update", [("valid", ONE)]), ("list", [("valid", ONE)])]
     assert [one.statement.standing for one in desk.told("SG", 2)] == ["valid"]
 
 
-def test_the_keeper_looks_again_after_a_fault(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keeper_looks_again_after_a_fault(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     house.feed(1)
     house.deliver()
     house.later(days=31)

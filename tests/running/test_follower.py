@@ -16,11 +16,11 @@ from gateway.node.node import Node
 from gateway.running.background import Background, Task
 from gateway.running.follower import Follower
 from gateway.store import journal
-from tests.rig.gateway import House
+from tests.rig.gateway import GatewayFixture
 
 
 @pytest.fixture
-def other(house: House) -> Iterator[Node]:
+def other(house: GatewayFixture) -> Iterator[Node]:
     """A second node on the house's database."""
     node = house.another()
     yield node
@@ -28,7 +28,7 @@ def other(house: House) -> Iterator[Node]:
 
 
 def test_what_one_node_commits_the_others_know_when_they_next_look(
-    house: House, other: Node, monkeypatch: pytest.MonkeyPatch
+    house: GatewayFixture, other: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And they look several times a second."""
     other.partners = house.partners
@@ -64,7 +64,7 @@ def test_what_one_node_commits_the_others_know_when_they_next_look(
     assert index.current(house.now)
 
 
-def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House, other: Node) -> None:
+def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: GatewayFixture, other: Node) -> None:
     """Ten minutes ahead or behind: leases and heartbeats are of the clock that all share."""
     index = Index(house.settings.current_within)
     house.seal()
@@ -75,7 +75,9 @@ def test_a_machine_whose_own_clock_is_wrong_is_current_all_the_same(house: House
         assert other.writer.do(partial(sealer.seal, node=other, holder="two")) == 0, "the lease is another's"
 
 
-def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(
+    house: GatewayFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A large list may hold the one lock of SQLite for longer than answers may be old."""
     steady = [1000.0]
     monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])
@@ -104,7 +106,7 @@ def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(house: H
 
 
 def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks_at(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: GatewayFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steady = [1000.0]
     monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])

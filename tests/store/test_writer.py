@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,19 @@ def held(writer: Writer) -> threading.Event:
     writer.submit(hold)
     assert begun.wait(60)
     return gate
+
+
+async def busy(writer: Writer) -> tuple[asyncio.Future[bool], threading.Event]:
+    """The same for a coroutine, and what comes of that job."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> bool:
+        begun.set()
+        return gate.wait(60)
+
+    future = writer.awaited(hold)
+    assert await asyncio.to_thread(begun.wait, 60)
+    return future, gate
 
 
 def outcome(future: Future[Any]) -> Any:
@@ -135,9 +148,7 @@ def test_a_job_that_is_begun_cannot_be_cancelled(writer: Writer) -> None:
 
 def test_coroutines_hear_each_of_its_own_job(writer: Writer, database: Database) -> None:
     async def waiting() -> list[Any]:
-        gate = threading.Event()
-        first = writer.awaited(lambda _: gate.wait(10))
-        await asyncio.sleep(0.05)
+        first, gate = await busy(writer)
         jobs: list[Callable[[Connection], Any]] = [partial(put, n=1), lambda _: 1 // 0, partial(put, n=2), partial(put, n=3)]
         futures = [writer.awaited(job) for job in jobs]
         futures[2].cancel()
@@ -164,9 +175,7 @@ def test_a_loop_that_is_gone_ends_nothing(writer: Writer, database: Database) ->
 
 def test_what_no_future_can_carry_keeps_nobody_else_waiting(writer: Writer) -> None:
     async def waiting() -> list[Any]:
-        gate = threading.Event()
-        first = writer.awaited(lambda _: gate.wait(10))
-        await asyncio.sleep(0.05)
+        first, gate = await busy(writer)
         futures = [writer.awaited(lambda _: next(iter([]))), writer.awaited(partial(put, n=1))]
         gate.set()
         async with asyncio.timeout(10):
@@ -201,10 +210,12 @@ def test_a_full_disk_fails_whom_it_concerns_and_does_nobody_s_work_twice(writer:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_locked_database_is_waited_for(writer: Writer, database: Database) -> None:
-    with database.write.begin() as other:
+    tries = threading.Event()
+    with closing(Database(database.url)) as elsewhere, elsewhere.write.begin() as other:
         put(other, 1)
+        sa.event.listen(database.write, "checkout", lambda *_: tries.set())
         future = writer.submit(partial(put, n=2))
-        time.sleep(0.3)
+        assert tries.wait(60)
         assert not future.done()
     assert future.result(60) == 2
 

@@ -6,13 +6,13 @@ import pytest
 
 from gateway.core.errors import Refusal
 from gateway.views import enterprises
-from tests.rig.desk import RECTIFYING, Desk, row
-from tests.rig.enterprises import made_uscc
+from tests.rig.enterprises import RECTIFYING, made_uscc, row
+from tests.rig.telling import TellingFixture
 
 ONE = "9900000001"
 
 
-def test_told_is_one_question(desk: Desk) -> None:
+def test_told_is_one_question(desk: TellingFixture) -> None:
     desk.feed(row(1, **RECTIFYING))
     desk.deliver("SG", "accepted")
     with desk.database.reading() as connection:
@@ -25,7 +25,7 @@ def test_told_is_one_question(desk: Desk) -> None:
     assert (still.partner, still.state, still.received, still.outcome) == ("HK", "queued", None, None)
 
 
-def test_an_old_customs_code_still_finds_its_enterprise(desk: Desk) -> None:
+def test_an_old_customs_code_still_finds_its_enterprise(desk: TellingFixture) -> None:
     desk.feed(row(1, customs_code="9900000099"))
     desk.deliver("SG")
     with desk.database.reading() as connection:
@@ -36,7 +36,7 @@ def test_an_old_customs_code_still_finds_its_enterprise(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("identity", ["", "\0", "１" * 18, "9" * 18, "9900000009", "%", "91999999000000001K\n", "a" * 10_000])
-def test_whoever_was_never_heard_of_is_not_found(desk: Desk, identity: str) -> None:
+def test_whoever_was_never_heard_of_is_not_found(desk: TellingFixture, identity: str) -> None:
     if identity.strip() == made_uscc(1):
         return
     with desk.database.reading() as connection, pytest.raises(Refusal, match="not-found"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
-def test_the_documentation_asks_nobody_outside(world: World) -> None:
+def test_the_documentation_asks_nobody_outside(world: WebFixture) -> None:
     page = world.client.get("/docs").text
     assert "http:" not in page
     assert "https:" not in page
@@ -26,7 +26,7 @@ def test_the_documentation_asks_nobody_outside(world: World) -> None:
     assert {"party", "as_known_at", "lang", "on"} <= set(query)
 
 
-def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(world: World) -> None:
+def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(world: WebFixture) -> None:
     document = world.client.get("/openapi.json").json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -15,7 +15,7 @@ from gateway.store import tokens
 from gateway.store.tokens import TokenScope
 from gateway.web.guard import Need
 from gateway.web.site import ROUTERS
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 #: Whoever speaks here proves himself otherwise, or learns nothing: a partner by its signature, a load balancer by nothing.
 OPEN = {("POST", "/exchange"), ("GET", "/healthz"), ("GET", "/readyz")}
@@ -42,14 +42,15 @@ def problem(answer: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("shared"))
-    yield made
-    made.close()
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path_factory.mktemp("shared")) as made:
+        yield made
 
 
 @pytest.mark.parametrize(("method", "path", "dependant"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES])
-def test_every_route_names_one_scope_and_refuses_without_it(method: str, path: str, dependant: Dependant, shared: World) -> None:
+def test_every_route_names_one_scope_and_refuses_without_it(
+    method: str, path: str, dependant: Dependant, shared: WebFixture
+) -> None:
     scopes = list(needed(dependant))
     if (method, path) in OPEN:
         assert scopes == []
@@ -65,7 +66,7 @@ def test_every_route_names_one_scope_and_refuses_without_it(method: str, path: s
     assert right.status_code not in (401, 403)
 
 
-def test_every_documented_route_is_among_them(world: World) -> None:
+def test_every_documented_route_is_among_them(world: WebFixture) -> None:
     document = world.client.get("/openapi.json").json()
     documented = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert documented == {(method, path.replace(":path}", "}")) for method, path, _ in ROUTES}
@@ -74,27 +75,27 @@ def test_every_documented_route_is_among_them(world: World) -> None:
         assert bool(operation.get("security")) == bool(list(needed(dependant)))
 
 
-def test_what_is_neither_listed_nor_documented_is_not_there(world: World) -> None:
+def test_what_is_neither_listed_nor_documented_is_not_there(world: WebFixture) -> None:
     own = {getattr(route, "path", None) for route in world.app.app.routes}  # type: ignore[attr-defined] # FastAPI's
     assert own == {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs", None}
 
 
 @pytest.mark.parametrize("presented", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer aeo_wrong", "bearer\taeo_x", "Bearer \xe9"])
-def test_anything_but_a_known_token_is_refused(presented: str, world: World) -> None:
+def test_anything_but_a_known_token_is_refused(presented: str, world: WebFixture) -> None:
     answer = world.client.get("/v1/partners", headers={b"Authorization": presented.encode("latin-1")})
     assert answer.status_code == 401
     fast = world.client.get("/v1/eligibility?code=X", headers={b"Authorization": presented.encode("latin-1")})
     assert fast.json() == answer.json()
 
 
-def test_a_token_ends_at_its_expiry(world: World) -> None:
+def test_a_token_ends_at_its_expiry(world: WebFixture) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ, days=1)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
-    world.pass_time(days=1)
+    world.later(days=1)
     assert world.client.get("/v1/partners", headers=headers).status_code == 401
 
 
-def test_a_revoked_token_is_refused_within_the_bound(world: World) -> None:
+def test_a_revoked_token_is_refused_within_the_bound(world: WebFixture) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
     (only,) = issued(world)
@@ -106,13 +107,13 @@ def test_a_revoked_token_is_refused_within_the_bound(world: World) -> None:
         tokens.revoke(connection, only.id, at=world.now, by="a test")
 
 
-def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: World) -> None:
+def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: WebFixture) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ)
     secret = headers["Authorization"].removeprefix("Bearer ")
     world.client.get("/v1/partners", headers=headers)
     used = world.now
     assert issued(world)[0].last_used is None
-    world.pass_time(minutes=2)
+    world.later(minutes=2)
     world.client.get("/v1/partners", headers=headers)
     world.node.writer.do(lambda connection: None)
     assert issued(world)[0].last_used == used
@@ -120,7 +121,7 @@ def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: World) -> Non
     assert secret.encode() not in kept
 
 
-def test_a_token_has_a_name_a_scope_and_an_end(world: World) -> None:
+def test_a_token_has_a_name_a_scope_and_an_end(world: WebFixture) -> None:
     later = world.now + timedelta(days=1)
     for name, scopes, expires in (
         (" ", [TokenScope.AUDIT_READ], later),
@@ -131,16 +132,16 @@ def test_a_token_has_a_name_a_scope_and_an_end(world: World) -> None:
             tokens.create(connection, name, scopes, at=world.now, expires=expires, by="a test")
 
 
-def test_nobody_is_let_in_while_nobody_can_be_known(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_let_in_while_nobody_can_be_known(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ)
     assert world.client.get("/v1/partners", headers=headers).status_code == 200
-    world.pass_time(seconds=2)
+    world.later(seconds=2)
     with world.node.database.write.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE token RENAME TO gone")
     answer = world.client.get("/v1/partners", headers=headers)
     assert (answer.status_code, problem(answer), answer.headers["Retry-After"]) == (503, "busy", "30")
 
 
-def issued(world: World) -> list[tokens.Issued]:
+def issued(world: WebFixture) -> list[tokens.Issued]:
     with world.node.database.reading() as connection:
         return tokens.issued(connection)

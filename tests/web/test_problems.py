@@ -12,11 +12,11 @@ from sqlalchemy.exc import DataError
 from gateway.store.database import Database
 from gateway.store.tokens import TokenScope
 from gateway.web import problems
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_text_that_the_database_refuses_is_a_fault_of_the_question(database_url: str, world: World) -> None:
+def test_a_text_that_the_database_refuses_is_a_fault_of_the_question(database_url: str, world: WebFixture) -> None:
     """PostgreSQL takes no NUL, and neither takes half a surrogate pair: no fault of ours, and nothing to log as one."""
     database = Database(database_url)
     for text in ("\x00", "\ud800"):
@@ -27,7 +27,7 @@ def test_a_text_that_the_database_refuses_is_a_fault_of_the_question(database_ur
     database.close()
 
 
-def test_what_can_be_done_to_an_address_is_named_whole(world: World) -> None:
+def test_what_can_be_done_to_an_address_is_named_whole(world: WebFixture) -> None:
     for method, path, allowed in (
         ("DELETE", "/v1/eligibility", "GET, POST"),
         ("PUT", "/v1/stops", "GET, POST"),
@@ -46,13 +46,13 @@ def test_what_can_be_done_to_an_address_is_named_whole(world: World) -> None:
         ("GET", "/v1/eligibility/", 404, "not-found"),
     ],
 )
-def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, code: str, world: World) -> None:
+def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, code: str, world: WebFixture) -> None:
     answer = world.client.request(method, path, follow_redirects=False)
     assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (status, "application/problem+json", code)
     assert ("allow" in answer.headers) == (status == 405)
 
 
-def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: World) -> None:
+def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: WebFixture) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ)
     english, chinese = (
         world.client.get(f"/v1/eligibility?mode=x&lang={lang}&code=A", headers=headers).json() for lang in ("en", "zh")
@@ -64,7 +64,7 @@ def test_a_problem_says_what_where_and_what_to_do_in_either_language(world: Worl
 
 
 def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: WebFixture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = world.token(TokenScope.CLEARANCE_READ)
 
@@ -85,12 +85,12 @@ def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
 @pytest.mark.parametrize(
     "path", ["/v1/stops/{}/lift", "/v1/disruptions/{}/end", "/v1/voids/{}/confirm", "/v1/domestic/held/{}/confirm"]
 )
-def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, world: World) -> None:
+def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, world: WebFixture) -> None:
     answer = world.client.post(path.format(number), json={"reason": "r"}, headers=world.token(*TokenScope))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
 @pytest.mark.parametrize("number", ["9" * 25, "\N{SUPERSCRIPT TWO}"])
-def test_a_refused_message_of_no_possible_number_is_not_found(number: str, world: World) -> None:
+def test_a_refused_message_of_no_possible_number_is_not_found(number: str, world: WebFixture) -> None:
     answer = world.client.get(f"/v1/messages/intake-{number}", headers=world.token(TokenScope.AUDIT_READ))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")

@@ -46,4 +46,4 @@ def test_any_bytes_replaced(data: st.DataObject) -> None:
     signed = data.draw(st.sampled_from(corpus()[0])).encode()
     start = data.draw(st.integers(0, len(signed)))
     end = data.draw(st.integers(start, min(len(signed), start + 40)))
-    verdict(signed[:start] + data.draw(st.binary(max_size=8)) + signed[end:])
+    assert verdict(signed[:start] + data.draw(st.binary(max_size=8)) + signed[end:])

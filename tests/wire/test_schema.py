@@ -43,7 +43,10 @@ def operators(tmp_path: Path) -> schema.Schema:
 def test_files_that_include_each_other(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", '<xs:include schemaLocation="b.xsd"/>' + LIST)
     write(folder, '<xs:include schemaLocation="main.xsd"/>', name="b.xsd")
-    compile_schema(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+    compiled = compile_schema(folder)
+    compiled.validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+    with pytest.raises(Refusal, match="Code"):
+        compiled.validate(etree.fromstring("<List><Op><Code>longer</Code></Op></List>"))
 
 
 def test_two_roots_in_two_files(tmp_path: Path) -> None:

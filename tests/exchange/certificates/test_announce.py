@@ -18,27 +18,27 @@ from gateway.running.background import Background, Task
 from gateway.store import outbox, tables
 from gateway.trust import endings, rollover
 from gateway.trust.keys import Key, KeyRing
-from tests.rig.gateway import House, down
+from tests.rig.gateway import GatewayFixture, down
 
 SWITCH = timedelta(days=14)
 
 
-def rotate(house: House) -> Key:
+def rotate(house: GatewayFixture) -> Key:
     return KeyRing(house.keys).rotate("gateway", "", 365, signs_from=house.now + SWITCH, now=house.now)
 
 
-def look(house: House, node: Node | None = None) -> int:
+def look(house: GatewayFixture, node: Node | None = None) -> int:
     """What the background does; how many announcements it queued."""
     keys = announce.coming(house.settings, house.now)
     return house.do(lambda connection: announce.look(connection, node or house.node, keys, house.now))
 
 
-def told(house: House, key: Key) -> list[tuple[str, str]]:
+def told(house: GatewayFixture, key: Key) -> list[tuple[str, str]]:
     with house.database.reading() as connection:
         return [(one.partner, one.state) for one in announce.states_of(connection, key.fingerprint)]
 
 
-def signed_with(house: House, iso: str = "SG") -> str:
+def signed_with(house: GatewayFixture, iso: str = "SG") -> str:
     """The certificate in KeyInfo of our latest message to a partner, which is one that the partner knows."""
     box = house.boxes[iso]
     named = b64decode(box.heard[-1].body.partition(b"X509Certificate>")[2].partition(b"<")[0])
@@ -46,7 +46,7 @@ def signed_with(house: House, iso: str = "SG") -> str:
     return key.fingerprint
 
 
-def test_every_connected_partner_hears_of_the_next_certificate_once(house: House) -> None:
+def test_every_connected_partner_hears_of_the_next_certificate_once(house: GatewayFixture) -> None:
     assert look(house) == 0
     house.bind("HK", endpoint=None)
     fresh = rotate(house)
@@ -60,7 +60,7 @@ def test_every_connected_partner_hears_of_the_next_certificate_once(house: House
     assert look(house) == 1, "whoever is connected later hears of it then"
 
 
-def test_both_keys_are_good_from_the_announcement_on_and_the_new_one_signs_from_its_moment(house: House) -> None:
+def test_both_keys_are_good_from_the_announcement_on_and_the_new_one_signs_from_its_moment(house: GatewayFixture) -> None:
     fresh = rotate(house)
     look(house)
     house.deliver()
@@ -72,30 +72,30 @@ def test_both_keys_are_good_from_the_announcement_on_and_the_new_one_signs_from_
     assert {state for _, state in house.queue()} == {"delivered"}
 
 
-def test_a_message_signed_before_the_switch_and_delivered_after_it_is_good(house: House) -> None:
+def test_a_message_signed_before_the_switch_and_delivered_after_it_is_good(house: GatewayFixture) -> None:
     rotate(house)
     look(house)
     house.deliver()
     house.now += SWITCH - timedelta(minutes=1)
     house.ask("SG123456789012")
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.later(hours=1)
     house.deliver()
     assert signed_with(house) == house.ours.fingerprint
     assert house.queue()[-1][1] == "delivered"
 
 
-def test_what_expired_unheard_is_announced_again_while_the_switch_lies_ahead(house: House) -> None:
+def test_what_expired_unheard_is_announced_again_while_the_switch_lies_ahead(house: GatewayFixture) -> None:
     fresh = rotate(house)
     look(house)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.later(days=3)
     house.do(lambda connection: outbox.expire(connection, "SG", house.now))
     assert ("SG", "expired") in told(house, fresh)
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     assert look(house) == 1
     house.later(hours=1)
     house.deliver()
@@ -104,7 +104,7 @@ def test_what_expired_unheard_is_announced_again_while_the_switch_lies_ahead(hou
     assert look(house) == 0
 
 
-def test_a_switch_brought_forward_changes_nothing_for_who_acknowledged_it(house: House) -> None:
+def test_a_switch_brought_forward_changes_nothing_for_who_acknowledged_it(house: GatewayFixture) -> None:
     fresh = rotate(house)
     look(house)
     house.deliver()
@@ -118,7 +118,7 @@ def test_a_switch_brought_forward_changes_nothing_for_who_acknowledged_it(house:
     assert {state for _, state in house.queue()} == {"delivered"}
 
 
-def test_whoever_refused_the_next_certificate_is_told_again_before_an_earlier_switch(house: House) -> None:
+def test_whoever_refused_the_next_certificate_is_told_again_before_an_earlier_switch(house: GatewayFixture) -> None:
     fresh = rotate(house)
     look(house)
     house.do(lambda connection: connection.execute(update(tables.outbox).values(state="dead", finished=house.now)))
@@ -133,7 +133,7 @@ def test_whoever_refused_the_next_certificate_is_told_again_before_an_earlier_sw
     assert look(house) == 0, "who acknowledged it has nothing more to hear"
 
 
-def test_a_dropped_key_is_announced_no_further_and_another_one_is(house: House) -> None:
+def test_a_dropped_key_is_announced_no_further_and_another_one_is(house: GatewayFixture) -> None:
     stolen = rotate(house)
     look(house)
     house.deliver()
@@ -148,7 +148,7 @@ def test_a_dropped_key_is_announced_no_further_and_another_one_is(house: House) 
     assert stolen.fingerprint not in [key.fingerprint for key in house.boxes["HK"].gateway_keys]
 
 
-def test_what_nobody_acknowledged_is_warned_of_before_the_switch(house: House) -> None:
+def test_what_nobody_acknowledged_is_warned_of_before_the_switch(house: GatewayFixture) -> None:
     fresh = rotate(house)
     look(house)
     house.deliver("HK")
@@ -160,7 +160,7 @@ def test_what_nobody_acknowledged_is_warned_of_before_the_switch(house: House) -
     assert "ends in 6 days" in expiry.sentence(alert)
 
 
-def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: House) -> None:
+def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: GatewayFixture) -> None:
     at = house.ours.x509.not_valid_after_utc
     said: list[int] = []
     for days in (61, 60, 45, 30, 20, 7, 0.5, -1, -2):
@@ -173,7 +173,7 @@ def test_each_threshold_is_said_once_by_whichever_node_comes_first(house: House)
     assert said == [60, 30, 7, 1, 0]
 
 
-def test_a_certificate_with_a_successor_is_not_warned_of(house: House) -> None:
+def test_a_certificate_with_a_successor_is_not_warned_of(house: GatewayFixture) -> None:
     rotate(house)
     house.now = house.ours.x509.not_valid_after_utc - timedelta(days=1)
     with house.database.reading() as connection:
@@ -185,12 +185,12 @@ def test_a_certificate_with_a_successor_is_not_warned_of(house: House) -> None:
 @pytest.mark.parametrize(
     ("left", "words"), [(timedelta(days=3, hours=5), "ends in 3 days"), (timedelta(days=-2), "ended 2 days ago")]
 )
-def test_sentences_count_whole_days(house: House, left: timedelta, words: str) -> None:
+def test_sentences_count_whole_days(house: GatewayFixture, left: timedelta, words: str) -> None:
     ending = endings.Ending("certificate", "SG", "signing abc", house.now, house.now + left)
     assert words in expiry.sentence(endings.Alert(ending, 7, left))
 
 
-def while_running(house: House, step: Callable[[Node], Awaitable[bool | None]], ready: Callable[[], object]) -> None:
+def check_while_running(house: GatewayFixture, step: Callable[[Node], Awaitable[bool | None]], ready: Callable[[], object]) -> None:
     """Lets a background task run until ``ready``."""
 
     async def story() -> None:
@@ -204,16 +204,16 @@ def while_running(house: House, step: Callable[[Node], Awaitable[bool | None]], 
     house.run(story())
 
 
-def test_a_running_node_announces_and_warns_by_itself(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_running_node_announces_and_warns_by_itself(house: GatewayFixture, caplog: pytest.LogCaptureFixture) -> None:
     house.now = house.ours.x509.not_valid_after_utc - timedelta(days=29)
-    while_running(house, expiry.warn, lambda: "gateway-1 ends in 29 days" in caplog.text)
+    check_while_running(house, expiry.warn, lambda: "gateway-1 ends in 29 days" in caplog.text)
     fresh = rotate(house)
-    while_running(house, announce.announce, lambda: len(told(house, fresh)) == 2)
+    check_while_running(house, announce.announce, lambda: len(told(house, fresh)) == 2)
 
 
 @pytest.mark.parametrize("step", [expiry.warn, announce.announce])
 def test_a_fault_ends_no_background_task(
-    house: House, caplog: pytest.LogCaptureFixture, step: Callable[[Node], Awaitable[bool | None]]
+    house: GatewayFixture, caplog: pytest.LogCaptureFixture, step: Callable[[Node], Awaitable[bool | None]]
 ) -> None:
     (house.keys / "gateway-1" / "key.json").write_text("no longer readable")
-    while_running(house, step, lambda: "failed and will try again" in caplog.text)
+    check_while_running(house, step, lambda: "failed and will try again" in caplog.text)

@@ -20,41 +20,42 @@ from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.wire import payloads
 from gateway.wire.signature import Signer
-from tests.rig.gateway import House
-from tests.rig.pinned import follow, pin
+from tests.rig.gateway import GatewayFixture
 from tests.trust.pki import Pki
 
 
 @pytest.fixture
-def met(house: House) -> House:
-    """A house whose partners' certificates are pinned in their data."""
-    pin(house)
+def met(house: GatewayFixture) -> GatewayFixture:
+    """Its partners' certificates are pinned in their data."""
+    house.pin_certificates()
     return house
 
 
-def key_of(house: House, name: str, days: int = 365) -> Key:
+def key_of(house: GatewayFixture, name: str, days: int = 365) -> Key:
     """A key made now."""
     return create_file_key(house.keys, name, "ecdsa-p256-sha256", Subject(name), Purpose.DEMO, "", days, now=house.now)
 
 
-def announce(house: House, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG") -> bytes:
+def announce(
+    house: GatewayFixture, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG"
+) -> bytes:
     said = [Announced(role, der, since or house.now) for der in certificates]
     return house.boxes[iso].ours(Kind.KEYS, payloads.write_keys(said))
 
 
-def heard(house: House, body: bytes, iso: str = "SG") -> None:
+def heard(house: GatewayFixture, body: bytes, iso: str = "SG") -> None:
     house.send(body, iso)
-    follow(house)
+    house.follow_certificates()
 
 
-def outcome(house: House, signer: Signer | None = None) -> str:
+def outcome(house: GatewayFixture, signer: Signer | None = None) -> str:
     """What becomes of a ping signed so: ``receipt`` or a refusal's code."""
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
     answer = house.receive(body)
     return str(answer.refusal.code) if answer.refusal else "receipt"
 
 
-def test_a_rollover_needs_no_common_minute(met: House) -> None:
+def test_a_rollover_needs_no_common_minute(met: GatewayFixture) -> None:
     """The partner switches by its own clock, which may be ahead of ours or behind it; both keys are good around that moment."""
     fresh = met.key("sg-next")
     switch = met.now + timedelta(days=7)
@@ -72,7 +73,7 @@ def test_a_rollover_needs_no_common_minute(met: House) -> None:
     assert (outcome(met), outcome(met, later)) == ("certificate-expired", "receipt")
 
 
-def test_while_our_own_key_has_ended_nobody_is_refused_for_it(met: House) -> None:
+def test_while_our_own_key_has_ended_nobody_is_refused_for_it(met: GatewayFixture) -> None:
     """What comes is kept without a verdict, and judged when there is a key again."""
     met.now = met.ours.x509.not_valid_after_utc - timedelta(days=1)
     fresh = key_of(met, "sg-next")
@@ -88,7 +89,7 @@ def test_while_our_own_key_has_ended_nobody_is_refused_for_it(met: House) -> Non
     assert met.rows(intake)[-1].outcome == "accepted"
 
 
-def test_a_chain_of_rollovers_leaves_the_oldest_behind(met: House) -> None:
+def test_a_chain_of_rollovers_leaves_the_oldest_behind(met: GatewayFixture) -> None:
     box, before = met.boxes["SG"], met.boxes["SG"].signer
     for generation in range(3):
         fresh = met.key(f"sg-{generation}")
@@ -99,7 +100,7 @@ def test_a_chain_of_rollovers_leaves_the_oldest_behind(met: House) -> None:
     assert len(met.rows(announced)) == len(met.journal("certificate")) == 3
 
 
-def test_one_certificate_may_be_announced_for_both_uses_and_again(met: House) -> None:
+def test_one_certificate_may_be_announced_for_both_uses_and_again(met: GatewayFixture) -> None:
     fresh = met.key("sg-next")
     heard(met, announce(met, fresh.certificate))
     heard(met, announce(met, fresh.certificate, role="tls"))
@@ -108,19 +109,19 @@ def test_one_certificate_may_be_announced_for_both_uses_and_again(met: House) ->
     assert met.node.trust.owner(fresh.certificate, met.now) == "SG"
 
 
-def _expired(house: House) -> bytes:
+def _expired(house: GatewayFixture) -> bytes:
     old = key_of(house, "old", days=1)
     house.later(days=2)
     return old.certificate
 
 
-def _of(**said: object) -> Callable[[House], bytes]:
+def _of(**said: object) -> Callable[[GatewayFixture], bytes]:
     """A self-signed leaf that differs from a good one in what is said."""
     leaf = {"issuer": "leaf", "usages": ["digital_signature"], **said}
     return lambda _: Pki({"leaf": leaf}).get("leaf")
 
 
-def _rsa_2048(house: House) -> bytes:
+def _rsa_2048(house: GatewayFixture) -> bytes:
     private = rsa.generate_private_key(65537, 2048)
     made = selfsigned.builder(private.public_key(), Subject("small"), demo=False, begins=house.now, ends=house.now + timedelta(9))
     return selfsigned.sign(made, private)
@@ -142,13 +143,13 @@ def _rsa_2048(house: House) -> bytes:
     ids=lambda value: value if isinstance(value, str) and " " in value else None,
 )
 def test_what_could_never_be_relied_on_is_refused_when_it_is_announced(
-    met: House, what: str, made: Callable[[House], bytes], code: str
+    met: GatewayFixture, what: str, made: Callable[[GatewayFixture], bytes], code: str
 ) -> None:
     assert met.refused(announce(met, made(met))) == code, what
     assert met.rows(announced) == []
 
 
-def test_a_key_of_no_agreed_algorithm_is_refused(met: House) -> None:
+def test_a_key_of_no_agreed_algorithm_is_refused(met: GatewayFixture) -> None:
     key = create_file_key(met.keys, "rsa", "rsa-pss-sha256", Subject("rsa"), Purpose.DEMO, "", 9, now=met.now)
     met.bind("SG", algorithms=("ecdsa-p256-sha256",))
     assert met.refused(announce(met, key.certificate)) == "certificate-unsuitable"
@@ -158,14 +159,14 @@ def test_a_key_of_no_agreed_algorithm_is_refused(met: House) -> None:
     assert outcome(met, key.signer("")) == "receipt"
 
 
-def test_another_partners_announcement_cannot_be_taken_over(met: House) -> None:
+def test_another_partners_announcement_cannot_be_taken_over(met: GatewayFixture) -> None:
     fresh = met.key("hk-next")
     heard(met, announce(met, fresh.certificate, iso="HK"), "HK")
     assert met.refused(announce(met, fresh.certificate)) == "certificate-unsuitable"
     assert met.refused(announce(met, fresh.certificate, role="tls")) == "certificate-unsuitable"
 
 
-def test_there_is_an_end_to_how_many_are_good_at_once(met: House) -> None:
+def test_there_is_an_end_to_how_many_are_good_at_once(met: GatewayFixture) -> None:
     many = [met.key(f"many-{number}").certificate for number in range(partner.MOST + 1)]
     heard(met, announce(met, *many[: partner.MOST]))
     assert met.refused(announce(met, many[-1])) == "certificate-unsuitable"
@@ -173,29 +174,29 @@ def test_there_is_an_end_to_how_many_are_good_at_once(met: House) -> None:
     assert len(met.rows(announced)) == partner.MOST
 
 
-def test_a_list_of_announcements_holds_whole_or_not_at_all(met: House) -> None:
+def test_a_list_of_announcements_holds_whole_or_not_at_all(met: GatewayFixture) -> None:
     assert met.refused(announce(met, met.key("good").certificate, b"no certificate")) == "certificate-unsuitable"
     assert met.rows(announced) == []
     assert met.journal("certificate") == []
 
 
-def test_an_authoritys_next_certificate_counts_where_the_authority_is_pinned(met: House) -> None:
+def test_an_authoritys_next_certificate_counts_where_the_authority_is_pinned(met: GatewayFixture) -> None:
     made = Pki.of({"leaf": {"issuer": "root"}})
     met.node.trust.put("SG", replace(met.node.trust.trust_of("SG"), roots=(made.get("root"),)))
     met.send(announce(met, made.get("leaf")))
     assert [row.certificate for row in met.rows(announced)] == [made.get("leaf")]
 
 
-def test_demonstration_keys_stay_out_of_production(met: House) -> None:
+def test_demonstration_keys_stay_out_of_production(met: GatewayFixture) -> None:
     met.node.settings = met.settings.model_copy(update={"mode": "production"})
     assert met.refused(announce(met, met.key("demo").certificate)) == "certificate-unsuitable"
 
 
-def test_what_was_taken_says_so_to_a_partner_that_uses_it_at_once(met: House) -> None:
+def test_what_was_taken_says_so_to_a_partner_that_uses_it_at_once(met: GatewayFixture) -> None:
     """The answer to the very announcement is a receipt, so the partner knows that it may switch."""
     fresh = met.key("sg-next")
     assert met.send(announce(met, fresh.certificate)).header.kind is Kind.RECEIPT
-    follow(met)
+    met.follow_certificates()
     met.boxes["SG"].signer = fresh.signer("")
     tins = met.listed(count=2)
     assert met.standing(tins[0]) is Standing.VALID

@@ -24,13 +24,13 @@ from gateway.node.node import Node
 from gateway.store import circuits, outbox
 from gateway.store.tables import outbox as table
 from gateway.wire import payloads
-from tests.rig.desk import DOWNGRADED, RECTIFYING
-from tests.rig.gateway import House, answering, down
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING
+from tests.rig.gateway import GatewayFixture, answering, down
 
 CODE = "SG123456789012"
 
 
-def test_a_message_is_delivered_once_and_its_receipt_kept(house: House) -> None:
+def test_a_message_is_delivered_once_and_its_receipt_kept(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
     (body,) = house.deliver()
     row = house.of(message_id)
@@ -44,20 +44,20 @@ def test_a_message_is_delivered_once_and_its_receipt_kept(house: House) -> None:
     assert (house.journal("sent"), house.journal("delivered")) == ([message_id], [message_id])
 
 
-def test_every_try_sends_the_same_bytes_under_the_same_id(house: House) -> None:
+def test_every_try_sends_the_same_bytes_under_the_same_id(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     for _ in range(4):
         house.deliver()
         house.later(hours=1)
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.deliver()
-    assert len(house.lines["SG"].tries) == 5
-    assert len(set(house.lines["SG"].tries)) == 1
+    assert len(house.links["SG"].tries) == 5
+    assert len(set(house.links["SG"].tries)) == 1
     assert [header.id for header in house.heard()] == [message_id]
 
 
-def receipt_for(house: House, message_id: str, digest: str) -> bytes:
+def receipt_for(house: GatewayFixture, message_id: str, digest: str) -> bytes:
     return house.boxes["SG"].ours(
         Kind.RECEIPT, payloads.write_receipt(Receipt(message_id, digest, house.now)), refers_to=message_id
     )
@@ -67,11 +67,11 @@ def receipt_for(house: House, message_id: str, digest: str) -> bytes:
     "what",
     ["500", "rubbish", "half", "empty", "wrong digest", "other message", "unsigned", "other kind", "other partner", "old refusal"],
 )
-def test_whatever_is_no_proof_is_tried_again(house: House, what: str) -> None:
+def test_whatever_is_no_proof_is_tried_again(house: GatewayFixture, what: str) -> None:
     message_id = house.ask(CODE)
 
     def spoil(body: bytes) -> Response:
-        answer = house.lines["SG"].through(body).body
+        answer = house.links["SG"].through(body).body
         box = house.boxes["SG"]
         bodies = {
             "500": b"Internal Server Error",
@@ -87,26 +87,26 @@ def test_whatever_is_no_proof_is_tried_again(house: House, what: str) -> None:
         }
         return Response(500 if what == "500" else 200, {}, bodies[what])
 
-    house.lines["SG"].spoil = spoil
+    house.links["SG"].spoil = spoil
     house.deliver()
     row = house.of(message_id)
     assert (row.state, row.attempt) == ("queued", 1)
     assert row.problem
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.later(minutes=1)
     house.deliver()
     assert house.of(message_id).state == "delivered"
     assert [header.id for header in house.heard()] == [message_id], "the receiver took it once"
 
 
-def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(house: House) -> None:
+def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
 
     def refuse(body: bytes) -> Response:
         text = payloads.write_refusal(Refusal(Code.SCHEMA_INVALID, "It is wrong."), sha256(body).hexdigest(), house.now)
         return Response(422, {}, house.boxes["SG"].ours(Kind.REFUSAL, text))
 
-    house.lines["SG"].spoil = refuse
+    house.links["SG"].spoil = refuse
     house.deliver()
     row = house.of(message_id)
     assert row.state == "dead"
@@ -145,9 +145,9 @@ def test_retry_after_is_seconds_or_a_date_and_has_a_bound(said: str | None, seco
     assert asked_for(said, NOW) == timedelta(seconds=seconds)
 
 
-def test_a_busy_partner_is_left_alone_as_long_as_it_asks(house: House) -> None:
+def test_a_busy_partner_is_left_alone_as_long_as_it_asks(house: GatewayFixture) -> None:
     house.ask(CODE)
-    house.lines["SG"].spoil = answering(503, b"busy", retry_after="120")
+    house.links["SG"].spoil = answering(503, b"busy", retry_after="120")
     house.deliver()
     house.later(seconds=119)
     assert house.deliver() == []
@@ -155,19 +155,19 @@ def test_a_busy_partner_is_left_alone_as_long_as_it_asks(house: House) -> None:
     assert len(house.deliver()) == 1
 
 
-def test_a_line_on_which_nothing_works_rests_as_a_whole_and_recovers(house: House) -> None:
+def test_a_line_on_which_nothing_works_rests_as_a_whole_and_recovers(house: GatewayFixture) -> None:
     for _ in range(6):
         house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     for _ in range(10):
         house.deliver()
-    assert len(house.lines["SG"].tries) == circuits.TOLERATED, "a partner that is down is not hammered"
+    assert len(house.links["SG"].tries) == circuits.TOLERATED, "a partner that is down is not hammered"
     with house.database.reading() as connection:
         assert outbox.waiting(connection, house.now) == []
         (failures, until, problem) = circuits.broken(connection)["SG"]
     assert (failures, until) == (circuits.TOLERATED, house.now + circuits.OPEN)
     assert "nobody answers" in problem
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.later(minutes=5)
     house.deliver()
     assert {state for _, state in house.queue()} == {"delivered"}
@@ -175,10 +175,10 @@ def test_a_line_on_which_nothing_works_rests_as_a_whole_and_recovers(house: Hous
         assert circuits.broken(connection) == {}
 
 
-def test_one_message_that_fails_does_not_stop_the_others(house: House) -> None:
+def test_one_message_that_fails_does_not_stop_the_others(house: GatewayFixture) -> None:
     poison = house.ask(CODE)
     others = [house.ask(CODE) for _ in range(5)]
-    line = house.lines["SG"]
+    line = house.links["SG"]
     line.spoil = lambda body: Response(500, {}, b"") if poison.encode() in body else line.through(body)
     for _ in range(8):
         house.deliver()
@@ -190,7 +190,7 @@ def test_one_message_that_fails_does_not_stop_the_others(house: House) -> None:
 # ---------------------------------------------------------------- order
 
 
-def test_notice_before_update_before_list(house: House) -> None:
+def test_notice_before_update_before_list(house: GatewayFixture) -> None:
     house.feed(1, 2)  # the first thing a partner hears is the complete list
     house.deliver()
     house.feed(3)
@@ -201,13 +201,13 @@ def test_notice_before_update_before_list(house: House) -> None:
     assert [one.header.kind for one in house.boxes["SG"].heard[before:]] == [Kind.NOTICE, Kind.UPDATE, Kind.LIST]
 
 
-def test_a_queued_grant_never_lands_after_an_urgent_loss(house: House) -> None:
+def test_a_queued_grant_never_lands_after_an_urgent_loss(house: GatewayFixture) -> None:
     house.feed(1)
     house.deliver()
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.feed(2, 3)
     house.feed(2, **DOWNGRADED)
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.deliver()
     about_two = [
         (one.header.kind, said.standing) for one in house.boxes["SG"].heard for said in one.statements if said.tin.endswith("02")
@@ -217,21 +217,21 @@ def test_a_queued_grant_never_lands_after_an_urgent_loss(house: House) -> None:
     assert about_three == [Standing.VALID], "who was told of in the same message is still told of"
 
 
-def test_one_message_in_flight_per_partner(house: House) -> None:
+def test_one_message_in_flight_per_partner(house: GatewayFixture) -> None:
     house.ask(CODE)
     house.ask(CODE)
     seen = []
 
     def look(body: bytes) -> Response:
         seen.append([state for _, state in house.queue()])
-        return house.lines["SG"].through(body)
+        return house.links["SG"].through(body)
 
-    house.lines["SG"].spoil = look
+    house.links["SG"].spoil = look
     house.deliver()
     assert seen == [["sending", "queued"], ["delivered", "sending"]]
 
 
-def test_a_slow_partner_delays_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_partner_delays_no_other(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     slow, quick = house.ask(CODE, "SG"), house.ask("HK1234567890", "HK")
     waits, order = asyncio.Event(), []
 
@@ -240,7 +240,7 @@ def test_a_slow_partner_delays_no_other(house: House, monkeypatch: pytest.Monkey
         if iso == "SG":
             await waits.wait()
         order.append(iso)
-        return house.lines[iso].through(body)
+        return house.links[iso].through(body)
 
     async def story() -> None:
         working = Courier(house.node)
@@ -260,7 +260,7 @@ def test_a_slow_partner_delays_no_other(house: House, monkeypatch: pytest.Monkey
 # ---------------------------------------------------------------- leases
 
 
-def test_a_second_send_only_after_the_lease_ended(house: House) -> None:
+def test_a_second_send_only_after_the_lease_ended(house: GatewayFixture) -> None:
     house.ask(CODE)
     first = house.run(prepare(house.node, house.live()))
     assert first is not None
@@ -276,7 +276,7 @@ def test_a_second_send_only_after_the_lease_ended(house: House) -> None:
     other.writer.close()
 
 
-def test_whoever_lost_the_lease_before_signing_sends_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_lost_the_lease_before_signing_sends_nothing(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     house.ask(CODE)
     other = house.another()
     sign = Https.sign
@@ -292,16 +292,16 @@ def test_whoever_lost_the_lease_before_signing_sends_nothing(house: House, monke
     other.writer.close()
 
 
-def test_a_proven_arrival_counts_although_the_lease_was_lost(house: House) -> None:
+def test_a_proven_arrival_counts_although_the_lease_was_lost(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
 
     def too_slow(body: bytes) -> Response:
-        answer = house.lines["SG"].through(body)
+        answer = house.links["SG"].through(body)
         house.later(seconds=31)
         house.run_elsewhere(prepare(house.node, house.live()))
         return answer
 
-    house.lines["SG"].spoil = too_slow
+    house.links["SG"].spoil = too_slow
     house.deliver()
     assert house.of(message_id).state == "delivered"
     assert house.journal("delivered") == [message_id]
@@ -310,9 +310,9 @@ def test_a_proven_arrival_counts_although_the_lease_was_lost(house: House) -> No
 # ---------------------------------------------------------------- ends
 
 
-def test_what_expires_waits_for_a_person_and_can_be_sent_again(house: House) -> None:
+def test_what_expires_waits_for_a_person_and_can_be_sent_again(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.later(days=2, seconds=1)
     house.deliver()
@@ -320,7 +320,7 @@ def test_what_expires_waits_for_a_person_and_can_be_sent_again(house: House) -> 
     assert row.state == "expired"
     assert "nobody answers" in row.problem
     assert house.journal("expired") == [message_id]
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     again = partial(
         resend.by_hand,
         house=house.node,
@@ -335,13 +335,13 @@ def test_what_expires_waits_for_a_person_and_can_be_sent_again(house: House) -> 
     assert house.journal("decision") == [message_id]
 
 
-def test_what_is_too_old_for_its_receiver_is_issued_anew(house: House) -> None:
+def test_what_is_too_old_for_its_receiver_is_issued_anew(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.later(days=3, seconds=1)
     house.deliver()
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.do(partial(resend.by_hand, house=house.node, message_ids=[message_id], who="a person", reason="x", at=house.now))
     house.deliver()
     (header,) = house.heard()
@@ -350,17 +350,17 @@ def test_what_is_too_old_for_its_receiver_is_issued_anew(house: House) -> None:
     assert house.of(message_id).state == "reissued"
 
 
-def test_old_news_is_said_anew_as_a_complete_list(house: House) -> None:
+def test_old_news_is_said_anew_as_a_complete_list(house: GatewayFixture) -> None:
     house.feed(1)
     house.deliver()
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.feed(2)
     house.deliver()
     house.later(days=3, seconds=1)
     house.deliver()
     ended = [row.message_id for row in house.rows(table) if row.partner == "SG" and row.state == "expired"]
     assert len(ended) == 1
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.do(partial(resend.by_hand, house=house.node, message_ids=ended, who="a person", reason="x", at=house.now))
     house.deliver()
     last = house.boxes["SG"].heard[-1]
@@ -368,13 +368,13 @@ def test_old_news_is_said_anew_as_a_complete_list(house: House) -> None:
     assert [one.tin for one in last.statements] == ["AEOCN9900000001", "AEOCN9900000002"]
 
 
-def test_bytes_signed_by_a_certificate_that_ended_are_not_sent_again(house: House) -> None:
+def test_bytes_signed_by_a_certificate_that_ended_are_not_sent_again(house: GatewayFixture) -> None:
     message_id = house.ask(CODE)
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
     house.do(lambda connection: connection.execute(table.update().values(good_until=house.now)))
     house.later(minutes=1)
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     house.deliver()
     house.deliver()
     (header,) = house.heard()
@@ -385,11 +385,11 @@ def test_bytes_signed_by_a_certificate_that_ended_are_not_sent_again(house: Hous
 # ---------------------------------------------------------------- the mailbox
 
 
-def pull(house: House) -> bytes:
+def pull(house: GatewayFixture) -> bytes:
     return house.boxes["SG"].ours(Kind.PULL, payloads.write_empty(Kind.PULL))
 
 
-def test_a_partner_that_cannot_be_called_comes_for_its_messages(house: House) -> None:
+def test_a_partner_that_cannot_be_called_comes_for_its_messages(house: GatewayFixture) -> None:
     house.bind("SG", endpoint=None, pull=True)
     first, second = house.ask(CODE), house.ask(CODE)
     for expected in (first, second):
@@ -401,7 +401,7 @@ def test_a_partner_that_cannot_be_called_comes_for_its_messages(house: House) ->
     assert house.send(pull(house)).header.kind is Kind.RECEIPT
 
 
-def test_a_pull_replayed_tells_nothing_new(house: House) -> None:
+def test_a_pull_replayed_tells_nothing_new(house: GatewayFixture) -> None:
     house.bind("SG", endpoint=None, pull=True)
     first = house.ask(CODE)
     body = pull(house)
@@ -412,5 +412,5 @@ def test_a_pull_replayed_tells_nothing_new(house: House) -> None:
     assert house.send(body).header.kind is Kind.RECEIPT
 
 
-def test_who_is_called_does_not_pull(house: House) -> None:
+def test_who_is_called_does_not_pull(house: GatewayFixture) -> None:
     assert house.refused(pull(house)) == "kind-not-accepted"

@@ -27,7 +27,8 @@ from gateway.store import listings, statements
 from gateway.store.tables import entry, listing, message
 from gateway.store.tables import transcription as table
 from gateway.views import messages as views
-from tests.rig.gateway import START, House
+from tests.rig.gateway import GatewayFixture
+from tests.rig.node import START
 
 HEADINGS = ("tin", "standing", "name", "level", "granted", "expires")
 CODES = [f"SG12345678901{number}" for number in range(5)]
@@ -47,19 +48,19 @@ def mailed(
     return Mailed(file=name, body=written.getvalue().encode(), kind=kind, as_of=as_of, scope=scope)
 
 
-def propose(house: House, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> TranscriptionProposal:
+def propose(house: GatewayFixture, rows: Sequence[Row], iso: str = "SG", who: str = "alice", **said: Any) -> TranscriptionProposal:
     one = mailed(rows, **said)
     found = read(house.node, house.live(iso), one, house.now)
     return house.do(lambda c: inbound.propose(c, house.live(iso), one, found, reason="a mail", who=who, at=house.now))
 
 
-def confirm(house: House, number: int, who: str = "bob") -> ConfirmedTranscription:
+def confirm(house: GatewayFixture, number: int, who: str = "bob") -> ConfirmedTranscription:
     return house.do(
         lambda c: inbound.confirm(c, number, inbound.again(c, house.node, inbound.waiting(c, number)), who=who, at=house.now)
     )
 
 
-def counted(house: House, rows: Sequence[Row], **said: Any) -> ConfirmedTranscription:
+def counted(house: GatewayFixture, rows: Sequence[Row], **said: Any) -> ConfirmedTranscription:
     """Proposed by one person and confirmed by another."""
     made = propose(house, rows, **said).made
     assert made is not None
@@ -72,11 +73,11 @@ def refused(job: Callable[[], object]) -> tuple[Code, str]:
     return caught.value.code, caught.value.detail
 
 
-def standings(house: House, codes: Sequence[str] = CODES) -> list[str | None]:
+def standings(house: GatewayFixture, codes: Sequence[str] = CODES) -> list[str | None]:
     return [one and one.value for one in map(house.standing, codes)]
 
 
-def asked(house: House, code: str, known_at: datetime | None = None) -> Answer:
+def asked(house: GatewayFixture, code: str, known_at: datetime | None = None) -> Answer:
     with house.database.reading() as connection:
         return AsKnown(connection, house.partners, known_at or house.now).answer(Asked(code=code), house.now)
 
@@ -84,7 +85,7 @@ def asked(house: House, code: str, known_at: datetime | None = None) -> Answer:
 # ---------------------------------------------------------------- two people
 
 
-def test_before_a_second_person_confirms_nothing_counts_and_then_every_answer_says_so(house: House) -> None:
+def test_before_a_second_person_confirms_nothing_counts_and_then_every_answer_says_so(house: GatewayFixture) -> None:
     done = propose(house, good(*CODES))
     assert done.made is not None
     assert (done.would.baseline, done.would.held, done.would.granting) == (True, False, tuple(CODES))
@@ -102,14 +103,14 @@ def test_before_a_second_person_confirms_nothing_counts_and_then_every_answer_sa
 
 
 @pytest.mark.parametrize("who", ["alice", " Alice ", "ＡＬＩＣＥ", "ali\u200bce"])
-def test_the_same_person_under_another_spelling_is_no_second_one(house: House, who: str) -> None:
+def test_the_same_person_under_another_spelling_is_no_second_one(house: GatewayFixture, who: str) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     assert refused(lambda: confirm(house, made.id, who))[0] is Code.DATA_INVALID
     assert standings(house) == [None] * 5
 
 
-def test_what_is_decided_is_decided(house: House) -> None:
+def test_what_is_decided_is_decided(house: GatewayFixture) -> None:
     first = propose(house, good(*CODES)).made
     assert first is not None
     house.do(lambda c: inbound.discard(c, first.id, reason="the wrong file", who="alice", at=house.now))
@@ -124,12 +125,12 @@ def test_what_is_decided_is_decided(house: House) -> None:
     assert refused(lambda: confirm(house, 99))[0] is Code.NOT_FOUND
 
 
-def test_a_file_waits_only_once(house: House) -> None:
+def test_a_file_waits_only_once(house: GatewayFixture) -> None:
     propose(house, good(*CODES))
     assert "proposed already, as number 1" in refused(lambda: propose(house, good(*CODES), who="bob"))[1]
 
 
-def test_a_proposal_is_for_the_partner_data_that_read_it(house: House) -> None:
+def test_a_proposal_is_for_the_partner_data_that_read_it(house: GatewayFixture) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     live = house.live()
@@ -137,7 +138,7 @@ def test_a_proposal_is_for_the_partner_data_that_read_it(house: House) -> None:
     assert "changed since" in refused(lambda: confirm(house, made.id))[1]
 
 
-def test_bytes_that_changed_in_the_database_are_not_confirmed(house: House) -> None:
+def test_bytes_that_changed_in_the_database_are_not_confirmed(house: GatewayFixture) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     other = mailed(good(*CODES, "SG999999999999")).body
@@ -146,7 +147,7 @@ def test_bytes_that_changed_in_the_database_are_not_confirmed(house: House) -> N
 
 
 @pytest.mark.parametrize("state", ["suspended", "retired"])
-def test_a_partner_whose_exchange_is_suspended(house: House, state: str) -> None:
+def test_a_partner_whose_exchange_is_suspended(house: GatewayFixture, state: str) -> None:
     house.partners.put("SG", replace(house.live(), state=state))
     assert refused(lambda: propose(house, good(*CODES)))[0] is Code.PARTNER_SUSPENDED
 
@@ -166,7 +167,7 @@ BAD: list[tuple[Row, Code]] = [
 
 
 @pytest.mark.parametrize(("row", "code"), BAD, ids=[str(code) for _, code in BAD])
-def test_a_complete_list_with_a_row_that_cannot_be_taken_is_not_taken(house: House, row: Row, code: Code) -> None:
+def test_a_complete_list_with_a_row_that_cannot_be_taken_is_not_taken(house: GatewayFixture, row: Row, code: Code) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     done = propose(house, [*good(*CODES[:4]), row])
     assert done.made is None
@@ -176,7 +177,7 @@ def test_a_complete_list_with_a_row_that_cannot_be_taken_is_not_taken(house: Hou
     assert standings(house) == ["valid"] * 5
 
 
-def test_the_good_rows_of_an_update_go_on(house: House) -> None:
+def test_the_good_rows_of_an_update_go_on(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     rows = [*good(CODES[0], standing="suspended"), *[row for row, code in BAD if code is not Code.OPERATOR_REPEATED]]
     done = propose(house, rows, update=True)
@@ -189,16 +190,16 @@ def test_the_good_rows_of_an_update_go_on(house: House) -> None:
     assert Warn.TRANSCRIBED in [one.code for one in answer.warnings]
 
 
-def test_an_update_of_which_no_row_can_be_taken(house: House) -> None:
+def test_an_update_of_which_no_row_can_be_taken(house: GatewayFixture) -> None:
     assert propose(house, [("SG99", "valid")], update=True).made is None
 
 
-def test_a_file_that_names_nobody_delists_nobody(house: House) -> None:
+def test_a_file_that_names_nobody_delists_nobody(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     assert "names no operator" in refused(lambda: propose(house, []))[1]
 
 
-def test_a_file_larger_than_a_message(house: House) -> None:
+def test_a_file_larger_than_a_message(house: GatewayFixture) -> None:
     house.node.settings = house.node.settings.model_copy(update={"body_limit": 100})
     assert refused(lambda: propose(house, good(*CODES)))[0] is Code.BODY_TOO_LARGE
 
@@ -206,7 +207,7 @@ def test_a_file_larger_than_a_message(house: House) -> None:
 # ---------------------------------------------------------------- the rules of every message
 
 
-def test_a_later_list_delists_whom_it_no_longer_names(house: House) -> None:
+def test_a_later_list_delists_whom_it_no_longer_names(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     done = propose(house, good(*CODES[1:]))
     assert done.made is not None
@@ -215,7 +216,7 @@ def test_a_later_list_delists_whom_it_no_longer_names(house: House) -> None:
     assert standings(house) == ["delisted", *["valid"] * 4]
 
 
-def test_a_list_that_changes_too_much_waits(house: House) -> None:
+def test_a_list_that_changes_too_much_waits(house: GatewayFixture) -> None:
     house.threshold("SG", 2)
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     house.later(days=1)
@@ -230,7 +231,7 @@ def test_a_list_that_changes_too_much_waits(house: House) -> None:
     assert standings(house) == ["delisted"] * 3 + ["valid"] * 2
 
 
-def test_the_order_of_issue_decides(house: House) -> None:
+def test_the_order_of_issue_decides(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     counted(house, good(CODES[0], standing="suspended"), update=True, as_of=START - timedelta(days=2))
     assert counted(house, good(*CODES), as_of=START - timedelta(days=9)).outcomes == {"accepted": 4, "overruled": 1}
@@ -239,13 +240,13 @@ def test_the_order_of_issue_decides(house: House) -> None:
     assert standings(house)[0] == "valid", "and this one after it"
 
 
-def test_a_list_of_a_moment_that_was_applied_or_is_to_come(house: House) -> None:
+def test_a_list_of_a_moment_that_was_applied_or_is_to_come(house: GatewayFixture) -> None:
     counted(house, good(*CODES))
     assert refused(lambda: propose(house, good(*CODES[1:])))[0] is Code.LIST_INCOMPLETE
     assert refused(lambda: propose(house, good(*CODES), as_of=house.now + timedelta(days=1)))[0] is Code.CREATED_IN_FUTURE
 
 
-def test_two_proposals_of_one_moment_are_confirmed_once(house: House) -> None:
+def test_two_proposals_of_one_moment_are_confirmed_once(house: GatewayFixture) -> None:
     first, second = propose(house, good(*CODES)).made, propose(house, good(*CODES[1:])).made
     assert first is not None
     assert second is not None
@@ -255,7 +256,7 @@ def test_two_proposals_of_one_moment_are_confirmed_once(house: House) -> None:
     assert [row.state for row in house.rows(table)] == ["confirmed", "proposed"], "refused whole, with nothing recorded"
 
 
-def test_the_age_of_the_data_is_that_of_the_list(house: House) -> None:
+def test_the_age_of_the_data_is_that_of_the_list(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=40))
     answer = asked(house, CODES[0])
     assert answer.data_as_of == START - timedelta(days=40)
@@ -264,7 +265,7 @@ def test_the_age_of_the_data_is_that_of_the_list(house: House) -> None:
     assert not asked(house, CODES[0]).grant
 
 
-def test_a_day_is_the_midnight_with_which_it_begins_at_the_partners(house: House) -> None:
+def test_a_day_is_the_midnight_with_which_it_begins_at_the_partners(house: GatewayFixture) -> None:
     arrangement = house.terms("SG")
     assert moment("2026-06-15", arrangement, "*") == datetime(2026, 6, 14, 16, tzinfo=UTC)
     assert moment("2026-06-15T08:00:00+08:00", arrangement, "*") == datetime(2026, 6, 15, tzinfo=UTC)
@@ -275,7 +276,7 @@ def test_a_day_is_the_midnight_with_which_it_begins_at_the_partners(house: House
 # ---------------------------------------------------------------- connected later
 
 
-def test_a_partner_that_is_connected_goes_on_from_there(house: House) -> None:
+def test_a_partner_that_is_connected_goes_on_from_there(house: GatewayFixture) -> None:
     """The mailed list was the baseline, so the first signed one is measured by it; what it says again stands on a signature."""
     house.threshold("SG", 2)
     counted(house, good(*CODES), as_of=START - timedelta(days=1))
@@ -303,7 +304,7 @@ def test_a_partner_that_is_connected_goes_on_from_there(house: House) -> None:
 # ---------------------------------------------------------------- kept, journalled, annulled
 
 
-def test_who_did_it_and_why_is_in_the_journal(house: House) -> None:
+def test_who_did_it_and_why_is_in_the_journal(house: GatewayFixture) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     confirm(house, made.id)
@@ -320,7 +321,7 @@ def test_who_did_it_and_why_is_in_the_journal(house: House) -> None:
     assert all(one.transcribed and one.received == house.now for one in said)
 
 
-def test_it_is_among_the_messages(house: House) -> None:
+def test_it_is_among_the_messages(house: GatewayFixture) -> None:
     made = propose(house, good(*CODES)).made
     assert made is not None
     with house.database.reading() as connection:
@@ -336,7 +337,7 @@ def test_it_is_among_the_messages(house: House) -> None:
     assert shown["body"].startswith("tin,standing")
 
 
-def test_two_people_annul_it(house: House) -> None:
+def test_two_people_annul_it(house: GatewayFixture) -> None:
     counted(house, good(*CODES), as_of=START - timedelta(days=30))
     done = counted(house, good(*CODES[1:]))
     house.later(hours=1)
@@ -353,7 +354,7 @@ def test_two_people_annul_it(house: House) -> None:
     )
 
 
-def test_the_journal_still_verifies(house: House) -> None:
+def test_the_journal_still_verifies(house: GatewayFixture) -> None:
     """Of a transcribed message there is no receipt that could bear witness."""
     from gateway.journal import audit
 

@@ -21,9 +21,8 @@ from gateway.store.database import Database
 from gateway.views import enterprises
 from gateway.views import messages as views
 from gateway.wire.sheet import Columns, Sheet
-from tests.rig.desk import DOWNGRADED, RECTIFYING
-from tests.rig.enterprises import made_uscc
-from tests.rig.gateway import House, through_lines
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc
+from tests.rig.gateway import GatewayFixture
 
 COLUMNS = (
     ("No.", ""),
@@ -37,24 +36,23 @@ WORDS = {"standing": {"Active": "valid", "On hold": "suspended"}}
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
     """A house in which Singapore is not connected, and mails spreadsheets of its own."""
-    made = House(database, tmp_path / "home")
-    through_lines(made, monkeypatch)
-    made.bind("SG", endpoint=None, pull=False)
-    columns(made, COLUMNS)
-    yield made
-    made.close()
+    with GatewayFixture(tmp_path / "home", database=database) as made:
+        made.over_links(monkeypatch)
+        made.bind("SG", endpoint=None, pull=False)
+        columns(made, COLUMNS)
+        yield made
 
 
-def columns(house: House, mapped: tuple[tuple[str, str], ...], **always: str) -> None:
+def columns(house: GatewayFixture, mapped: tuple[tuple[str, str], ...], **always: str) -> None:
     live = house.live()
     sheet = Sheet(Columns(mapped, WORDS, {}, always))
     assert sheet.columns.faults == []
     house.partners.put("SG", replace(live, bundle=replace(live.bundle, sheet=sheet)))
 
 
-def write(house: House, name: str = "list.csv") -> Transcript:
+def write(house: GatewayFixture, name: str = "list.csv") -> Transcript:
     return house.do(lambda c: outbound.write(c, house.node, house.live(), name, who="alice", at=house.now))
 
 
@@ -62,13 +60,13 @@ def rows(done: Transcript) -> list[list[str]]:
     return list(csv.reader(done.body.decode("utf-8-sig").splitlines()))
 
 
-def told(house: House, number: int) -> list[tuple[str, str, str, bool]]:
+def told(house: GatewayFixture, number: int) -> list[tuple[str, str, str, bool]]:
     with house.database.reading() as connection:
         found = disclosures.told(connection, partner="SG", usccs=[made_uscc(number)])
     return [(one.statement.tin, one.statement.standing.value, one.state, one.proven) for one in found]
 
 
-def test_it_says_what_may_be_told_in_the_partners_columns(house: House) -> None:
+def test_it_says_what_may_be_told_in_the_partners_columns(house: GatewayFixture) -> None:
     house.feed(1, 2)
     house.feed(3, **DOWNGRADED)
     done = write(house)
@@ -82,13 +80,13 @@ def test_it_says_what_may_be_told_in_the_partners_columns(house: House) -> None:
     assert told(house, 3) == []
 
 
-def test_the_same_as_a_workbook(house: House) -> None:
+def test_the_same_as_a_workbook(house: GatewayFixture) -> None:
     house.feed(1)
     reading = house.live().bundle.sheet.read("a.xlsx", write(house, "a.xlsx").body)
     assert [one.tin for _, one in reading.rows] == ["AEOCN9900000001"]
 
 
-def test_who_was_told_and_is_lost_is_suspended_or_gone_in_the_next(house: House) -> None:
+def test_who_was_told_and_is_lost_is_suspended_or_gone_in_the_next(house: GatewayFixture) -> None:
     house.feed(1, 2, 3)
     write(house)
     house.later(days=1)
@@ -101,7 +99,7 @@ def test_who_was_told_and_is_lost_is_suspended_or_gone_in_the_next(house: House)
     assert told(house, 4) == [], "of whom it had not learned it does not learn now"
 
 
-def test_columns_that_always_say_valid_leave_out_whom_they_cannot_name(house: House) -> None:
+def test_columns_that_always_say_valid_leave_out_whom_they_cannot_name(house: GatewayFixture) -> None:
     columns(house, COLUMNS[:-1], standing="valid")
     house.feed(1, 2)
     write(house)
@@ -113,7 +111,7 @@ def test_columns_that_always_say_valid_leave_out_whom_they_cannot_name(house: Ho
     assert told(house, 1) == [("AEOCN9900000001", "delisted", "mailed", False)]
 
 
-def test_what_has_no_column_was_not_told(house: House) -> None:
+def test_what_has_no_column_was_not_told(house: GatewayFixture) -> None:
     columns(house, (COLUMNS[1], COLUMNS[-1]))
     house.feed(1)
     assert write(house).no_place == ["name"]
@@ -123,12 +121,12 @@ def test_what_has_no_column_was_not_told(house: House) -> None:
     assert (one.received, one.outcome) == (None, None)
 
 
-def test_a_name_that_begins_a_formula_is_defused(house: House) -> None:
+def test_a_name_that_begins_a_formula_is_defused(house: GatewayFixture) -> None:
     house.feed(1, name_en="=HYPERLINK(1) Ltd")
     assert rows(write(house))[1][2] == "'=HYPERLINK(1) Ltd"
 
 
-def test_it_is_among_the_messages_and_has_no_receipt_to_show(house: House) -> None:
+def test_it_is_among_the_messages_and_has_no_receipt_to_show(house: GatewayFixture) -> None:
     house.feed(1)
     done = write(house)
     with house.database.reading() as connection:
@@ -140,7 +138,7 @@ def test_it_is_among_the_messages_and_has_no_receipt_to_show(house: House) -> No
     assert house.journal("mailed") == [done.message_id]
 
 
-def test_a_connected_partner_is_told_by_message_and_first_of_everybody(house: House) -> None:
+def test_a_connected_partner_is_told_by_message_and_first_of_everybody(house: GatewayFixture) -> None:
     house.feed(1)
     write(house)
     assert house.queue() == [("list", "mailed")]
@@ -156,7 +154,7 @@ def test_a_connected_partner_is_told_by_message_and_first_of_everybody(house: Ho
         write(house)
 
 
-def test_a_mailed_list_is_not_sent_by_the_courier(house: House) -> None:
+def test_a_mailed_list_is_not_sent_by_the_courier(house: GatewayFixture) -> None:
     house.feed(1)
     write(house)
     house.bind("SG", endpoint="http://sg.test/exchange")
@@ -173,7 +171,7 @@ def test_a_mailed_list_is_not_sent_by_the_courier(house: House) -> None:
         ({"chinese_code": None}, "form of Chinese codes"),
     ],
 )
-def test_where_nothing_may_be_told(house: House, change: dict[str, str | None], words: str) -> None:
+def test_where_nothing_may_be_told(house: GatewayFixture, change: dict[str, str | None], words: str) -> None:
     house.feed(1)
     if "state" in change:
         house.partners.put("SG", replace(house.live(), state=str(change["state"])))
@@ -186,7 +184,7 @@ def test_where_nothing_may_be_told(house: House, change: dict[str, str | None], 
     assert house.queue() == []
 
 
-def test_of_nobody_there_is_no_list(house: House) -> None:
+def test_of_nobody_there_is_no_list(house: GatewayFixture) -> None:
     with pytest.raises(Refusal, match="names no enterprise") as caught:
         write(house)
     assert caught.value.remedy == "aeo-gateway domestic import"

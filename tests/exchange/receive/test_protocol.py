@@ -34,8 +34,8 @@ from gateway.store import tables
 from gateway.wire import envelope, payloads
 from gateway.wire.signature import sign
 from tests.rig.bounds import answer
-from tests.rig.desk import chosen
-from tests.rig.gateway import House, down
+from tests.rig.gateway import GatewayFixture, down
+from tests.rig.shipped import chosen
 from tests.rig.vectors import load
 
 DIGITS = {"{digits}": "9" * 5000, "{zeros}": "0" * 5000}
@@ -44,7 +44,7 @@ DIGITS = {"{digits}": "9" * 5000, "{zeros}": "0" * 5000}
 class Scene:
     """Eight operators of Singapore, five of which stand; a message of ours that went out to it, and one that did not."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: GatewayFixture) -> None:
         self.house = house
         house.change("SG", threshold=chosen(2))
         house.listed("HK")
@@ -53,10 +53,10 @@ class Scene:
         house.later(days=1)
         house.deliver()
         self.sent = house.ask(self.codes[0])
-        house.lines["SG"].spoil = down
+        house.links["SG"].spoil = down
         house.deliver()
         self.unsent = house.ask(self.codes[1])
-        house.lines["SG"].spoil = None
+        house.links["SG"].spoil = None
         self.said: list[bytes] = []
         self.receipt = ""
 
@@ -149,7 +149,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(house: House) -> Scene:
+def scene(house: GatewayFixture) -> Scene:
     return Scene(house)
 
 

@@ -26,10 +26,10 @@ from gateway.store.database import Database
 from gateway.store.messages import Kept
 from gateway.store.tables import intake, message, operator
 from gateway.wire import payloads
-from tests.rig.gateway import House, down, through_lines
+from tests.rig.gateway import GatewayFixture, down
 
 
-def test_a_receipt_speaks_of_what_is_recorded(house: House) -> None:
+def test_a_receipt_speaks_of_what_is_recorded(house: GatewayFixture) -> None:
     body = house.boxes["SG"].full_list()
     said = house.send(body)
     receipt = payloads.read_receipt(said.payload)
@@ -40,7 +40,7 @@ def test_a_receipt_speaks_of_what_is_recorded(house: House) -> None:
     assert house.journal("message") == [stored.message_id]
 
 
-def test_a_receipt_carries_the_latest_checkpoint(house: House) -> None:
+def test_a_receipt_carries_the_latest_checkpoint(house: GatewayFixture) -> None:
     house.listed()
     house.seal()
     with house.database.reading() as connection:
@@ -51,7 +51,7 @@ def test_a_receipt_carries_the_latest_checkpoint(house: House) -> None:
     assert receipt.checkpoint.size > 0
 
 
-def test_a_duplicate_gets_the_stored_receipt_byte_for_byte(house: House) -> None:
+def test_a_duplicate_gets_the_stored_receipt_byte_for_byte(house: GatewayFixture) -> None:
     house.listed()
     box = house.boxes["SG"]
     body = box.say(next(iter(box.operators)), Standing.SUSPENDED)
@@ -63,7 +63,7 @@ def test_a_duplicate_gets_the_stored_receipt_byte_for_byte(house: House) -> None
     assert [row.outcome for row in house.rows(intake)] == ["accepted", "accepted", "duplicate"]
 
 
-def test_the_same_content_signed_anew_is_a_duplicate_too(house: House) -> None:
+def test_the_same_content_signed_anew_is_a_duplicate_too(house: GatewayFixture) -> None:
     box = house.boxes["SG"]
     box.make_up(1)
     header = box.header(Kind.PING)
@@ -71,13 +71,13 @@ def test_the_same_content_signed_anew_is_a_duplicate_too(house: House) -> None:
     assert house.receive(box.sign(header, payloads.write_empty(Kind.PING))).signed == first.signed
 
 
-def test_two_partners_may_use_one_id(house: House) -> None:
+def test_two_partners_may_use_one_id(house: GatewayFixture) -> None:
     for box in house.boxes.values():
         house.send(box.ours(Kind.PING, payloads.write_empty(Kind.PING), id="the-same-id-1"), box.iso)
     assert len(house.rows(message)) == 2
 
 
-def test_a_result_says_what_became_of_each_record_and_refers_to_its_message(house: House) -> None:
+def test_a_result_says_what_became_of_each_record_and_refers_to_its_message(house: GatewayFixture) -> None:
     tins = house.listed(count=3)
     (stored,) = house.rows(message)
     house.deliver()
@@ -87,20 +87,19 @@ def test_a_result_says_what_became_of_each_record_and_refers_to_its_message(hous
 def test_a_failing_national_checksum_is_said_and_refuses_nothing(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(database, tmp_path / "home", ("AU",))
-    through_lines(house, monkeypatch)
     good, doubtful = (Statement(tin=tin, standing=Standing.VALID) for tin in ("AU53004085616", "AU12345678910"))
-    house.send(house.boxes["AU"].message(Kind.UPDATE, [good, doubtful]), "AU")
-    house.deliver("AU")
-    (result,) = (one.results for one in house.boxes["AU"].heard if one.header.kind is Kind.RESULT)
-    house.close()
+    with GatewayFixture(tmp_path / "home", ["AU"], database) as house:
+        house.over_links(monkeypatch)
+        house.send(house.boxes["AU"].message(Kind.UPDATE, [good, doubtful]), "AU")
+        house.deliver("AU")
+        (result,) = (one.results for one in house.boxes["AU"].heard if one.header.kind is Kind.RESULT)
     assert [(one.code, one.outcome, one.reason) for one in result] == [
         (good.tin, "accepted", None),
         (doubtful.tin, "accepted", "checksum"),
     ]
 
 
-def test_the_transport_identity_must_agree_also_when_judged_again(house: House) -> None:
+def test_the_transport_identity_must_agree_also_when_judged_again(house: GatewayFixture) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     answer = house.receive(body, identity="HK")
     assert answer.refusal is not None
@@ -110,13 +109,13 @@ def test_the_transport_identity_must_agree_also_when_judged_again(house: House) 
     assert house.rows(message) == []
 
 
-def test_a_suspended_partner_is_refused(house: House) -> None:
+def test_a_suspended_partner_is_refused(house: GatewayFixture) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(partial(partners.set_state, iso="SG", state="suspended", at=house.now, who="a person", reason="a test"))
     assert house.refused(body) == "partner-suspended", "even where this node has not heard of it yet"
 
 
-def test_a_stranger_fills_neither_disk_nor_journal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stranger_fills_neither_disk_nor_journal(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "STRANGERS", 20)
     monkeypatch.setattr(receiving, "QUARANTINE", 2_000)
     for number in range(60):
@@ -131,22 +130,22 @@ def test_a_stranger_fills_neither_disk_nor_journal(house: House, monkeypatch: py
 # ---------------------------------------------------------------- receipts, refusals and results that come
 
 
-def _sent(house: House) -> str:
+def _sent(house: GatewayFixture) -> str:
     message_id = house.ask("SG123456789012")
-    house.lines["SG"].spoil = down
+    house.links["SG"].spoil = down
     house.deliver()
-    house.lines["SG"].spoil = None
+    house.links["SG"].spoil = None
     return message_id
 
 
-def _receipt(house: House, message_id: str, iso: str = "SG", digest: str | None = None) -> bytes:
+def _receipt(house: GatewayFixture, message_id: str, iso: str = "SG", digest: str | None = None) -> bytes:
     box = house.boxes[iso]
     sent = house.of(message_id)
     receipt = payloads.write_receipt(Receipt(message_id, digest or sent.digest, house.now))
     return box.ours(Kind.RECEIPT, receipt, refers_to=message_id)
 
 
-def test_a_receipt_that_comes_by_itself_settles_the_message(house: House) -> None:
+def test_a_receipt_that_comes_by_itself_settles_the_message(house: GatewayFixture) -> None:
     message_id = _sent(house)
     assert house.of(message_id).state == "queued"
     body = _receipt(house, message_id)
@@ -159,7 +158,7 @@ def test_a_receipt_that_comes_by_itself_settles_the_message(house: House) -> Non
     assert house.journal("delivered") == [message_id], "a correct receipt twice changes nothing"
 
 
-def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_bytes(house: House) -> None:
+def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_bytes(house: GatewayFixture) -> None:
     message_id = _sent(house)
     body, box = house.of(message_id).body, house.boxes["SG"]
     for digest, code, state in (("00" * 32, "receipt-mismatch", "queued"), (sha256(body).hexdigest(), None, "dead")):
@@ -169,7 +168,7 @@ def test_a_refusal_that_comes_by_itself_ends_the_message_if_it_is_about_its_byte
         assert house.of(message_id).state == state
 
 
-def test_a_retryable_refusal_ends_nothing(house: House) -> None:
+def test_a_retryable_refusal_ends_nothing(house: GatewayFixture) -> None:
     message_id = _sent(house)
     text = payloads.write_refusal(Refusal(Code.BUSY), sha256(house.of(message_id).body).hexdigest(), house.now)
     house.send(house.boxes["SG"].ours(Kind.REFUSAL, text, refers_to=message_id))
@@ -179,7 +178,7 @@ def test_a_retryable_refusal_ends_nothing(house: House) -> None:
 # ---------------------------------------------------------------- sequence
 
 
-def test_a_gap_is_asked_for_once_and_by_class(house: House) -> None:
+def test_a_gap_is_asked_for_once_and_by_class(house: GatewayFixture) -> None:
     (tin, *_) = house.listed()
     box = house.boxes["SG"]
     for number in (1, 4, 5, 9, 7):
@@ -191,7 +190,7 @@ def test_a_gap_is_asked_for_once_and_by_class(house: House) -> None:
     assert asked == [("urgent", 2, 3), ("urgent", 6, 8)]
 
 
-def test_what_a_partner_asks_for_again_is_sent_again_with_the_same_bytes(house: House) -> None:
+def test_what_a_partner_asks_for_again_is_sent_again_with_the_same_bytes(house: GatewayFixture) -> None:
     house.feed(1)
     house.deliver()
     house.feed(2)
@@ -205,7 +204,7 @@ def test_what_a_partner_asks_for_again_is_sent_again_with_the_same_bytes(house: 
 # ---------------------------------------------------------------- queries
 
 
-def test_a_query_is_answered_and_never_tells_the_tier(house: House) -> None:
+def test_a_query_is_answered_and_never_tells_the_tier(house: GatewayFixture) -> None:
     house.feed(1)
     house.deliver()
     box = house.boxes["SG"]
@@ -220,7 +219,7 @@ def test_a_query_is_answered_and_never_tells_the_tier(house: House) -> None:
 # ---------------------------------------------------------------- interrupted
 
 
-def test_what_was_kept_and_not_judged_is_judged_at_the_next_start(house: House) -> None:
+def test_what_was_kept_and_not_judged_is_judged_at_the_next_start(house: GatewayFixture) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     assert house.run(receiving.judge_again(house.node, house.now + timedelta(days=1))) == 1
@@ -229,7 +228,7 @@ def test_what_was_kept_and_not_judged_is_judged_at_the_next_start(house: House) 
     assert house.send(body).header.kind is Kind.RECEIPT, "and its sender, who heard nothing, gets the receipt"
 
 
-def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault of ours")
 
@@ -246,7 +245,7 @@ def test_a_fault_of_ours_gives_no_verdict_and_holds_nobody_up(house: House, monk
     assert house.send(bodies[0]).header.kind is Kind.RECEIPT
 
 
-def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
+def test_judging_one_intake_twice_at_once_records_it_once(house: GatewayFixture) -> None:
     body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     kept = house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
     one = Kept(kept, house.now, "x", None, "https", body)
@@ -263,7 +262,7 @@ def test_judging_one_intake_twice_at_once_records_it_once(house: House) -> None:
 # ---------------------------------------------------------------- the index
 
 
-def test_the_follower_never_takes_back_what_this_node_committed(house: House) -> None:
+def test_the_follower_never_takes_back_what_this_node_committed(house: GatewayFixture) -> None:
     index = Index(timedelta(seconds=5))
     index.load((), house.seal())
     (tin, *_) = house.listed()

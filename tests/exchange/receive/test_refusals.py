@@ -21,31 +21,30 @@ from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
 from gateway.wire import payloads
 from gateway.wire.algorithms import VerifyKey
-from tests.rig.gateway import House
-from tests.rig.pinned import pin
+from tests.rig.gateway import GatewayFixture
 
 
-def ping(house: House, **said: object) -> bytes:
+def ping(house: GatewayFixture, **said: object) -> bytes:
     return house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
 
 
-def by_a_stranger(house: House) -> bytes:
+def by_a_stranger(house: GatewayFixture) -> bytes:
     return ping(house, signer=house.key("stranger").signer(""))
 
 
-def from_the_future(house: House) -> bytes:
+def from_the_future(house: GatewayFixture) -> bytes:
     return ping(house, created=house.now + timedelta(minutes=9))
 
 
-def too_old(house: House) -> bytes:
+def too_old(house: GatewayFixture) -> bytes:
     return ping(house, created=house.now - timedelta(days=9))
 
 
-def changed(house: House) -> bytes:
+def changed(house: GatewayFixture) -> bytes:
     return ping(house, id="before").replace(b"<x:Id>before", b"<x:Id>after-")
 
 
-def by_an_expired_key(house: House) -> bytes:
+def by_an_expired_key(house: GatewayFixture) -> bytes:
     body = ping(house, created=house.now + timedelta(days=400))
     ours = KeyRing(house.keys).rotate("gateway", "", 900, signs_from=house.now + timedelta(days=1), now=house.now)
     house.boxes["SG"].gateway_keys = (VerifyKey.from_certificate(ours.certificate),)
@@ -57,7 +56,7 @@ def by_an_expired_key(house: House) -> bytes:
 class Case:
     """``facts`` are patterns by name; ``{ours}`` stands for the partner's pinned certificate."""
 
-    made: Callable[[House], bytes]
+    made: Callable[[GatewayFixture], bytes]
     code: str
     facts: dict[str, str]
 
@@ -77,8 +76,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
-def test_the_administrator_reads_what_was_expected_and_what_came(house: House, case: Case) -> None:
-    pin(house)
+def test_the_administrator_reads_what_was_expected_and_what_came(house: GatewayFixture, case: Case) -> None:
+    house.pin_certificates()
     (ours,) = [one.fingerprint for one in house.node.trust.trust_of("SG").pins]
     answer = house.receive(case.made(house))
     assert answer.refusal is not None
@@ -95,17 +94,17 @@ def test_the_administrator_reads_what_was_expected_and_what_came(house: House, c
     assert "expected" not in (answer.signed or b"").decode()
 
 
-def test_a_broken_reference_is_named_to_the_partner(house: House) -> None:
-    pin(house)
+def test_a_broken_reference_is_named_to_the_partner(house: GatewayFixture) -> None:
+    house.pin_certificates()
     refusal = house.receive(changed(house)).refusal
     assert refusal is not None
     assert 'Reference URI=""' in refusal.detail
 
 
-def test_nothing_secret_leaks(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_secret_leaks(house: GatewayFixture, caplog: pytest.LogCaptureFixture) -> None:
     """No private key and no passphrase in anything that is kept, sent, logged or raised."""
     caplog.set_level(logging.DEBUG)
-    pin(house)
+    house.pin_certificates()
     passphrase = "open sesame 41"
     locked = create_file_key(
         house.keys, "locked", "ecdsa-p256-sha256", Subject("locked"), Purpose.PRODUCTION, passphrase, 9, now=house.now

@@ -10,8 +10,8 @@ import pytest
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.tell import compose
 from gateway.store.active import ActivePartner
-from tests.rig.desk import RECTIFYING, Desk, row
-from tests.rig.enterprises import made_uscc
+from tests.rig.enterprises import RECTIFYING, made_uscc, row
+from tests.rig.telling import TellingFixture
 
 ONE, TWO = "9900000001", "9900000002"
 
@@ -19,7 +19,7 @@ ONE, TWO = "9900000001", "9900000002"
 TOO_LONG = "x" * 301  # for Japan's dialect
 
 
-def test_one_enterprise_that_cannot_be_said_holds_up_nobody(desk: Desk) -> None:
+def test_one_enterprise_that_cannot_be_said_holds_up_nobody(desk: TellingFixture) -> None:
     desk.add("JP")
     desk.feed(row(2))
     desk.deliver("JP")
@@ -31,7 +31,7 @@ def test_one_enterprise_that_cannot_be_said_holds_up_nobody(desk: Desk) -> None:
     assert desk.deliver("JP") == [("update", [("valid", "9900000003")])]
 
 
-def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(desk: Desk) -> None:
+def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(desk: TellingFixture) -> None:
     desk.add("JP")
     desk.feed(row(2))
     desk.deliver("JP")
@@ -39,12 +39,14 @@ def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(de
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("JP", made_uscc(1))]
     assert desk.deliver("JP") == [("notice", [("suspended", TWO)])]
     assert [one.statement.name for one in desk.told("JP", 2)] == [row(2)["name_en"]]
-    desk.pass_time(days=31)
+    desk.later(days=31)
     desk.look()
     assert desk.deliver("JP")[-1] == ("list", [("valid", ONE), ("suspended", TWO)])
 
 
-def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(
+    desk: TellingFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check = compose.validate
 
     def strict(live: ActivePartner, payload: str, at: datetime) -> None:
@@ -59,7 +61,7 @@ def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(desk: Des
     assert desk.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
 
 
-def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     check, calls = compose.validate, count()
 
     def moody(live: ActivePartner, payload: str, at: datetime) -> None:

@@ -14,8 +14,8 @@ from gateway.core.terms import Dated, Provenance, Term
 from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
 from gateway.store.tables import entry
-from tests.rig.desk import DOWNGRADED, RECTIFIED, RECTIFYING, UNFORESEEN, Desk, row
-from tests.rig.enterprises import made_uscc
+from tests.rig.enterprises import DOWNGRADED, RECTIFIED, RECTIFYING, UNFORESEEN, made_uscc, row
+from tests.rig.telling import TellingFixture
 
 ONE, TWO = "9900000001", "9900000002"
 FACT = Provenance("fact", source="made up")
@@ -24,19 +24,19 @@ FACT = Provenance("fact", source="made up")
 # ---------------------------------------------------------------- the feed
 
 
-def test_the_same_feed_again_does_nothing(desk: Desk) -> None:
+def test_the_same_feed_again_does_nothing(desk: TellingFixture) -> None:
     assert desk.feed(row(1)) == feed.Report(rows=1, repeated=1)
     assert desk.deliver("SG") == []
 
 
-def test_only_the_latest_record_can_be_repeated(desk: Desk) -> None:
+def test_only_the_latest_record_can_be_repeated(desk: TellingFixture) -> None:
     desk.feed(row(1, **RECTIFYING))
     again = desk.feed(row(1, ground="correction"), row(1, **RECTIFYING))
     assert (again.taken, again.repeated) == (2, 0)
     assert desk.deliver("SG") == [("notice", [("suspended", ONE)])]
 
 
-def test_every_row_is_judged_by_itself(desk: Desk) -> None:
+def test_every_row_is_judged_by_itself(desk: TellingFixture) -> None:
     done = desk.feed(row(2), row(3, tier="AA", customs_code="1"), row(4), row(4, name_zh=None))
     assert (done.rows, done.taken) == (4, 2)
     assert [(one.line, one.field, one.code) for one in done.refused] == [
@@ -48,7 +48,7 @@ def test_every_row_is_judged_by_itself(desk: Desk) -> None:
     assert desk.deliver("SG") == [("update", [("valid", TWO), ("valid", "9900000004")])]
 
 
-def test_a_customs_code_names_one_enterprise(desk: Desk) -> None:
+def test_a_customs_code_names_one_enterprise(desk: TellingFixture) -> None:
     done = desk.feed(row(2, customs_code=ONE), row(3))
     (refused,) = done.refused
     assert (done.taken, refused.line, refused.field, refused.value) == (1, 1, "customs_code", ONE)
@@ -58,7 +58,7 @@ def test_a_customs_code_names_one_enterprise(desk: Desk) -> None:
     assert [one.line for one in twice.refused] == [2]
 
 
-def test_it_is_journalled_who_said_what(desk: Desk) -> None:
+def test_it_is_journalled_who_said_what(desk: TellingFixture) -> None:
     with desk.database.reading() as connection:
         body = connection.execute(select(entry.c.body).where(entry.c.kind == "domestic")).scalar_one()
     assert json.loads(body).items() >= {"records": 1, "held": 0, "who": "a test"}.items()
@@ -67,7 +67,7 @@ def test_it_is_journalled_who_said_what(desk: Desk) -> None:
 # ---------------------------------------------------------------- what is news
 
 
-def test_a_rectification_and_its_end(desk: Desk) -> None:
+def test_a_rectification_and_its_end(desk: TellingFixture) -> None:
     desk.feed(row(1, **RECTIFYING))
     assert desk.deliver("SG", "accepted") == [("notice", [("suspended", ONE)])]
     desk.feed(row(1, **RECTIFIED))
@@ -78,13 +78,13 @@ def test_a_rectification_and_its_end(desk: Desk) -> None:
     assert desk.deliver("SG") == []
 
 
-def test_only_what_changes_what_a_partner_was_told_is_said(desk: Desk) -> None:
+def test_only_what_changes_what_a_partner_was_told_is_said(desk: TellingFixture) -> None:
     desk.feed(row(1, address="2 Nowhere Road", recertify_by="2031-04-01"))
     assert desk.deliver("SG") == []  # shares no address
     assert desk.deliver("HK") == [("update", [("valid", ONE)])]
 
 
-def test_losses_go_out_ahead_of_grants_and_in_one_message_each(desk: Desk) -> None:
+def test_losses_go_out_ahead_of_grants_and_in_one_message_each(desk: TellingFixture) -> None:
     desk.feed(*(row(number) for number in range(2, 6)))
     desk.deliver("SG")
     desk.feed(row(6), row(1, **DOWNGRADED), row(7), row(2, **RECTIFYING))
@@ -93,7 +93,7 @@ def test_losses_go_out_ahead_of_grants_and_in_one_message_each(desk: Desk) -> No
     assert (update[0], sorted(update[1])) == ("update", [("valid", "9900000006"), ("valid", "9900000007")])
 
 
-def test_a_changed_code_ends_the_old_and_grants_the_new_in_one_message(desk: Desk) -> None:
+def test_a_changed_code_ends_the_old_and_grants_the_new_in_one_message(desk: TellingFixture) -> None:
     desk.feed(row(1, customs_code="9900000099"))
     assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("valid", "9900000099")])]
     desk.feed(row(1, **RECTIFYING, customs_code="9900000099"))
@@ -104,13 +104,13 @@ def test_a_changed_code_ends_the_old_and_grants_the_new_in_one_message(desk: Des
     assert desk.deliver("SG") == [("notice", [("reinstated", "9900000098")])]
 
 
-def test_a_code_that_nobody_was_told_of_needs_no_end(desk: Desk) -> None:
+def test_a_code_that_nobody_was_told_of_needs_no_end(desk: TellingFixture) -> None:
     desk.feed(row(2))
     desk.feed(row(2, customs_code="9900000099"))
     assert desk.deliver("SG") == [("update", [("valid", "9900000099")])]
 
 
-def test_a_code_that_passes_on_does_not_end(desk: Desk) -> None:
+def test_a_code_that_passes_on_does_not_end(desk: TellingFixture) -> None:
     done = desk.feed(row(1, customs_code="9900000099"), row(2, customs_code=ONE))
     assert not done.refused
     ((kind, said),) = desk.deliver("SG")
@@ -119,21 +119,21 @@ def test_a_code_that_passes_on_does_not_end(desk: Desk) -> None:
     assert desk.deliver("SG") == [("notice", [("revoked", "9900000099")])]
 
 
-def test_a_code_that_passes_on_while_its_end_is_unsent(desk: Desk) -> None:
+def test_a_code_that_passes_on_while_its_end_is_unsent(desk: TellingFixture) -> None:
     desk.feed(row(1, customs_code="9900000099"))
     desk.feed(row(2, customs_code=ONE))
     ((kind, said),) = desk.deliver("SG")
     assert (kind, sorted(said)) == ("update", [("valid", ONE), ("valid", "9900000099")])
 
 
-def test_an_enterprise_without_a_code_is_never_told(desk: Desk) -> None:
+def test_an_enterprise_without_a_code_is_never_told(desk: TellingFixture) -> None:
     desk.feed(row(2, customs_code=None))
     assert desk.deliver("SG") == []
     desk.feed(row(1, customs_code=None))
     assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
 
 
-def test_withdrawn_consent_is_told_at_once_to_those_that_had_learned(desk: Desk) -> None:
+def test_withdrawn_consent_is_told_at_once_to_those_that_had_learned(desk: TellingFixture) -> None:
     desk.change("SG", consent=Term((Dated(date(2021, 11, 1), True, FACT),)))
     desk.feed(row(2, consent="all", consent_since="2026-04-01"), row(3), row(1, consent="SG", consent_since="2026-04-01"))
     assert desk.deliver("SG") == [("update", [("valid", TWO)])]
@@ -147,7 +147,7 @@ def test_withdrawn_consent_is_told_at_once_to_those_that_had_learned(desk: Desk)
 # ---------------------------------------------------------------- unforeseen
 
 
-def test_an_unforeseen_upgrade_waits_for_a_person_and_then_is_told(desk: Desk) -> None:
+def test_an_unforeseen_upgrade_waits_for_a_person_and_then_is_told(desk: TellingFixture) -> None:
     desk.feed(row(1, **DOWNGRADED))
     assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
     done = desk.feed(row(1, **UNFORESEEN))
@@ -168,13 +168,13 @@ def test_an_unforeseen_upgrade_waits_for_a_person_and_then_is_told(desk: Desk) -
         desk.confirm(waiting.id)
 
 
-def test_an_unforeseen_downgrade_goes_out_at_once_and_is_flagged(desk: Desk) -> None:
+def test_an_unforeseen_downgrade_goes_out_at_once_and_is_flagged(desk: TellingFixture) -> None:
     done = desk.feed(row(1, **DOWNGRADED | {"ground": "other"}))
     assert (len(done.flagged), done.held, done.flagged[0].record) == (1, 0, None)
     assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
 
 
-def test_a_newer_record_speaks_instead_of_one_that_waits(desk: Desk) -> None:
+def test_a_newer_record_speaks_instead_of_one_that_waits(desk: TellingFixture) -> None:
     """Else a person could let an old upgrade wipe out the loss that came after it."""
     desk.feed(row(1, **DOWNGRADED))
     first = desk.feed(row(1, **UNFORESEEN)).flagged[0].record
@@ -189,14 +189,14 @@ def test_a_newer_record_speaks_instead_of_one_that_waits(desk: Desk) -> None:
 # ---------------------------------------------------------------- unsent, untold, expired
 
 
-def test_unsent_news_is_taken_back_and_not_corrected(desk: Desk) -> None:
+def test_unsent_news_is_taken_back_and_not_corrected(desk: TellingFixture) -> None:
     desk.feed(row(2), row(3))
     desk.feed(row(2, **DOWNGRADED))
     assert desk.deliver("SG") == [("update", [("valid", "9900000003")])]
     assert [one.state for one in desk.told("SG", 2)] == []
 
 
-def test_what_was_told_before_stands_again(desk: Desk) -> None:
+def test_what_was_told_before_stands_again(desk: TellingFixture) -> None:
     desk.feed(row(1, **RECTIFYING))
     desk.feed(row(1, **RECTIFIED))
     assert desk.deliver("SG") == []
@@ -204,31 +204,31 @@ def test_what_was_told_before_stands_again(desk: Desk) -> None:
     assert (standing.statement.standing, standing.proven) == ("valid", True)
 
 
-def test_what_was_tried_may_have_arrived(desk: Desk) -> None:
+def test_what_was_tried_may_have_arrived(desk: TellingFixture) -> None:
     desk.feed(row(2))
     assert desk.take_up("SG")
     desk.feed(row(2, **DOWNGRADED))
-    desk.pass_time(minutes=1)
+    desk.later(minutes=1)
     assert desk.deliver("SG") == [("notice", [("revoked", TWO)]), ("update", [("valid", TWO)])]
 
 
-def test_news_that_is_still_right_stays_where_it_is(desk: Desk) -> None:
+def test_news_that_is_still_right_stays_where_it_is(desk: TellingFixture) -> None:
     desk.feed(row(2))
     before = desk.told("SG", 2)[0].message_id
     desk.feed(row(2, recertify_by="2031-04-01"))
     assert [one.message_id for one in desk.told("SG", 2)] == [before]
 
 
-def test_what_expired_unheard_is_said_again(desk: Desk) -> None:
+def test_what_expired_unheard_is_said_again(desk: TellingFixture) -> None:
     desk.look()
     desk.feed(row(1, **DOWNGRADED), row(2), row(3))
     desk.expire("SG")
     desk.feed(row(3, **RECTIFYING))
     desk.deliver("SG")
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == [("notice", [("revoked", ONE)]), ("update", [("valid", TWO)])]
-    desk.pass_time(days=1)
+    desk.later(days=1)
     desk.look()
     assert desk.deliver("SG") == []
 
@@ -236,7 +236,7 @@ def test_what_expired_unheard_is_said_again(desk: Desk) -> None:
 # ---------------------------------------------------------------- several at once
 
 
-def test_two_feeds_at_once_take_turns(desk: Desk) -> None:
+def test_two_feeds_at_once_take_turns(desk: TellingFixture) -> None:
     """Two nodes, or a node and a command: no customs code goes to two enterprises, nothing is lost, nothing is told twice."""
     numbers = range(10, 30)
 

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from gateway.core.model import OPTIONAL_FIELDS
 from gateway.domestic.projection import SOURCES
-from gateway.store.database import Database
 from gateway.store.tables import outbox
-from tests.rig.desk import DOWNGRADED, RECTIFYING, Desk, loaded, open_to_us, row
-from tests.rig.enterprises import made_uscc
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc, row
+from tests.rig.shipped import ISOS, open_to_us
+from tests.rig.telling import TellingFixture
 
 #: What stands in the feed and how it could look in a message. Whoever does not share a field must find none of its words.
 WORDS: dict[str, tuple[str, ...]] = {
@@ -41,22 +41,19 @@ OPTIONAL = frozenset(OPTIONAL_FIELDS)
 
 
 @pytest.fixture
-def all_31(tmp_path: Path) -> Iterator[Desk]:
+def all_31(tmp_path: Path) -> Iterator[TellingFixture]:
     """All of them connected, in force and with a form for our codes; each has heard its first list."""
-    database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
-    database.migrate()
-    desk = Desk(database, tmp_path, loaded())
-    for iso in loaded():
-        desk.change(iso, **open_to_us(loaded()[iso].arrangement))
-    desk.feed(row(0))
-    assert set(_heard(desk)) == set(loaded())
-    yield desk
-    database.close()
+    with TellingFixture(tmp_path, ISOS) as desk:
+        for iso in ISOS:
+            desk.change(iso, **open_to_us(desk.terms(iso)))
+        desk.feed(0)
+        assert set(_heard(desk)) == set(ISOS)
+        yield desk
 
 
-def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: Desk) -> None:
+def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: TellingFixture) -> None:
     """Every field for every partner, shared alone and withheld alone: the grant, a suspension and the loss, as they are sent."""
-    able = {iso: _places(all_31, iso) for iso in loaded()}
+    able = {iso: _places(all_31, iso) for iso in ISOS}
     chances = [frozenset[str]()] + [one for field in TELLABLE for one in (frozenset({field}), OPTIONAL - {field})]
     for number, shared in enumerate(chances, 1):
         for iso, places in able.items():
@@ -64,7 +61,7 @@ def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: De
         for step in STEPS:
             all_31.feed({**row(number), **step})
             heard = _heard(all_31)
-            assert set(heard) == set(loaded())
+            assert set(heard) == set(ISOS)
             for iso, payload in heard.items():
                 found = {field for field, words in {**WORDS, "uscc": (made_uscc(number),)}.items() if _holds(payload, words)}
                 assert found <= shared & able[iso], (iso, payload)
@@ -72,14 +69,14 @@ def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: De
                     assert found == shared & able[iso] & TELLABLE, (iso, payload)
 
 
-def _places(desk: Desk, iso: str) -> frozenset[str]:
+def _places(desk: TellingFixture, iso: str) -> frozenset[str]:
     """The fields for which the partner's dialect has a place."""
     choice = desk.partners.get(iso).arrangement.dialect.on(desk.now.date()).value
     assert choice is not None
     return desk.partners.get(iso).bundle.dialects[choice.name, choice.version].fields
 
 
-def _heard(desk: Desk) -> dict[str, str]:
+def _heard(desk: TellingFixture) -> dict[str, str]:
     """What is queued, one message a partner; it is thereby delivered."""
     with desk.database.write.begin() as connection:
         waiting = connection.execute(select(outbox.c.partner, outbox.c.payload).where(outbox.c.state == "queued")).all()

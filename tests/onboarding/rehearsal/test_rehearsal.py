@@ -17,20 +17,15 @@ from gateway.exchange.certificates.partner import der_of
 from gateway.onboarding.rehearsal import Rehearsal, RehearsalHost, RehearsalStep, rehearse, rehearse_against, report, run, session
 from gateway.onboarding.rehearsal.keys import der, make, pem
 from gateway.onboarding.rehearsal.results import same, walk
-from gateway.partners import Bundle, load_one, read_bundle
+from gateway.partners import read_bundle
 from gateway.partners.canonical import canonical
 from gateway.running.follower import Follower
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
 from gateway.sandbox.listen import listening
-from gateway.settings import ROOT, from_environment
+from gateway.settings import from_environment
 from gateway.wire.algorithms import VerifyKey
-
-EVERY = sorted(path.parent.name for path in (ROOT / "partners").glob("*/partner.toml"))
-
-
-def shipped(iso: str) -> Bundle:
-    return load_one(ROOT / "partners" / iso, ROOT / "schemas")
+from tests.rig.shipped import ISOS, shipped
 
 
 def told(rehearsal: Rehearsal) -> str:
@@ -38,7 +33,7 @@ def told(rehearsal: Rehearsal) -> str:
     return "\n".join(f"{step.name}: {point}" for step in rehearsal.steps for point in step.points if not point.ok)
 
 
-@pytest.mark.parametrize("iso", EVERY)
+@pytest.mark.parametrize("iso", ISOS)
 def test_passes(iso: str, venue: RehearsalHost) -> None:
     bundle = shipped(iso)
     rehearsal = rehearse(bundle, venue)
@@ -59,14 +54,14 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(Follower, "_look", late)
     with open_venue(from_environment({"AEO_CURRENT_WITHIN": "0.3"})) as slow:
-        rehearsal = rehearse(shipped("sg"), slow)
+        rehearsal = rehearse(shipped("SG"), slow)
     assert rehearsal.passed, told(rehearsal)
 
 
 def test_a_partner_that_does_not_suspend_is_found_out(venue: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
-    rehearsal = rehearse(shipped("sg"), venue)
+    rehearsal = rehearse(shipped("SG"), venue)
     wrong = {step.name for step in rehearsal.steps if not step.passed}
     assert not rehearsal.passed
     assert "urgent suspension" in wrong
@@ -106,7 +101,7 @@ def test_a_step_that_breaks_off_is_a_point() -> None:
     assert "nobody there" in step.points[-1].found
 
 
-@pytest.mark.parametrize("iso", ["sg", "eu", "by"])
+@pytest.mark.parametrize("iso", ["SG", "EU", "BY"])
 def test_against_an_endpoint(iso: str) -> None:
     """A partner's endpoint is played by a box; we speak, and see what can be seen from outside."""
     plain = shipped(iso)
@@ -122,7 +117,7 @@ def test_against_an_endpoint(iso: str) -> None:
 
 
 def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:
-    plain = shipped("sg")
+    plain = shipped("SG")
     now = datetime.now(UTC)
     keys, other, ours = (make(plain.iso, plain.arrangement.binding, now) for _ in range(3))
     bundle = run.under_test(plain, "http://127.0.0.1:1/exchange", keys)
@@ -150,7 +145,7 @@ def test_an_endpoint_that_is_not_the_partner_is_found_out() -> None:
     ],
 )
 def test_nobody_to_rehearse_with(pinned: bool, url: str, code: Code, said: str, remedy: str) -> None:
-    plain, now = shipped("sg"), datetime.now(UTC)
+    plain, now = shipped("SG"), datetime.now(UTC)
     keys = make(plain.iso, plain.arrangement.binding, now)
     bundle = run.under_test(plain, "http://127.0.0.1:1/exchange", keys) if pinned else plain
     with pytest.raises(Refusal, match=said) as caught:
@@ -160,7 +155,7 @@ def test_nobody_to_rehearse_with(pinned: bool, url: str, code: Code, said: str, 
 
 
 def test_rehearsed_data_is_the_same_but_for_keys_and_address() -> None:
-    plain = shipped("sg")
+    plain = shipped("SG")
     keys = make(plain.iso, plain.arrangement.binding, datetime.now(UTC))
     tried = run.under_test(plain, "http://127.0.0.1:1/exchange", keys)
     assert tried.arrangement.measures == plain.arrangement.measures

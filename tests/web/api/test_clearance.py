@@ -31,7 +31,7 @@ from gateway.store.tokens import TokenScope
 from gateway.web.http.logs import Lines
 from tests.rig.bounds import answer
 from tests.rig.vectors import load
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 from tests.web.http.test_transport import said, standings
 
 PATH = "/v1/eligibility"
@@ -40,24 +40,23 @@ QUESTIONS = [one for one in VECTORS if {"declared", "count", "body", "query"} & 
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("clearance"))
-    made.listed()
-    yield made
-    made.close()
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path_factory.mktemp("clearance")) as made:
+        made.listed()
+        yield made
 
 
 @pytest.fixture(scope="module")
-def asking(world: World) -> dict[str, str]:
+def asking(world: WebFixture) -> dict[str, str]:
     return world.token(TokenScope.CLEARANCE_READ)
 
 
-def known(world: World) -> str:
+def known(world: WebFixture) -> str:
     return next(iter(world.boxes["SG"].operators))
 
 
 @pytest.mark.parametrize("vector", QUESTIONS, ids=lambda vector: vector["id"])
-def test_question(vector: dict[str, Any], world: World, asking: dict[str, str]) -> None:
+def test_question(vector: dict[str, Any], world: WebFixture, asking: dict[str, str]) -> None:
     if "declared" in vector:
         declared = vector["declared"].replace("{known}", known(world)).replace(vector.get("old", "\0"), vector.get("new", "\0"))
         body = json.dumps({"codes": [declared * vector.get("times", 1), "SG1"]}).encode()
@@ -80,7 +79,7 @@ def test_question(vector: dict[str, Any], world: World, asking: dict[str, str]) 
 
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "path" in one], ids=lambda vector: vector["id"])
-def test_access(vector: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_access(vector: dict[str, Any], world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = world.token(*TokenScope)["Authorization"].removeprefix("Bearer ")
     headers = {name: text.replace("{token}", secret) for name, text in vector.get("headers", {}).items()}
     if "scopes" in vector:
@@ -112,11 +111,11 @@ def test_a_name(vector: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     opened = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
     opened.migrate()  # the command looks at it too
     opened.close()
-    world = World(tmp_path)
+    world = WebFixture(tmp_path)
     code, *_ = world.listed()
     box = world.boxes["SG"]
     box.operators[code] = msgspec.structs.replace(box.operators[code], name=vector["name"])
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(box.full_list())
     headers = world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ)
     shown = answer(lambda: world.client.get(f"/v1/operators/{code}", headers=headers), 0)
@@ -149,7 +148,9 @@ def test_a_cell(vector: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "logged" in one], ids=lambda vector: vector["id"])
-def test_a_line_of_the_log(vector: dict[str, Any], world: World, asking: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_of_the_log(
+    vector: dict[str, Any], world: WebFixture, asking: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     text = vector["logged"]
     with caplog.at_level(logging.DEBUG, "gateway"):
         world.client.get(PATH, params={"code": text, "mode": text}, headers=asking | {"Client-Cert": "x"})
@@ -167,7 +168,7 @@ def test_a_line_of_the_log(vector: dict[str, Any], world: World, asking: dict[st
 
 @pytest.mark.parametrize("vector", load("clearance", "late"), ids=lambda vector: vector["id"])
 def test_late(vector: dict[str, Any], tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = WebFixture(tmp_path)
     code, *_ = world.listed()
     headers = world.token(TokenScope.CLEARANCE_READ)
 

@@ -9,16 +9,15 @@ import pytest
 
 from gateway.exchange.tell import feed
 from gateway.store.tokens import TokenScope
-from tests.rig.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, row
-from tests.rig.enterprises import made, made_uscc
-from tests.rig.world import World
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING, UNFORESEEN, made, made_uscc, row
+from tests.rig.web import WebFixture
 
 URL = "/v1/domestic/enterprises"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 @pytest.fixture
-def feeder(world: World) -> dict[str, str]:
+def feeder(world: WebFixture) -> dict[str, str]:
     return world.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
 
 
@@ -26,7 +25,7 @@ def lines(*rows: dict[str, Any]) -> str:
     return "\n".join(json.dumps({name: value for name, value in one.items() if value}, ensure_ascii=False) for one in rows)
 
 
-def test_json_and_ndjson_say_the_same_and_the_same_again_does_nothing(world: World, feeder: dict[str, str]) -> None:
+def test_json_and_ndjson_say_the_same_and_the_same_again_does_nothing(world: WebFixture, feeder: dict[str, str]) -> None:
     first = world.client.put(URL, headers=feeder, json=[row(1), row(2)])
     assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-store")
     assert first.json() == {
@@ -43,7 +42,7 @@ def test_json_and_ndjson_say_the_same_and_the_same_again_does_nothing(world: Wor
     assert (again.json()["taken"], again.json()["repeated"]) == (0, 2)
 
 
-def test_good_rows_hold_even_where_others_are_refused(world: World, feeder: dict[str, str]) -> None:
+def test_good_rows_hold_even_where_others_are_refused(world: WebFixture, feeder: dict[str, str]) -> None:
     answer = world.client.put(
         URL, headers=feeder | NDJSON, content=lines(row(1), {**row(2), "tier": "AA"}, row(3)) + '\n{"uscc": 1\n\n[]'
     )
@@ -60,7 +59,7 @@ def test_good_rows_hold_even_where_others_are_refused(world: World, feeder: dict
     assert world.client.get(f"{URL}/{made_uscc(2)}", headers=feeder).status_code == 404
 
 
-def test_a_feed_of_many_parts_has_one_report(world: World, feeder: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feed_of_many_parts_has_one_report(world: WebFixture, feeder: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "AT_ONCE", 7)
     rows, wrong = made(60, faulty=10)
     report = world.client.put(URL, headers=feeder, json=rows).json()
@@ -81,7 +80,7 @@ def test_a_feed_of_many_parts_has_one_report(world: World, feeder: dict[str, str
     ],
 )
 def test_what_is_no_feed_at_all(
-    content_type: str, body: bytes, status: int, code: str, world: World, feeder: dict[str, str]
+    content_type: str, body: bytes, status: int, code: str, world: WebFixture, feeder: dict[str, str]
 ) -> None:
     answer = world.client.put(URL, headers=feeder | {"Content-Type": content_type}, content=body)
     assert (answer.status_code, answer.json()["code"], answer.headers["Content-Type"]) == (
@@ -91,13 +90,13 @@ def test_what_is_no_feed_at_all(
     )
 
 
-def test_an_empty_feed_is_a_feed(world: World, feeder: dict[str, str]) -> None:
+def test_an_empty_feed_is_a_feed(world: WebFixture, feeder: dict[str, str]) -> None:
     assert world.client.put(URL, headers=feeder, content="[]").status_code == 415
     assert world.client.put(URL, headers=feeder, json=[]).json()["rows"] == 0
     assert world.client.put(URL, headers=feeder | NDJSON, content=b"").json()["rows"] == 0
 
 
-def test_how_an_enterprise_stands(world: World, feeder: dict[str, str]) -> None:
+def test_how_an_enterprise_stands(world: WebFixture, feeder: dict[str, str]) -> None:
     world.client.put(URL, headers=feeder, json=[row(1), row(1, **RECTIFYING)])
     shown = world.client.get(f"{URL}/{made_uscc(1)}", headers=feeder).json()
     assert (shown["day"], shown["tier"], shown["measures"], shown["listed"]) == (
@@ -116,13 +115,13 @@ def test_how_an_enterprise_stands(world: World, feeder: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("identity", ["91999999000000002N", "9900000002", "%00", "%ff", "１２３", "企业", "9" * 3000, "a%2Fb", "'"])
-def test_whatever_a_path_holds_is_found_or_not_found(identity: str, world: World, feeder: dict[str, str]) -> None:
+def test_whatever_a_path_holds_is_found_or_not_found(identity: str, world: WebFixture, feeder: dict[str, str]) -> None:
     for path in (identity, f"{identity}/told"):
         answer = world.client.get(f"{URL}/{path}", headers=feeder)
         assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
-def test_what_waits_for_a_person_is_confirmed_by_one(world: World, feeder: dict[str, str]) -> None:
+def test_what_waits_for_a_person_is_confirmed_by_one(world: WebFixture, feeder: dict[str, str]) -> None:
     world.client.put(URL, headers=feeder, json=[row(1)])
     world.client.put(URL, headers=feeder | NDJSON, content=lines(row(1, **DOWNGRADED)))
     report = world.client.put(URL, headers=feeder | NDJSON, content=lines(row(1, **UNFORESEEN))).json()
@@ -141,7 +140,7 @@ def test_what_waits_for_a_person_is_confirmed_by_one(world: World, feeder: dict[
         assert (gone.status_code, gone.json()["code"]) == (404, "not-found")
 
 
-def test_what_is_due(world: World, feeder: dict[str, str]) -> None:
+def test_what_is_due(world: WebFixture, feeder: dict[str, str]) -> None:
     soon, later = row(1, recertify_by="2026-07-01"), row(2, recertify_by="2026-12-01")
     late = row(3, measure_status="rectifying", measure_since="2025-06-01", tier_since="2025-06-01")
     world.client.put(URL, headers=feeder, json=[soon, later, late])

@@ -17,29 +17,29 @@ from gateway.exchange.tell import feed
 from gateway.store.tokens import TokenScope
 from gateway.web.api.eligibility import BATCH_LIMIT
 from tests.rig.machine import REPO
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 PATH = "/v1/eligibility"
 
 
 @pytest.fixture
-def codes(world: World) -> list[str]:
+def codes(world: WebFixture) -> list[str]:
     return world.listed("SG")
 
 
 @pytest.fixture
-def headers(world: World) -> dict[str, str]:
+def headers(world: WebFixture) -> dict[str, str]:
     return world.token(TokenScope.CLEARANCE_READ)
 
 
-def ask(world: World, headers: dict[str, str], **query: Any) -> dict[str, Any]:
+def ask(world: WebFixture, headers: dict[str, str], **query: Any) -> dict[str, Any]:
     answer = world.client.get(PATH, params=query, headers=headers)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def test_an_answer_says_what_why_and_on_what_ground(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_an_answer_says_what_why_and_on_what_ground(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     answer = world.client.get(PATH, params={"code": codes[0], "direction": "import"}, headers=headers)
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
@@ -64,7 +64,7 @@ def test_an_answer_says_what_why_and_on_what_ground(world: World, codes: list[st
     assert said["arrangement_digest"] != said["law_digest"]
 
 
-def test_a_notice_changes_the_very_next_answer(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_a_notice_changes_the_very_next_answer(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     assert ask(world, headers, code=codes[0], direction="import")["grant"]
     world.send(world.boxes["SG"].say(codes[0], Standing.SUSPENDED))
     said = ask(world, headers, code=codes[0], direction="import")
@@ -76,7 +76,7 @@ def test_a_notice_changes_the_very_next_answer(world: World, codes: list[str], h
 
 
 def test_what_people_type_is_read_and_a_near_miss_is_only_suggested(
-    world: World, codes: list[str], headers: dict[str, str]
+    world: WebFixture, codes: list[str], headers: dict[str, str]
 ) -> None:
     folded = ask(world, headers, code=f"AEO<{codes[0].lower()}>")
     assert (folded["code"], folded["warnings"][0]["code"]) == (codes[0], "code-folded")
@@ -86,7 +86,7 @@ def test_what_people_type_is_read_and_a_near_miss_is_only_suggested(
     assert ask(world, headers, code="9" * 20_000)["suggestions"] == []
 
 
-def test_many_codes_and_declarations_get_near_misses_too(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_many_codes_and_declarations_get_near_misses_too(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     missed = codes[0] + "0"
     batch = {"codes": [codes[1], missed, *[missed] * 25]}
     said = world.client.post(PATH, json=batch, headers=headers).json()["answers"]
@@ -99,14 +99,14 @@ def test_many_codes_and_declarations_get_near_misses_too(world: World, codes: li
     assert json.loads(lines)["suggestions"] == []
 
 
-def test_suggestions_stop_where_the_rate_is_spent(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_suggestions_stop_where_the_rate_is_spent(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     world.service.limiter._rate = 1
     world.service.limiter._capacity = 60
     said = [ask(world, headers, code=codes[0] + "0")["suggestions"] for _ in range(2)]
     assert said == [[codes[0]], []]
 
 
-def test_the_route_and_the_callable_before_it_answer_alike(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_the_route_and_the_callable_before_it_answer_alike(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     inner = TestClient(world.app.app)
     for query in (
         f"code={codes[0]}",
@@ -137,7 +137,7 @@ def test_the_route_and_the_callable_before_it_answer_alike(world: World, codes: 
     ],
 )
 def test_a_question_that_cannot_be_understood_is_refused_by_field(
-    query: str, field: str, value: str | None, world: World, headers: dict[str, str]
+    query: str, field: str, value: str | None, world: WebFixture, headers: dict[str, str]
 ) -> None:
     answer = world.client.get(f"{PATH}?{query}", headers=headers)
     said = answer.json()
@@ -150,7 +150,7 @@ def test_a_question_that_cannot_be_understood_is_refused_by_field(
     assert said.get("value") == value
 
 
-def test_many_codes_share_what_they_do_not_say_themselves(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_many_codes_share_what_they_do_not_say_themselves(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     body = {
         "codes": [codes[0], {"code": codes[1], "direction": "export"}, {"code": codes[2], "on": "2026-06-14"}, "NO"],
         "direction": "import",
@@ -168,7 +168,7 @@ def test_many_codes_share_what_they_do_not_say_themselves(world: World, codes: l
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"codes": "SG1"}', b'{"codes": [1]}', b'{"codes": [], "x": 1}', b"\xff", b"{"])
-def test_a_body_of_another_shape_is_refused(body: bytes, world: World, headers: dict[str, str]) -> None:
+def test_a_body_of_another_shape_is_refused(body: bytes, world: WebFixture, headers: dict[str, str]) -> None:
     answer = world.client.post(PATH, content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")
 
@@ -190,36 +190,36 @@ def test_a_body_of_another_shape_is_refused(body: bytes, world: World, headers: 
     ],
 )
 def test_a_refusal_names_the_field_and_what_to_write(
-    body: str, field: str | None, hint: str, world: World, headers: dict[str, str]
+    body: str, field: str | None, hint: str, world: WebFixture, headers: dict[str, str]
 ) -> None:
     said = world.client.post(PATH, content=body.encode(), headers=headers).json()
     assert (said["code"], said.get("field")) == ("question-invalid", field)
     assert hint in said["detail"]
 
 
-def test_in_an_address_each_domestic_party_is_a_parameter(world: World, headers: dict[str, str]) -> None:
+def test_in_an_address_each_domestic_party_is_a_parameter(world: WebFixture, headers: dict[str, str]) -> None:
     said = world.client.get(f"{PATH}?code=SG1&parties=91310000000000001A", headers=headers).json()
     assert (said["code"], said["field"]) == ("question-invalid", "parties")
 
 
 @pytest.mark.parametrize("text", ["\x00", "\u200b", "9" * 400])
 def test_a_text_that_no_database_takes_is_no_party_and_no_code_of_the_past(
-    text: str, world: World, codes: list[str], headers: dict[str, str]
+    text: str, world: WebFixture, codes: list[str], headers: dict[str, str]
 ) -> None:
     assert ask(world, headers, code=codes[0], party=text)["grant"]
-    world.pass_time(seconds=1)
+    world.later(seconds=1)
     then = ask(world, headers, code=text, as_known_at=(world.now - timedelta(seconds=1)).isoformat())
     assert (then["declared"], then["grant"]) == (text, False)
 
 
-def test_a_body_is_bounded_and_uncompressed(world: World, headers: dict[str, str]) -> None:
+def test_a_body_is_bounded_and_uncompressed(world: WebFixture, headers: dict[str, str]) -> None:
     large = world.client.post(PATH, content=b" " * (BATCH_LIMIT + 1), headers=headers)
     assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
     packed = world.client.post(PATH, content=b"{}", headers=headers | {"Content-Encoding": "gzip"})
     assert (packed.status_code, packed.json()["code"]) == (415, "body-encoded")
 
 
-def test_a_client_that_asks_too_much_waits(world: World, headers: dict[str, str]) -> None:
+def test_a_client_that_asks_too_much_waits(world: WebFixture, headers: dict[str, str]) -> None:
     world.service.limiter._rate = 100
     world.service.limiter._capacity = 3_000
     body = {"codes": ["SG1"] * 3_000}
@@ -230,7 +230,7 @@ def test_a_client_that_asks_too_much_waits(world: World, headers: dict[str, str]
     assert world.client.post(PATH, json=body, headers=world.token(TokenScope.CLEARANCE_READ)).status_code == 200
 
 
-def test_a_stream_answers_line_by_line_and_names_a_bad_line(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_a_stream_answers_line_by_line_and_names_a_bad_line(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     lines = [json.dumps(codes[0]), json.dumps({"code": codes[1], "direction": "export"}), "", '{"cod": 1}', json.dumps("NO")]
     answer = world.client.post(f"{PATH}/stream?direction=import", content="\n".join(lines), headers=headers)
     assert answer.headers["content-type"] == "application/x-ndjson"
@@ -239,14 +239,14 @@ def test_a_stream_answers_line_by_line_and_names_a_bad_line(world: World, codes:
     assert (bad["code"], bad["line"], bad["status"]) == ("question-invalid", 4, 422)
 
 
-def test_a_stream_is_slowed_and_not_refused(world: World, headers: dict[str, str]) -> None:
+def test_a_stream_is_slowed_and_not_refused(world: WebFixture, headers: dict[str, str]) -> None:
     world.service.limiter._rate = 2_000
     world.service.limiter._capacity = 150
     answer = world.client.post(f"{PATH}/stream", content=b'"SG1"\n' * 350, headers=headers)
     assert len(answer.text.splitlines()) == 350
 
 
-def test_a_declaration_is_answered_party_by_party(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_a_declaration_is_answered_party_by_party(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     xml = (REPO / "gateway/sandbox/declaration.xml").read_bytes().replace(b"SG123456789012", codes[0].encode())
     answer = world.client.post("/v1/declarations/eligibility", content=xml, headers=headers)
     said = answer.json()
@@ -258,7 +258,7 @@ def test_a_declaration_is_answered_party_by_party(world: World, codes: list[str]
 
 
 def test_a_large_declaration_is_read_too_and_what_it_does_not_tell_is_taken_from_the_query(
-    world: World, codes: list[str], headers: dict[str, str]
+    world: WebFixture, codes: list[str], headers: dict[str, str]
 ) -> None:
     goods = "<GovernmentAgencyGoodsItem><SequenceNumeric>1</SequenceNumeric></GovernmentAgencyGoodsItem>" * 1_000
     xml = f"<Declaration><GoodsShipment><Consignor><ID>{codes[0]}</ID></Consignor>{goods}</GoodsShipment></Declaration>"
@@ -270,7 +270,7 @@ def test_a_large_declaration_is_read_too_and_what_it_does_not_tell_is_taken_from
     assert without["notes"][0]["sentence"] == without["notes"][0]["words"]["zh"]
 
 
-def test_what_is_no_declaration_is_refused_with_its_line(world: World, headers: dict[str, str]) -> None:
+def test_what_is_no_declaration_is_refused_with_its_line(world: WebFixture, headers: dict[str, str]) -> None:
     answer = world.client.post("/v1/declarations/eligibility", content=b"<Other/>", headers=headers)
     assert (answer.status_code, answer.json()["code"], answer.json()["line"]) == (422, "declaration-invalid", 1)
     parties = "".join(f"<Consignor><ID>SG{number}</ID></Consignor>" for number in range(3_001))
@@ -278,11 +278,11 @@ def test_what_is_no_declaration_is_refused_with_its_line(world: World, headers: 
     assert world.client.post("/v1/declarations/eligibility", content=xml, headers=headers).json()["code"] == "codes-count"
 
 
-def test_as_known_at_answers_as_it_was_known_then(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_as_known_at_answers_as_it_was_known_then(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     before = world.now
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(world.boxes["SG"].say(codes[0], Standing.REVOKED))
-    world.pass_time(hours=1)
+    world.later(hours=1)
     assert ask(world, headers, code=codes[0], direction="import")["reasons"][0]["code"] == "revoked"
     then = ask(world, headers, code=codes[0], direction="import", as_known_at=before.isoformat())
     assert then["grant"]
@@ -291,14 +291,14 @@ def test_as_known_at_answers_as_it_was_known_then(world: World, codes: list[str]
     assert [one["grant"] for one in world.client.post(PATH, json=many, headers=headers).json()["answers"]] == [True, True]
 
 
-def test_a_node_that_cannot_know_says_so(world: World, codes: list[str], headers: dict[str, str]) -> None:
+def test_a_node_that_cannot_know_says_so(world: WebFixture, codes: list[str], headers: dict[str, str]) -> None:
     world.now += world.index.bound + timedelta(seconds=1)
     said = ask(world, headers, code=codes[0], direction="import")
     assert (said["verdict"], said["grant"], said["reasons"][0]["code"]) == ("undetermined", False, "not-current")
 
 
 def test_domestic_parties_are_looked_up_and_one_that_is_discredited_prevails(
-    world: World, codes: list[str], headers: dict[str, str]
+    world: WebFixture, codes: list[str], headers: dict[str, str]
 ) -> None:
     discredited = Record(
         uscc="91310000MA1FL0000X",

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.running.background import Heartbeat
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
-def test_ready_while_current_and_the_database_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ready_while_current_and_the_database_answers(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.client.get("/healthz").json() == {"status": "ok"}
     ready = world.client.get("/readyz")
     assert (ready.status_code, ready.json()["ready"], ready.json()["bound"]) == (200, True, 5.0)
@@ -29,7 +29,7 @@ def test_ready_while_current_and_the_database_answers(world: World, monkeypatch:
     assert (gone.status_code, gone.json()["current"], gone.json()["database"]) == (503, True, False)
 
 
-def test_a_node_is_not_ready_where_what_keeps_it_current_has_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_is_not_ready_where_what_keeps_it_current_has_stopped(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     beat = Heartbeat("follower", timedelta(minutes=1), late=True, vital=True, failures=9, problem="OSError: no")
     assert world.client.get("/readyz").status_code == 200
     monkeypatch.setattr(world.service.background, "heartbeats", lambda: [replace(beat, vital=False)])

@@ -8,26 +8,26 @@ import pytest
 
 from gateway.core.model import Standing
 from gateway.store.tokens import TokenScope
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
 @pytest.fixture
-def headers(world: World) -> dict[str, str]:
+def headers(world: WebFixture) -> dict[str, str]:
     return world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ, TokenScope.STOP_WRITE)
 
 
-def get(world: World, headers: dict[str, str], path: str, status: int = 200) -> dict[str, Any]:
+def get(world: WebFixture, headers: dict[str, str], path: str, status: int = 200) -> dict[str, Any]:
     answer = world.client.get(path, headers=headers)
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def test_an_operator_is_shown_with_every_statement_behind_it(world: World, headers: dict[str, str]) -> None:
+def test_an_operator_is_shown_with_every_statement_behind_it(world: WebFixture, headers: dict[str, str]) -> None:
     code, *_ = world.listed()
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(world.boxes["SG"].say(code, Standing.SUSPENDED))
-    world.pass_time(hours=1)
+    world.later(hours=1)
     world.send(world.boxes["SG"].say(code, Standing.ANNULLED))
     stop = {"what": "arrangement", "subject": "SG", "reason": "a rehearsal"}
     assert world.client.post("/v1/stops", json=stop, headers=headers).status_code == 201
@@ -42,12 +42,12 @@ def test_an_operator_is_shown_with_every_statement_behind_it(world: World, heade
 
 
 @pytest.mark.parametrize("code", ["SG000000000000", "%2F..%2F", "NO", "a/b", "%"])
-def test_an_operator_nobody_stated_is_not_found(code: str, world: World, headers: dict[str, str]) -> None:
+def test_an_operator_nobody_stated_is_not_found(code: str, world: WebFixture, headers: dict[str, str]) -> None:
     world.listed()
     assert get(world, headers, f"/v1/operators/{code}", 404)["code"] == "not-found"
 
 
-def test_partners_are_shown_with_their_terms_and_how_we_know_them(world: World, headers: dict[str, str]) -> None:
+def test_partners_are_shown_with_their_terms_and_how_we_know_them(world: WebFixture, headers: dict[str, str]) -> None:
     world.listed()
     partners = get(world, headers, "/v1/partners")["partners"]
     assert {one["iso"]: list(one["lists"]) for one in partners} == {"SG": ["*"], "HK": []}
@@ -58,7 +58,7 @@ def test_partners_are_shown_with_their_terms_and_how_we_know_them(world: World, 
     assert get(world, headers, "/v1/partners/TW", 404)["code"] == "not-found"
 
 
-def test_messages_are_shown_both_ways_and_refused_ones_too(world: World, headers: dict[str, str]) -> None:
+def test_messages_are_shown_both_ways_and_refused_ones_too(world: WebFixture, headers: dict[str, str]) -> None:
     world.listed()
     world.client.post("/exchange", content=b"<a/>", headers={"Content-Type": "application/xml"})
     found = get(world, headers, "/v1/messages")["messages"]

@@ -11,31 +11,31 @@ from sqlalchemy import Connection
 from gateway.running.follower import Follower
 from gateway.store import journal, switches
 from gateway.store.tokens import TokenScope
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 REASON = {"reason": "found in order"}
 
 
 @pytest.fixture
-def headers(world: World) -> dict[str, str]:
+def headers(world: WebFixture) -> dict[str, str]:
     return world.token(TokenScope.CLEARANCE_READ, TokenScope.STOP_WRITE)
 
 
-def post(world: World, headers: dict[str, str], path: str, status: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def post(world: WebFixture, headers: dict[str, str], path: str, status: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
     answer = world.client.post(path, json=body, headers=headers)
     assert answer.status_code == status, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def reasons(world: World, headers: dict[str, str], code: str, **query: Any) -> list[str]:
+def reasons(world: WebFixture, headers: dict[str, str], code: str, **query: Any) -> list[str]:
     answer = world.client.get("/v1/eligibility", params={"code": code, "direction": "import", **query}, headers=headers)
     return [one["code"] for one in answer.json()["reasons"]]
 
 
 @pytest.mark.parametrize(("what", "reason"), [("operator", "stopped-by-us"), ("arrangement", "arrangement-stopped")])
 def test_a_stop_holds_from_the_next_answer_until_it_is_lifted(
-    what: str, reason: str, world: World, headers: dict[str, str]
+    what: str, reason: str, world: WebFixture, headers: dict[str, str]
 ) -> None:
     code, other, *_ = world.listed()
     subject = code if what == "operator" else "SG"
@@ -44,10 +44,10 @@ def test_a_stop_holds_from_the_next_answer_until_it_is_lifted(
     during = world.now
     assert reasons(world, headers, code) == [reason]
     assert reasons(world, headers, other) == ([] if what == "operator" else [reason])
-    world.pass_time(minutes=1)
+    world.later(minutes=1)
     lifted = post(world, headers, f"/v1/stops/{stopped['id']}/lift", 200, REASON)
     assert (lifted["lifted_by"], lifted["lifted_because"]) == ("a test", "found in order")
-    world.pass_time(minutes=1)
+    world.later(minutes=1)
     assert reasons(world, headers, code) == []
     assert reasons(world, headers, code, as_known_at=during.isoformat()) == [reason]
     assert post(world, headers, f"/v1/stops/{stopped['id']}/lift", 404, REASON)["code"] == "not-found"
@@ -56,7 +56,7 @@ def test_a_stop_holds_from_the_next_answer_until_it_is_lifted(
 
 
 def test_a_stop_is_not_taken_back_by_who_read_before_it(
-    world: World, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    world: WebFixture, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The follower may be looking at the journal just then, on a thread of its own."""
     code, *_ = world.listed()
@@ -75,7 +75,7 @@ def test_a_stop_is_not_taken_back_by_who_read_before_it(
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": None}, {"reason": "\x1b[2J"}, {"reason": "r", "who": "me"}, None])
-def test_nothing_is_lifted_without_a_reason(body: dict[str, Any] | None, world: World, headers: dict[str, str]) -> None:
+def test_nothing_is_lifted_without_a_reason(body: dict[str, Any] | None, world: WebFixture, headers: dict[str, str]) -> None:
     stopped = post(world, headers, "/v1/stops", 201, {"what": "arrangement", "subject": "SG", "reason": "r"})
     declared = post(world, headers, "/v1/disruptions", 201, {"where": "*", "what": "a typhoon"})
     for path in (f"/v1/stops/{stopped['id']}/lift", f"/v1/disruptions/{declared['id']}/end"):
@@ -85,12 +85,12 @@ def test_nothing_is_lifted_without_a_reason(body: dict[str, Any] | None, world: 
     assert [one.lifted for one in every] == [None, None]
 
 
-def test_a_stop_may_end_by_itself(world: World, headers: dict[str, str]) -> None:
+def test_a_stop_may_end_by_itself(world: WebFixture, headers: dict[str, str]) -> None:
     code, *_ = world.listed()
     until = (world.now + timedelta(hours=1)).isoformat()
     post(world, headers, "/v1/stops", 201, {"what": "operator", "subject": code, "reason": "r", "until": until})
     assert reasons(world, headers, code) == ["stopped-by-us"]
-    world.pass_time(hours=2)
+    world.later(hours=2)
     assert reasons(world, headers, code) == []
 
 
@@ -107,13 +107,13 @@ def test_a_stop_may_end_by_itself(world: World, headers: dict[str, str]) -> None
     ],
 )
 def test_a_stop_of_nobody_for_nothing_or_in_the_past_is_refused(
-    body: dict[str, Any], status: int, world: World, headers: dict[str, str]
+    body: dict[str, Any], status: int, world: WebFixture, headers: dict[str, str]
 ) -> None:
     post(world, headers, "/v1/stops", status, body)
     assert world.client.get("/v1/stops", headers=headers).json() == {"switches": []}
 
 
-def test_a_disruption_is_declared_and_ended_and_is_no_stop(world: World, headers: dict[str, str]) -> None:
+def test_a_disruption_is_declared_and_ended_and_is_no_stop(world: WebFixture, headers: dict[str, str]) -> None:
     declared = post(world, headers, "/v1/disruptions", 201, {"where": "*", "what": "a typhoon"})
     with world.node.database.reading() as connection:
         assert [one.what for one in switches.switches(connection).disruptions["*"]] == ["a typhoon"]

@@ -10,35 +10,35 @@ import pytest
 from gateway.core.model import Standing
 from gateway.store import tokens
 from gateway.store.tokens import TokenScope
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
-def holder(world: World, name: str) -> dict[str, str]:
+def holder(world: WebFixture, name: str) -> dict[str, str]:
     """The headers of a named administrator, good at once."""
     with world.node.database.write.begin() as connection:
         scopes = (TokenScope.PARTNER_ADMIN, TokenScope.CLEARANCE_READ)
         _, secret = tokens.create(connection, name, scopes, at=world.now, expires=world.now + timedelta(days=1), by="a test")
-    world.pass_time(seconds=3)
+    world.later(seconds=3)
     return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture
-def wrong(world: World) -> tuple[str, str]:
+def wrong(world: WebFixture) -> tuple[str, str]:
     """An operator and the id of the message that revoked it wrongly."""
     code, *_ = world.listed()
-    world.pass_time(minutes=1)
+    world.later(minutes=1)
     body = world.boxes["SG"].say(code, Standing.REVOKED)
     world.send(body)
     return code, body.partition(b"<x:Id>")[2].partition(b"</x:Id>")[0].decode()
 
 
-def standing(world: World, code: str, who: dict[str, str]) -> str:
+def standing(world: WebFixture, code: str, who: dict[str, str]) -> str:
     shown = world.client.get(f"/v1/operators/{code}", headers=who).json()
     said: str = shown["authorisations"][0]["standings"][-1]["standing"]
     return said
 
 
-def test_one_proposes_another_confirms_and_the_next_answer_knows(world: World, wrong: tuple[str, str]) -> None:
+def test_one_proposes_another_confirms_and_the_next_answer_knows(world: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
     one, two = holder(world, "A. One"), holder(world, "B. Two")
     proposed = world.client.post("/v1/voids", json={"message": message, "reason": "a mistake"}, headers=one)
@@ -56,7 +56,7 @@ def test_one_proposes_another_confirms_and_the_next_answer_knows(world: World, w
     assert listed == done.json()["void"]
 
 
-def test_a_certificate_is_named_with_its_moment(world: World, wrong: tuple[str, str]) -> None:
+def test_a_certificate_is_named_with_its_moment(world: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
     one, two = holder(world, "A. One"), holder(world, "B. Two")
     (pin,) = world.node.trust.trust_of("SG").pins
@@ -77,6 +77,6 @@ def test_a_certificate_is_named_with_its_moment(world: World, wrong: tuple[str, 
         {"reason": "no zone", "certificate": "c", "since": "2026-06-15T04:00:00"},
     ],
 )
-def test_what_is_not_clear_is_refused(world: World, asked: dict[str, Any]) -> None:
+def test_what_is_not_clear_is_refused(world: WebFixture, asked: dict[str, Any]) -> None:
     answer = world.client.post("/v1/voids", json=asked, headers=holder(world, "A. One"))
     assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")

@@ -7,17 +7,17 @@ import pytest
 from gateway.core.model import Kind, Standing
 from gateway.wire import payloads
 from gateway.wire.payloads import write_empty
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 XML = {"Content-Type": "application/xml"}
 
 
-def ping(world: World, iso: str = "SG") -> bytes:
+def ping(world: WebFixture, iso: str = "SG") -> bytes:
     box = world.boxes[iso]
     return box.sign(box.header(Kind.PING), write_empty(Kind.PING))
 
 
-def test_a_message_gets_a_signed_receipt_and_again_the_same(world: World) -> None:
+def test_a_message_gets_a_signed_receipt_and_again_the_same(world: WebFixture) -> None:
     message = ping(world)
     first, again = (world.client.post("/exchange", content=message, headers=XML) for _ in range(2))
     assert (first.status_code, first.headers["content-type"]) == (200, "application/xml; charset=utf-8")
@@ -25,13 +25,13 @@ def test_a_message_gets_a_signed_receipt_and_again_the_same(world: World) -> Non
     assert world.boxes["SG"].check(first.content).header.kind is Kind.RECEIPT
 
 
-def test_a_list_is_known_to_the_very_next_question(world: World) -> None:
+def test_a_list_is_known_to_the_very_next_question(world: WebFixture) -> None:
     (code, *_) = world.listed()
     said = world.answers.currency(world.node.partners.get("SG").arrangement, code)
     assert said.as_of == world.now
 
 
-def test_a_changed_message_gets_a_signed_refusal_with_its_status(world: World) -> None:
+def test_a_changed_message_gets_a_signed_refusal_with_its_status(world: WebFixture) -> None:
     (code, *_) = world.listed()
     message = world.boxes["SG"].say(code, Standing.SUSPENDED).replace(b"Made-up", b"Changed")
     answer = world.client.post("/exchange", content=message, headers=XML)
@@ -41,25 +41,25 @@ def test_a_changed_message_gets_a_signed_refusal_with_its_status(world: World) -
     assert world.service.metrics.refusals["signature-digest"] == 1
 
 
-def test_a_message_from_the_future_may_be_sent_again(world: World) -> None:
+def test_a_message_from_the_future_may_be_sent_again(world: WebFixture) -> None:
     box = world.boxes["SG"]
-    world.pass_time(hours=1)
+    world.later(hours=1)
     message = ping(world)
-    world.pass_time(hours=-1)
+    world.later(hours=-1)
     answer = world.client.post("/exchange", content=message, headers=XML)
     assert (answer.status_code, answer.headers["Retry-After"]) == (422, "30")
     assert payloads.read_refusal(box.check(answer.content).payload).code == "created-in-future"
 
 
 @pytest.mark.parametrize("body", [b"", b"no XML", b"<!DOCTYPE a><a/>", b"<a/>"])
-def test_what_names_no_partner_gets_an_unsigned_problem(body: bytes, world: World) -> None:
+def test_what_names_no_partner_gets_an_unsigned_problem(body: bytes, world: WebFixture) -> None:
     answer = world.client.post("/exchange", content=body, headers=XML)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.status_code == answer.json()["status"] in (400, 422)
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("a secret of ours"), TimeoutError("a secret of ours")])
-def test_a_fault_of_ours_is_no_verdict(fault: Exception, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_no_verdict(fault: Exception, world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise fault
 

@@ -9,10 +9,10 @@ import pytest
 
 from gateway.store.tokens import TokenScope
 from gateway.web.http.logs import Lines, set_up
-from tests.rig.world import World
+from tests.rig.web import WebFixture
 
 
-def test_a_log_line_is_one_json_object_whatever_strangers_write(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_line_is_one_json_object_whatever_strangers_write(world: WebFixture, caplog: pytest.LogCaptureFixture) -> None:
     written = "A\nINFO all is well \x1b[31m \u202e"
     with caplog.at_level(logging.DEBUG, "gateway"):
         headers = world.token(TokenScope.CLEARANCE_READ)

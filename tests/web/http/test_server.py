@@ -59,9 +59,13 @@ def port() -> Iterator[int]:
     assert not thread.is_alive()
 
 
-def ask(port: int, *paths: str, method: str = "GET", close: bool = True) -> socket.socket:
-    """Sends every request at once."""
-    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+def ask(port: int, *paths: str, method: str = "GET", close: bool = True, room: int | None = None) -> socket.socket:
+    """Sends every request at once. With ``room`` the client takes in no more than so many bytes before it reads."""
+    connection = socket.socket()
+    if room:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    connection.settimeout(PATIENCE)
+    connection.connect(("127.0.0.1", port))
     end = ["close" if close and path == paths[-1] else "keep-alive" for path in paths]
     requests = [f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: {how}\r\n\r\n" for path, how in zip(paths, end, strict=True)]
     connection.sendall("".join(requests).encode())
@@ -109,9 +113,11 @@ def test_a_stream_arrives_as_it_comes(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/big", "/many"])
 def test_much_arrives_whole_and_slowly_read(port: int, path: str) -> None:
-    connection = ask(port, path)
-    time.sleep(0.2)
-    assert rest(connection).count(b"x") == len(BIG)
+    got = 0
+    with ask(port, path, room=4096) as connection:
+        while part := connection.recv(16_384):
+            got += part.count(b"x")
+    assert got == len(BIG)
 
 
 @pytest.mark.parametrize("path", ["/hello", "/slow", "/big", "/many"])

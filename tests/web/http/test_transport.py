@@ -39,38 +39,38 @@ from gateway.wire import payloads
 from gateway.wire.certificate import from_der
 from tests.rig.bounds import answer, memory
 from tests.rig.vectors import load
-from tests.rig.world import World
+from tests.rig.waiting import until
+from tests.rig.web import WebFixture
 
 XML = [["Content-Type", "application/xml"]]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
     """Two partners whose certificates are pinned for TLS too; some operators stand."""
-    made = World(tmp_path_factory.mktemp("transport"))
-    made.listed()
-    for iso in made.boxes:
-        ((signing, _),) = made.node.trust.verdicts(iso, "signing", made.now)
-        made.node.trust.put(iso, Trust((signing, Pin.of("tls", signing.der))))
-    yield made
-    made.close()
+    with WebFixture(tmp_path_factory.mktemp("transport")) as made:
+        made.listed()
+        for iso in made.boxes:
+            ((signing, _),) = made.node.trust.verdicts(iso, "signing", made.now)
+            made.node.trust.put(iso, Trust((signing, Pin.of("tls", signing.der))))
+        yield made
 
 
-def ping(world: World, iso: str = "SG") -> bytes:
+def ping(world: WebFixture, iso: str = "SG") -> bytes:
     return world.boxes[iso].ours(Kind.PING, payloads.write_empty(Kind.PING))
 
 
-def standings(world: World) -> list[Any]:
+def standings(world: WebFixture) -> list[Any]:
     with world.node.database.reading() as connection:
         return list(connection.execute(select(operator.c.tin, operator.c.timeline).order_by(operator.c.tin)))
 
 
-def bodies(world: World) -> list[bytes]:
+def bodies(world: WebFixture) -> list[bytes]:
     with world.node.database.reading() as connection:
         return list(connection.execute(select(intake.c.body).where(intake.c.outcome.not_in(("accepted", "duplicate")))).scalars())
 
 
-def messages(world: World) -> set[str]:
+def messages(world: WebFixture) -> set[str]:
     with world.node.database.reading() as connection:
         return set(connection.execute(select(message.c.message_id)).scalars())
 
@@ -82,7 +82,7 @@ def said(response: httpx.Response) -> str:
     return response.json()["code"] if "problem" in response.headers.get("content-type", "") else "accepted"
 
 
-def content(vector: dict[str, Any], world: World) -> bytes:
+def content(vector: dict[str, Any], world: WebFixture) -> bytes:
     data: bytes
     if "hex" in vector:
         return bytes.fromhex(vector["hex"])
@@ -100,7 +100,7 @@ def content(vector: dict[str, Any], world: World) -> bytes:
             return data
 
 
-def forwarded(vector: dict[str, Any], world: World) -> str:
+def forwarded(vector: dict[str, Any], world: WebFixture) -> str:
     whose = vector["certificate"]
     iso = whose if whose in world.boxes else "SG"
     ((pin, _),) = world.node.trust.verdicts(iso, "tls", world.now)
@@ -115,7 +115,7 @@ def forwarded(vector: dict[str, Any], world: World) -> str:
 
 
 @pytest.fixture
-def settings(world: World) -> Iterator[dict[str, Any]]:
+def settings(world: WebFixture) -> Iterator[dict[str, Any]]:
     """Settings and room, put back afterwards."""
     kept, used = dict(world.settings.__dict__), world.service.room.used
     yield world.settings.__dict__
@@ -124,7 +124,7 @@ def settings(world: World) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("vector", load("transport"), ids=lambda vector: vector["id"])
-def test_vector(vector: dict[str, Any], world: World, settings: dict[str, Any]) -> None:
+def test_vector(vector: dict[str, Any], world: WebFixture, settings: dict[str, Any]) -> None:
     data = b"" if "path" in vector else content(vector, world)
     headers = [tuple(pair) for pair in vector.get("headers", XML)]
     if not any(name == "Content-Type" for name, _ in headers):
@@ -159,7 +159,7 @@ def test_vector(vector: dict[str, Any], world: World, settings: dict[str, Any]) 
 
 
 @pytest.fixture(scope="module")
-def served(world: World) -> Iterator[tuple[str, int]]:
+def served(world: WebFixture) -> Iterator[tuple[str, int]]:
     with listening(world.app) as url:
         address = httpx.URL(url)
         assert address.port is not None
@@ -167,7 +167,7 @@ def served(world: World) -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("vector", load("transport", "connection"), ids=lambda vector: vector["id"])
-def test_connection(vector: dict[str, Any], world: World, served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection(vector: dict[str, Any], world: WebFixture, served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     if vector["code"] == "body-incomplete":
         monkeypatch.setattr(body, "PATIENCE", 0.5)
     whole = ping(world)
@@ -181,7 +181,7 @@ def test_connection(vector: dict[str, Any], world: World, served: tuple[str, int
                 piece = piece.replace("{" + name + "}", text)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 line.sendall(piece.encode())
-        _until(lambda: not vector.get("kept") or _id(whole) in messages(world))
+        until(lambda: not vector.get("kept") or _id(whole) in messages(world))
         came = "nobody-to-tell" if vector.get("leave") else _answer(line)
         spent = time.process_time() - started
     assert came == vector["code"]
@@ -190,18 +190,11 @@ def test_connection(vector: dict[str, Any], world: World, served: tuple[str, int
     assert standings(world) == before
     again = world.client.post("/exchange", content=whole, headers={"Content-Type": "application/xml"})
     assert said(again) == "accepted", "the sender tries again and is heard"
-    _until(lambda: world.service.room.used == 0)
+    until(lambda: world.service.room.used == 0)
 
 
 def _id(whole: bytes) -> str:
     return whole.decode().partition("<x:Id>")[2].partition("<")[0]
-
-
-def _until(ready: Any, patience: float = 30) -> None:
-    end = time.monotonic() + patience
-    while not ready() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert ready()
 
 
 def _answer(line: socket.socket) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,17 +15,11 @@ from gateway.settings import ROOT
 from gateway.wire.dialect import Dialect, Reading, load_dialect
 from gateway.wire.schema import compile_schema
 from gateway.wire.xml import parse
+from tests.rig.machine import need_data
 
-REAL = Path(os.environ.get("AEO_REAL_DATA", ROOT.parent / "shared" / "data"))
 OFFICIAL = Path(__file__).parent / "official"
 SIGNATORY = {"signatory.surname": "Иванова", "signatory.name": "Анна", "signatory.signed": "2026-04-01T10:00:00"}
 CODES = {Standing.VALID: "valid", Standing.SUSPENDED: "suspended", Standing.REINSTATED: "reinstated", Standing.REVOKED: "revoked"}
-
-
-def real(name: str) -> Path:
-    if not (REAL / name).is_dir():
-        pytest.skip(f"{name} is not here; AEO_REAL_DATA names the folder of real data")
-    return REAL / name
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +27,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Dialect:
     """The sample of tests/wire/dialect/official beside the official XSD, loaded like any partner's dialect."""
     folder = tmp_path_factory.mktemp("official") / "1"
     shutil.copytree(OFFICIAL, folder)
-    for file in real("eaeu-aeo-register").glob("*.xsd"):
+    for file in need_data("eaeu-aeo-register").glob("*.xsd"):
         shutil.copy(file, folder)
     return load_dialect(folder, {})
 
@@ -43,7 +36,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Dialect:
 
 
 def test_public_answers_are_shown_and_never_become_statements() -> None:
-    folder = real("eu-eos-aeo-soap")
+    folder = need_data("eu-eos-aeo-soap")
     lookup = load_dialect(ROOT / "schemas" / "lookup" / "1", {})
     said = {}
     for file in sorted(folder.glob("response-*.xml")):
@@ -68,7 +61,7 @@ def test_public_answers_are_shown_and_never_become_statements() -> None:
 
 
 def test_the_documented_request() -> None:
-    folder = real("eu-eos-aeo-soap")
+    folder = need_data("eu-eos-aeo-soap")
     lookup = load_dialect(ROOT / "schemas" / "lookup" / "1", {})
     root = parse((folder / "request-shape.xml").read_bytes())
     lookup.validate(root)
@@ -87,7 +80,7 @@ def test_a_register_message_is_an_official_certificate(official: Dialect) -> Non
     reading = Reading({"id": str(message.message["id"]), "status": CODES[mine[-1].standing]}, mine)
 
     text = official.write(Kind.UPDATE, reading, SIGNATORY)
-    etree.XMLSchema(etree.parse(real("eaeu-aeo-register") / "AEORegistryCertificate.xsd")).assertValid(parse(text.encode()))
+    etree.XMLSchema(etree.parse(need_data("eaeu-aeo-register") / "AEORegistryCertificate.xsd")).assertValid(parse(text.encode()))
     assert official.read(Kind.UPDATE, parse(text.encode())) == reading
 
     back = Reading(
@@ -120,4 +113,4 @@ def test_who_signs_is_a_setting(official: Dialect) -> None:
 
 
 def test_the_official_xsd_passes_the_scan_for_hostile_ones() -> None:
-    assert compile_schema(real("eaeu-aeo-register")).files
+    assert compile_schema(need_data("eaeu-aeo-register")).files
