@@ -1,0 +1,72 @@
+"""The tests themselves: none without an assertion, none that sleeps for a while where it could wait for the thing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rig.machine import REPO
+
+#: Calls that fail where something is not as it should be begin so: ``check_alike``, ``assert_verifies_here``, ``pytest.raises``.
+CHECKING = ("check", "assert", "raises")
+#: Where sleeping is the thing itself: a part of the gateway that is late.
+SLEEPERS = {"tests/onboarding/rehearsal/test_rehearsal.py: late"}
+FILES = [path for path in sorted((REPO / "tests").rglob("*.py")) if "bench" not in path.parts]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(file: Path) -> Iterator[tuple[str, Function]]:
+    """Every function of a file, with its name for people."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, Function):
+            yield f"{file.relative_to(REPO)}: {node.name}", node
+
+
+def called(node: ast.AST) -> str:
+    """The last name of what is called."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
+            return name
+    return ""
+
+
+def asserts(function: Function) -> bool:
+    return any(isinstance(node, ast.Assert) or called(node).startswith(CHECKING) for node in ast.walk(function))
+
+
+def sleeps(node: ast.AST) -> bool:
+    """Whether it sleeps for a fixed while, once; in a loop it looks again and again. A function within is looked at by itself."""
+    fixed = isinstance(node, ast.Call) and called(node) == "sleep" and all(isinstance(one, ast.Constant) for one in node.args)
+    within = (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.While | ast.For | Function))
+    return fixed or any(map(sleeps, within))
+
+
+@pytest.mark.parametrize(
+    ("body", "does", "waits"),
+    [
+        ("assert x", True, False),
+        ("with pytest.raises(ValueError): f()", True, False),
+        ("check_alike(x)", True, False),
+        ("f(x)", False, False),
+        ("time.sleep(0.3)", False, True),
+        ("while f():\n  time.sleep(0.3)", False, False),
+        ("time.sleep(f())", False, False),
+    ],
+)
+def test_what_is_looked_for(body: str, does: bool, waits: bool) -> None:
+    (function,) = ast.parse("def test():\n " + body.replace("\n", "\n ")).body
+    assert isinstance(function, Function)
+    assert (asserts(function), sleeps(function)) == (does, waits)
+
+
+def test_every_test_asserts_something() -> None:
+    tests = [(name, one) for file in FILES for name, one in functions(file) if one.name.startswith("test_")]
+    assert [name for name, one in tests if not asserts(one)] == []
+
+
+def test_nothing_sleeps_for_a_fixed_while() -> None:
+    found = {name for file in FILES for name, one in functions(file) if sleeps(one)}
+    assert found <= SLEEPERS
