@@ -83,7 +83,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
+def gateway(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
     """A node and two partners in boxes."""
     with GatewayFixture(tmp_path / "home", database=database) as made:
         made.over_links(monkeypatch)
@@ -91,7 +91,7 @@ def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def desk(database: Database, tmp_path: Path) -> Iterator[TellingFixture]:
+def telling(database: Database, tmp_path: Path) -> Iterator[TellingFixture]:
     """Two partners that have heard their first list, which names enterprise 1."""
     with TellingFixture(tmp_path, database=database) as made:
         made.feed(row(1))
@@ -101,7 +101,7 @@ def desk(database: Database, tmp_path: Path) -> Iterator[TellingFixture]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[WebFixture]:
+def web(tmp_path: Path) -> Iterator[WebFixture]:
     """A node with two partners and nobody listed yet."""
     with WebFixture(tmp_path) as made:
         yield made

@@ -260,17 +260,19 @@ def _until_it_dies(port: int, bodies: Sequence[bytes]) -> None:
 
 def _told(home: Path) -> Row:
     """One change at home, and all 31 partners have it, each in its own XML, signed, with a receipt; every one of them on a port."""
-    house = GatewayFixture(home, ISOS)
-    house.now = house.boxes["SG"].clock()
-    ends = {iso: Counterpart(box) for iso, box in house.boxes.items()}
+    gateway = GatewayFixture(home, ISOS)
+    gateway.now = gateway.boxes["SG"].clock()
+    ends = {iso: Counterpart(box) for iso, box in gateway.boxes.items()}
     for iso, end in ends.items():
-        arrangement = house.terms(iso)
-        house.change(iso, **open_to_us(arrangement), binding=replace(arrangement.binding, endpoint=end.url, private_addresses=True))
-    house.feed(1)
+        arrangement = gateway.terms(iso)
+        gateway.change(
+            iso, **open_to_us(arrangement), binding=replace(arrangement.binding, endpoint=end.url, private_addresses=True)
+        )
+    gateway.feed(1)
 
     async def deliver(message: int) -> float:
         began = time.perf_counter()
-        courier, background, poll = Courier(house.node), Background(), house.settings.poll
+        courier, background, poll = Courier(gateway.node), Background(), gateway.settings.poll
         background.start([Task(name="courier", step=courier.look, every=poll, late=poll, end=courier.stop)])
         while any(len(end.box.heard) < message for end in ends.values()):
             await asyncio.sleep(0.005)
@@ -279,12 +281,12 @@ def _told(home: Path) -> Row:
         await background.stop()
         return taken
 
-    house.run(asyncio.wait_for(deliver(1), 120))  # the complete list comes first
+    gateway.run(asyncio.wait_for(deliver(1), 120))  # the complete list comes first
     began = time.perf_counter()
-    house.feed(2)
+    gateway.feed(2)
     queued = time.perf_counter() - began
-    seconds = queued + house.run(asyncio.wait_for(deliver(2), 120))
+    seconds = queued + gateway.run(asyncio.wait_for(deliver(2), 120))
     for end in ends.values():
         end.close()
-    house.close()
+    gateway.close()
     return row(f"exchange.told: one change, {len(ends)} partners", seconds, "s", None, None, "< 2", seconds < 2)

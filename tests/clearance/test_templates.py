@@ -35,15 +35,15 @@ EVERY = [code for codes in CODES.values() for code in codes]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
     with WebFixture(tmp_path_factory.mktemp("alike"), ISOS) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def headers(world: WebFixture) -> dict[str, str]:
+def headers(web: WebFixture) -> dict[str, str]:
     """Made once: the clock of these tests goes back, and who holds a token is remembered by it."""
-    return world.token(TokenScope.CLEARANCE_READ)
+    return web.token(TokenScope.CLEARANCE_READ)
 
 
 def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **more: Any) -> PlacedStatement:
@@ -64,32 +64,32 @@ def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **mo
     )
 
 
-def tell(world: WebFixture, code: str, *told: PlacedStatement) -> None:
-    arrangement = world.answers.arrangement_for(code)
+def tell(web: WebFixture, code: str, *told: PlacedStatement) -> None:
+    arrangement = web.answers.arrangement_for(code)
     assert arrangement is not None
-    world.index.apply([(code, pack(fold(told, arrangement.zone_of(code))))])
+    web.index.apply([(code, pack(fold(told, arrangement.zone_of(code))))])
 
 
-def check_both(world: WebFixture, asked: Asked, language: Language = Language.EN) -> bytes | None:
+def check_both(web: WebFixture, asked: Asked, language: Language = Language.EN) -> bytes | None:
     """What the pattern gives (None: nothing), after a look at whether the long way gives the same."""
     way = (asked.direction, asked.mode, asked.role, asked.on, language)
-    quick = world.service.alike.answer(way, asked.code, world.now)
-    answer = world.answers.answer(asked)
-    said = render(answer, world.answers.law, language)
-    world.service.alike.learn(way, asked, answer, said)
+    quick = web.service.alike.answer(way, asked.code, web.now)
+    answer = web.answers.answer(asked)
+    said = render(answer, web.answers.law, language)
+    web.service.alike.learn(way, asked, answer, said)
     assert quick is None or quick == encode(said)
     return quick
 
 
-def plain(world: WebFixture) -> None:
+def plain(web: WebFixture) -> None:
     """Everybody is valid, nothing is stopped, every list is of yesterday."""
-    world.now = START
-    world.answers._reach = ListCoverage({(iso, "*"): START - timedelta(days=1) for iso in ISOS})
-    world.answers.switches = Switches()
-    world.index.load((), 0)
-    world.index.heard(world.now)
+    web.now = START
+    web.answers._reach = ListCoverage({(iso, "*"): START - timedelta(days=1) for iso in ISOS})
+    web.answers.switches = Switches()
+    web.index.load((), 0)
+    web.index.heard(web.now)
     for code in EVERY:
-        tell(world, code, say(code))
+        tell(web, code, say(code))
 
 
 SHAPES: tuple[tuple[dict[str, Any], ...], ...] = (
@@ -139,111 +139,111 @@ def switched(how: str, now: datetime) -> Switches:
 
 @settings(max_examples=200, deadline=None)
 @given(chosen=st.lists(st.sampled_from(ways), min_size=1, max_size=2), done=st.lists(steps, max_size=8))
-def test_is_what_the_long_way_answers(world: WebFixture, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:
-    plain(world)
+def test_is_what_the_long_way_answers(web: WebFixture, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:
+    plain(web)
     for what, how in [("ask", None), *done]:
         if what == "pass":
-            world.later(seconds=how)
+            web.later(seconds=how)
         elif what == "tell":
             code, shape = how
-            tell(world, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
+            tell(web, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
         elif what == "switch":
-            world.answers.switches = switched(how, world.now)
+            web.answers.switches = switched(how, web.now)
         elif what == "list":
-            world.answers._reach = ListCoverage({(iso, "*"): world.now for iso in ISOS if iso != how})
+            web.answers._reach = ListCoverage({(iso, "*"): web.now for iso in ISOS if iso != how})
         elif what == "silence":
-            world.now += world.settings.current_within * 2
+            web.now += web.settings.current_within * 2
         for way in chosen * 2:
             for code in EVERY:
-                check_both(world, Asked(code=code, **way))
+                check_both(web, Asked(code=code, **way))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_whoever_is_not_like_the_others_goes_the_long_way(world: WebFixture, shape: tuple[dict[str, Any], ...]) -> None:
+def test_whoever_is_not_like_the_others_goes_the_long_way(web: WebFixture, shape: tuple[dict[str, Any], ...]) -> None:
     for way in ways:
-        plain(world)
+        plain(web)
         for days in (0.0, 2.0, 2.0, 3.0):
-            world.later(days=days)
+            web.later(days=days)
             for _ in range(2):
                 for code in EVERY:
-                    check_both(world, Asked(code=code, **way))
+                    check_both(web, Asked(code=code, **way))
             for code in EVERY:
-                tell(world, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
-                check_both(world, Asked(code=code, **way))
-                tell(world, code, say(code))
+                tell(web, code, *(say(code, **({"standing": Standing.VALID} | one)) for one in shape))
+                check_both(web, Asked(code=code, **way))
+                tell(web, code, say(code))
 
 
-def test_learns_nothing_of_a_day_that_was_still_to_come(world: WebFixture) -> None:
-    plain(world)
+def test_learns_nothing_of_a_day_that_was_still_to_come(web: WebFixture) -> None:
+    plain(web)
     tomorrow = Asked(code="SG123456789012", on=START.date() + timedelta(days=1))
-    check_both(world, tomorrow)
-    answer = world.answers.answer(tomorrow)
-    world.later(days=1)
-    check_both(world, tomorrow)
-    world.service.alike.learn("way", tomorrow, answer, render(answer, world.answers.law, Language.EN))
-    assert world.service.alike.answer("way", tomorrow.code, world.now) is None
+    check_both(web, tomorrow)
+    answer = web.answers.answer(tomorrow)
+    web.later(days=1)
+    check_both(web, tomorrow)
+    web.service.alike.learn("way", tomorrow, answer, render(answer, web.answers.law, Language.EN))
+    assert web.service.alike.answer("way", tomorrow.code, web.now) is None
 
 
 @pytest.mark.parametrize(("first", "next_"), [CODES["SG"][:2], CODES["HK"], CODES["EU"][:2], CODES["BR"]])
-def test_serves_the_next_operator_of_a_member(world: WebFixture, first: str, next_: str) -> None:
-    plain(world)
+def test_serves_the_next_operator_of_a_member(web: WebFixture, first: str, next_: str) -> None:
+    plain(web)
     asked: dict[str, Any] = {"direction": Direction.IMPORT, "mode": Mode.LAND}
-    eligible = world.answers.answer(Asked(code=first, **asked)).verdict is Verdict.ELIGIBLE
-    assert check_both(world, Asked(code=first, **asked)) is None, "nothing was learned yet"
-    check_both(world, Asked(code=first, **asked))
-    assert (check_both(world, Asked(code=next_, **asked)) is not None) == eligible
+    eligible = web.answers.answer(Asked(code=first, **asked)).verdict is Verdict.ELIGIBLE
+    assert check_both(web, Asked(code=first, **asked)) is None, "nothing was learned yet"
+    check_both(web, Asked(code=first, **asked))
+    assert (check_both(web, Asked(code=next_, **asked)) is not None) == eligible
 
 
-def test_serves_the_usual(world: WebFixture) -> None:
-    plain(world)
+def test_serves_the_usual(web: WebFixture) -> None:
+    plain(web)
     for code in ("SG123456789012", "FR12345678901234"):
         for _ in range(3):
-            last = check_both(world, Asked(code=code, direction=Direction.IMPORT))
+            last = check_both(web, Asked(code=code, direction=Direction.IMPORT))
         assert last is not None, f"the pattern does not serve {code}"
 
 
 @pytest.mark.parametrize("more", [{"name": "Other"}, {"manifest": "SG9"}, {"parties": ("91350211M000100Y43",)}])
-def test_learns_from_nothing_unusual(world: WebFixture, more: dict[str, Any]) -> None:
-    plain(world)
+def test_learns_from_nothing_unusual(web: WebFixture, more: dict[str, Any]) -> None:
+    plain(web)
     for _ in range(3):
-        assert check_both(world, Asked(code="SG123456789012", **more)) is None
+        assert check_both(web, Asked(code="SG123456789012", **more)) is None
 
 
-def test_a_revocation_ends_it_at_once(world: WebFixture) -> None:
-    plain(world)
+def test_a_revocation_ends_it_at_once(web: WebFixture) -> None:
+    plain(web)
     code = "SG123456789012"
     for _ in range(3):
-        last = check_both(world, Asked(code=code))
+        last = check_both(web, Asked(code=code))
     assert last is not None
-    tell(world, code, say(code), say(code, Standing.REVOKED, days=-1))
-    assert check_both(world, Asked(code=code)) is None
-    assert world.answers.answer(Asked(code=code)).grant is False
+    tell(web, code, say(code), say(code, Standing.REVOKED, days=-1))
+    assert check_both(web, Asked(code=code)) is None
+    assert web.answers.answer(Asked(code=code)).grant is False
 
 
-def test_forgets_ways_of_asking_that_are_too_many(world: WebFixture) -> None:
-    plain(world)
-    alike, asked = world.service.alike, Asked(code="SG123456789012")
-    check_both(world, asked)
-    answer = world.answers.answer(asked)
+def test_forgets_ways_of_asking_that_are_too_many(web: WebFixture) -> None:
+    plain(web)
+    alike, asked = web.service.alike, Asked(code="SG123456789012")
+    check_both(web, asked)
+    answer = web.answers.answer(asked)
     for way in range(3_000):
-        alike.learn(way, asked, answer, render(answer, world.answers.law, Language.EN))
+        alike.learn(way, asked, answer, render(answer, web.answers.law, Language.EN))
     assert len(alike._patterns) <= 1_024
 
 
-def test_over_http_the_second_answer_is_as_the_first(world: WebFixture, headers: dict[str, str]) -> None:
-    plain(world)
+def test_over_http_the_second_answer_is_as_the_first(web: WebFixture, headers: dict[str, str]) -> None:
+    plain(web)
     ask = "/v1/eligibility?code=SG123456789012&direction=import"
-    answers = [world.client.get(ask, headers=headers).json() for _ in range(3)]
-    batch = world.client.post("/v1/eligibility", json={"codes": ["SG123456789012"] * 3, "direction": "import"}, headers=headers)
+    answers = [web.client.get(ask, headers=headers).json() for _ in range(3)]
+    batch = web.client.post("/v1/eligibility", json={"codes": ["SG123456789012"] * 3, "direction": "import"}, headers=headers)
     assert answers[0] == answers[1] == answers[2] == batch.json()["answers"][2]
-    assert datetime.fromisoformat(answers[0]["moment"]).astimezone(UTC) == world.now
+    assert datetime.fromisoformat(answers[0]["moment"]).astimezone(UTC) == web.now
 
 
-def test_a_code_that_stands_twice_is_refused_whatever_was_learned(world: WebFixture, headers: dict[str, str]) -> None:
-    plain(world)
+def test_a_code_that_stands_twice_is_refused_whatever_was_learned(web: WebFixture, headers: dict[str, str]) -> None:
+    plain(web)
     one, other = "code=SG123456789012", "code=SG123456789013"
     for query in (f"direction=import&{one}", f"{one}&direction=import"):
         for _ in range(3):
-            assert world.client.get(f"/v1/eligibility?{query}", headers=headers).status_code == 200
+            assert web.client.get(f"/v1/eligibility?{query}", headers=headers).status_code == 200
     for query in (f"{one}&{other}", f"{other}&{one}", f"{other}&direction=import&{one}", f"{other}&{one}&direction=import"):
-        assert world.client.get(f"/v1/eligibility?{query}", headers=headers).json()["code"] == "question-invalid"
+        assert web.client.get(f"/v1/eligibility?{query}", headers=headers).json()["code"] == "question-invalid"

@@ -132,9 +132,9 @@ def test_what_each_partner_was_told(run: Run, tmp_path: Path, database_url: str)
     run("import", feed(tmp_path / "a.ndjson", row(2)))
     assert "No partner was told of it." in run("told", made_uscc(2)).stdout
     database = Database(database_url)
-    desk = TellingFixture(tmp_path, ["SG", "HK"], database=database)
-    desk.feed(row(1))
-    desk.deliver("SG", "accepted")
+    telling = TellingFixture(tmp_path, ["SG", "HK"], database=database)
+    telling.feed(row(1))
+    telling.deliver("SG", "accepted")
     told = run("told", "9900000001").stdout
     queued, heard = (part.split() for part in told[told.index("HK ") :].split("SG "))
     assert heard[:2] == ["AEOCN9900000001", "valid"]

@@ -30,7 +30,7 @@ CODE = "SG123456789012"
 
 
 @pytest.fixture
-def house(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
+def gateway(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
     """Its database and keys lie where the commands look."""
     home = tmp_path / "home"
     home.mkdir()
@@ -46,19 +46,19 @@ def run(app: Any, *arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False, env=dict(os.environ))
 
 
-def test_the_journal_is_verified_and_what_changed_is_named(house: GatewayFixture) -> None:
-    house.listed()
-    house.seal()
+def test_the_journal_is_verified_and_what_changed_is_named(gateway: GatewayFixture) -> None:
+    gateway.listed()
+    gateway.seal()
     good = run(journal.app, "verify", "--json")
     assert (good.exit_code, json.loads(good.stdout)["fault"]) == (0, None)
     assert "is what was sealed" in run(journal.app, "verify").stdout
-    house.do(lambda connection: connection.execute(update(entry).where(entry.c.position == 1).values(body=b"{}")).rowcount)
+    gateway.do(lambda connection: connection.execute(update(entry).where(entry.c.position == 1).values(body=b"{}")).rowcount)
     bad = run(journal.app, "verify", "--json")
     assert (bad.exit_code, json.loads(bad.stdout)["fault"]["entry"]) == (1, 1)
     assert "changed" in run(journal.app, "verify").stdout
 
 
-def test_what_is_no_receipt_of_ours_is_no_witness(house: GatewayFixture, tmp_path: Path) -> None:
+def test_what_is_no_receipt_of_ours_is_no_witness(gateway: GatewayFixture, tmp_path: Path) -> None:
     for content, says in ((b"\x00 rubbish", "no receipt"), (b"<a/>", "no checkpoint")):
         (tmp_path / "witness.xml").write_bytes(content)
         with pytest.raises(Refusal, match=says):
@@ -87,25 +87,25 @@ def test_a_home_without_a_whole_database_is_said_and_no_traceback(
     assert ("The database failed" in said, "comes back from a backup" in " ".join(said.split())) == (cut, cut)
 
 
-def test_a_witness_is_a_receipt_that_a_partner_kept(house: GatewayFixture, tmp_path: Path) -> None:
-    house.listed()
-    house.seal()
-    with house.database.reading() as connection:
-        house.node.checkpoint = checkpoint_of(latest(connection))
+def test_a_witness_is_a_receipt_that_a_partner_kept(gateway: GatewayFixture, tmp_path: Path) -> None:
+    gateway.listed()
+    gateway.seal()
+    with gateway.database.reading() as connection:
+        gateway.node.checkpoint = checkpoint_of(latest(connection))
     kept = tmp_path / "receipt.xml"
-    answer = house.receive(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    answer = gateway.receive(gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
     kept.write_bytes(answer.signed or b"")
-    house.seal()
+    gateway.seal()
     assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 0
-    house.do(lambda connection: connection.execute(delete(entry)).rowcount)
-    house.do(lambda connection: connection.execute(delete(checkpoint)).rowcount)
-    house.do(lambda connection: connection.execute(delete(message)).rowcount)
+    gateway.do(lambda connection: connection.execute(delete(entry)).rowcount)
+    gateway.do(lambda connection: connection.execute(delete(checkpoint)).rowcount)
+    gateway.do(lambda connection: connection.execute(delete(message)).rowcount)
     assert run(journal.app, "verify").exit_code == 0, "by itself it cannot show"
     assert run(journal.app, "verify", "--witness", str(kept)).exit_code == 1
 
 
-def test_the_journal_is_shown(house: GatewayFixture) -> None:
-    house.listed()
+def test_the_journal_is_shown(gateway: GatewayFixture) -> None:
+    gateway.listed()
     rows = json.loads(run(journal.app, "show", "--kind", "message", "--partner", "SG", "--json").stdout)
     assert [row["message"] for row in rows] == ["list"]
     assert "unsealed" in run(journal.app, "show").stdout
@@ -113,11 +113,11 @@ def test_the_journal_is_shown(house: GatewayFixture) -> None:
         run(journal.app, "show", "--subject", "unknown")
 
 
-def test_evidence_is_written_and_verified(house: GatewayFixture, tmp_path: Path) -> None:
-    message_id = house.ask(CODE)
-    house.deliver()
-    house.seal()
-    activate_box(house)
+def test_evidence_is_written_and_verified(gateway: GatewayFixture, tmp_path: Path) -> None:
+    message_id = gateway.ask(CODE)
+    gateway.deliver()
+    gateway.seal()
+    activate_box(gateway)
     assert run(evidence.app, "export", message_id, "--to", str(tmp_path / "e.zip")).exit_code == 0
     said = run(evidence.app, "verify", str(tmp_path / "e.zip"))
     assert (said.exit_code, said.stdout.count("holds"), "does not hold" in said.stdout) == (0, 8, False)
@@ -127,12 +127,12 @@ def test_evidence_is_written_and_verified(house: GatewayFixture, tmp_path: Path)
         run(evidence.app, "verify", str(tmp_path / "e.zip"))
 
 
-def test_what_failed_is_listed_and_sent_again_with_a_reason(house: GatewayFixture) -> None:
-    first, second = house.ask(CODE), house.ask(CODE)
-    house.links["SG"].spoil = down
-    house.deliver()
-    house.later(days=2, seconds=1)
-    house.deliver()
+def test_what_failed_is_listed_and_sent_again_with_a_reason(gateway: GatewayFixture) -> None:
+    first, second = gateway.ask(CODE), gateway.ask(CODE)
+    gateway.links["SG"].spoil = down
+    gateway.deliver()
+    gateway.later(days=2, seconds=1)
+    gateway.deliver()
     rows = json.loads(run(outbox.app, "list", "--json").stdout)["messages"]
     assert [(row["message_id"], row["state"]) for row in rows] == [(second, "expired"), (first, "expired")]
     assert "nobody answers" in run(outbox.app, "list", "--partner", "SG").stdout
@@ -141,13 +141,13 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(house: GatewayFixtur
     assert run(outbox.app, "resend", "unknown", "--reason", "x").exit_code == 1
     done = run(outbox.app, "resend", "--failed", "--reason", "the line is back", "--who", "a person")
     assert (done.exit_code, done.stdout.startswith("2 messages")) == (0, True)
-    assert house.journal("decision") == [first, second]
+    assert gateway.journal("decision") == [first, second]
     nothing = run(outbox.app, "resend", "--failed", "--reason", "once more")
     assert (nothing.exit_code, nothing.stdout) == (0, "Nothing was refused, and nothing has expired.\n")
 
 
-def test_how_long_what_is_kept_is_kept(house: GatewayFixture) -> None:
-    house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+def test_how_long_what_is_kept_is_kept(gateway: GatewayFixture) -> None:
+    gateway.send(gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
     nothing = run(retention.app, "run")
     assert "everything is kept" in nothing.stdout
     with pytest.raises(Refusal) as refused:

@@ -34,7 +34,7 @@ REPO = Path(__file__).resolve().parents[2]
 CASES = REPO / "tests" / "cases" / "eligibility"
 
 
-class Line(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"effective": "from"}):
+class TableLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"effective": "from"}):
     """One thing the partner told; exactly one of the first four is given."""
 
     list: datetime | None = None
@@ -64,8 +64,8 @@ class Given(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     tin: str = "SG123456789012"
     now: datetime = datetime(2026, 6, 15, 4, tzinfo=UTC)
     as_of: Any = datetime(2026, 6, 1, tzinfo=UTC)
-    told: tuple[Line, ...] = ()
-    then: tuple[Line, ...] = ()
+    told: tuple[TableLine, ...] = ()
+    then: tuple[TableLine, ...] = ()
     known: tuple[str, ...] = ()
     terms: dict[str, Any] = {}
     law: dict[str, Any] = {}
@@ -172,7 +172,7 @@ class _Registry:
         return code in self._known
 
 
-def _told(line: Line, tin: str, ours: Arrangement, at: int) -> PlacedStatement:
+def _told(line: TableLine, tin: str, ours: Arrangement, at: int) -> PlacedStatement:
     ((kind, made),) = ((kind, made) for kind in ("list", "response", "update", "notice") if (made := getattr(line, kind)))
     fields = ("effective", "level", "number", "name", "name_local", "granted", "expires")
     message = line.id or f"m{at}"

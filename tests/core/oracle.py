@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.core.arrangement import Mode
-from tests.core.cases import Given, Line
+from tests.core.cases import Given, TableLine
 from tests.rig.shipped import arrangements, law
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -27,7 +27,7 @@ class Said(NamedTuple):
     effect: datetime
     standing: str
     picture: bool
-    line: Line
+    line: TableLine
 
 
 class Verdict(NamedTuple):

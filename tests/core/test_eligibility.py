@@ -20,11 +20,11 @@ from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
-from tests.core.cases import Given, Line, ask
+from tests.core.cases import Given, TableLine, ask
 from tests.rig.shipped import arrangements, law
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
-GRANTED = Given(direction=Direction.IMPORT, told=(Line(list=datetime(2026, 6, 1, tzinfo=UTC), level="STP-Plus"),))
+GRANTED = Given(direction=Direction.IMPORT, told=(TableLine(list=datetime(2026, 6, 1, tzinfo=UTC), level="STP-Plus"),))
 STOP: dict[str, Any] = {"since": NOW - timedelta(days=1), "reason": "inquiry", "by": "approver 7"}
 
 #: Each makes an answer that is granted without it one that is not.
@@ -39,9 +39,9 @@ DEFECTS: list[dict[str, Any]] = [
     {"as_of": "never"},
     {"as_of": NOW - timedelta(days=71)},
     {"told": ()},
-    {"then": (Line(notice=NOW, says=Standing.SUSPENDED),)},
-    {"then": (Line(list=NOW, says=Standing.DELISTED, derived=True),)},
-    {"then": (Line(update=NOW, level="STP-Plus", expires=date(2026, 6, 14)),)},
+    {"then": (TableLine(notice=NOW, says=Standing.SUSPENDED),)},
+    {"then": (TableLine(list=NOW, says=Standing.DELISTED, derived=True),)},
+    {"then": (TableLine(update=NOW, level="STP-Plus", expires=date(2026, 6, 14)),)},
     {"stops": (Stop(target="SG", **STOP),)},
     {"stops": (Stop(target="SG123456789012", **STOP),)},
     {"parties": (Party(id="1", tier=Tier.DISCREDITED),)},
@@ -75,8 +75,8 @@ def test_any_defect_takes_the_grant(defects: list[dict[str, Any]]) -> None:
 def test_the_answer_stays_until_it_says(hours: int) -> None:
     """Asked at any hour before ``ask_again``, the same answer; then another."""
     then = (
-        Line(notice=NOW, says=Standing.SUSPENDED, effective=date(2026, 6, 20)),
-        Line(notice=NOW + timedelta(seconds=1), says=Standing.REINSTATED, effective=date(2026, 6, 25)),
+        TableLine(notice=NOW, says=Standing.SUSPENDED, effective=date(2026, 6, 20)),
+        TableLine(notice=NOW + timedelta(seconds=1), says=Standing.REINSTATED, effective=date(2026, 6, 25)),
     )
     given_ = msgspec.structs.replace(GRANTED, then=then, now=NOW + timedelta(hours=hours))
     answer = ask(given_)
@@ -138,7 +138,7 @@ def test_an_answer_survives_json() -> None:
         GRANTED,
         direction=None,
         disruptions=(Disruption(where="SG", since=NOW, what="storm", by="approver 7"),),
-        then=(Line(notice=NOW, says=Standing.SUSPENDED, transcribed=True),),
+        then=(TableLine(notice=NOW, says=Standing.SUSPENDED, transcribed=True),),
     )
     for one in (GRANTED, given_):
         assert msgspec.json.decode(msgspec.json.encode(ask(one)), type=Answer) == ask(one)

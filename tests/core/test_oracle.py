@@ -14,7 +14,7 @@ from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Disruption, Party, Stop
 from tests.core import oracle
-from tests.core.cases import Given, Line, ask
+from tests.core.cases import Given, TableLine, ask
 
 NOON = datetime(2026, 6, 15, 4, tzinfo=UTC)
 
@@ -41,13 +41,13 @@ ours: dict[str, Any] = {"reason": "inquiry", "by": "approver 7"}
 
 
 @st.composite
-def lines(draw: st.DrawFn, level: str | None) -> Line:
+def lines(draw: st.DrawFn, level: str | None) -> TableLine:
     kind = draw(st.sampled_from(["list", "response", "update", "notice"]))
     made = draw(moments)
     delisted = kind == "list" and draw(st.booleans()) and draw(st.booleans())
     says = Standing.DELISTED if delisted else draw(st.sampled_from([one for one in Standing if one is not Standing.DELISTED]))
     when: dict[str, Any] = {kind: made}
-    return Line(
+    return TableLine(
         **when,
         says=says,
         derived=delisted,

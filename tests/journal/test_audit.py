@@ -23,27 +23,27 @@ from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture
 
 
-def audited(house: GatewayFixture, *witnesses: Checkpoint) -> Audited:
-    with house.database.reading() as connection:
-        return audit.verify(connection, {house.ours.fingerprint: house.ours.certificate}, "CN", witnesses)
+def audited(gateway: GatewayFixture, *witnesses: Checkpoint) -> Audited:
+    with gateway.database.reading() as connection:
+        return audit.verify(connection, {gateway.ours.fingerprint: gateway.ours.certificate}, "CN", witnesses)
 
 
 @pytest.fixture
-def sealed(house: GatewayFixture) -> GatewayFixture:
+def sealed(gateway: GatewayFixture) -> GatewayFixture:
     """Five batches of four entries."""
     for batch in range(5):
         for number in range(4):
-            house.do(partial(journal.append, kind="test", subject=f"({batch}, {number})", body={"n": number}, at=house.now))
-        house.seal()
-    return house
+            gateway.do(partial(journal.append, kind="test", subject=f"({batch}, {number})", body={"n": number}, at=gateway.now))
+        gateway.seal()
+    return gateway
 
 
-def change(house: GatewayFixture, statement: Any) -> None:
-    house.do(lambda connection: connection.execute(statement).rowcount)
+def change(gateway: GatewayFixture, statement: Any) -> None:
+    gateway.do(lambda connection: connection.execute(statement).rowcount)
 
 
-def sizes(house: GatewayFixture) -> list[int]:
-    return [row.size for row in house.rows(checkpoint)]
+def sizes(gateway: GatewayFixture) -> list[int]:
+    return [row.size for row in gateway.rows(checkpoint)]
 
 
 def test_a_journal_as_sealed_verifies(sealed: GatewayFixture) -> None:
@@ -57,8 +57,8 @@ def test_what_is_not_sealed_yet_is_counted(sealed: GatewayFixture) -> None:
     assert (audited(sealed).fault, audited(sealed).unsealed) == (None, 1)
 
 
-def batch_of(house: GatewayFixture, position: int) -> tuple[int, int]:
-    before = [0, *sizes(house)]
+def batch_of(gateway: GatewayFixture, position: int) -> tuple[int, int]:
+    before = [0, *sizes(gateway)]
     return next((low, high - 1) for low, high in pairwise(before) if low <= position < high)
 
 
@@ -93,14 +93,14 @@ def test_what_an_entry_is_found_by_is_what_was_sealed(sealed: GatewayFixture, co
     assert _changed(sealed, column, 9) == ("changed", 9)
 
 
-def _changed(house: GatewayFixture, assignment: str, position: int) -> tuple[str, int | None]:
+def _changed(gateway: GatewayFixture, assignment: str, position: int) -> tuple[str, int | None]:
     """What is found where one row was changed so; then it is as before."""
-    (before,) = [row for row in house.rows(entry) if row.position == position]
-    change(house, text(f"UPDATE entry SET {assignment} WHERE position = {position}"))
-    fault = audited(house).fault
+    (before,) = [row for row in gateway.rows(entry) if row.position == position]
+    change(gateway, text(f"UPDATE entry SET {assignment} WHERE position = {position}"))
+    fault = audited(gateway).fault
     assert fault is not None
-    assert (fault.first, fault.last) == batch_of(house, position)
-    change(house, update(entry).where(entry.c.id == before.id).values(before._asdict()))
+    assert (fault.first, fault.last) == batch_of(gateway, position)
+    change(gateway, update(entry).where(entry.c.id == before.id).values(before._asdict()))
     return fault.what, fault.entry
 
 
@@ -171,13 +171,13 @@ def test_a_tail_that_was_cut_with_its_entries_shows(sealed: GatewayFixture) -> N
     assert fault.what == "cut"
 
 
-def _cut_tail(house: GatewayFixture) -> Checkpoint:
-    with house.database.reading() as connection:
+def _cut_tail(gateway: GatewayFixture) -> Checkpoint:
+    with gateway.database.reading() as connection:
         last = checkpoint_of(journal.latest(connection))
     assert last is not None
-    size = sizes(house)[-2]
-    change(house, delete(entry).where(entry.c.position >= size))
-    change(house, delete(checkpoint).where(checkpoint.c.size > size))
+    size = sizes(gateway)[-2]
+    change(gateway, delete(entry).where(entry.c.position >= size))
+    change(gateway, delete(checkpoint).where(checkpoint.c.size > size))
     return last
 
 

@@ -34,47 +34,47 @@ from tests.rig.machine import need_tool
 CODE = "SG123456789012"
 
 
-def received(house: GatewayFixture) -> str:
-    (tin, *_) = house.listed()
+def received(gateway: GatewayFixture) -> str:
+    (tin, *_) = gateway.listed()
     for _ in range(7):
-        house.later(seconds=1)
-        said = house.send(house.boxes["SG"].say(tin, Standing.SUSPENDED))
-        house.seal()
-    house.later(seconds=1)
-    house.send(house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
-    house.seal()
+        gateway.later(seconds=1)
+        said = gateway.send(gateway.boxes["SG"].say(tin, Standing.SUSPENDED))
+        gateway.seal()
+    gateway.later(seconds=1)
+    gateway.send(gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING)))
+    gateway.seal()
     return said.header.refers_to or ""
 
 
-def sent(house: GatewayFixture) -> str:
-    message_id = house.ask(CODE)
-    house.deliver()
-    house.seal()
+def sent(gateway: GatewayFixture) -> str:
+    message_id = gateway.ask(CODE)
+    gateway.deliver()
+    gateway.seal()
     return message_id
 
 
-def exported(house: GatewayFixture, message_id: str) -> bytes:
-    activate_box(house)
-    with house.database.reading() as connection:
-        return evidence.export(connection, house.settings.model_copy(update={"home": house.keys.parent}), message_id)
+def exported(gateway: GatewayFixture, message_id: str) -> bytes:
+    activate_box(gateway)
+    with gateway.database.reading() as connection:
+        return evidence.export(connection, gateway.settings.model_copy(update={"home": gateway.keys.parent}), message_id)
 
 
-def activate_box(house: GatewayFixture) -> None:
+def activate_box(gateway: GatewayFixture) -> None:
     """Puts the certificate that the box signs with into the partner's data, as an administrator would."""
-    (pin,) = house.node.trust.trust_of("SG").pins
+    (pin,) = gateway.node.trust.trust_of("SG").pins
     pem = x509.load_der_x509_certificate(pin.der).public_bytes(Encoding.PEM).decode()
-    content = json.loads(house.live().bundle.content)
+    content = json.loads(gateway.live().bundle.content)
     bundle = read_bundle(canonical({**content, "certificates": [["signing", pem]]}))
-    house.do(
+    gateway.do(
         lambda connection: partners.activate(
-            connection, "SG", bundle.digest, bundle.content, at=house.now, who="test", reason="test"
+            connection, "SG", bundle.digest, bundle.content, at=gateway.now, who="test", reason="test"
         )
     )
 
 
 @pytest.mark.parametrize("story", [received, sent])
-def test_evidence_holds_by_itself(house: GatewayFixture, story: Callable[[GatewayFixture], str]) -> None:
-    checks = proof.verify(exported(house, story(house)))
+def test_evidence_holds_by_itself(gateway: GatewayFixture, story: Callable[[GatewayFixture], str]) -> None:
+    checks = proof.verify(exported(gateway, story(gateway)))
     assert [one.name for one in checks if one.holds is False] == []
     assert [one.name for one in checks if one.holds is None] == ["whose the certificates are"]
     assert len(checks) == 9
@@ -82,13 +82,13 @@ def test_evidence_holds_by_itself(house: GatewayFixture, story: Callable[[Gatewa
 
 @pytest.mark.parametrize("story", [received, sent])
 def test_the_readme_s_own_commands_say_the_same(
-    house: GatewayFixture, story: Callable[[GatewayFixture], str], tmp_path: Path
+    gateway: GatewayFixture, story: Callable[[GatewayFixture], str], tmp_path: Path
 ) -> None:
     """The very commands of the README, run as they stand."""
     for tool in ("xmlsec1", "openssl", "sha256sum"):
         need_tool(tool)
     folder = tmp_path / "evidence"
-    ZipFile(BytesIO(exported(house, story(house)))).extractall(folder)
+    ZipFile(BytesIO(exported(gateway, story(gateway)))).extractall(folder)
     outcome = _by_hand(folder)
     assert outcome.returncode == 0, outcome.stderr
     told = json.loads((folder / "evidence.json").read_text())
@@ -110,9 +110,9 @@ def _by_hand(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_same_evidence_is_the_same_file(house: GatewayFixture) -> None:
-    message_id = received(house)
-    assert exported(house, message_id) == exported(house, message_id)
+def test_the_same_evidence_is_the_same_file(gateway: GatewayFixture) -> None:
+    message_id = received(gateway)
+    assert exported(gateway, message_id) == exported(gateway, message_id)
 
 
 def _changed(packed: bytes, name: str, edit: Callable[[bytes], bytes]) -> bytes:
@@ -131,8 +131,8 @@ def _flip(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def test_whatever_is_changed_in_it_shows(house: GatewayFixture) -> None:
-    packed = exported(house, received(house))
+def test_whatever_is_changed_in_it_shows(gateway: GatewayFixture) -> None:
+    packed = exported(gateway, received(gateway))
     with ZipFile(BytesIO(packed)) as archive:
         names = [name for name in archive.namelist() if name != "README.txt"]
     assert any(name.startswith("journal/0") for name in names)
@@ -142,14 +142,14 @@ def test_whatever_is_changed_in_it_shows(house: GatewayFixture) -> None:
 
 
 @pytest.mark.parametrize("claim", ["message", "partner", "digest", "size", "path", "message_certificate"])
-def test_no_claim_stands_by_itself(house: GatewayFixture, claim: str) -> None:
+def test_no_claim_stands_by_itself(gateway: GatewayFixture, claim: str) -> None:
     def edit(content: bytes) -> bytes:
         told: dict[str, Any] = json.loads(content)
         others = {"message": "another-message", "partner": "HK", "size": 1, "path": []}
         told[claim] = others.get(claim, "00" * 32)
         return json.dumps(told).encode()
 
-    checks = proof.verify(_changed(exported(house, received(house)), "evidence.json", edit))
+    checks = proof.verify(_changed(exported(gateway, received(gateway)), "evidence.json", edit))
     assert any(one.holds is False for one in checks)
 
 
@@ -160,37 +160,37 @@ def test_what_is_no_evidence_is_refused(packed: bytes) -> None:
     assert refused.value.code is Code.DATA_INVALID
 
 
-def test_a_certificate_that_had_expired_shows(house: GatewayFixture) -> None:
+def test_a_certificate_that_had_expired_shows(gateway: GatewayFixture) -> None:
     def edit(content: bytes) -> bytes:
         told: dict[str, Any] = json.loads(content)
-        told["at"] = (house.now + timedelta(days=4000)).isoformat()
+        told["at"] = (gateway.now + timedelta(days=4000)).isoformat()
         return json.dumps(told).encode()
 
-    checks = proof.verify(_changed(exported(house, received(house)), "evidence.json", edit))
+    checks = proof.verify(_changed(exported(gateway, received(gateway)), "evidence.json", edit))
     assert {one.holds for one in checks if "relied on" in one.name} == {False}
 
 
 @pytest.mark.parametrize("what", ["unknown", "not delivered", "not sealed", "not kept"])
-def test_where_there_is_none_it_says_why(house: GatewayFixture, what: str) -> None:
-    message_id = "unknown-message" if what == "unknown" else house.ask(CODE)
+def test_where_there_is_none_it_says_why(gateway: GatewayFixture, what: str) -> None:
+    message_id = "unknown-message" if what == "unknown" else gateway.ask(CODE)
     if what in ("not sealed", "not kept"):
-        house.listed()
-        message_id = house.rows(message)[0].message_id
+        gateway.listed()
+        message_id = gateway.rows(message)[0].message_id
     if what == "not kept":
-        house.do(lambda connection: connection.execute(message.update().values(body=None, pruned=house.now)))
+        gateway.do(lambda connection: connection.execute(message.update().values(body=None, pruned=gateway.now)))
     with pytest.raises(Refusal) as refused:
-        exported(house, message_id)
+        exported(gateway, message_id)
     assert refused.value.code is Code.NOT_FOUND
 
 
-def test_every_entry_of_a_journal_of_any_shape_leads_to_its_checkpoint(house: GatewayFixture) -> None:
+def test_every_entry_of_a_journal_of_any_shape_leads_to_its_checkpoint(gateway: GatewayFixture) -> None:
     """Batches of every size, so that old and new neighbours meet in every way."""
     chance = [1, 2, 3, 1, 5, 8, 1, 1, 7, 4, 16, 2, 9]
     for batch in chance:
         for number in range(batch):
-            house.do(partial(journal.append, kind="test", subject=str(number), body={}, at=house.now))
-        house.seal()
-    with house.database.reading() as connection:
+            gateway.do(partial(journal.append, kind="test", subject=str(number), body={}, at=gateway.now))
+        gateway.seal()
+    with gateway.database.reading() as connection:
         entries = connection.execute(select(entry).order_by(entry.c.position)).all()
         for row in entries:
             steps, sealed = _way(connection, row.position)

@@ -34,23 +34,23 @@ CODE = "SG123456789012"
 
 
 @pytest.fixture
-def other(house: GatewayFixture) -> Iterator[Node]:
-    """A second node on the house's database."""
-    node = house.another()
+def other(gateway: GatewayFixture) -> Iterator[Node]:
+    """A second node on the same database."""
+    node = gateway.another()
     yield node
     node.writer.close()
 
 
-def test_three_writers_and_a_poller_miss_nothing(house: GatewayFixture, other: Node) -> None:
+def test_three_writers_and_a_poller_miss_nothing(gateway: GatewayFixture, other: Node) -> None:
     """Entries commit out of the order of their ids; two sealers compete; whoever polls sees each once, in one order."""
     stop, seen = threading.Event(), []
 
     def write(number: int) -> None:
         chance = random.Random(number)
         for each in range(60):
-            with house.database.write.begin() as connection:
-                journal.append(connection, "test", f"{number}-{each}", {}, at=house.now)
-                if not house.database.sqlite:
+            with gateway.database.write.begin() as connection:
+                journal.append(connection, "test", f"{number}-{each}", {}, at=gateway.now)
+                if not gateway.database.sqlite:
                     time.sleep(chance.random() / 100)
 
     def seal(node: Node, holder: str) -> None:
@@ -61,7 +61,7 @@ def test_three_writers_and_a_poller_miss_nothing(house: GatewayFixture, other: N
         position = 0
         while True:
             last = stop.is_set()
-            with house.database.reading() as connection:
+            with gateway.database.reading() as connection:
                 fresh = journal.since(connection, position)
             for at, identity, _, _ in fresh:
                 seen.append((at, identity))
@@ -71,34 +71,34 @@ def test_three_writers_and_a_poller_miss_nothing(house: GatewayFixture, other: N
 
     with ThreadPoolExecutor(6) as pool:
         polling = pool.submit(poll)
-        sealing = [pool.submit(seal, house.node, "one"), pool.submit(seal, other, "two")]
+        sealing = [pool.submit(seal, gateway.node, "one"), pool.submit(seal, other, "two")]
         for written in [pool.submit(write, number) for number in range(3)]:
             written.result(60)
-        house.node.writer.do(partial(sealer.seal, node=house.node, holder="one"))
+        gateway.node.writer.do(partial(sealer.seal, node=gateway.node, holder="one"))
         other.writer.do(partial(sealer.seal, node=other, holder="two"))
         stop.set()
         for one in [polling, *sealing]:
             one.result(60)
     positions = [at for at, _ in seen]
     assert positions == list(range(len(positions))), "without a hole or a double"
-    with house.database.reading() as connection:
+    with gateway.database.reading() as connection:
         assert {identity for _, identity in seen} == set(connection.execute(select(entry.c.id)).scalars())
     assert len({identity for _, identity in seen}) == len(seen) >= 180
 
 
-def test_only_one_holds_a_lease_until_it_ends(house: GatewayFixture) -> None:
+def test_only_one_holds_a_lease_until_it_ends(gateway: GatewayFixture) -> None:
     def hold(holder: str) -> bool:
-        until = house.now + timedelta(seconds=30)
-        return house.do(partial(leases.hold, name="x", holder=holder, now=house.now, until=until))
+        until = gateway.now + timedelta(seconds=30)
+        return gateway.do(partial(leases.hold, name="x", holder=holder, now=gateway.now, until=until))
 
     assert [hold("one"), hold("two"), hold("one")] == [True, False, True]
-    house.later(seconds=31)
+    gateway.later(seconds=31)
     assert [hold("two"), hold("one")] == [True, False]
 
 
-def test_two_couriers_never_send_one_message_twice_within_a_lease(house: GatewayFixture, other: Node) -> None:
+def test_two_couriers_never_send_one_message_twice_within_a_lease(gateway: GatewayFixture, other: Node) -> None:
     for _ in range(30):
-        house.ask(CODE)
+        gateway.ask(CODE)
     flying, worst, sent = Counter[str](), 0, Counter[bytes]()
 
     def slow(body: bytes) -> Response:
@@ -106,62 +106,62 @@ def test_two_couriers_never_send_one_message_twice_within_a_lease(house: Gateway
         flying["SG"] += 1
         worst = max(worst, flying["SG"])
         sent[body] += 1
-        answer = house.links["SG"].through(body)
+        answer = gateway.links["SG"].through(body)
         flying["SG"] -= 1
         return answer
 
-    house.links["SG"].spoil = slow
+    gateway.links["SG"].spoil = slow
 
     async def work(node: Node) -> None:
         for _ in range(200):
-            await deliver(node, house.live())
+            await deliver(node, gateway.live())
 
     async def both() -> None:
-        await asyncio.gather(work(house.node), work(other))
+        await asyncio.gather(work(gateway.node), work(other))
 
-    house.run(both())
+    gateway.run(both())
     assert set(sent.values()) == {1}
     assert len(sent) == 30
     assert worst == 1
-    assert {state for _, state in house.queue()} == {"delivered"}
+    assert {state for _, state in gateway.queue()} == {"delivered"}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_two_couriers_at_the_same_instant_take_one_message(house: GatewayFixture, other: Node) -> None:
+def test_two_couriers_at_the_same_instant_take_one_message(gateway: GatewayFixture, other: Node) -> None:
     for _ in range(3):
-        house.ask(CODE)
+        gateway.ask(CODE)
     for _ in range(10):
         with ThreadPoolExecutor(2) as pool:
-            begun = [pool.submit(asyncio.run, prepare(node, house.live())) for node in (house.node, other)]
+            begun = [pool.submit(asyncio.run, prepare(node, gateway.live())) for node in (gateway.node, other)]
             taken = [one.result(30) for one in begun]
         assert sum(one is not None for one in taken) <= 1
-        house.later(seconds=31)
+        gateway.later(seconds=31)
 
 
-def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(house: GatewayFixture, other: Node) -> None:
-    message_id = house.ask(CODE)
-    assert house.run(prepare(house.node, house.live())) is not None, "and then the node dies"
-    house.later(seconds=29)
-    assert house.deliver(node=other) == []
-    house.later(seconds=1)
-    assert len(house.deliver(node=other)) == 1
-    assert house.of(message_id).state == "delivered"
+def test_the_work_of_a_dead_node_is_taken_over_when_its_lease_ends(gateway: GatewayFixture, other: Node) -> None:
+    message_id = gateway.ask(CODE)
+    assert gateway.run(prepare(gateway.node, gateway.live())) is not None, "and then the node dies"
+    gateway.later(seconds=29)
+    assert gateway.deliver(node=other) == []
+    gateway.later(seconds=1)
+    assert len(gateway.deliver(node=other)) == 1
+    assert gateway.of(message_id).state == "delivered"
 
 
-def test_what_a_dead_node_kept_is_judged_by_another(house: GatewayFixture, other: Node) -> None:
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
-    house.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=house.now))
-    assert house.run(receiving.judge_again(other, house.now)) == 0, "it may still be under way"
-    house.later(seconds=31)
+def test_what_a_dead_node_kept_is_judged_by_another(gateway: GatewayFixture, other: Node) -> None:
+    body = gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING))
+    gateway.do(lambda connection: messages.keep(connection, body, remote="x", identity=None, received=gateway.now))
+    assert gateway.run(receiving.judge_again(other, gateway.now)) == 0, "it may still be under way"
+    gateway.later(seconds=31)
 
     async def keep() -> None:
         keeping = asyncio.create_task(calendar.keep(other))
-        while not house.rows(message):
+        while not gateway.rows(message):
             await asyncio.sleep(0.01)
         keeping.cancel()
 
-    house.run(asyncio.wait_for(keep(), 60))
-    assert len(house.rows(message)) == 1
+    gateway.run(asyncio.wait_for(keep(), 60))
+    assert len(gateway.rows(message)) == 1
 
 
 @pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)

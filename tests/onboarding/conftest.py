@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.cli.rehearsal_host import rehearsal_host as open_venue
+from gateway.cli.rehearsal_host import rehearsal_host as open_host
 from gateway.onboarding.rehearsal import RehearsalHost
 from gateway.settings import from_environment
 
 
 @pytest.fixture(scope="session")
-def venue() -> Iterator[RehearsalHost]:
-    with open_venue(from_environment({})) as opened:
+def rehearsal_host() -> Iterator[RehearsalHost]:
+    with open_host(from_environment({})) as opened:
         yield opened

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.core.model import Header, Kind
 from gateway.core.protocol import Resend
+from gateway.exchange.bindings import https
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.certificates import partner
-from gateway.exchange.deliver import courier
 from gateway.exchange.deliver.courier import deliver
 from gateway.exchange.receive.receive import Reply, receive
 from gateway.exchange.tell import feed
@@ -80,7 +80,7 @@ class GatewayFixture(NodeFixture):
             iso = url.removeprefix("http://").partition(".")[0].upper()
             return self.links[iso].post(body)
 
-        monkeypatch.setattr(courier, "post", post)
+        monkeypatch.setattr(https, "post", post)
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(story)

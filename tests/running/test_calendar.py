@@ -32,37 +32,37 @@ ONE, TWO = "9900000001", "9900000002"
 # ---------------------------------------------------------------- partners
 
 
-def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(desk: TellingFixture) -> None:
-    desk.add("EU", Binding())
-    desk.feed(row(2))
-    desk.look()
-    assert desk.deliver("EU") == []
-    desk.change("EU", binding=Binding(pull=True))
-    desk.feed(row(3, **DOWNGRADED), row(4))
-    assert desk.deliver("EU") == [("list", [("valid", ONE), ("valid", TWO), ("valid", "9900000004")])]
-    desk.feed(row(5))
-    desk.look()
-    assert desk.deliver("EU") == [("update", [("valid", "9900000005")])]
+def test_a_partner_that_is_not_connected_hears_nothing_and_then_the_list_first(telling: TellingFixture) -> None:
+    telling.add("EU", Binding())
+    telling.feed(row(2))
+    telling.look()
+    assert telling.deliver("EU") == []
+    telling.change("EU", binding=Binding(pull=True))
+    telling.feed(row(3, **DOWNGRADED), row(4))
+    assert telling.deliver("EU") == [("list", [("valid", ONE), ("valid", TWO), ("valid", "9900000004")])]
+    telling.feed(row(5))
+    telling.look()
+    assert telling.deliver("EU") == [("update", [("valid", "9900000005")])]
 
 
-def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(desk: TellingFixture) -> None:
-    desk.look()
-    desk.set_state("SG", "suspended")
-    desk.feed(row(1, **DOWNGRADED), row(2))
-    desk.look()
-    desk.set_state("SG", "active")
-    assert desk.deliver("SG") == []
-    desk.look()
-    assert desk.deliver("SG") == [("notice", [("revoked", ONE)]), ("update", [("valid", TWO)])]
+def test_what_happened_while_a_partner_was_suspended_is_told_afterwards(telling: TellingFixture) -> None:
+    telling.look()
+    telling.set_state("SG", "suspended")
+    telling.feed(row(1, **DOWNGRADED), row(2))
+    telling.look()
+    telling.set_state("SG", "active")
+    assert telling.deliver("SG") == []
+    telling.look()
+    assert telling.deliver("SG") == [("notice", [("revoked", ONE)]), ("update", [("valid", TWO)])]
 
 
 @pytest.mark.parametrize("terms", [{"in_force": chosen(False)}, {"in_force": chosen(None)}, {"chinese_code": chosen(None)}])
-def test_where_nothing_may_be_said_no_list_goes_out_either(desk: TellingFixture, terms: dict[str, Any]) -> None:
-    desk.change("SG", **terms)
-    desk.feed(row(1, **DOWNGRADED), row(2))
-    desk.later(days=40)
-    desk.look()
-    assert desk.deliver("SG") == []
+def test_where_nothing_may_be_said_no_list_goes_out_either(telling: TellingFixture, terms: dict[str, Any]) -> None:
+    telling.change("SG", **terms)
+    telling.feed(row(1, **DOWNGRADED), row(2))
+    telling.later(days=40)
+    telling.look()
+    assert telling.deliver("SG") == []
 
 
 def test_before_the_feed_has_spoken_no_list_takes_everybodys_benefits_away(database: Database, tmp_path: Path) -> None:
@@ -76,80 +76,80 @@ def test_before_the_feed_has_spoken_no_list_takes_everybodys_benefits_away(datab
 # ---------------------------------------------------------------- by the calendar
 
 
-def test_a_day_brings_news_by_itself(desk: TellingFixture) -> None:
-    desk.look()
-    desk.feed(row(1, tier="general-compliance", tier_since="2026-06-17", ground="downgrade", certified_on=None))
-    assert desk.deliver("SG") == []
-    desk.later(hours=11)  # still the 15th in China
-    desk.look()
-    desk.later(days=1)
-    desk.look()
-    assert desk.deliver("SG") == []
-    desk.later(hours=2)  # past midnight of the 17th in China
-    desk.look()
-    desk.look()
-    assert desk.deliver("SG") == [("notice", [("revoked", ONE)])]
+def test_a_day_brings_news_by_itself(telling: TellingFixture) -> None:
+    telling.look()
+    telling.feed(row(1, tier="general-compliance", tier_since="2026-06-17", ground="downgrade", certified_on=None))
+    assert telling.deliver("SG") == []
+    telling.later(hours=11)  # still the 15th in China
+    telling.look()
+    telling.later(days=1)
+    telling.look()
+    assert telling.deliver("SG") == []
+    telling.later(hours=2)  # past midnight of the 17th in China
+    telling.look()
+    telling.look()
+    assert telling.deliver("SG") == [("notice", [("revoked", ONE)])]
 
 
-def test_changed_terms_bring_news_by_themselves(desk: TellingFixture) -> None:
-    desk.look()
-    desk.share("SG", "name", "granted")
-    desk.look()
-    assert desk.deliver("SG") == [("update", [("valid", ONE)])]
-    assert desk.deliver("HK") == []
-    desk.change("SG", chinese_code=chosen("CN+10"))
-    desk.look()
-    assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("valid", ONE)])]
+def test_changed_terms_bring_news_by_themselves(telling: TellingFixture) -> None:
+    telling.look()
+    telling.share("SG", "name", "granted")
+    telling.look()
+    assert telling.deliver("SG") == [("update", [("valid", ONE)])]
+    assert telling.deliver("HK") == []
+    telling.change("SG", chinese_code=chosen("CN+10"))
+    telling.look()
+    assert telling.deliver("SG") == [("notice", [("revoked", ONE), ("valid", ONE)])]
 
 
-def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(desk: TellingFixture) -> None:
-    desk.feed(row(2))
-    desk.deliver("SG", "held")
-    before = desk.told("SG", 1)
-    desk.later(days=29)
-    desk.look()
-    assert desk.deliver("SG") == []
-    desk.later(days=1)
-    desk.look()
-    assert desk.deliver("SG", "accepted") == [("list", [("valid", ONE), ("valid", TWO)])]
-    assert desk.told("SG", 1) == before
-    assert [(one.statement.tin[-10:], one.outcome) for one in desk.told("SG", 2)] == [(TWO, "accepted")]
-    assert desk.deliver("SG") == []
+def test_a_list_comes_on_its_schedule_and_leaves_proofs_alone(telling: TellingFixture) -> None:
+    telling.feed(row(2))
+    telling.deliver("SG", "held")
+    before = telling.told("SG", 1)
+    telling.later(days=29)
+    telling.look()
+    assert telling.deliver("SG") == []
+    telling.later(days=1)
+    telling.look()
+    assert telling.deliver("SG", "accepted") == [("list", [("valid", ONE), ("valid", TWO)])]
+    assert telling.told("SG", 1) == before
+    assert [(one.statement.tin[-10:], one.outcome) for one in telling.told("SG", 2)] == [(TWO, "accepted")]
+    assert telling.deliver("SG") == []
 
 
-def test_whom_a_list_leaves_out_is_on_record_as_delisted(desk: TellingFixture) -> None:
-    live = desk.partners.get("SG")
-    with desk.database.write.begin() as connection:
-        stored.put(connection, {made_uscc(1): (None, _packed(connection, desk))}, desk.now)
-        assert feed.full_list(connection, desk.node, live, desk.now) == 0
-    assert desk.deliver("SG") == [("list", [])]
-    assert [one.statement.standing for one in desk.told("SG", 1)] == ["delisted"]
-    desk.later(days=1)
-    desk.look()
-    assert desk.deliver("SG") == []
-    desk.feed(row(1, address="2 Nowhere Road"))
-    assert desk.deliver("SG") == [("update", [("valid", ONE)])]
+def test_whom_a_list_leaves_out_is_on_record_as_delisted(telling: TellingFixture) -> None:
+    live = telling.partners.get("SG")
+    with telling.database.write.begin() as connection:
+        stored.put(connection, {made_uscc(1): (None, _packed(connection, telling))}, telling.now)
+        assert feed.full_list(connection, telling.node, live, telling.now) == 0
+    assert telling.deliver("SG") == [("list", [])]
+    assert [one.statement.standing for one in telling.told("SG", 1)] == ["delisted"]
+    telling.later(days=1)
+    telling.look()
+    assert telling.deliver("SG") == []
+    telling.feed(row(1, address="2 Nowhere Road"))
+    assert telling.deliver("SG") == [("update", [("valid", ONE)])]
 
 
-def _packed(connection: Any, desk: TellingFixture) -> bytes:
+def _packed(connection: Any, telling: TellingFixture) -> bytes:
     """Enterprise 1 as if its customs code were gone and nobody had been told yet."""
     state = enterprises.find(connection, made_uscc(1))
     return msgspec.msgpack.encode(msgspec.structs.replace(state, customs_code=None))
 
 
-def test_a_list_too_large_for_one_message_travels_in_parts(desk: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_too_large_for_one_message_travels_in_parts(telling: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.exchange.tell.documents.LARGEST", 4096)
-    desk.feed(*(row(number) for number in range(2, 30)))
-    assert all(kind == "update" for kind, _ in desk.deliver("SG"))
-    desk.later(days=31)
-    desk.look()
+    telling.feed(*(row(number) for number in range(2, 30)))
+    assert all(kind == "update" for kind, _ in telling.deliver("SG"))
+    telling.later(days=31)
+    telling.look()
     pictures, named = [], []
-    while leased := desk.take_up("SG"):
+    while leased := telling.take_up("SG"):
         assert leased.header.picture
         assert len(leased.payload.encode()) <= 4096
         pictures.append((leased.header.picture.part, leased.header.picture.parts, leased.header.picture.as_of))
-        named += [one.tin[-10:] for one in desk.read("SG", leased)]
-        desk.arrive(leased)
+        named += [one.tin[-10:] for one in telling.read("SG", leased)]
+        telling.arrive(leased)
     count = len(pictures)
     assert count > 2
     assert [(part, parts) for part, parts, _ in pictures] == [(part, count) for part in range(1, count + 1)]
@@ -157,33 +157,33 @@ def test_a_list_too_large_for_one_message_travels_in_parts(desk: TellingFixture,
     assert sorted(named) == [f"99{number:08d}" for number in range(1, 30)]
 
 
-def test_a_list_does_not_stand_in_for_an_urgent_loss(desk: TellingFixture) -> None:
+def test_a_list_does_not_stand_in_for_an_urgent_loss(telling: TellingFixture) -> None:
     """The loss goes ahead of the list that implies it, however often anybody looks before either is sent."""
-    desk.feed(row(2))
-    desk.deliver("SG")
-    desk.feed(row(1, **DOWNGRADED), row(2, **RECTIFYING))
-    desk.later(days=31)
-    desk.look()
-    desk.later(days=1)
-    desk.look()
-    assert desk.deliver("SG") == [("notice", [("revoked", ONE), ("suspended", TWO)]), ("list", [("suspended", TWO)])]
-    desk.later(days=1)
-    desk.look()
-    assert desk.deliver("SG") == []
+    telling.feed(row(2))
+    telling.deliver("SG")
+    telling.feed(row(1, **DOWNGRADED), row(2, **RECTIFYING))
+    telling.later(days=31)
+    telling.look()
+    telling.later(days=1)
+    telling.look()
+    assert telling.deliver("SG") == [("notice", [("revoked", ONE), ("suspended", TWO)]), ("list", [("suspended", TWO)])]
+    telling.later(days=1)
+    telling.look()
+    assert telling.deliver("SG") == []
 
 
-def test_a_list_names_a_code_that_passed_on_once(desk: TellingFixture) -> None:
-    desk.feed(row(1, customs_code=None), row(2, customs_code=ONE))
-    desk.later(days=31)
-    desk.look()
-    assert desk.deliver("SG") == [("update", [("valid", ONE)]), ("list", [("valid", ONE)])]
-    assert [one.statement.standing for one in desk.told("SG", 2)] == ["valid"]
+def test_a_list_names_a_code_that_passed_on_once(telling: TellingFixture) -> None:
+    telling.feed(row(1, customs_code=None), row(2, customs_code=ONE))
+    telling.later(days=31)
+    telling.look()
+    assert telling.deliver("SG") == [("update", [("valid", ONE)]), ("list", [("valid", ONE)])]
+    assert [one.statement.standing for one in telling.told("SG", 2)] == ["valid"]
 
 
-def test_the_keeper_looks_again_after_a_fault(house: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    house.feed(1)
-    house.deliver()
-    house.later(days=31)
+def test_the_keeper_looks_again_after_a_fault(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway.feed(1)
+    gateway.deliver()
+    gateway.later(days=31)
     looks: list[str] = []
 
     def look(connection: Connection, node: Node, iso: str, at: datetime) -> None:
@@ -194,14 +194,14 @@ def test_the_keeper_looks_again_after_a_fault(house: GatewayFixture, monkeypatch
 
     async def keep() -> None:
         background, pause = Background(), timedelta(milliseconds=10)
-        background.start([Task(name="calendar", step=partial(calendar.keep, house.node), every=pause, late=pause)])
+        background.start([Task(name="calendar", step=partial(calendar.keep, gateway.node), every=pause, late=pause)])
         while len(looks) < 3:
             await asyncio.sleep(0.01)
         await background.stop()
 
     _look = calendar.look
     monkeypatch.setattr(calendar, "look", look)
-    house.run(asyncio.wait_for(keep(), 60))
-    house.do(lambda connection: None)
-    house.deliver()
-    assert house.heard("SG", Kind.LIST)[-1].created == house.now
+    gateway.run(asyncio.wait_for(keep(), 60))
+    gateway.do(lambda connection: None)
+    gateway.deliver()
+    assert gateway.heard("SG", Kind.LIST)[-1].created == gateway.now

@@ -8,15 +8,15 @@ import re
 from tests.rig.web import WebFixture
 
 
-def test_the_documentation_asks_nobody_outside(world: WebFixture) -> None:
-    page = world.client.get("/docs").text
+def test_the_documentation_asks_nobody_outside(web: WebFixture) -> None:
+    page = web.client.get("/docs").text
     assert "http:" not in page
     assert "https:" not in page
     for address in re.findall(r'(?:src|href)="([^"]+)"', page):
         assert address.startswith("/")
-        assert world.client.get(address).status_code == 200
+        assert web.client.get(address).status_code == 200
     assert '"validatorUrl": null' in page
-    document = world.client.get("/openapi.json").json()
+    document = web.client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
     assert references <= set(document["components"]["schemas"])
@@ -26,8 +26,8 @@ def test_the_documentation_asks_nobody_outside(world: WebFixture) -> None:
     assert {"party", "as_known_at", "lang", "on"} <= set(query)
 
 
-def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(world: WebFixture) -> None:
-    document = world.client.get("/openapi.json").json()
+def test_the_document_names_for_each_route_the_answers_there_are_and_no_others(web: WebFixture) -> None:
+    document = web.client.get("/openapi.json").json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             done = [status for status in operation["responses"] if status.startswith("2")]

@@ -66,8 +66,8 @@ def test_every_route_names_one_scope_and_refuses_without_it(
     assert right.status_code not in (401, 403)
 
 
-def test_every_documented_route_is_among_them(world: WebFixture) -> None:
-    document = world.client.get("/openapi.json").json()
+def test_every_documented_route_is_among_them(web: WebFixture) -> None:
+    document = web.client.get("/openapi.json").json()
     documented = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     assert documented == {(method, path.replace(":path}", "}")) for method, path, _ in ROUTES}
     for method, path, dependant in ROUTES:
@@ -75,73 +75,73 @@ def test_every_documented_route_is_among_them(world: WebFixture) -> None:
         assert bool(operation.get("security")) == bool(list(needed(dependant)))
 
 
-def test_what_is_neither_listed_nor_documented_is_not_there(world: WebFixture) -> None:
-    own = {getattr(route, "path", None) for route in world.app.app.routes}  # type: ignore[attr-defined] # FastAPI's
+def test_what_is_neither_listed_nor_documented_is_not_there(web: WebFixture) -> None:
+    own = {getattr(route, "path", None) for route in web.app.app.routes}  # type: ignore[attr-defined] # FastAPI's
     assert own == {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/static-offline-docs", None}
 
 
 @pytest.mark.parametrize("presented", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer aeo_wrong", "bearer\taeo_x", "Bearer \xe9"])
-def test_anything_but_a_known_token_is_refused(presented: str, world: WebFixture) -> None:
-    answer = world.client.get("/v1/partners", headers={b"Authorization": presented.encode("latin-1")})
+def test_anything_but_a_known_token_is_refused(presented: str, web: WebFixture) -> None:
+    answer = web.client.get("/v1/partners", headers={b"Authorization": presented.encode("latin-1")})
     assert answer.status_code == 401
-    fast = world.client.get("/v1/eligibility?code=X", headers={b"Authorization": presented.encode("latin-1")})
+    fast = web.client.get("/v1/eligibility?code=X", headers={b"Authorization": presented.encode("latin-1")})
     assert fast.json() == answer.json()
 
 
-def test_a_token_ends_at_its_expiry(world: WebFixture) -> None:
-    headers = world.token(TokenScope.CLEARANCE_READ, days=1)
-    assert world.client.get("/v1/partners", headers=headers).status_code == 200
-    world.later(days=1)
-    assert world.client.get("/v1/partners", headers=headers).status_code == 401
+def test_a_token_ends_at_its_expiry(web: WebFixture) -> None:
+    headers = web.token(TokenScope.CLEARANCE_READ, days=1)
+    assert web.client.get("/v1/partners", headers=headers).status_code == 200
+    web.later(days=1)
+    assert web.client.get("/v1/partners", headers=headers).status_code == 401
 
 
-def test_a_revoked_token_is_refused_within_the_bound(world: WebFixture) -> None:
-    headers = world.token(TokenScope.CLEARANCE_READ)
-    assert world.client.get("/v1/partners", headers=headers).status_code == 200
-    (only,) = issued(world)
-    with world.node.database.write.begin() as connection:
-        tokens.revoke(connection, only.id, at=world.now, by="a test")
-    world.now += tokens.STALE + timedelta(milliseconds=1)
-    assert world.client.get("/v1/partners", headers=headers).status_code == 401
-    with world.node.database.write.begin() as connection, pytest.raises(Refusal):
-        tokens.revoke(connection, only.id, at=world.now, by="a test")
+def test_a_revoked_token_is_refused_within_the_bound(web: WebFixture) -> None:
+    headers = web.token(TokenScope.CLEARANCE_READ)
+    assert web.client.get("/v1/partners", headers=headers).status_code == 200
+    (only,) = issued(web)
+    with web.node.database.write.begin() as connection:
+        tokens.revoke(connection, only.id, at=web.now, by="a test")
+    web.now += tokens.STALE + timedelta(milliseconds=1)
+    assert web.client.get("/v1/partners", headers=headers).status_code == 401
+    with web.node.database.write.begin() as connection, pytest.raises(Refusal):
+        tokens.revoke(connection, only.id, at=web.now, by="a test")
 
 
-def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(world: WebFixture) -> None:
-    headers = world.token(TokenScope.CLEARANCE_READ)
+def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(web: WebFixture) -> None:
+    headers = web.token(TokenScope.CLEARANCE_READ)
     secret = headers["Authorization"].removeprefix("Bearer ")
-    world.client.get("/v1/partners", headers=headers)
-    used = world.now
-    assert issued(world)[0].last_used is None
-    world.later(minutes=2)
-    world.client.get("/v1/partners", headers=headers)
-    world.node.writer.do(lambda connection: None)
-    assert issued(world)[0].last_used == used
-    kept = b"".join(path.read_bytes() for path in world.settings.home.glob("gateway.db*"))
+    web.client.get("/v1/partners", headers=headers)
+    used = web.now
+    assert issued(web)[0].last_used is None
+    web.later(minutes=2)
+    web.client.get("/v1/partners", headers=headers)
+    web.node.writer.do(lambda connection: None)
+    assert issued(web)[0].last_used == used
+    kept = b"".join(path.read_bytes() for path in web.settings.home.glob("gateway.db*"))
     assert secret.encode() not in kept
 
 
-def test_a_token_has_a_name_a_scope_and_an_end(world: WebFixture) -> None:
-    later = world.now + timedelta(days=1)
+def test_a_token_has_a_name_a_scope_and_an_end(web: WebFixture) -> None:
+    later = web.now + timedelta(days=1)
     for name, scopes, expires in (
         (" ", [TokenScope.AUDIT_READ], later),
         ("x", [], later),
-        ("x", [TokenScope.AUDIT_READ], world.now),
+        ("x", [TokenScope.AUDIT_READ], web.now),
     ):
-        with world.node.database.write.begin() as connection, pytest.raises(Refusal, match="data-invalid"):
-            tokens.create(connection, name, scopes, at=world.now, expires=expires, by="a test")
+        with web.node.database.write.begin() as connection, pytest.raises(Refusal, match="data-invalid"):
+            tokens.create(connection, name, scopes, at=web.now, expires=expires, by="a test")
 
 
-def test_nobody_is_let_in_while_nobody_can_be_known(world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    headers = world.token(TokenScope.CLEARANCE_READ)
-    assert world.client.get("/v1/partners", headers=headers).status_code == 200
-    world.later(seconds=2)
-    with world.node.database.write.begin() as connection:
+def test_nobody_is_let_in_while_nobody_can_be_known(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = web.token(TokenScope.CLEARANCE_READ)
+    assert web.client.get("/v1/partners", headers=headers).status_code == 200
+    web.later(seconds=2)
+    with web.node.database.write.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE token RENAME TO gone")
-    answer = world.client.get("/v1/partners", headers=headers)
+    answer = web.client.get("/v1/partners", headers=headers)
     assert (answer.status_code, problem(answer), answer.headers["Retry-After"]) == (503, "busy", "30")
 
 
-def issued(world: WebFixture) -> list[tokens.Issued]:
-    with world.node.database.reading() as connection:
+def issued(web: WebFixture) -> list[tokens.Issued]:
+    with web.node.database.reading() as connection:
         return tokens.issued(connection)

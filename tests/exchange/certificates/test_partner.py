@@ -25,33 +25,33 @@ from tests.trust.pki import Pki
 
 
 @pytest.fixture
-def met(house: GatewayFixture) -> GatewayFixture:
+def met(gateway: GatewayFixture) -> GatewayFixture:
     """Its partners' certificates are pinned in their data."""
-    house.pin_certificates()
-    return house
+    gateway.pin_certificates()
+    return gateway
 
 
-def key_of(house: GatewayFixture, name: str, days: int = 365) -> Key:
+def key_of(gateway: GatewayFixture, name: str, days: int = 365) -> Key:
     """A key made now."""
-    return create_file_key(house.keys, name, "ecdsa-p256-sha256", Subject(name), Purpose.DEMO, "", days, now=house.now)
+    return create_file_key(gateway.keys, name, "ecdsa-p256-sha256", Subject(name), Purpose.DEMO, "", days, now=gateway.now)
 
 
 def announce(
-    house: GatewayFixture, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG"
+    gateway: GatewayFixture, *certificates: bytes, since: datetime | None = None, role: str = "signing", iso: str = "SG"
 ) -> bytes:
-    said = [Announced(role, der, since or house.now) for der in certificates]
-    return house.boxes[iso].ours(Kind.KEYS, payloads.write_keys(said))
+    said = [Announced(role, der, since or gateway.now) for der in certificates]
+    return gateway.boxes[iso].ours(Kind.KEYS, payloads.write_keys(said))
 
 
-def heard(house: GatewayFixture, body: bytes, iso: str = "SG") -> None:
-    house.send(body, iso)
-    house.follow_certificates()
+def heard(gateway: GatewayFixture, body: bytes, iso: str = "SG") -> None:
+    gateway.send(body, iso)
+    gateway.follow_certificates()
 
 
-def outcome(house: GatewayFixture, signer: Signer | None = None) -> str:
+def outcome(gateway: GatewayFixture, signer: Signer | None = None) -> str:
     """What becomes of a ping signed so: ``receipt`` or a refusal's code."""
-    body = house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
-    answer = house.receive(body)
+    body = gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), signer=signer)
+    answer = gateway.receive(body)
     return str(answer.refusal.code) if answer.refusal else "receipt"
 
 
@@ -109,9 +109,9 @@ def test_one_certificate_may_be_announced_for_both_uses_and_again(met: GatewayFi
     assert met.node.trust.owner(fresh.certificate, met.now) == "SG"
 
 
-def _expired(house: GatewayFixture) -> bytes:
-    old = key_of(house, "old", days=1)
-    house.later(days=2)
+def _expired(gateway: GatewayFixture) -> bytes:
+    old = key_of(gateway, "old", days=1)
+    gateway.later(days=2)
     return old.certificate
 
 
@@ -121,9 +121,11 @@ def _of(**said: object) -> Callable[[GatewayFixture], bytes]:
     return lambda _: Pki({"leaf": leaf}).get("leaf")
 
 
-def _rsa_2048(house: GatewayFixture) -> bytes:
+def _rsa_2048(gateway: GatewayFixture) -> bytes:
     private = rsa.generate_private_key(65537, 2048)
-    made = selfsigned.builder(private.public_key(), Subject("small"), demo=False, begins=house.now, ends=house.now + timedelta(9))
+    made = selfsigned.builder(
+        private.public_key(), Subject("small"), demo=False, begins=gateway.now, ends=gateway.now + timedelta(9)
+    )
     return selfsigned.sign(made, private)
 
 
@@ -138,7 +140,7 @@ def _rsa_2048(house: GatewayFixture) -> bytes:
         ("an RSA key that is too small", _rsa_2048, "certificate-unsuitable"),
         ("signed with SHA-1", _of(hash="sha1"), "certificate-unsuitable"),
         ("of nobody we trust", lambda _: Pki.of({}).get("leaf"), "certificate-path"),
-        ("another partner's", lambda house: house.boxes["HK"].signer.certificate, "certificate-unsuitable"),
+        ("another partner's", lambda gateway: gateway.boxes["HK"].signer.certificate, "certificate-unsuitable"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else None,
 )

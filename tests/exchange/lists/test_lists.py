@@ -22,300 +22,300 @@ from tests.rig.gateway import GatewayFixture
 from tests.rig.node import START
 
 
-def say(house: GatewayFixture, said: Sequence[Statement], iso: str = "SG", **picture: object) -> str:
+def say(gateway: GatewayFixture, said: Sequence[Statement], iso: str = "SG", **picture: object) -> str:
     """One message of a complete list; its id."""
-    shown = Picture(**({"as_of": house.now} | picture))  # type: ignore[arg-type]
-    return house.send(house.boxes[iso].message(Kind.LIST, said, picture=shown), iso).header.refers_to or ""
+    shown = Picture(**({"as_of": gateway.now} | picture))  # type: ignore[arg-type]
+    return gateway.send(gateway.boxes[iso].message(Kind.LIST, said, picture=shown), iso).header.refers_to or ""
 
 
-def made(house: GatewayFixture, count: int = 6, iso: str = "SG") -> list[Statement]:
-    return house.boxes[iso].invent(count, 1)
+def made(gateway: GatewayFixture, count: int = 6, iso: str = "SG") -> list[Statement]:
+    return gateway.boxes[iso].invent(count, 1)
 
 
-def standings(house: GatewayFixture, said: Sequence[Statement]) -> list[str | None]:
-    found = [house.standing(one.tin) for one in said]
+def standings(gateway: GatewayFixture, said: Sequence[Statement]) -> list[str | None]:
+    found = [gateway.standing(one.tin) for one in said]
     return [one and one.value for one in found]
 
 
-def state(house: GatewayFixture) -> list[str]:
-    return [row.state for row in house.rows(listing)]
+def state(gateway: GatewayFixture) -> list[str]:
+    return [row.state for row in gateway.rows(listing)]
 
 
 @pytest.fixture
 def europe(database: Database, tmp_path: Path) -> Iterator[GatewayFixture]:
     """An arrangement of several members."""
-    with GatewayFixture(tmp_path / "home", ["EU"], database) as house:
-        yield house
+    with GatewayFixture(tmp_path / "home", ["EU"], database) as gateway:
+        yield gateway
 
 
 # ---------------------------------------------------------------- parts
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3))))
-def test_parts_apply_together_in_whatever_order_they_come(house: GatewayFixture, order: tuple[int, ...]) -> None:
-    said = made(house)
+def test_parts_apply_together_in_whatever_order_they_come(gateway: GatewayFixture, order: tuple[int, ...]) -> None:
+    said = made(gateway)
     parts = {1: said[:2], 2: said[2:4], 3: said[4:]}
     ids = {}
     for part in order[:-1]:
-        ids[part] = say(house, parts[part], as_of=START, part=part, parts=3)
-        house.later(seconds=1)
-    assert standings(house, said) == [None] * 6, "incomplete parts grant nothing"
-    ids[order[-1]] = say(house, parts[order[-1]], as_of=START, part=order[-1], parts=3)
-    assert standings(house, said) == ["valid"] * 6
-    house.deliver()
-    of_parts = [(one.header.refers_to, [record.outcome for record in one.results]) for one in house.boxes["SG"].heard]
+        ids[part] = say(gateway, parts[part], as_of=START, part=part, parts=3)
+        gateway.later(seconds=1)
+    assert standings(gateway, said) == [None] * 6, "incomplete parts grant nothing"
+    ids[order[-1]] = say(gateway, parts[order[-1]], as_of=START, part=order[-1], parts=3)
+    assert standings(gateway, said) == ["valid"] * 6
+    gateway.deliver()
+    of_parts = [(one.header.refers_to, [record.outcome for record in one.results]) for one in gateway.boxes["SG"].heard]
     waiting = [(ids[part], ["waiting"] * 2) for part in order[:-1]]
     assert of_parts[:2] == waiting
     assert sorted(of_parts[2:]) == sorted((ids[part], ["accepted"] * 2) for part in order), "each part gets its own result"
 
 
-def test_as_known_between_two_parts_the_list_had_said_nothing(house: GatewayFixture) -> None:
-    said = made(house, 4)
-    say(house, said[:2], as_of=START, part=1, parts=2)
-    between = house.now
-    house.later(hours=1)
-    say(house, said[2:], as_of=START, part=2, parts=2)
-    with house.database.reading() as connection:
+def test_as_known_between_two_parts_the_list_had_said_nothing(gateway: GatewayFixture) -> None:
+    said = made(gateway, 4)
+    say(gateway, said[:2], as_of=START, part=1, parts=2)
+    between = gateway.now
+    gateway.later(hours=1)
+    say(gateway, said[2:], as_of=START, part=2, parts=2)
+    with gateway.database.reading() as connection:
         tins = [one.tin for one in said]
         assert statements.statements_known_at(connection, "SG", tins, between) == {}
-        assert len(statements.statements_known_at(connection, "SG", tins, house.now)) == 4
+        assert len(statements.statements_known_at(connection, "SG", tins, gateway.now)) == 4
 
 
-def test_a_part_sent_twice_under_another_id_or_of_another_count_is_refused(house: GatewayFixture) -> None:
-    said = made(house)
-    say(house, said[:2], part=1, parts=3)
+def test_a_part_sent_twice_under_another_id_or_of_another_count_is_refused(gateway: GatewayFixture) -> None:
+    said = made(gateway)
+    say(gateway, said[:2], part=1, parts=3)
     for part, parts in ((1, 3), (2, 4)):
-        body = house.boxes["SG"].message(Kind.LIST, said[2:4], picture=Picture(as_of=START, part=part, parts=parts))
-        assert house.refused(body) == "list-incomplete"
+        body = gateway.boxes["SG"].message(Kind.LIST, said[2:4], picture=Picture(as_of=START, part=part, parts=parts))
+        assert gateway.refused(body) == "list-incomplete"
 
 
-def test_two_parts_that_speak_of_one_authorisation_are_refused(house: GatewayFixture) -> None:
-    said = made(house, 2)
-    say(house, said, part=1, parts=2)
-    body = house.boxes["SG"].message(Kind.LIST, said[:1], picture=Picture(as_of=START, part=2, parts=2))
-    assert house.refused(body) == "operator-repeated"
-    assert standings(house, said) == [None, None]
+def test_two_parts_that_speak_of_one_authorisation_are_refused(gateway: GatewayFixture) -> None:
+    said = made(gateway, 2)
+    say(gateway, said, part=1, parts=2)
+    body = gateway.boxes["SG"].message(Kind.LIST, said[:1], picture=Picture(as_of=START, part=2, parts=2))
+    assert gateway.refused(body) == "operator-repeated"
+    assert standings(gateway, said) == [None, None]
 
 
-def test_a_list_of_the_same_moment_is_refused_once_one_is_applied(house: GatewayFixture) -> None:
-    say(house, made(house))
-    body = house.boxes["SG"].message(Kind.LIST, made(house)[:1], picture=Picture(as_of=START))
-    assert house.refused(body) == "list-incomplete"
+def test_a_list_of_the_same_moment_is_refused_once_one_is_applied(gateway: GatewayFixture) -> None:
+    say(gateway, made(gateway))
+    body = gateway.boxes["SG"].message(Kind.LIST, made(gateway)[:1], picture=Picture(as_of=START))
+    assert gateway.refused(body) == "list-incomplete"
 
 
 # ---------------------------------------------------------------- whom it no longer names
 
 
-def test_whom_a_list_no_longer_names_is_delisted_as_of_its_moment(house: GatewayFixture) -> None:
-    said = made(house)
-    say(house, said)
-    house.later(days=1)
-    say(house, said[1:])
-    assert standings(house, said) == ["delisted", *["valid"] * 5]
-    (derived,) = [one for one in house.said(said[0].tin) if one.derived]
-    assert derived.takes_effect == house.now
+def test_whom_a_list_no_longer_names_is_delisted_as_of_its_moment(gateway: GatewayFixture) -> None:
+    said = made(gateway)
+    say(gateway, said)
+    gateway.later(days=1)
+    say(gateway, said[1:])
+    assert standings(gateway, said) == ["delisted", *["valid"] * 5]
+    (derived,) = [one for one in gateway.said(said[0].tin) if one.derived]
+    assert derived.takes_effect == gateway.now
 
 
-def test_whom_a_statement_issued_later_granted_is_not_delisted(house: GatewayFixture) -> None:
-    said = made(house)
-    say(house, said[:-1])
-    as_of = house.now
-    house.later(days=1)
-    house.send(house.boxes["SG"].message(Kind.NOTICE, said[-1:]))
-    house.later(hours=1)
-    say(house, said[:-1], as_of=as_of + (house.now - as_of) / 2)
-    assert standings(house, said) == ["valid"] * 6
+def test_whom_a_statement_issued_later_granted_is_not_delisted(gateway: GatewayFixture) -> None:
+    said = made(gateway)
+    say(gateway, said[:-1])
+    as_of = gateway.now
+    gateway.later(days=1)
+    gateway.send(gateway.boxes["SG"].message(Kind.NOTICE, said[-1:]))
+    gateway.later(hours=1)
+    say(gateway, said[:-1], as_of=as_of + (gateway.now - as_of) / 2)
+    assert standings(gateway, said) == ["valid"] * 6
 
 
 def test_a_list_of_one_member_speaks_of_that_member_only(europe: GatewayFixture) -> None:
-    house = europe
-    said = [one for one in made(house, 200, "EU") if one.tin[:2] in ("DE", "FR")]
+    gateway = europe
+    said = [one for one in made(gateway, 200, "EU") if one.tin[:2] in ("DE", "FR")]
     germans = [one for one in said if one.tin.startswith("DE")]
     french = [one for one in said if one.tin.startswith("FR")]
     assert len(germans) > 1
     assert french
-    say(house, said, "EU")
-    house.later(days=1)
-    say(house, germans[1:], "EU", scope="DE")
-    assert standings(house, germans) == ["delisted", *["valid"] * (len(germans) - 1)]
-    assert set(standings(house, french)) == {"valid"}
-    body = house.boxes["EU"].message(Kind.LIST, french, picture=Picture(as_of=house.now, scope="DE"))
-    assert house.refused(body) == "foreign-operator"
+    say(gateway, said, "EU")
+    gateway.later(days=1)
+    say(gateway, germans[1:], "EU", scope="DE")
+    assert standings(gateway, germans) == ["delisted", *["valid"] * (len(germans) - 1)]
+    assert set(standings(gateway, french)) == {"valid"}
+    body = gateway.boxes["EU"].message(Kind.LIST, french, picture=Picture(as_of=gateway.now, scope="DE"))
+    assert gateway.refused(body) == "foreign-operator"
 
 
-def test_what_was_issued_before_a_list_that_does_not_name_it_comes_too_late(house: GatewayFixture) -> None:
-    said = made(house)
-    house.send(house.boxes["SG"].message(Kind.NOTICE, said[1:2]))
-    late = house.boxes["SG"].message(Kind.NOTICE, said[:1])
-    house.later(days=1)
-    say(house, said[1:])
-    house.later(seconds=1)
-    house.send(late)
-    assert standings(house, said[:2]) == ["delisted", "valid"]
+def test_what_was_issued_before_a_list_that_does_not_name_it_comes_too_late(gateway: GatewayFixture) -> None:
+    said = made(gateway)
+    gateway.send(gateway.boxes["SG"].message(Kind.NOTICE, said[1:2]))
+    late = gateway.boxes["SG"].message(Kind.NOTICE, said[:1])
+    gateway.later(days=1)
+    say(gateway, said[1:])
+    gateway.later(seconds=1)
+    gateway.send(late)
+    assert standings(gateway, said[:2]) == ["delisted", "valid"]
 
 
-def test_a_late_older_list_overrules_nothing(house: GatewayFixture) -> None:
-    said = made(house)
-    say(house, said)
-    house.later(days=2)
-    say(house, said[:-1])
-    body = house.boxes["SG"].message(Kind.LIST, said[1:], picture=Picture(as_of=START + (house.now - START) / 2))
-    house.send(body)
-    assert standings(house, said) == [*["valid"] * 5, "delisted"]
+def test_a_late_older_list_overrules_nothing(gateway: GatewayFixture) -> None:
+    said = made(gateway)
+    say(gateway, said)
+    gateway.later(days=2)
+    say(gateway, said[:-1])
+    body = gateway.boxes["SG"].message(Kind.LIST, said[1:], picture=Picture(as_of=START + (gateway.now - START) / 2))
+    gateway.send(body)
+    assert standings(gateway, said) == [*["valid"] * 5, "delisted"]
 
 
 # ---------------------------------------------------------------- the threshold
 
 
-def test_the_first_list_is_the_baseline_whatever_its_size(house: GatewayFixture) -> None:
-    house.threshold("SG", 2)
-    say(house, made(house))
-    assert state(house) == ["applied"]
+def test_the_first_list_is_the_baseline_whatever_its_size(gateway: GatewayFixture) -> None:
+    gateway.threshold("SG", 2)
+    say(gateway, made(gateway))
+    assert state(gateway) == ["applied"]
 
 
 def test_the_first_list_of_one_member_is_no_baseline_once_the_whole_was_listed(europe: GatewayFixture) -> None:
-    house = europe
-    house.threshold("EU", 1)
-    said = [one for one in made(house, 200, "EU") if one.tin.startswith("DE")]
-    say(house, said, "EU")
-    house.later(days=1)
-    say(house, said[3:], "EU", scope="DE")
-    assert state(house) == ["applied", "held"]
+    gateway = europe
+    gateway.threshold("EU", 1)
+    said = [one for one in made(gateway, 200, "EU") if one.tin.startswith("DE")]
+    say(gateway, said, "EU")
+    gateway.later(days=1)
+    say(gateway, said[3:], "EU", scope="DE")
+    assert state(gateway) == ["applied", "held"]
 
 
 def test_a_list_of_the_whole_is_the_baseline_of_the_members_not_yet_listed(europe: GatewayFixture) -> None:
-    house = europe
-    house.threshold("EU", 1)
-    said = made(house, 200, "EU")
+    gateway = europe
+    gateway.threshold("EU", 1)
+    said = made(gateway, 200, "EU")
     germans = [one for one in said if one.tin.startswith("DE")]
-    say(house, germans, "EU", scope="DE")
-    house.later(days=1)
-    say(house, said, "EU")
-    assert state(house) == ["applied", "applied"]
+    say(gateway, germans, "EU", scope="DE")
+    gateway.later(days=1)
+    say(gateway, said, "EU")
+    assert state(gateway) == ["applied", "applied"]
 
 
-def _held(house: GatewayFixture) -> list[Statement]:
+def _held(gateway: GatewayFixture) -> list[Statement]:
     """Six stand; a list then suspends one, omits three and grants three new: more than two of either waits for a person."""
-    house.threshold("SG", 2)
-    said = made(house, 9)
-    say(house, said[:6])
-    house.later(days=1)
-    say(house, [msgspec.structs.replace(said[0], standing=Standing.SUSPENDED), *said[1:3], *said[6:]])
-    assert state(house) == ["applied", "held"]
+    gateway.threshold("SG", 2)
+    said = made(gateway, 9)
+    say(gateway, said[:6])
+    gateway.later(days=1)
+    say(gateway, [msgspec.structs.replace(said[0], standing=Standing.SUSPENDED), *said[1:3], *said[6:]])
+    assert state(gateway) == ["applied", "held"]
     return said
 
 
-def test_while_a_list_is_held_its_losses_count_its_omissions_warn_and_its_grants_grant_nothing(house: GatewayFixture) -> None:
-    said = _held(house)
-    assert standings(house, said) == ["suspended", *["valid"] * 5, *[None] * 3]
+def test_while_a_list_is_held_its_losses_count_its_omissions_warn_and_its_grants_grant_nothing(gateway: GatewayFixture) -> None:
+    said = _held(gateway)
+    assert standings(gateway, said) == ["suspended", *["valid"] * 5, *[None] * 3]
     for one in said[3:6]:
-        timeline = house.timeline(one.tin)
+        timeline = gateway.timeline(one.tin)
         assert timeline is not None
         assert timeline.held is not None
-    house.deliver()
-    outcomes = dict(next(results for results in house.results().values() if ("held" in dict(results).values())))
+    gateway.deliver()
+    outcomes = dict(next(results for results in gateway.results().values() if ("held" in dict(results).values())))
     assert outcomes == {one.tin: "accepted" for one in said[:3]} | {one.tin: "held" for one in said[6:]}
 
 
-def test_the_threshold_counts_across_the_messages_of_a_day(house: GatewayFixture) -> None:
-    house.threshold("SG", 3)
-    said = made(house, 9)
-    say(house, said)
+def test_the_threshold_counts_across_the_messages_of_a_day(gateway: GatewayFixture) -> None:
+    gateway.threshold("SG", 3)
+    said = made(gateway, 9)
+    say(gateway, said)
     for _ in range(2):
-        house.later(hours=1)
+        gateway.later(hours=1)
         said = said[2:]
-        say(house, said)
-    assert state(house) == ["applied", "applied", "held"]
-    house.later(days=1)
-    say(house, said)
-    assert state(house)[-1] == "applied", "another day"
+        say(gateway, said)
+    assert state(gateway) == ["applied", "applied", "held"]
+    gateway.later(days=1)
+    say(gateway, said)
+    assert state(gateway)[-1] == "applied", "another day"
 
 
 @pytest.mark.parametrize("most", [2, 3])
-def test_a_list_that_raises_operators_to_a_recognised_level_grants(house: GatewayFixture, most: int) -> None:
+def test_a_list_that_raises_operators_to_a_recognised_level_grants(gateway: GatewayFixture, most: int) -> None:
     """Singapore's STP lends nothing, its STP-Plus does."""
-    house.threshold("SG", most)
-    raised = [msgspec.structs.replace(one, level="STP-Plus") for one in made(house)]
+    gateway.threshold("SG", most)
+    raised = [msgspec.structs.replace(one, level="STP-Plus") for one in made(gateway)]
     said = [msgspec.structs.replace(one, level="STP") for one in raised[:3]] + raised[3:]
-    say(house, said)
-    house.later(days=1)
-    say(house, raised)
-    assert state(house) == ["applied", "applied" if most == 3 else "held"]
+    say(gateway, said)
+    gateway.later(days=1)
+    say(gateway, raised)
+    assert state(gateway) == ["applied", "applied" if most == 3 else "held"]
     for one in raised[:3]:
-        timeline = house.timeline(one.tin)
+        timeline = gateway.timeline(one.tin)
         assert timeline is not None
         levels = [each.level for each in timeline.authorisations if (stand := each.stands[-1]) and stand.standing.grants]
         assert levels == (["STP-Plus"] if most == 3 else ["STP"]), "held, it grants nothing new"
 
 
-def test_a_list_that_renews_what_had_run_out_grants(house: GatewayFixture) -> None:
-    house.threshold("SG", 2)
-    said = [msgspec.structs.replace(one, expires=(START + timedelta(days=30)).date()) for one in made(house)]
-    say(house, said)
-    house.later(days=60)
-    say(house, [msgspec.structs.replace(one, expires=(START + timedelta(days=700)).date()) for one in said])
-    assert state(house) == ["applied", "held"]
+def test_a_list_that_renews_what_had_run_out_grants(gateway: GatewayFixture) -> None:
+    gateway.threshold("SG", 2)
+    said = [msgspec.structs.replace(one, expires=(START + timedelta(days=30)).date()) for one in made(gateway)]
+    say(gateway, said)
+    gateway.later(days=60)
+    say(gateway, [msgspec.structs.replace(one, expires=(START + timedelta(days=700)).date()) for one in said])
+    assert state(gateway) == ["applied", "held"]
 
 
-def test_single_notices_are_never_held(house: GatewayFixture) -> None:
-    house.threshold("SG", 0)
-    said = made(house)
-    say(house, said[:1])
-    house.send(house.boxes["SG"].message(Kind.UPDATE, said[1:]))
-    assert standings(house, said) == ["valid"] * 6
+def test_single_notices_are_never_held(gateway: GatewayFixture) -> None:
+    gateway.threshold("SG", 0)
+    said = made(gateway)
+    say(gateway, said[:1])
+    gateway.send(gateway.boxes["SG"].message(Kind.UPDATE, said[1:]))
+    assert standings(gateway, said) == ["valid"] * 6
 
 
 # ---------------------------------------------------------------- a person decides
 
 
-def _decide(house: GatewayFixture, decision: str, identity: int | None = None) -> Change:
-    (held,) = house.do(listings.held_lists) if identity is None else (None,)
+def _decide(gateway: GatewayFixture, decision: str, identity: int | None = None) -> Change:
+    (held,) = gateway.do(listings.held_lists) if identity is None else (None,)
     chosen = identity if held is None else held.id
     decide = {"release": review.release, "drop": review.drop}[decision]
-    return house.do(
-        partial(decide, live=house.live(), identity=chosen, who="a person", reason="asked the partner", at=house.now)  # type: ignore[arg-type]
+    return gateway.do(
+        partial(decide, live=gateway.live(), identity=chosen, who="a person", reason="asked the partner", at=gateway.now)  # type: ignore[arg-type]
     )
 
 
-def test_a_person_releases_a_held_list(house: GatewayFixture) -> None:
-    said = _held(house)
-    before = house.now
-    house.later(hours=1)
-    changed = _decide(house, "release")
-    assert standings(house, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
+def test_a_person_releases_a_held_list(gateway: GatewayFixture) -> None:
+    said = _held(gateway)
+    before = gateway.now
+    gateway.later(hours=1)
+    changed = _decide(gateway, "release")
+    assert standings(gateway, said) == ["suspended", "valid", "valid", *["delisted"] * 3, *["valid"] * 3]
     assert set(changed.timelines) == {one.tin for one in said[3:]}
-    assert house.journal("decision")
-    with house.database.reading() as connection:
+    assert gateway.journal("decision")
+    with gateway.database.reading() as connection:
         (told, *_) = statements.statements_known_at(connection, "SG", [said[6].tin], before)[said[6].tin]
     assert told.held, "as known before it was still held"
 
 
-def test_releasing_delists_also_who_came_in_meanwhile_and_is_not_named(house: GatewayFixture) -> None:
-    late = made(house, 10)[9]
-    body = house.boxes["SG"].message(Kind.NOTICE, [late])
-    said = _held(house)
-    house.later(hours=1)
-    house.send(body)
-    assert standings(house, [late]) == ["valid"]
-    _decide(house, "release")
-    assert standings(house, [late]) == ["delisted"]
-    assert standings(house, said)[3] == "delisted"
+def test_releasing_delists_also_who_came_in_meanwhile_and_is_not_named(gateway: GatewayFixture) -> None:
+    late = made(gateway, 10)[9]
+    body = gateway.boxes["SG"].message(Kind.NOTICE, [late])
+    said = _held(gateway)
+    gateway.later(hours=1)
+    gateway.send(body)
+    assert standings(gateway, [late]) == ["valid"]
+    _decide(gateway, "release")
+    assert standings(gateway, [late]) == ["delisted"]
+    assert standings(gateway, said)[3] == "delisted"
 
 
-def test_a_person_drops_a_held_list_and_its_losses_stay(house: GatewayFixture) -> None:
-    said = _held(house)
-    house.later(hours=1)
-    _decide(house, "drop")
-    assert standings(house, said) == ["suspended", *["valid"] * 5, *[None] * 3]
-    timeline = house.timeline(said[4].tin)
+def test_a_person_drops_a_held_list_and_its_losses_stay(gateway: GatewayFixture) -> None:
+    said = _held(gateway)
+    gateway.later(hours=1)
+    _decide(gateway, "drop")
+    assert standings(gateway, said) == ["suspended", *["valid"] * 5, *[None] * 3]
+    timeline = gateway.timeline(said[4].tin)
     assert timeline is not None
     assert timeline.held is None
-    assert state(house) == ["applied", "dropped"]
+    assert state(gateway) == ["applied", "dropped"]
 
 
-def test_a_list_is_decided_once(house: GatewayFixture) -> None:
-    _held(house)
-    _decide(house, "drop")
+def test_a_list_is_decided_once(gateway: GatewayFixture) -> None:
+    _held(gateway)
+    _decide(gateway, "drop")
     with pytest.raises(Refusal) as refused:
-        _decide(house, "release", 2)
+        _decide(gateway, "release", 2)
     assert refused.value.code is Code.NOT_FOUND

@@ -41,22 +41,22 @@ from tests.rig.vectors import load
 DIGITS = {"{digits}": "9" * 5000, "{zeros}": "0" * 5000}
 
 
-class Scene:
+class VectorSender:
     """Eight operators of Singapore, five of which stand; a message of ours that went out to it, and one that did not."""
 
-    def __init__(self, house: GatewayFixture) -> None:
-        self.house = house
-        house.change("SG", threshold=chosen(2))
-        house.listed("HK")
-        self.codes = [one.tin for one in house.boxes["SG"].invent(8, 1)]
-        house.listed("SG")
-        house.later(days=1)
-        house.deliver()
-        self.sent = house.ask(self.codes[0])
-        house.links["SG"].spoil = down
-        house.deliver()
-        self.unsent = house.ask(self.codes[1])
-        house.links["SG"].spoil = None
+    def __init__(self, gateway: GatewayFixture) -> None:
+        self.gateway = gateway
+        gateway.change("SG", threshold=chosen(2))
+        gateway.listed("HK")
+        self.codes = [one.tin for one in gateway.boxes["SG"].invent(8, 1)]
+        gateway.listed("SG")
+        gateway.later(days=1)
+        gateway.deliver()
+        self.sent = gateway.ask(self.codes[0])
+        gateway.links["SG"].spoil = down
+        gateway.deliver()
+        self.unsent = gateway.ask(self.codes[1])
+        gateway.links["SG"].spoil = None
         self.said: list[bytes] = []
         self.receipt = ""
 
@@ -64,15 +64,15 @@ class Scene:
         """What is said before."""
         body = self.body(message)
         self.said.append(body)
-        self.receipt = self.house.send(body, message.get("partner", "SG")).header.id
+        self.receipt = self.gateway.send(body, message.get("partner", "SG")).header.id
 
     def body(self, message: dict[str, Any]) -> bytes:
-        house = self.house
-        house.later(seconds=message.get("wait", 0))
+        gateway = self.gateway
+        gateway.later(seconds=message.get("wait", 0))
         if "again" in message:
             again: int = message["again"]
             return self.said[again]
-        kind, box = Kind(message.get("kind", "notice")), house.boxes[message.get("partner", "SG")]
+        kind, box = Kind(message.get("kind", "notice")), gateway.boxes[message.get("partner", "SG")]
         header = box.header(kind, **self._header(kind, message))
         payload = message.get("payload") or (
             self._dialect(message, header) if kind in DIALECT_KINDS else self._ours(kind, message, header.refers_to or "")
@@ -86,11 +86,11 @@ class Scene:
             for name, digits in DIGITS.items():
                 new = new.replace(name, digits)
             unsigned = unsigned.replace(old, new, 1)
-        signer = house.key(message["signer"]).signer("") if "signer" in message else box.signer
+        signer = gateway.key(message["signer"]).signer("") if "signer" in message else box.signer
         return sign(unsigned.encode(), signer)
 
     def _header(self, kind: Kind, message: dict[str, Any]) -> dict[str, Any]:
-        dialect, now = self.house.boxes[message.get("partner", "SG")].dialect, self.house.now
+        dialect, now = self.gateway.boxes[message.get("partner", "SG")].dialect, self.gateway.now
         said: dict[str, Any] = {"sequence": 0} | message.get("header", {})
         if "created" in said:
             said["created"] = now + timedelta(seconds=said["created"])
@@ -105,7 +105,7 @@ class Scene:
         return said | ({"refers_to": abouts.get(message["of"])} if "of" in message else {})
 
     def _dialect(self, message: dict[str, Any], header: Any) -> str:
-        box = self.house.boxes[message.get("partner", "SG")]
+        box = self.gateway.boxes[message.get("partner", "SG")]
         statements = [self._statement(one, message) for one in message.get("about", [0])]
         made: list[str] = []
 
@@ -117,19 +117,19 @@ class Scene:
         return made[0]
 
     def _statement(self, about: int | str, message: dict[str, Any]) -> Statement:
-        box, standing = self.house.boxes["SG"], Standing(message["standing"])
+        box, standing = self.gateway.boxes["SG"], Standing(message["standing"])
         tin = self.codes[about] if isinstance(about, int) else about
         known = next((one for one in box.invent(8, 1) if one.tin == tin), Statement(tin=tin, standing=standing))
         return msgspec.structs.replace(known, standing=standing, **message.get("statement", {}))
 
     def _ours(self, kind: Kind, message: dict[str, Any], about: str) -> str:
-        now, house = self.house.now, self.house
-        sent = house.of(self.sent)
+        now, gateway = self.gateway.now, self.gateway
+        sent = gateway.of(self.sent)
         if kind is Kind.KEYS:
-            (pin,) = house.node.trust.trust_of("HK").pins
+            (pin,) = gateway.node.trust.trust_of("HK").pins
             der = pin.der
             if message["certificate"] == "version 6":
-                der = house.key("sg-next").certificate.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
+                der = gateway.key("sg-next").certificate.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
             return payloads.write_keys([Announced("signing", der, now)])
         match kind:
             case Kind.RECEIPT:
@@ -144,13 +144,13 @@ class Scene:
                 return payloads.write_empty(kind)
 
     def standings(self) -> dict[str, Standing | None]:
-        codes = [*self.codes, *self.house.boxes["HK"].operators]
-        return {code: self.house.standing(code) for code in codes}
+        codes = [*self.codes, *self.gateway.boxes["HK"].operators]
+        return {code: self.gateway.standing(code) for code in codes}
 
 
 @pytest.fixture
-def scene(house: GatewayFixture) -> Scene:
-    return Scene(house)
+def sender(gateway: GatewayFixture) -> VectorSender:
+    return VectorSender(gateway)
 
 
 def _cases() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -164,42 +164,44 @@ def _cases() -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("database_url", "vector"), _cases(), indirect=["database_url"], ids=lambda part: part if isinstance(part, str) else part["id"]
 )
-def test_vector(vector: dict[str, Any], scene: Scene) -> None:
-    house = scene.house
+def test_vector(vector: dict[str, Any], sender: VectorSender) -> None:
+    gateway = sender.gateway
     for message in vector.get("first", []):
-        scene.take(message)
-    body = scene.body(vector["message"])
+        sender.take(message)
+    body = sender.body(vector["message"])
     if vector.get("suspended"):
-        house.partners.put("SG", replace(house.live("SG"), state="suspended"))
-    before, intakes = scene.standings(), len(house.rows(tables.intake))
-    got = answer(lambda: house.receive(body), len(body))
+        gateway.partners.put("SG", replace(gateway.live("SG"), state="suspended"))
+    before, intakes = sender.standings(), len(gateway.rows(tables.intake))
+    got = answer(lambda: gateway.receive(body), len(body))
     assert isinstance(got, Reply)
     assert str(got.refusal.code if got.refusal else "accepted") == vector["code"], got.refusal and got.refusal.detail
     # What was received is kept, and nothing changed but what may.
-    came = house.rows(tables.intake)[intakes]
+    came = gateway.rows(tables.intake)[intakes]
     usual = "accepted" if got.refusal is None else "refused"
     assert came.outcome == vector.get("outcome", usual)
-    stored = [row.body for row in house.rows(tables.message)]
+    stored = [row.body for row in gateway.rows(tables.message)]
     assert (body in stored) if got.refusal is None else (came.body == body)
-    after = before | ({scene.codes[0]: Standing(vector["stands"])} if "stands" in vector else {})
-    assert scene.standings() == after
-    _said_back(vector, scene, got)
+    after = before | ({sender.codes[0]: Standing(vector["stands"])} if "stands" in vector else {})
+    assert sender.standings() == after
+    _said_back(vector, sender, got)
 
 
-def _said_back(vector: dict[str, Any], scene: Scene, got: Reply) -> None:
-    house, iso = scene.house, vector["message"].get("partner", "SG")
+def _said_back(vector: dict[str, Any], sender: VectorSender, got: Reply) -> None:
+    gateway, iso = sender.gateway, vector["message"].get("partner", "SG")
     if got.signed is not None and "claims" not in vector:
-        kind = house.boxes[iso].check(got.signed).header.kind
+        kind = gateway.boxes[iso].check(got.signed).header.kind
         assert kind is (Kind.RECEIPT if got.refusal is None else Kind.REFUSAL)
     if vector.get("clocks"):
         assert got.refusal is not None
         assert {"created", "received"} <= got.refusal.facts.keys()
         assert got.refusal.detail.count("2026-06") == 2, "both clocks are named to the partner"
-    assert house.of(scene.sent).state == ("delivered" if vector.get("settled") else "queued")
+    assert gateway.of(sender.sent).state == ("delivered" if vector.get("settled") else "queued")
     if "listing" in vector:
-        assert house.rows(tables.listing)[-1].state == vector["listing"]
-    house.later(minutes=5)
-    house.deliver()
-    assert [[one.priority.value, one.first, one.last] for one in house.resends()] == ([vector["asks"]] if "asks" in vector else [])
+        assert gateway.rows(tables.listing)[-1].state == vector["listing"]
+    gateway.later(minutes=5)
+    gateway.deliver()
+    assert [[one.priority.value, one.first, one.last] for one in gateway.resends()] == (
+        [vector["asks"]] if "asks" in vector else []
+    )
     if "result" in vector:
-        assert vector["result"] in {outcome for _, outcome in list(house.results().values())[-1]}
+        assert vector["result"] in {outcome for _, outcome in list(gateway.results().values())[-1]}

@@ -24,31 +24,31 @@ from gateway.wire.algorithms import VerifyKey
 from tests.rig.gateway import GatewayFixture
 
 
-def ping(house: GatewayFixture, **said: object) -> bytes:
-    return house.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
+def ping(gateway: GatewayFixture, **said: object) -> bytes:
+    return gateway.boxes["SG"].ours(Kind.PING, payloads.write_empty(Kind.PING), **said)  # type: ignore[arg-type]
 
 
-def by_a_stranger(house: GatewayFixture) -> bytes:
-    return ping(house, signer=house.key("stranger").signer(""))
+def by_a_stranger(gateway: GatewayFixture) -> bytes:
+    return ping(gateway, signer=gateway.key("stranger").signer(""))
 
 
-def from_the_future(house: GatewayFixture) -> bytes:
-    return ping(house, created=house.now + timedelta(minutes=9))
+def from_the_future(gateway: GatewayFixture) -> bytes:
+    return ping(gateway, created=gateway.now + timedelta(minutes=9))
 
 
-def too_old(house: GatewayFixture) -> bytes:
-    return ping(house, created=house.now - timedelta(days=9))
+def too_old(gateway: GatewayFixture) -> bytes:
+    return ping(gateway, created=gateway.now - timedelta(days=9))
 
 
-def changed(house: GatewayFixture) -> bytes:
-    return ping(house, id="before").replace(b"<x:Id>before", b"<x:Id>after-")
+def changed(gateway: GatewayFixture) -> bytes:
+    return ping(gateway, id="before").replace(b"<x:Id>before", b"<x:Id>after-")
 
 
-def by_an_expired_key(house: GatewayFixture) -> bytes:
-    body = ping(house, created=house.now + timedelta(days=400))
-    ours = KeyRing(house.keys).rotate("gateway", "", 900, signs_from=house.now + timedelta(days=1), now=house.now)
-    house.boxes["SG"].gateway_keys = (VerifyKey.from_certificate(ours.certificate),)
-    house.later(days=400)
+def by_an_expired_key(gateway: GatewayFixture) -> bytes:
+    body = ping(gateway, created=gateway.now + timedelta(days=400))
+    ours = KeyRing(gateway.keys).rotate("gateway", "", 900, signs_from=gateway.now + timedelta(days=1), now=gateway.now)
+    gateway.boxes["SG"].gateway_keys = (VerifyKey.from_certificate(ours.certificate),)
+    gateway.later(days=400)
     return body
 
 
@@ -76,12 +76,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
-def test_the_administrator_reads_what_was_expected_and_what_came(house: GatewayFixture, case: Case) -> None:
-    house.pin_certificates()
-    (ours,) = [one.fingerprint for one in house.node.trust.trust_of("SG").pins]
-    answer = house.receive(case.made(house))
+def test_the_administrator_reads_what_was_expected_and_what_came(gateway: GatewayFixture, case: Case) -> None:
+    gateway.pin_certificates()
+    (ours,) = [one.fingerprint for one in gateway.node.trust.trust_of("SG").pins]
+    answer = gateway.receive(case.made(gateway))
     assert answer.refusal is not None
-    with house.database.reading() as connection:
+    with gateway.database.reading() as connection:
         (latest, *_) = views.listed(connection, partner="SG", most=1)
         shown = views.shown(connection, latest["id"])
     assert shown is not None
@@ -89,41 +89,41 @@ def test_the_administrator_reads_what_was_expected_and_what_came(house: GatewayF
     for name, pattern in case.facts.items():
         assert re.fullmatch(pattern.replace("{ours}", ours), shown["facts"][name]), (name, shown["facts"])
     # The partner reads the code and the sentence, and no fact that is ours alone.
-    refused = payloads.read_refusal(house.boxes["SG"].check(answer.signed or b"").payload)
+    refused = payloads.read_refusal(gateway.boxes["SG"].check(answer.signed or b"").payload)
     assert refused.code == case.code
     assert "expected" not in (answer.signed or b"").decode()
 
 
-def test_a_broken_reference_is_named_to_the_partner(house: GatewayFixture) -> None:
-    house.pin_certificates()
-    refusal = house.receive(changed(house)).refusal
+def test_a_broken_reference_is_named_to_the_partner(gateway: GatewayFixture) -> None:
+    gateway.pin_certificates()
+    refusal = gateway.receive(changed(gateway)).refusal
     assert refusal is not None
     assert 'Reference URI=""' in refusal.detail
 
 
-def test_nothing_secret_leaks(house: GatewayFixture, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_secret_leaks(gateway: GatewayFixture, caplog: pytest.LogCaptureFixture) -> None:
     """No private key and no passphrase in anything that is kept, sent, logged or raised."""
     caplog.set_level(logging.DEBUG)
-    house.pin_certificates()
+    gateway.pin_certificates()
     passphrase = "open sesame 41"
     locked = create_file_key(
-        house.keys, "locked", "ecdsa-p256-sha256", Subject("locked"), Purpose.PRODUCTION, passphrase, 9, now=house.now
+        gateway.keys, "locked", "ecdsa-p256-sha256", Subject("locked"), Purpose.PRODUCTION, passphrase, 9, now=gateway.now
     )
     said: list[str] = []
     for case in CASES:
-        answer = house.receive(case.made(house))
+        answer = gateway.receive(case.made(gateway))
         said += [(answer.signed or b"").decode(), repr(answer.refusal), repr(answer.refusal and answer.refusal.facts)]
     for attempt in ("", passphrase[:-1] + "2"):
         with pytest.raises(Refusal) as refused:
             locked.signer(attempt)
         said += traceback.format_exception(refused.value)
-    house.deliver()
-    with house.database.reading() as connection:
+    gateway.deliver()
+    with gateway.database.reading() as connection:
         said += [repr(row) for table in metadata.sorted_tables for row in connection.execute(table.select())]
-    said += [caplog.text, repr(house.settings), repr(house.node), repr(locked), repr(locked.signer(passphrase))]
+    said += [caplog.text, repr(gateway.settings), repr(gateway.node), repr(locked), repr(locked.signer(passphrase))]
     everything = "\n".join(said)
     secrets = [passphrase, passphrase[:-1] + "2"]
-    for key in KeyRing(house.keys).all():
+    for key in KeyRing(gateway.keys).all():
         pem = (key.folder / "key.pem").read_bytes()
         secrets += pem.decode().splitlines()[1:3]  # what follows is the public key
         private = load_pem_private_key(pem, passphrase.encode() if key.id == locked.id else None)

@@ -19,33 +19,33 @@ ONE, TWO = "9900000001", "9900000002"
 TOO_LONG = "x" * 301  # for Japan's dialect
 
 
-def test_one_enterprise_that_cannot_be_said_holds_up_nobody(desk: TellingFixture) -> None:
-    desk.add("JP")
-    desk.feed(row(2))
-    desk.deliver("JP")
-    done = desk.feed(row(3, name_en=TOO_LONG), row(4))
+def test_one_enterprise_that_cannot_be_said_holds_up_nobody(telling: TellingFixture) -> None:
+    telling.add("JP")
+    telling.feed(row(2))
+    telling.deliver("JP")
+    done = telling.feed(row(3, name_en=TOO_LONG), row(4))
     assert [(one.partner, one.uscc, one.code) for one in done.unsaid] == [("JP", made_uscc(3), "schema-invalid")]
-    assert desk.deliver("JP") == [("update", [("valid", "9900000004")])]
-    assert ("valid", "9900000003") in desk.deliver("SG")[-1][1]
-    desk.feed(row(3))
-    assert desk.deliver("JP") == [("update", [("valid", "9900000003")])]
+    assert telling.deliver("JP") == [("update", [("valid", "9900000004")])]
+    assert ("valid", "9900000003") in telling.deliver("SG")[-1][1]
+    telling.feed(row(3))
+    assert telling.deliver("JP") == [("update", [("valid", "9900000003")])]
 
 
-def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(desk: TellingFixture) -> None:
-    desk.add("JP")
-    desk.feed(row(2))
-    desk.deliver("JP")
-    done = desk.feed(row(1, name_en=TOO_LONG), row(2, **RECTIFYING, name_en=TOO_LONG))
+def test_a_loss_that_todays_words_cannot_carry_is_told_in_the_words_last_told(telling: TellingFixture) -> None:
+    telling.add("JP")
+    telling.feed(row(2))
+    telling.deliver("JP")
+    done = telling.feed(row(1, name_en=TOO_LONG), row(2, **RECTIFYING, name_en=TOO_LONG))
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("JP", made_uscc(1))]
-    assert desk.deliver("JP") == [("notice", [("suspended", TWO)])]
-    assert [one.statement.name for one in desk.told("JP", 2)] == [row(2)["name_en"]]
-    desk.later(days=31)
-    desk.look()
-    assert desk.deliver("JP")[-1] == ("list", [("valid", ONE), ("suspended", TWO)])
+    assert telling.deliver("JP") == [("notice", [("suspended", TWO)])]
+    assert [one.statement.name for one in telling.told("JP", 2)] == [row(2)["name_en"]]
+    telling.later(days=31)
+    telling.look()
+    assert telling.deliver("JP")[-1] == ("list", [("valid", ONE), ("suspended", TWO)])
 
 
 def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(
-    desk: TellingFixture, monkeypatch: pytest.MonkeyPatch
+    telling: TellingFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = compose.validate
 
@@ -55,13 +55,13 @@ def test_a_partner_whose_documents_speak_of_one_operator_gets_one_each(
         check(live, payload, at)
 
     monkeypatch.setattr(compose, "validate", strict)
-    done = desk.feed(row(2), row(3))
+    done = telling.feed(row(2), row(3))
     assert not done.unsaid
-    assert desk.deliver("SG") == [("update", [("valid", TWO)]), ("update", [("valid", "9900000003")])]
-    assert desk.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
+    assert telling.deliver("SG") == [("update", [("valid", TWO)]), ("update", [("valid", "9900000003")])]
+    assert telling.deliver("HK") == [("update", [("valid", TWO), ("valid", "9900000003")])]
 
 
-def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(telling: TellingFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     check, calls = compose.validate, count()
 
     def moody(live: ActivePartner, payload: str, at: datetime) -> None:
@@ -71,10 +71,10 @@ def test_a_partner_whose_xml_takes_no_message_holds_up_nobody(desk: TellingFixtu
         check(live, payload, at)
 
     monkeypatch.setattr(compose, "validate", moody)
-    done = desk.feed(row(2))
+    done = telling.feed(row(2))
     assert [(one.partner, one.uscc) for one in done.unsaid] == [("SG", "")]
-    assert desk.deliver("SG") == []
-    assert desk.deliver("HK") == [("update", [("valid", TWO)])]
+    assert telling.deliver("SG") == []
+    assert telling.deliver("HK") == [("update", [("valid", TWO)])]
     monkeypatch.undo()
-    desk.look()
-    assert desk.deliver("SG") == [("update", [("valid", TWO)])]
+    telling.look()
+    assert telling.deliver("SG") == [("update", [("valid", TWO)])]

@@ -43,12 +43,12 @@ OPTIONAL = frozenset(OPTIONAL_FIELDS)
 @pytest.fixture
 def all_31(tmp_path: Path) -> Iterator[TellingFixture]:
     """All of them connected, in force and with a form for our codes; each has heard its first list."""
-    with TellingFixture(tmp_path, ISOS) as desk:
+    with TellingFixture(tmp_path, ISOS) as telling:
         for iso in ISOS:
-            desk.change(iso, **open_to_us(desk.terms(iso)))
-        desk.feed(0)
-        assert set(_heard(desk)) == set(ISOS)
-        yield desk
+            telling.change(iso, **open_to_us(telling.terms(iso)))
+        telling.feed(0)
+        assert set(_heard(telling)) == set(ISOS)
+        yield telling
 
 
 def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: TellingFixture) -> None:
@@ -69,16 +69,16 @@ def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: Te
                     assert found == shared & able[iso] & TELLABLE, (iso, payload)
 
 
-def _places(desk: TellingFixture, iso: str) -> frozenset[str]:
+def _places(telling: TellingFixture, iso: str) -> frozenset[str]:
     """The fields for which the partner's dialect has a place."""
-    choice = desk.partners.get(iso).arrangement.dialect.on(desk.now.date()).value
+    choice = telling.partners.get(iso).arrangement.dialect.on(telling.now.date()).value
     assert choice is not None
-    return desk.partners.get(iso).bundle.dialects[choice.name, choice.version].fields
+    return telling.partners.get(iso).bundle.dialects[choice.name, choice.version].fields
 
 
-def _heard(desk: TellingFixture) -> dict[str, str]:
+def _heard(telling: TellingFixture) -> dict[str, str]:
     """What is queued, one message a partner; it is thereby delivered."""
-    with desk.database.write.begin() as connection:
+    with telling.database.write.begin() as connection:
         waiting = connection.execute(select(outbox.c.partner, outbox.c.payload).where(outbox.c.state == "queued")).all()
         connection.execute(update(outbox).values(state="delivered", attempt=1))
     assert len({one.partner for one in waiting}) == len(waiting)

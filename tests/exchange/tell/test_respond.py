@@ -9,20 +9,20 @@ from tests.rig.telling import TellingFixture
 ONE, TWO = "9900000001", "9900000002"
 
 
-def test_a_query_is_answered_and_what_it_says_was_told(desk: TellingFixture) -> None:
-    live = desk.partners.get("SG")
-    desk.feed(row(1, **RECTIFYING), row(2, **RECTIFYING | {"ground": None}), row(3, **DOWNGRADED | {"ground": None}))
-    assert desk.deliver("SG") == [("notice", [("suspended", ONE)])]
+def test_a_query_is_answered_and_what_it_says_was_told(telling: TellingFixture) -> None:
+    live = telling.partners.get("SG")
+    telling.feed(row(1, **RECTIFYING), row(2, **RECTIFYING | {"ground": None}), row(3, **DOWNGRADED | {"ground": None}))
+    assert telling.deliver("SG") == [("notice", [("suspended", ONE)])]
     heard = []
     for code in (f"AEOCN{ONE}", f"AEOCN{TWO}", "AEOCN9900000003", "AEOCN9999999999", f"CN{ONE}", "nonsense"):
-        with desk.database.write.begin() as connection:
-            feed.respond(connection, desk.node, live, code, "a-query", desk.now)
-        heard += desk.deliver("SG")
+        with telling.database.write.begin() as connection:
+            feed.respond(connection, telling.node, live, code, "a-query", telling.now)
+        heard += telling.deliver("SG")
     assert heard == [
         ("response", [("suspended", ONE)]),
         ("response", [("suspended", TWO)]),
         *[("response", [])] * 4,
     ]
-    assert [one.statement.standing for one in desk.told("SG", 2)] == ["suspended"]
-    desk.feed(row(2, **DOWNGRADED))
-    assert desk.deliver("SG") == [("notice", [("revoked", TWO)])]
+    assert [one.statement.standing for one in telling.told("SG", 2)] == ["suspended"]
+    telling.feed(row(2, **DOWNGRADED))
+    assert telling.deliver("SG") == [("notice", [("revoked", TWO)])]

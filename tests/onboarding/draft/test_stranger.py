@@ -43,7 +43,7 @@ def again(place: Path) -> draft.Draft:
 
 
 def test_from_xsd_and_message_to_a_passed_rehearsal(
-    tmp_path: Path, venue: RehearsalHost, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, rehearsal_host: RehearsalHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.perf_counter()
     first = begin(tmp_path)
@@ -52,7 +52,7 @@ def test_from_xsd_and_message_to_a_passed_rehearsal(
     shutil.copyfile(STRANGER / "answers.toml", tmp_path / "schemas" / "registre" / "1" / "draft.toml")
     second = again(tmp_path)
     bundle = load_one(tmp_path / "partners" / "qz", tmp_path / "schemas")
-    rehearsal = rehearse(bundle, venue)
+    rehearsal = rehearse(bundle, rehearsal_host)
     seconds = time.perf_counter() - began
     assert rehearsal.passed, [point for step in rehearsal.steps for point in step.points if not point.ok]
     assert (first.questions, second.questions) == (4, 0)

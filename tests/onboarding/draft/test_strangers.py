@@ -45,7 +45,9 @@ def drafted(place: Path, who: Profile, xsd: Path, **messages: bytes) -> Draft:
 
 
 @pytest.mark.parametrize(("name", "iso", "xsd", "questions"), SHAPES)
-def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tmp_path: Path, venue: RehearsalHost) -> None:
+def test_to_a_passed_rehearsal(
+    name: str, iso: str, xsd: str, questions: int, tmp_path: Path, rehearsal_host: RehearsalHost
+) -> None:
     shape, who = STRANGERS / name, profile(iso, name)
     folder = tmp_path / "schemas" / name / "1"
     messages = {file.stem.replace(".", "__"): file.read_bytes() for file in shape.glob("*.xml")}
@@ -60,7 +62,7 @@ def test_to_a_passed_rehearsal(name: str, iso: str, xsd: str, questions: int, tm
     now = datetime.now(UTC)
     checked = check(tmp_path / "partners", tmp_path / "schemas", None, iso, now=now, production=False, online=False)
     assert checked.passed, [point for point in checked.points if point.mark is Mark.BAD]
-    rehearsal = rehearse(load_one(tmp_path / "partners" / iso.lower(), tmp_path / "schemas"), venue)
+    rehearsal = rehearse(load_one(tmp_path / "partners" / iso.lower(), tmp_path / "schemas"), rehearsal_host)
     assert rehearsal.passed, [(step.name, point) for step in rehearsal.steps for point in step.points if not point.ok]
 
 

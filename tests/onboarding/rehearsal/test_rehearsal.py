@@ -10,7 +10,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from gateway.cli.rehearsal_host import rehearsal_host as open_venue
+from gateway.cli.rehearsal_host import rehearsal_host as open_host
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.exchange.certificates.partner import der_of
@@ -34,9 +34,9 @@ def told(rehearsal: Rehearsal) -> str:
 
 
 @pytest.mark.parametrize("iso", ISOS)
-def test_passes(iso: str, venue: RehearsalHost) -> None:
+def test_passes(iso: str, rehearsal_host: RehearsalHost) -> None:
     bundle = shipped(iso)
-    rehearsal = rehearse(bundle, venue)
+    rehearsal = rehearse(bundle, rehearsal_host)
     assert rehearsal.passed, told(rehearsal)
     assert len(rehearsal.steps) == 21
     if bundle.arrangement.in_force.on(datetime.now(UTC).date()).value is not True:
@@ -53,15 +53,15 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
         return look(follower)
 
     monkeypatch.setattr(Follower, "_look", late)
-    with open_venue(from_environment({"AEO_CURRENT_WITHIN": "0.3"})) as slow:
+    with open_host(from_environment({"AEO_CURRENT_WITHIN": "0.3"})) as slow:
         rehearsal = rehearse(shipped("SG"), slow)
     assert rehearsal.passed, told(rehearsal)
 
 
-def test_a_partner_that_does_not_suspend_is_found_out(venue: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_that_does_not_suspend_is_found_out(rehearsal_host: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
-    rehearsal = rehearse(shipped("SG"), venue)
+    rehearsal = rehearse(shipped("SG"), rehearsal_host)
     wrong = {step.name for step in rehearsal.steps if not step.passed}
     assert not rehearsal.passed
     assert "urgent suspension" in wrong

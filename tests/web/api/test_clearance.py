@@ -40,60 +40,60 @@ QUESTIONS = [one for one in VECTORS if {"declared", "count", "body", "query"} & 
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
     with WebFixture(tmp_path_factory.mktemp("clearance")) as made:
         made.listed()
         yield made
 
 
 @pytest.fixture(scope="module")
-def asking(world: WebFixture) -> dict[str, str]:
-    return world.token(TokenScope.CLEARANCE_READ)
+def asking(web: WebFixture) -> dict[str, str]:
+    return web.token(TokenScope.CLEARANCE_READ)
 
 
-def known(world: WebFixture) -> str:
-    return next(iter(world.boxes["SG"].operators))
+def known(web: WebFixture) -> str:
+    return next(iter(web.boxes["SG"].operators))
 
 
 @pytest.mark.parametrize("vector", QUESTIONS, ids=lambda vector: vector["id"])
-def test_question(vector: dict[str, Any], world: WebFixture, asking: dict[str, str]) -> None:
+def test_question(vector: dict[str, Any], web: WebFixture, asking: dict[str, str]) -> None:
     if "declared" in vector:
-        declared = vector["declared"].replace("{known}", known(world)).replace(vector.get("old", "\0"), vector.get("new", "\0"))
+        declared = vector["declared"].replace("{known}", known(web)).replace(vector.get("old", "\0"), vector.get("new", "\0"))
         body = json.dumps({"codes": [declared * vector.get("times", 1), "SG1"]}).encode()
     elif "count" in vector:
         body = json.dumps({"codes": ["SG123456789012"] * vector["count"]}).encode()
     else:
         body = (vector.get("body", "") * vector.get("times", 1)).encode()
-    before = standings(world)
+    before = standings(web)
 
     def ask() -> Any:
         if "query" in vector:
-            return world.client.get(f"{PATH}?{vector['query']}", headers=asking)
-        return world.client.post(PATH, content=body, headers=asking)
+            return web.client.get(f"{PATH}?{vector['query']}", headers=asking)
+        return web.client.post(PATH, content=body, headers=asking)
 
     # A question of 3,000 codes is no attack; answering it may cost what 3,000 answers cost.
     response: Any = ask() if not vector.get("attack", True) else answer(ask, len(body))
     assert said(response) == vector["code"], response.text[:500]
     assert not any(one["grant"] for one in response.json().get("answers", []))
-    assert standings(world) == before
+    assert standings(web) == before
 
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "path" in one], ids=lambda vector: vector["id"])
-def test_access(vector: dict[str, Any], world: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = world.token(*TokenScope)["Authorization"].removeprefix("Bearer ")
+def test_access(vector: dict[str, Any], web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = web.token(*TokenScope)["Authorization"].removeprefix("Bearer ")
     headers = {name: text.replace("{token}", secret) for name, text in vector.get("headers", {}).items()}
     if "scopes" in vector:
-        headers |= world.token(*map(TokenScope, vector["scopes"]))
+        headers |= web.token(*map(TokenScope, vector["scopes"]))
     body = vector.get("body", "").encode()
     if "codes" in vector:
         body = json.dumps({"codes": ["SG1"] * vector["codes"]}).encode()
-    path, before = vector["path"].replace("{token}", secret).replace("{known}", known(world)), standings(world)
+    path, before = vector["path"].replace("{token}", secret).replace("{known}", known(web)), standings(web)
     if "rate" in vector:
-        monkeypatch.setattr(world.service.limiter, "_rate", vector["rate"])
-        monkeypatch.setattr(world.service.limiter, "_capacity", float(max(1, vector.get("codes", 1))))
+        monkeypatch.setattr(web.service.limiter, "_rate", vector["rate"])
+        monkeypatch.setattr(web.service.limiter, "_capacity", float(max(1, vector.get("codes", 1))))
 
     def ask() -> Any:
-        return world.client.request(vector.get("method", "GET"), path, content=body, headers=headers)
+        return web.client.request(vector.get("method", "GET"), path, content=body, headers=headers)
 
     if vector.get("spent"):
         assert ask().status_code == 200
@@ -102,7 +102,7 @@ def test_access(vector: dict[str, Any], world: WebFixture, monkeypatch: pytest.M
     assert said(response) == vector["code"], response.text
     assert "set-cookie" not in response.headers
     assert not [name for name in response.headers if name.startswith("access-control-")]
-    assert standings(world) == before
+    assert standings(web) == before
     assert ("retry-after" in response.headers) == (vector["code"] == "too-many-requests")
 
 
@@ -111,18 +111,18 @@ def test_a_name(vector: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     opened = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
     opened.migrate()  # the command looks at it too
     opened.close()
-    world = WebFixture(tmp_path)
-    code, *_ = world.listed()
-    box = world.boxes["SG"]
+    web = WebFixture(tmp_path)
+    code, *_ = web.listed()
+    box = web.boxes["SG"]
     box.operators[code] = msgspec.structs.replace(box.operators[code], name=vector["name"])
-    world.later(hours=1)
-    world.send(box.full_list())
-    headers = world.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ)
-    shown = answer(lambda: world.client.get(f"/v1/operators/{code}", headers=headers), 0)
+    web.later(hours=1)
+    web.send(box.full_list())
+    headers = web.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ)
+    shown = answer(lambda: web.client.get(f"/v1/operators/{code}", headers=headers), 0)
     assert isinstance(shown, httpx.Response)
     assert shown.headers["content-type"] == "application/json", "no browser takes it for a page"
     assert shown.json()["statements"][-1]["statement"]["name"] == vector["name"], "and it is there as it was signed"
-    world.close()
+    web.close()
     # In a terminal, and on a page for people.
     monkeypatch.setenv("AEO_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "400")
@@ -149,12 +149,12 @@ def test_a_cell(vector: dict[str, Any], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "logged" in one], ids=lambda vector: vector["id"])
 def test_a_line_of_the_log(
-    vector: dict[str, Any], world: WebFixture, asking: dict[str, str], caplog: pytest.LogCaptureFixture
+    vector: dict[str, Any], web: WebFixture, asking: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     text = vector["logged"]
     with caplog.at_level(logging.DEBUG, "gateway"):
-        world.client.get(PATH, params={"code": text, "mode": text}, headers=asking | {"Client-Cert": "x"})
-        world.client.get(PATH, params={text: text}, headers=asking)
+        web.client.get(PATH, params={"code": text, "mode": text}, headers=asking | {"Client-Cert": "x"})
+        web.client.get(PATH, params={text: text}, headers=asking)
         logging.getLogger("gateway.test").warning("%s", text, extra={"facts": {"said": text}})
     lines = [Lines().format(record) for record in caplog.records if record.name.startswith("gateway")]
     assert len(lines) == 3
@@ -168,22 +168,22 @@ def test_a_line_of_the_log(
 
 @pytest.mark.parametrize("vector", load("clearance", "late"), ids=lambda vector: vector["id"])
 def test_late(vector: dict[str, Any], tmp_path: Path) -> None:
-    world = WebFixture(tmp_path)
-    code, *_ = world.listed()
-    headers = world.token(TokenScope.CLEARANCE_READ)
+    web = WebFixture(tmp_path)
+    code, *_ = web.listed()
+    headers = web.token(TokenScope.CLEARANCE_READ)
 
     def ask() -> Any:
-        return world.client.get(PATH, params={"code": code, "direction": "import"}, headers=headers)
+        return web.client.get(PATH, params={"code": code, "direction": "import"}, headers=headers)
 
     first = ask()
     assert first.json()["grant"]
     assert first.headers["cache-control"] == "no-store", "nobody on the way keeps it"
     if "standing" in vector:
-        world.send(world.boxes["SG"].say(code, Standing(vector["standing"])))
-    world.now += (world.index.bound / 5) * vector.get("seconds", 0)
+        web.send(web.boxes["SG"].say(code, Standing(vector["standing"])))
+    web.now += (web.index.bound / 5) * vector.get("seconds", 0)
     answered = answer(ask, 0)
     assert isinstance(answered, httpx.Response)
     response = answered.json()
-    world.close()
+    web.close()
     assert response["grant"] == vector.get("grant", False)
     assert [one["code"] for one in response["reasons"]] == ([] if vector.get("grant") else [vector["code"]])

@@ -13,58 +13,58 @@ from gateway.store.tokens import TokenScope
 from tests.rig.web import WebFixture
 
 
-def holder(world: WebFixture, name: str) -> dict[str, str]:
+def holder(web: WebFixture, name: str) -> dict[str, str]:
     """The headers of a named administrator, good at once."""
-    with world.node.database.write.begin() as connection:
+    with web.node.database.write.begin() as connection:
         scopes = (TokenScope.PARTNER_ADMIN, TokenScope.CLEARANCE_READ)
-        _, secret = tokens.create(connection, name, scopes, at=world.now, expires=world.now + timedelta(days=1), by="a test")
-    world.later(seconds=3)
+        _, secret = tokens.create(connection, name, scopes, at=web.now, expires=web.now + timedelta(days=1), by="a test")
+    web.later(seconds=3)
     return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture
-def wrong(world: WebFixture) -> tuple[str, str]:
+def wrong(web: WebFixture) -> tuple[str, str]:
     """An operator and the id of the message that revoked it wrongly."""
-    code, *_ = world.listed()
-    world.later(minutes=1)
-    body = world.boxes["SG"].say(code, Standing.REVOKED)
-    world.send(body)
+    code, *_ = web.listed()
+    web.later(minutes=1)
+    body = web.boxes["SG"].say(code, Standing.REVOKED)
+    web.send(body)
     return code, body.partition(b"<x:Id>")[2].partition(b"</x:Id>")[0].decode()
 
 
-def standing(world: WebFixture, code: str, who: dict[str, str]) -> str:
-    shown = world.client.get(f"/v1/operators/{code}", headers=who).json()
+def standing(web: WebFixture, code: str, who: dict[str, str]) -> str:
+    shown = web.client.get(f"/v1/operators/{code}", headers=who).json()
     said: str = shown["authorisations"][0]["standings"][-1]["standing"]
     return said
 
 
-def test_one_proposes_another_confirms_and_the_next_answer_knows(world: WebFixture, wrong: tuple[str, str]) -> None:
+def test_one_proposes_another_confirms_and_the_next_answer_knows(web: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
-    one, two = holder(world, "A. One"), holder(world, "B. Two")
-    proposed = world.client.post("/v1/voids", json={"message": message, "reason": "a mistake"}, headers=one)
+    one, two = holder(web, "A. One"), holder(web, "B. Two")
+    proposed = web.client.post("/v1/voids", json={"message": message, "reason": "a mistake"}, headers=one)
     assert proposed.status_code == 201
     said = proposed.json()
     assert (said["void"]["proposed_by"], said["reach"]["messages"]) == ("A. One", [message])
     address = f"/v1/voids/{said['void']['id']}/confirm"
-    alone = world.client.post(address, headers=one)
+    alone = web.client.post(address, headers=one)
     assert (alone.status_code, alone.json()["code"]) == (422, "data-invalid")
-    assert standing(world, code, one) == "revoked"
-    done = world.client.post(address, headers=two)
+    assert standing(web, code, one) == "revoked"
+    done = web.client.post(address, headers=two)
     assert (done.status_code, done.json()["void"]["operators"]) == (200, 1)
-    assert standing(world, code, one) == "valid"
-    (listed,) = world.client.get("/v1/voids", headers=one).json()["voids"]
+    assert standing(web, code, one) == "valid"
+    (listed,) = web.client.get("/v1/voids", headers=one).json()["voids"]
     assert listed == done.json()["void"]
 
 
-def test_a_certificate_is_named_with_its_moment(world: WebFixture, wrong: tuple[str, str]) -> None:
+def test_a_certificate_is_named_with_its_moment(web: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
-    one, two = holder(world, "A. One"), holder(world, "B. Two")
-    (pin,) = world.node.trust.trust_of("SG").pins
-    asked = {"certificate": pin.fingerprint, "since": (world.now - timedelta(seconds=30)).isoformat(), "reason": "stolen"}
-    proposed = world.client.post("/v1/voids", json=asked, headers=one).json()
+    one, two = holder(web, "A. One"), holder(web, "B. Two")
+    (pin,) = web.node.trust.trust_of("SG").pins
+    asked = {"certificate": pin.fingerprint, "since": (web.now - timedelta(seconds=30)).isoformat(), "reason": "stolen"}
+    proposed = web.client.post("/v1/voids", json=asked, headers=one).json()
     assert proposed["reach"] == {"messages": [message], "certificates": [pin.fingerprint]}
-    assert world.client.post(f"/v1/voids/{proposed['void']['id']}/confirm", headers=two).status_code == 200
-    assert standing(world, code, one) == "valid"
+    assert web.client.post(f"/v1/voids/{proposed['void']['id']}/confirm", headers=two).status_code == 200
+    assert standing(web, code, one) == "valid"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_a_certificate_is_named_with_its_moment(world: WebFixture, wrong: tuple[
         {"reason": "no zone", "certificate": "c", "since": "2026-06-15T04:00:00"},
     ],
 )
-def test_what_is_not_clear_is_refused(world: WebFixture, asked: dict[str, Any]) -> None:
-    answer = world.client.post("/v1/voids", json=asked, headers=holder(world, "A. One"))
+def test_what_is_not_clear_is_refused(web: WebFixture, asked: dict[str, Any]) -> None:
+    answer = web.client.post("/v1/voids", json=asked, headers=holder(web, "A. One"))
     assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")

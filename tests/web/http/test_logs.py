@@ -12,14 +12,14 @@ from gateway.web.http.logs import Lines, set_up
 from tests.rig.web import WebFixture
 
 
-def test_a_log_line_is_one_json_object_whatever_strangers_write(world: WebFixture, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_line_is_one_json_object_whatever_strangers_write(web: WebFixture, caplog: pytest.LogCaptureFixture) -> None:
     written = "A\nINFO all is well \x1b[31m \u202e"
     with caplog.at_level(logging.DEBUG, "gateway"):
-        headers = world.token(TokenScope.CLEARANCE_READ)
-        world.client.get("/v1/eligibility", params={"code": written, "mode": written}, headers=headers)
-        world.client.get("/v1/eligibility", params={"code": written}, headers={"Authorization": "Bearer x"})
-        world.client.get("/v1/stops", headers=headers)
-        world.client.post("/v1/stops", headers=headers)
+        headers = web.token(TokenScope.CLEARANCE_READ)
+        web.client.get("/v1/eligibility", params={"code": written, "mode": written}, headers=headers)
+        web.client.get("/v1/eligibility", params={"code": written}, headers={"Authorization": "Bearer x"})
+        web.client.get("/v1/stops", headers=headers)
+        web.client.post("/v1/stops", headers=headers)
         try:
             raise ValueError(written)
         except ValueError:

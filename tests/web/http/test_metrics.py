@@ -9,13 +9,13 @@ from gateway.web.http import metrics
 from tests.rig.web import WebFixture
 
 
-def test_every_metric_is_documented_and_every_documented_one_is_there(world: WebFixture) -> None:
-    code, *_ = world.listed()
-    headers = world.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
-    world.client.get(f"/v1/eligibility?code={code}", headers=headers)
-    world.client.get("/v1/eligibility?code=a&code=b", headers=headers)
-    world.client.get("/nobody/<script>", headers=headers)
-    answer = world.client.get("/metrics", headers=headers)
+def test_every_metric_is_documented_and_every_documented_one_is_there(web: WebFixture) -> None:
+    code, *_ = web.listed()
+    headers = web.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
+    web.client.get(f"/v1/eligibility?code={code}", headers=headers)
+    web.client.get("/v1/eligibility?code=a&code=b", headers=headers)
+    web.client.get("/nobody/<script>", headers=headers)
+    answer = web.client.get("/metrics", headers=headers)
     assert answer.headers["content-type"] == metrics.CONTENT_TYPE
     given = {re.sub("_(bucket|sum|count)$", "", name) for name in re.findall(r"^(aeo_\w+)", answer.text, re.M)}
     documented = set(re.findall(r"^(aeo_\w+)", metrics.__doc__ or "", re.M))

@@ -46,7 +46,7 @@ XML = [["Content-Type", "application/xml"]]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
     """Two partners whose certificates are pinned for TLS too; some operators stand."""
     with WebFixture(tmp_path_factory.mktemp("transport")) as made:
         made.listed()
@@ -56,22 +56,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
         yield made
 
 
-def ping(world: WebFixture, iso: str = "SG") -> bytes:
-    return world.boxes[iso].ours(Kind.PING, payloads.write_empty(Kind.PING))
+def ping(web: WebFixture, iso: str = "SG") -> bytes:
+    return web.boxes[iso].ours(Kind.PING, payloads.write_empty(Kind.PING))
 
 
-def standings(world: WebFixture) -> list[Any]:
-    with world.node.database.reading() as connection:
+def standings(web: WebFixture) -> list[Any]:
+    with web.node.database.reading() as connection:
         return list(connection.execute(select(operator.c.tin, operator.c.timeline).order_by(operator.c.tin)))
 
 
-def bodies(world: WebFixture) -> list[bytes]:
-    with world.node.database.reading() as connection:
+def bodies(web: WebFixture) -> list[bytes]:
+    with web.node.database.reading() as connection:
         return list(connection.execute(select(intake.c.body).where(intake.c.outcome.not_in(("accepted", "duplicate")))).scalars())
 
 
-def messages(world: WebFixture) -> set[str]:
-    with world.node.database.reading() as connection:
+def messages(web: WebFixture) -> set[str]:
+    with web.node.database.reading() as connection:
         return set(connection.execute(select(message.c.message_id)).scalars())
 
 
@@ -82,11 +82,11 @@ def said(response: httpx.Response) -> str:
     return response.json()["code"] if "problem" in response.headers.get("content-type", "") else "accepted"
 
 
-def content(vector: dict[str, Any], world: WebFixture) -> bytes:
+def content(vector: dict[str, Any], web: WebFixture) -> bytes:
     data: bytes
     if "hex" in vector:
         return bytes.fromhex(vector["hex"])
-    data = ping(world, vector.get("partner", "SG"))
+    data = ping(web, vector.get("partner", "SG"))
     if "text" in vector:
         data = (vector["text"] * vector.get("times", 1)).encode()
     data = (vector.get("before", "") + data.decode()).encode(vector.get("encoding", "utf-8"))
@@ -100,11 +100,11 @@ def content(vector: dict[str, Any], world: WebFixture) -> bytes:
             return data
 
 
-def forwarded(vector: dict[str, Any], world: WebFixture) -> str:
+def forwarded(vector: dict[str, Any], web: WebFixture) -> str:
     whose = vector["certificate"]
-    iso = whose if whose in world.boxes else "SG"
-    ((pin, _),) = world.node.trust.verdicts(iso, "tls", world.now)
-    der = {"stranger": world.node.signer.certificate or b""}.get(whose, pin.der)
+    iso = whose if whose in web.boxes else "SG"
+    ((pin, _),) = web.node.trust.verdicts(iso, "tls", web.now)
+    der = {"stranger": web.node.signer.certificate or b""}.get(whose, pin.der)
     if vector.get("form") != "nginx":
         return f":{base64.b64encode(der).decode()}:"
     pem = from_der(der).public_bytes(Encoding.PEM)
@@ -115,64 +115,64 @@ def forwarded(vector: dict[str, Any], world: WebFixture) -> str:
 
 
 @pytest.fixture
-def settings(world: WebFixture) -> Iterator[dict[str, Any]]:
+def settings(web: WebFixture) -> Iterator[dict[str, Any]]:
     """Settings and room, put back afterwards."""
-    kept, used = dict(world.settings.__dict__), world.service.room.used
-    yield world.settings.__dict__
-    world.settings.__dict__.update(kept)
-    world.service.room.used = used
+    kept, used = dict(web.settings.__dict__), web.service.room.used
+    yield web.settings.__dict__
+    web.settings.__dict__.update(kept)
+    web.service.room.used = used
 
 
 @pytest.mark.parametrize("vector", load("transport"), ids=lambda vector: vector["id"])
-def test_vector(vector: dict[str, Any], world: WebFixture, settings: dict[str, Any]) -> None:
-    data = b"" if "path" in vector else content(vector, world)
+def test_vector(vector: dict[str, Any], web: WebFixture, settings: dict[str, Any]) -> None:
+    data = b"" if "path" in vector else content(vector, web)
     headers = [tuple(pair) for pair in vector.get("headers", XML)]
     if not any(name == "Content-Type" for name, _ in headers):
         headers += [tuple(pair) for pair in XML]
     if "certificate" in vector:
-        headers.append(("Client-Cert", forwarded(vector, world)))
+        headers.append(("Client-Cert", forwarded(vector, web)))
     if vector.get("proxy"):
         settings["proxy"] = "testclient"
     if "limit" in vector:
         settings["body_limit"] = len(data) if vector["limit"] == "size" else vector["limit"]
     if vector.get("full"):
-        world.service.room.used = world.service.room.limit
-    token, before, kept = world.token(*TokenScope) if "path" in vector else {}, standings(world), bodies(world)
+        web.service.room.used = web.service.room.limit
+    token, before, kept = web.token(*TokenScope) if "path" in vector else {}, standings(web), bodies(web)
 
     def ask() -> Any:
         if "path" in vector:
-            return world.client.get(vector["path"], headers=token)
+            return web.client.get(vector["path"], headers=token)
         pieces = (data[at : at + 100] for at in range(0, len(data), 100))
-        return world.client.post("/exchange", content=pieces if vector.get("chunked") else data, headers=headers)
+        return web.client.post("/exchange", content=pieces if vector.get("chunked") else data, headers=headers)
 
     response = answer(ask, len(data))
     assert isinstance(response, httpx.Response)
     assert said(response) == vector["code"], response.text
-    assert standings(world) == before
-    fresh = bodies(world)[len(kept) :]
+    assert standings(web) == before
+    fresh = bodies(web)[len(kept) :]
     assert (data in fresh) == vector.get("kept", False)
-    assert vector.get("full") or world.service.room.used == 0
+    assert vector.get("full") or web.service.room.used == 0
     if "certificate" not in vector and vector["code"] == "accepted" and data:
-        with world.node.database.reading() as connection:
+        with web.node.database.reading() as connection:
             peer = connection.execute(select(intake.c.remote).order_by(intake.c.id.desc())).scalars().first()
         assert peer == "testclient", "nobody else says where a message came from"
 
 
 @pytest.fixture(scope="module")
-def served(world: WebFixture) -> Iterator[tuple[str, int]]:
-    with listening(world.app) as url:
+def served(web: WebFixture) -> Iterator[tuple[str, int]]:
+    with listening(web.app) as url:
         address = httpx.URL(url)
         assert address.port is not None
         yield address.host, address.port
 
 
 @pytest.mark.parametrize("vector", load("transport", "connection"), ids=lambda vector: vector["id"])
-def test_connection(vector: dict[str, Any], world: WebFixture, served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     if vector["code"] == "body-incomplete":
         monkeypatch.setattr(body, "PATIENCE", 0.5)
-    whole = ping(world)
+    whole = ping(web)
     parts = {"message": whole.decode(), "half": whole[: len(whole) // 2].decode(), "size": str(len(whole))}
-    before = standings(world)
+    before = standings(web)
     with memory(len(whole)), socket.create_connection(served, timeout=30) as line:
         started = time.process_time()  # not before: collecting what a whole session of tests left takes longer than all of this
         for number, piece in enumerate(vector["send"]):
@@ -181,16 +181,16 @@ def test_connection(vector: dict[str, Any], world: WebFixture, served: tuple[str
                 piece = piece.replace("{" + name + "}", text)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 line.sendall(piece.encode())
-        until(lambda: not vector.get("kept") or _id(whole) in messages(world))
+        until(lambda: not vector.get("kept") or _id(whole) in messages(web))
         came = "nobody-to-tell" if vector.get("leave") else _answer(line)
         spent = time.process_time() - started
     assert came == vector["code"]
     assert spent < 0.05 * 4  # two ends of a connection, and what waits between them
-    assert (_id(whole) in messages(world)) == vector.get("kept", False)
-    assert standings(world) == before
-    again = world.client.post("/exchange", content=whole, headers={"Content-Type": "application/xml"})
+    assert (_id(whole) in messages(web)) == vector.get("kept", False)
+    assert standings(web) == before
+    again = web.client.post("/exchange", content=whole, headers={"Content-Type": "application/xml"})
     assert said(again) == "accepted", "the sender tries again and is heard"
-    until(lambda: world.service.room.used == 0)
+    until(lambda: web.service.room.used == 0)
 
 
 def _id(whole: bytes) -> str:
