@@ -7,16 +7,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadGroupScheduling
 
 from gateway.store.database import Database
 from tests.rig import databases
 from tests.rig.enterprises import row
 from tests.rig.gateway import GatewayFixture
+from tests.rig.machine import REPO
 from tests.rig.telling import TellingFixture
 from tests.rig.web import WebFixture
 
@@ -24,6 +28,32 @@ if "CI" not in os.environ:
     # There hypothesis looks at the same examples every time, and takes its time; here at others each time, on a machine that may be busy.
     settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("search")
+
+
+class Scheduling(LoadGroupScheduling):  # type: ignore[misc] # xdist has no types
+    """Files that name an ``xdist_group`` stay on one worker: what their tests share is dear.
+
+    xdist 3.8 by itself no longer sees any group since pytest 9.2: it marks tests by an attribute that pytest does not read any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _names_a_group(file) else str(super()._split_scope(nodeid))
+
+
+@cache
+def _names_a_group(file: str) -> bool:
+    return "pytest.mark.xdist_group(" in (REPO / file).read_text("utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Whoever wants the same order again finds it at the end."""
+    if (seed := config.getoption("randomly_seed", None)) is not None:
+        terminalreporter.write_line(f"This order again: --randomly-seed={seed}")
 
 
 @pytest.fixture(scope="session")

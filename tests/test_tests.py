@@ -39,9 +39,13 @@ def asserts(function: Function) -> bool:
 
 def sleeps(node: ast.AST) -> bool:
     """Whether it sleeps for a fixed while, once; in a loop it looks again and again. A function within is looked at by itself."""
-    fixed = isinstance(node, ast.Call) and called(node) == "sleep" and all(isinstance(one, ast.Constant) for one in node.args)
+    fixed = called(node) == "sleep" and isinstance(node, ast.Call) and all(_some_while(one) for one in node.args)
     within = (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.While | ast.For | Function))
     return fixed or any(map(sleeps, within))
+
+
+def _some_while(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value != 0
 
 
 @pytest.mark.parametrize(
@@ -54,10 +58,11 @@ def sleeps(node: ast.AST) -> bool:
         ("time.sleep(0.3)", False, True),
         ("while f():\n  time.sleep(0.3)", False, False),
         ("time.sleep(f())", False, False),
+        ("await asyncio.sleep(0)", False, False),
     ],
 )
 def test_what_is_looked_for(body: str, does: bool, waits: bool) -> None:
-    (function,) = ast.parse("def test():\n " + body.replace("\n", "\n ")).body
+    (function,) = ast.parse("async def test():\n " + body.replace("\n", "\n ")).body
     assert isinstance(function, Function)
     assert (asserts(function), sleeps(function)) == (does, waits)
 

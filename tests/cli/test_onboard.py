@@ -16,8 +16,9 @@ from gateway.core.errors import Refusal
 from gateway.settings import ROOT
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
+from tests.rig.machine import REPO
 
-STRANGER = Path(__file__).parent / "stranger"
+STRANGER = REPO / "tests" / "onboarding" / "draft" / "stranger"
 NEW = [
     *(
         "partner",

@@ -9,12 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 
 from gateway.core.model import Kind
 from gateway.exchange.deliver.courier import deliver
@@ -25,8 +24,7 @@ from gateway.net import Response
 from gateway.node.node import Node
 from gateway.running import calendar
 from gateway.store import journal, leases, messages
-from gateway.store.database import Database
-from gateway.store.tables import entry, message, metadata
+from gateway.store.tables import entry, message
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture
 
@@ -162,13 +160,3 @@ def test_what_a_dead_node_kept_is_judged_by_another(gateway: GatewayFixture, oth
 
     gateway.run(asyncio.wait_for(keep(), 60))
     assert len(gateway.rows(message)) == 1
-
-
-@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
-def test_nodes_that_start_together_migrate_once(empty_database_url: str) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        for one in [pool.submit(Database(empty_database_url).migrate) for _ in range(3)]:
-            one.result(60)
-    with closing(Database(empty_database_url)) as database, database.reading() as connection:
-        assert set(metadata.tables) < set(inspect(connection).get_table_names())
-        assert len(connection.exec_driver_sql("SELECT * FROM alembic_version").all()) == 1

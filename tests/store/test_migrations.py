@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +16,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select
+from sqlalchemy.schema import CreateIndex, CreateTable
 
+from gateway.store import database as store
 from gateway.store.database import Database
 from gateway.store.tables import fact, message, metadata
+
+MIGRATIONS = Path(store.__file__).parent / "migrations"
 
 
 @pytest.fixture
@@ -35,7 +43,36 @@ def test_migrated_schema_is_what_the_tables_say(database: Database) -> None:
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.write.begin() as connection:
+        for table in metadata.sorted_tables:
+            _insert(connection, table.name)
+    before = _everything(database)
+    assert {name: len(rows) for name, (_, rows) in before.items()} == dict.fromkeys([*metadata.tables, "alembic_version"], 1)
+    written = _written(database)
     database.migrate()
+    assert written == []
+    assert _everything(database) == before
+
+
+def test_nodes_that_start_together_migrate_once(database_url: str) -> None:
+    nodes = [Database(database_url) for _ in range(3)]
+    written = [_written(node) for node in nodes]
+    together = threading.Barrier(len(nodes))
+
+    def start(node: Database) -> None:
+        together.wait(30)
+        node.migrate()
+
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        for one in [pool.submit(start, node) for node in nodes]:
+            one.result(60)
+    revised = [[one for one in mine if re.match("(INSERT INTO|UPDATE) alembic_version", one)] for mine in written]
+    assert sorted(map(len, revised)) == [0, 0, len(list((MIGRATIONS / "versions").glob("*.py")))]
+    assert [bool(mine) for mine in written] == [bool(mine) for mine in revised]  # who came later wrote nothing at all
+    with nodes[0].write.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    for node in nodes:
+        node.close()
 
 
 def test_an_installation_of_the_first_schema_keeps_what_it_has(database_url: str) -> None:
@@ -63,12 +100,36 @@ def test_an_installation_of_the_first_schema_keeps_what_it_has(database_url: str
     assert abs(datetime.now(UTC) - stored) < timedelta(minutes=5)
 
 
+def _written(database: Database) -> list[str]:
+    """What ``database`` is told from now on, by its writing side, that is no question; it goes on growing."""
+    found: list[str] = []
+
+    @sa.event.listens_for(database.write, "before_cursor_execute")
+    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if not re.match(r"\s*(BEGIN|SELECT|PRAGMA)\b", statement):
+            found.append(statement)
+
+    return found
+
+
+def _everything(database: Database) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+    """Of every table how it is made and what it holds."""
+    found = {}
+    with database.write.connect() as connection:
+        there = sa.MetaData()
+        there.reflect(connection)
+        for name, table in there.tables.items():
+            made = [str(CreateTable(table)), *sorted(str(CreateIndex(index)) for index in table.indexes)]
+            found[name] = made, [tuple(row) for row in connection.execute(select(table))]
+    return found
+
+
 def _insert(connection: Connection, name: str, **values: Any) -> None:
     """A row of the table as it is in the database now; what is not given and may not be missing is made up."""
     table = sa.Table(name, sa.MetaData(), autoload_with=connection)
     made_up: dict[str, Any] = {
-        column.name: b"" if isinstance(column.type, sa.LargeBinary) else 0 if isinstance(column.type, sa.Integer) else "x"
+        column.name: b"" if isinstance(column.type, sa.LargeBinary) else "x" if isinstance(column.type, sa.String) else 1
         for column in table.columns
-        if not column.nullable and not column.primary_key
+        if not column.nullable and not (column.name == "id" and isinstance(column.type, sa.Integer))
     }
     connection.execute(table.insert().values(made_up | values))
