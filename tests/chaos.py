@@ -476,6 +476,7 @@ def main() -> int:
                     failed += 1
                 table.add_row(scenario.name, database, mark, f"{time.monotonic() - began:.0f}", said)
     console.print(table)
+    console.print(f"{table.row_count - failed} of {table.row_count} accounts add up")
     return int(failed > 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,6 +49,45 @@ def _names_a_group(file: str) -> bool:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
     return Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only what needs no process and no PostgreSQL, and takes no seconds")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        slow = [item for item in items if not _is_quick(item)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if _is_quick(item)]
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    marked = any(item.iter_markers("process")) or any(item.iter_markers("long"))
+    parameters = getattr(item, "callspec", None)
+    postgres = "postgresql" in (parameters.params.values() if parameters else ()) or "postgres" in getattr(item, "fixturenames", ())
+    return not marked and not postgres
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A quick test that starts a process all the same fails, and says where."""
+    watched[0] = item.config.getoption("quick")
+    try:
+        return (yield)
+    finally:
+        watched[0] = False
+
+
+watched = [False]
+
+
+def _no_process(event: str, _: object) -> None:
+    if watched[0] and event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"):
+        raise AssertionError("a test of `make quick` starts a process: mark it with pytest.mark.process")
+
+
+sys.addaudithook(_no_process)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
