@@ -5,12 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests import chaos
 from tests.chaos import ChaosRun
 from tests.rig import databases
 from tests.rig.counterpart import WAYS
 from tests.rig.disk import small
 from tests.rig.vectors import load
+
+pytestmark = pytest.mark.process
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.soak import Soak
+
+pytestmark = pytest.mark.process
 
 
 def test_under_load_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> None:

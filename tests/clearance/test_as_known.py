@@ -59,6 +59,7 @@ def test_a_list_that_was_held_then(web: WebFixture, decide: Callable[..., Any]) 
     ]
 
 
+@pytest.mark.long
 def test_three_thousand_codes_are_looked_up_together(web: WebFixture) -> None:
     """Each as if it had been asked about alone, and all with fewer than a hundred statements to the database."""
     codes = web.listed("HK", 3_000)

@@ -78,6 +78,7 @@ def test_more_than_any_declaration_holds_is_refused() -> None:
     assert caught.value.code is Code.XML_TOO_DEEP
 
 
+@pytest.mark.long
 def test_the_largest_declaration_is_read_in_little_time() -> None:
     def consignors(around: str) -> str:  # as many as WCO's sequence number can count
         return "".join(f"<{around}><Consignor><ID>SG{number:012}</ID></Consignor></{around}>" for number in range(9_999))
@@ -146,6 +147,7 @@ def samples() -> Iterator[bytes]:
                 yield file.read()
 
 
+@pytest.mark.long
 @needs_real
 def test_every_published_sample_is_read_or_refused(
     declarations_schema: etree.XMLSchema, notifications_schema: etree.XMLSchema

@@ -137,6 +137,7 @@ def switched(how: str, now: datetime) -> Switches:
     }[how]
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(chosen=st.lists(st.sampled_from(ways), min_size=1, max_size=2), done=st.lists(steps, max_size=8))
 def test_is_what_the_long_way_answers(web: WebFixture, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:

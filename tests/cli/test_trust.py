@@ -64,6 +64,7 @@ def certificate(folder: Path, purpose: Purpose) -> str:
     return create_file_key(folder, "partner", "ecdsa-p256-sha256", Subject("partner"), purpose, PASSPHRASE, 90, now=now).pem
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["serve", "courier"])
 def test_production_names_everything_that_is_missing_at_once(command: str, terminal: Safe, tmp_path: Path) -> None:
     terminal.run("key", "create", "--purpose", "demo")
@@ -82,6 +83,7 @@ def test_production_names_everything_that_is_missing_at_once(command: str, termi
         assert part in said
 
 
+@pytest.mark.process
 def test_production_without_anything_says_what_to_do_first(terminal: Safe) -> None:
     said = terminal.start()
     assert "There is no key named gateway" in said
@@ -89,11 +91,13 @@ def test_production_without_anything_says_what_to_do_first(terminal: Safe) -> No
     assert "No partner is active" in said
 
 
+@pytest.mark.process
 def test_a_wrong_passphrase_is_named_without_a_secret(terminal: Safe) -> None:
     terminal.run("key", "create")
     assert "The passphrase does not open" in terminal.start(passphrase="not it")
 
 
+@pytest.mark.process
 def test_a_key_file_that_others_may_read_is_refused(terminal: Safe) -> None:
     terminal.run("key", "create")
     key = terminal.home / "keys" / "gateway-1" / "key.pem"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ def test_no_answer_changes_before_it_says_to_ask_again(given_: Given, share: flo
     check_stays_until_it_says(given_, share)
 
 
+@pytest.mark.long
 def test_two_thousand_by_a_seed() -> None:
     """Made faster than hypothesis makes them, and not made smaller where one fails."""
     check_many(2_000, random.getrandbits(32))

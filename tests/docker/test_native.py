@@ -32,7 +32,7 @@ from tests.rig.keys import demo_key
 from tests.rig.machine import REPO, need_tool
 from tests.rig.waiting import until
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.process]
 
 PROXY = "127.0.0.2"
 XML = {"Content-Type": "application/xml"}

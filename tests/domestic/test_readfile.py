@@ -60,6 +60,7 @@ def cells(**other: object) -> list[object]:
 # ---------------------------------------------------------------- all four forms
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "ndjson"])
 def test_ten_thousand_with_thirty_faulty(tmp_path: Path, ending: str) -> None:
     rows, wrong = made(10_000, faulty=30)

@@ -80,6 +80,7 @@ def test_evidence_holds_by_itself(gateway: GatewayFixture, story: Callable[[Gate
     assert len(checks) == 9
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("story", [received, sent])
 def test_the_readme_s_own_commands_say_the_same(
     gateway: GatewayFixture, story: Callable[[GatewayFixture], str], tmp_path: Path

@@ -39,6 +39,7 @@ def other(gateway: GatewayFixture) -> Iterator[Node]:
     node.writer.close()
 
 
+@pytest.mark.long
 def test_three_writers_and_a_poller_miss_nothing(gateway: GatewayFixture, other: Node) -> None:
     """Entries commit out of the order of their ids; two sealers compete; whoever polls sees each once, in one order."""
     stop, seen = threading.Event(), []
@@ -94,6 +95,7 @@ def test_only_one_holds_a_lease_until_it_ends(gateway: GatewayFixture) -> None:
     assert [hold("two"), hold("one")] == [True, False]
 
 
+@pytest.mark.long
 def test_two_couriers_never_send_one_message_twice_within_a_lease(gateway: GatewayFixture, other: Node) -> None:
     for _ in range(30):
         gateway.ask(CODE)

@@ -54,6 +54,7 @@ def _bundle(raw: dict[str, Any]) -> Bundle:
     return PartnerDraft.read(raw, {}, "partner.toml", "site.toml").judge({"canonical/1": read_dialect(SCHEMAS / "canonical/1")}, ())
 
 
+@pytest.mark.long
 @given(TERMS, SENTENCES)
 @settings(max_examples=50, deadline=None)
 def test_round_trip(terms: dict[str, Any], programme: str) -> None:
@@ -111,6 +112,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_whatever_stands_there_is_a_fault_and_never_a_crash(data: st.DataObject) -> None:

@@ -195,6 +195,7 @@ def test_every_key_of_the_editor_schema_is_used() -> None:
     assert keys - written <= {"contacts", "signatory"}  # empty until known
 
 
+@pytest.mark.long
 def test_loading_never_takes_long() -> None:
     """A guard against something quadratic; the figure itself is a row of ``make bench`` (partners.load)."""
     dialects.compile_cached.cache_clear()

@@ -15,6 +15,8 @@ from gateway.trust.validate import PathVerdict, validate
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, EvidenceInMemory, Servers, refresh, trust, verdict
 
+pytestmark = pytest.mark.long
+
 BOTH = Pki.of({"leaf": {"lists": [LIST], "responders": [RESPONDER]}})
 MUTATIONS = st.lists(
     st.tuples(st.sampled_from(["flip", "set", "cut", "double"]), st.integers(0, 10_000), st.integers(0, 255)),

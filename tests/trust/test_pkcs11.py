@@ -24,6 +24,8 @@ from gateway.trust.validate import validate
 from gateway.wire.algorithms import BY_NAME, VerifyKey
 from tests.rig.machine import need_tool
 
+pytestmark = pytest.mark.process
+
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PIN = "1234"
 SUBJECT = Subject("gateway.example")

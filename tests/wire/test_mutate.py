@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.wire.mutate import MUTATIONS, corpus, mutated, verdict
 
 
+@pytest.mark.long
 def test_structured_mutations() -> None:
     """A few thousand; ``AEO_MUTATIONS`` sets another number. The seed is fixed: a failure can be seen again."""
     r = random.Random(20261123)

@@ -171,6 +171,7 @@ def test_a_pattern_longer_than_any_code_needs() -> None:
     assert runaway("a" * 1001)
 
 
+@pytest.mark.process
 def test_survives(operators: schema.Schema, tmp_path: Path) -> None:
     assert survives(operators.folder)
     assert not survives(tmp_path)

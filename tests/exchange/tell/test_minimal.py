@@ -51,6 +51,7 @@ def all_31(tmp_path: Path) -> Iterator[TellingFixture]:
         yield telling
 
 
+@pytest.mark.long
 def test_no_message_holds_a_field_that_its_arrangement_does_not_share(all_31: TellingFixture) -> None:
     """Every field for every partner, shared alone and withheld alone: the grant, a suspension and the loss, as they are sent."""
     able = {iso: _places(all_31, iso) for iso in ISOS}

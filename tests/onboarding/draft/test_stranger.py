@@ -18,6 +18,8 @@ from gateway.partners import PartnerFaults, load_one
 from gateway.settings import ROOT
 from gateway.wire.schema import compile_schema
 
+pytestmark = pytest.mark.long
+
 STRANGER = Path(__file__).parent / "stranger"
 PROFILE = Profile(
     iso="QZ",

@@ -18,6 +18,8 @@ from gateway.onboarding.rehearsal import RehearsalHost, rehearse
 from gateway.onboarding.scaffold import Profile
 from gateway.partners import load_one
 
+pytestmark = pytest.mark.long
+
 STRANGERS = Path(__file__).parent / "strangers"
 #: The stranger, its code, its XSD, and how many questions its draft asks.
 SHAPES = [

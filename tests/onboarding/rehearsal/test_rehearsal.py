@@ -27,6 +27,8 @@ from gateway.settings import from_environment
 from gateway.wire.algorithms import VerifyKey
 from tests.rig.shipped import ISOS, shipped
 
+pytestmark = pytest.mark.long
+
 
 def told(rehearsal: Rehearsal) -> str:
     """Everything that was not as expected, for the failing test."""

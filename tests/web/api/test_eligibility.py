@@ -219,6 +219,7 @@ def test_a_body_is_bounded_and_uncompressed(web: WebFixture, headers: dict[str, 
     assert (packed.status_code, packed.json()["code"]) == (415, "body-encoded")
 
 
+@pytest.mark.long
 def test_a_client_that_asks_too_much_waits(web: WebFixture, headers: dict[str, str]) -> None:
     web.service.limiter._rate = 100
     web.service.limiter._capacity = 3_000

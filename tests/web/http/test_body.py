@@ -25,6 +25,7 @@ SENDERS = 32
 PATIENCE = 120.0
 
 
+@pytest.mark.process
 def test_memory_is_bounded_and_a_suspension_gets_in(tmp_path: Path) -> None:
     body = b"<x>" + b"y" * (LARGEST - 3)
     peak = 0.0

@@ -166,6 +166,7 @@ def served(web: WebFixture) -> Iterator[tuple[str, int]]:
         yield address.host, address.port
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("vector", load("transport", "connection"), ids=lambda vector: vector["id"])
 def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     if vector["code"] == "body-incomplete":

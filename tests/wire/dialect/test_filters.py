@@ -43,6 +43,7 @@ def read(dialect: Dialect, records: str) -> Reading:
     return dialect.read(Kind.LIST, parse(f'<l at="20260501080000">{records}</l>'.encode()))
 
 
+@pytest.mark.long
 @given(
     st.lists(
         st.builds(

@@ -214,6 +214,7 @@ FACES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("folder", "kind", "n"), FACES, ids=[f"{title(folder)} {kind} {n}" for folder, kind, n in FACES])
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())

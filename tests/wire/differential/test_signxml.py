@@ -14,6 +14,8 @@ from gateway.wire.algorithms import ALGORITHMS
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, pem_certificate, uris
 from tests.wire.kit import private_key
 
+pytestmark = pytest.mark.long
+
 KNOWN = sorted(ALGORITHMS - {"ed25519"})
 
 

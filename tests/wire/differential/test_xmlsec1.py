@@ -11,6 +11,8 @@ from gateway.wire.profile import DS, ENVELOPED, EXCLUSIVE
 from tests.rig.machine import need_tool
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, uris, write_keys
 
+pytestmark = pytest.mark.process
+
 KNOWN = ["ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-sha256", "rsa-sha384", "rsa-sha512"]
 TEMPLATE = (
     '<Signature xmlns="{ds}">\n  <SignedInfo>\n    <CanonicalizationMethod Algorithm="{c14n}"/>\n    <SignatureMethod Algorithm="{signature}"/>\n'
