@@ -35,7 +35,7 @@ from tests.rig.disk import Quota, Small, here, small
 from tests.rig.enterprises import row
 from tests.rig.installation import Installation, Served
 from tests.rig.ledger import Ledger
-from tests.rig.waiting import until
+from tests.rig.waiting import HTTP, until
 
 #: Steps at which a process dies while it receives, and while it delivers.
 RECEIVING = ("kept", "claimed", "proven", "translated", "judged", "recording", "recorded", "told", "answering")
@@ -116,7 +116,7 @@ class ChaosRun:
     def feed(self, *numbers: int) -> None:
         """News at home, which the partner is to be told."""
         rows = [{name: value for name, value in row(number).items() if value is not None} for number in numbers]
-        httpx.put(
+        HTTP.put(
             f"{self.served.url}/v1/domestic/enterprises", json=rows, headers=self.installation.authorised, timeout=40
         ).raise_for_status()
 
@@ -379,8 +379,8 @@ def stopped(run: ChaosRun, server: Any, times: int = 2) -> str:
         server.stop()
         body = run.notice()
         assert not run.attempt(body), "a receipt without a database"
-        assert httpx.get(f"{run.served.url}/healthz").status_code == 200
-        until(lambda: httpx.get(f"{run.served.url}/readyz").status_code == 503)
+        assert HTTP.get(f"{run.served.url}/healthz").status_code == 200
+        until(lambda: HTTP.get(f"{run.served.url}/readyz").status_code == 503)
         server.start()
         run.send(body)
         until(run.served.is_ready)

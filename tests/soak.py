@@ -27,6 +27,7 @@ from rich.table import Table
 
 from gateway.core.model import Kind, Standing
 from gateway.sandbox.box import Box
+from gateway.sandbox.listen import NOBODY
 from tests.bench.rows import children
 from tests.rig.bounds import resident
 from tests.rig.counterpart import Counterpart
@@ -145,7 +146,7 @@ class Soak:
     # ---------------------------------------------------------------- those who ask meanwhile
 
     def _ask(self, over: threading.Event, ask: Callable[[httpx.Client], None], kept: str, pause: float) -> None:
-        with httpx.Client(base_url=self.served.url, headers=self.installation.authorised) as client:
+        with httpx.Client(base_url=self.served.url, verify=NOBODY, headers=self.installation.authorised) as client:
             while not over.wait(pause):
                 began = time.perf_counter()
                 ask(client)

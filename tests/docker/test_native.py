@@ -30,7 +30,7 @@ from tests.rig.databases import create, drop
 from tests.rig.installation import SINCE, Installation, Served
 from tests.rig.keys import demo_key
 from tests.rig.machine import REPO, need_tool
-from tests.rig.waiting import until
+from tests.rig.waiting import HTTP, until
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.process]
 
@@ -82,7 +82,7 @@ class Containers:
     def says(self, node: Served, code: str, reason: str) -> bool:
         """Whether a node gives this as the first reason in its answer about a code."""
         asked, headers = {"code": code, "direction": "import"}, self.installation.authorised
-        said = httpx.get(f"{node.url}/v1/eligibility", params=asked, headers=headers, timeout=30)
+        said = HTTP.get(f"{node.url}/v1/eligibility", params=asked, headers=headers, timeout=30)
         return [one["code"] for one in said.raise_for_status().json()["reasons"]][:1] == [reason]
 
 
@@ -209,7 +209,7 @@ def test_nobody_can_write_the_header_himself(containers: Containers) -> None:
     """Not to a node, not through the partners' door, not through our own."""
     body = containers.boxes["HK"].ours(Kind.PING, payloads.write_empty(Kind.PING))
     forged = {"Client-Cert": f":{b64encode(containers.connections['HK'].certificate).decode()}:"}
-    straight = httpx.post(f"{containers.nodes[0].url}/exchange", content=body, headers=XML | forged | {"X-Forwarded-For": PROXY})
+    straight = HTTP.post(f"{containers.nodes[0].url}/exchange", content=body, headers=XML | forged | {"X-Forwarded-For": PROXY})
     assert refused(straight) == (403, "forwarded-identity")
     assert refused(containers.post(body, "SG", **forged)) == (403, "identity-mismatch")
     with containers.connected(None) as client:

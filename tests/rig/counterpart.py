@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 from gateway.sandbox.box import Box
-from tests.rig.waiting import PATIENCE
+from tests.rig.waiting import HTTP, PATIENCE
 
 #: Ways to misbehave. After each the message was taken all the same, but for "500" and "refuses".
 WAYS = ("500", "silent", "half", "rubbish", "twice", "closes")
@@ -100,7 +100,7 @@ class Counterpart:
                 self._over.wait(0.02)
                 continue
             try:
-                answer = httpx.post(
+                answer = HTTP.post(
                     f"{self.gateway}/exchange", content=self._follow[0], headers={"Content-Type": "application/xml"}, timeout=10
                 )
             except httpx.TransportError:

@@ -27,7 +27,7 @@ from tests.rig.databases import migrate
 from tests.rig.keys import demo_key
 from tests.rig.machine import REPO
 from tests.rig.shipped import activate, installed
-from tests.rig.waiting import PATIENCE, until
+from tests.rig.waiting import HTTP, PATIENCE, until
 
 #: Keys are older than any clock that goes wrong here.
 SINCE = datetime.now(UTC) - timedelta(days=1)
@@ -151,12 +151,12 @@ class Served:
     def is_ready(self) -> bool:
         """Whether it says so; no answer is a no."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200
+            return HTTP.get(f"{self.url}/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
     def post(self, body: bytes, timeout: float = PATIENCE) -> httpx.Response:
-        return httpx.post(f"{self.url}/exchange", content=body, headers=XML, timeout=timeout)
+        return HTTP.post(f"{self.url}/exchange", content=body, headers=XML, timeout=timeout)
 
     def died(self, patience: float = 30) -> bool:
         """Whether it was killed within so many seconds."""

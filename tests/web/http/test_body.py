@@ -16,6 +16,7 @@ from gateway.core.model import Standing
 from gateway.web.http.body import SMALL, Room
 from tests.rig.bounds import resident
 from tests.rig.installation import XML, Installation
+from tests.rig.waiting import HTTP
 
 MIB = 2**20
 #: The largest body here: the room is eight of them, and what is bounded with small ones is bounded with large ones.
@@ -45,7 +46,7 @@ def test_memory_is_bounded_and_a_suspension_gets_in(tmp_path: Path) -> None:
             yield body[LARGEST // 2 :]
 
         def send() -> httpx.Response:
-            return httpx.post(f"{served.url}/exchange", content=halves(), headers=XML | SIZE, timeout=PATIENCE)
+            return HTTP.post(f"{served.url}/exchange", content=halves(), headers=XML | SIZE, timeout=PATIENCE)
 
         with ThreadPoolExecutor(SENDERS) as pool:
             sent = [pool.submit(send) for _ in range(SENDERS)]
