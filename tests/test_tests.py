@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 
@@ -18,11 +17,11 @@ FILES = [path for path in sorted((REPO / "tests").rglob("*.py")) if "bench" not 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions(file: Path) -> Iterator[tuple[str, Function]]:
-    """Every function of a file, with its name for people."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, Function):
-            yield f"{file.relative_to(REPO)}: {node.name}", node
+@cache
+def functions() -> list[tuple[str, Function]]:
+    """Every function of every file, with its name for people."""
+    nodes = ((file, node) for file in FILES for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    return [(f"{file.relative_to(REPO)}: {node.name}", node) for file, node in nodes if isinstance(node, Function)]
 
 
 def called(node: ast.AST) -> str:
@@ -68,10 +67,10 @@ def test_what_is_looked_for(body: str, does: bool, waits: bool) -> None:
 
 
 def test_every_test_asserts_something() -> None:
-    tests = [(name, one) for file in FILES for name, one in functions(file) if one.name.startswith("test_")]
+    tests = [(name, one) for name, one in functions() if one.name.startswith("test_")]
     assert [name for name, one in tests if not asserts(one)] == []
 
 
 def test_nothing_sleeps_for_a_fixed_while() -> None:
-    found = {name for file in FILES for name, one in functions(file) if sleeps(one)}
+    found = {name for name, one in functions() if sleeps(one)}
     assert found <= SLEEPERS

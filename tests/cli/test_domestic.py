@@ -55,6 +55,7 @@ def feed(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_ten_thousand_with_thirty_faulty_rows(run: Run, tmp_path: Path) -> None:
     rows, wrong = made(10_000, faulty=30)
     file = tmp_path / "feed.csv"

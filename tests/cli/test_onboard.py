@@ -18,6 +18,8 @@ from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from tests.rig.machine import REPO
 
+pytestmark = pytest.mark.process
+
 STRANGER = REPO / "tests" / "onboarding" / "draft" / "stranger"
 NEW = [
     *(

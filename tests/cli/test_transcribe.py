@@ -20,6 +20,8 @@ from gateway.store import partners as stored
 from gateway.store.database import Database
 from tests.rig.enterprises import made, write
 
+pytestmark = pytest.mark.long
+
 SITE = """
 [sheet]
 end = "Total"

@@ -133,6 +133,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], sai
     assert said in " ".join(terminal.run(*arguments, expect=2).replace("│", " ").split())
 
 
+@pytest.mark.long
 def test_the_life_of_a_key(terminal: Safe) -> None:
     """Made, listed, rolled over, shown, exported; never a word of its secret."""
     terminal.run("key", "create", "--days", "40")
@@ -165,6 +166,7 @@ def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(t
     assert (warning["owner"], warning["name"]) == ("gateway", "gateway-2 is not acknowledged by SG")
 
 
+@pytest.mark.long
 def test_a_key_stolen_during_a_rollover(terminal: Safe) -> None:
     terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
     terminal.run("key", "create")

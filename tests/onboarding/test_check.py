@@ -17,6 +17,8 @@ from gateway.sandbox.listen import listening
 from gateway.settings import ROOT
 from tests.rig.shipped import shipped
 
+pytestmark = pytest.mark.process
+
 NOW = datetime.now(UTC)
 
 

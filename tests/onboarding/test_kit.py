@@ -20,6 +20,8 @@ from gateway.sandbox.box import Box
 from gateway.wire.algorithms import ALGORITHMS, VerifyKey
 from tests.rig.shipped import ISOS, shipped
 
+pytestmark = pytest.mark.long
+
 NOW = datetime.now(UTC)
 
 
@@ -57,6 +59,7 @@ def test_says_every_refusal_and_every_term() -> None:
     assert "schemas/party/1/party.xsd" in files
 
 
+@pytest.mark.process
 def test_the_verifier_runs_alone(tmp_path: Path) -> None:
     files, _ = opened("SG")
     for name, content in files.items():

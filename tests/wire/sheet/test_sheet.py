@@ -427,6 +427,7 @@ STATEMENTS = st.builds(
 )
 
 
+@pytest.mark.long
 @given(st.lists(STATEMENTS, min_size=1, max_size=5), st.sampled_from(["a.csv", "a.xlsx"]))
 @settings(max_examples=60, deadline=None)
 @example([Statement(tin="AEOCN1234567890", name='a "b", c; d', standing=Standing.VALID)], "a.csv")
