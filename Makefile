@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # --no-deps: the lock names everything, and a resolver would still look for the newest of what it finds without a hash.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all:
 
+# Compiled once: the tests start hundreds of processes, and where an environment forbids it each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help run test quick judge lint bench soak chaos lock clean
 .DEFAULT_GOAL := help
 

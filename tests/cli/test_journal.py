@@ -26,6 +26,8 @@ from gateway.wire import payloads
 from tests.journal.test_evidence import activate_box
 from tests.rig.gateway import GatewayFixture, down
 
+pytestmark = pytest.mark.long
+
 CODE = "SG123456789012"
 
 

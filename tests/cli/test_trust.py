@@ -19,6 +19,8 @@ from tests.rig.databases import migrate
 from tests.rig.shipped import activate, installed
 from tests.rig.terminal import Terminal, program
 
+pytestmark = pytest.mark.long
+
 PASSPHRASE = "correct horse battery staple 7Q"
 
 
@@ -133,7 +135,6 @@ def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], sai
     assert said in " ".join(terminal.run(*arguments, expect=2).replace("│", " ").split())
 
 
-@pytest.mark.long
 def test_the_life_of_a_key(terminal: Safe) -> None:
     """Made, listed, rolled over, shown, exported; never a word of its secret."""
     terminal.run("key", "create", "--days", "40")
@@ -166,7 +167,6 @@ def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(t
     assert (warning["owner"], warning["name"]) == ("gateway", "gateway-2 is not acknowledged by SG")
 
 
-@pytest.mark.long
 def test_a_key_stolen_during_a_rollover(terminal: Safe) -> None:
     terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
     terminal.run("key", "create")

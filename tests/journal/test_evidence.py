@@ -31,6 +31,8 @@ from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture
 from tests.rig.machine import need_tool
 
+pytestmark = pytest.mark.long
+
 CODE = "SG123456789012"
 
 

@@ -29,6 +29,8 @@ from tests.rig.machine import REPO
 from tests.rig.vectors import load, spread
 from tests.wire.test_schema import XSD
 
+pytestmark = pytest.mark.long
+
 BASE = REPO / "tests" / "partners" / "base"
 VECTORS = load("onboarding")
 READ = [vector for vector in VECTORS if "url" not in vector and not ({"xsd", "raw", "unit", "link"} & vector.keys())]

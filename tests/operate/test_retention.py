@@ -32,6 +32,8 @@ from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture, answering, down
 
+pytestmark = pytest.mark.long
+
 CODE = "SG123456789012"
 DAY = {"days": 1}
 
@@ -294,7 +296,6 @@ def _journal_holds(gateway: GatewayFixture) -> bool:
 ACTIONS = ("list", "suspend", "reinstate", "revoke", "stranger", "again", "conflict", "late", "ping", "days", "prune")
 
 
-@pytest.mark.long
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9)), min_size=8, max_size=25), st.integers(0, 20))
 def test_after_any_pruning_everything_is_answered_as_before(

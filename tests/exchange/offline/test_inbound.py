@@ -30,6 +30,8 @@ from gateway.views import messages as views
 from tests.rig.gateway import GatewayFixture
 from tests.rig.node import START
 
+pytestmark = pytest.mark.long
+
 HEADINGS = ("tin", "standing", "name", "level", "granted", "expires")
 CODES = [f"SG12345678901{number}" for number in range(5)]
 Row = tuple[object, ...]

@@ -24,6 +24,8 @@ from gateway.wire.sheet import Columns, Sheet
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc
 from tests.rig.gateway import GatewayFixture
 
+pytestmark = pytest.mark.long
+
 COLUMNS = (
     ("No.", ""),
     ("AEO code", "{tin}"),

@@ -38,6 +38,8 @@ from tests.rig.gateway import GatewayFixture, down
 from tests.rig.shipped import chosen
 from tests.rig.vectors import load
 
+pytestmark = pytest.mark.long
+
 DIGITS = {"{digits}": "9" * 5000, "{zeros}": "0" * 5000}
 
 

@@ -34,6 +34,8 @@ from tests.rig.vectors import load
 from tests.rig.web import WebFixture
 from tests.web.http.test_transport import said, standings
 
+pytestmark = pytest.mark.long
+
 PATH = "/v1/eligibility"
 VECTORS = load("clearance")
 QUESTIONS = [one for one in VECTORS if {"declared", "count", "body", "query"} & one.keys() and "path" not in one]

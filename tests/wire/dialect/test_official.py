@@ -17,6 +17,8 @@ from gateway.wire.schema import compile_schema
 from gateway.wire.xml import parse
 from tests.rig.machine import need_data
 
+pytestmark = pytest.mark.long
+
 OFFICIAL = Path(__file__).parent / "official"
 SIGNATORY = {"signatory.surname": "Иванова", "signatory.name": "Анна", "signatory.signed": "2026-04-01T10:00:00"}
 CODES = {Standing.VALID: "valid", Standing.SUSPENDED: "suspended", Standing.REINSTATED: "reinstated", Standing.REVOKED: "revoked"}
