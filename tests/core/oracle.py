@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.core.arrangement import AnyLevel
-from tests.core.cases import Given, Line, law, partners
+from tests.core.cases import Given, TableLine
+from tests.rig.shipped import arrangements, law
 
 CHINA = ZoneInfo("Asia/Shanghai")
 GRAVITY = ("valid", "reinstated", "suspended", "delisted", "withdrawn", "revoked", "annulled")
@@ -26,7 +27,7 @@ class Said(NamedTuple):
     effect: datetime
     standing: str
     picture: bool
-    line: Line
+    line: TableLine
 
 
 class Verdict(NamedTuple):
@@ -80,7 +81,7 @@ def expected(given: Given, direction: str) -> Verdict:
 
 def _terms(given: Given, on: date) -> dict[str, Any]:
     """What the partner's data and the law say on a day, or the case instead."""
-    ours = partners()[given.partner]
+    ours = arrangements()[given.partner]
     dated = {name: getattr(ours, name) for name in ("in_force", "directions", "modes", "levels", "measures", "stop_after")}
     dated |= {name: getattr(law(), name) for name in ("prevailing", "suspended_prevails")}
     found = {name: term.on(on).value for name, term in dated.items()}
@@ -203,7 +204,7 @@ def period(dated: Iterable[Said], at: datetime, zone: ZoneInfo) -> Said | None:
 
 
 def _zone(given: Given) -> ZoneInfo:
-    ours = partners()[given.partner]
+    ours = arrangements()[given.partner]
     return next((one.zone for one in ours.members if given.tin.startswith(one.prefixes)), ours.zone)
 
 

@@ -22,11 +22,9 @@ What cannot be compared:
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,9 +33,9 @@ from gateway.core.arrangement import AnyLevel, Arrangement, Mode
 from gateway.core.terms import Dated
 from gateway.onboarding.terms import in_force_by, in_force_since
 from gateway.partners import LoadedPartners
-from tests.partners.conftest import REPO
+from tests.rig.machine import REAL_DATA
 
-TABLE = Path(os.environ.get("AEO_REAL_DATA", REPO.parent / "shared" / "data")).parent / "domain" / "arrangements.csv"
+TABLE = REAL_DATA.parent / "domain" / "arrangements.csv"
 ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))} if TABLE.exists() else {}
 
 pytestmark = pytest.mark.skipif(not ROWS, reason="the table of arrangements is not beside the project (domain/arrangements.csv)")
