@@ -92,7 +92,8 @@ def test_the_same_person(name: str, other: str) -> None:
     ("name", "other"), [("alice", "bob"), ("José", "Jose"), ("李四", "李三"), ("Anna", "Ana"), ("user1", "user2")]
 )
 def test_two_people(name: str, other: str) -> None:
-    four_eyes.second(name, other)
+    four_eyes.second(name, other)  # or it raises
+    assert not four_eyes.same(name, other)
 
 
 @pytest.mark.parametrize("nobody", ["", " ", "\u200b", "\u3164\t\ufe0f", "\u2800"])

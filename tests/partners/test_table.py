@@ -32,8 +32,8 @@ import pytest
 from gateway.core.arrangement import AnyLevel, Arrangement, Mode
 from gateway.core.terms import Dated
 from gateway.onboarding.terms import in_force_by, in_force_since
-from gateway.partners import LoadedPartners
 from tests.rig.machine import REAL_DATA
+from tests.rig.shipped import loaded
 
 TABLE = REAL_DATA.parent / "domain" / "arrangements.csv"
 ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))} if TABLE.exists() else {}
@@ -138,17 +138,17 @@ def test_every_doubt_is_one_of_the_table() -> None:
     assert all(doubt in said for doubt in DOUBTS)
 
 
-def test_the_same_arrangements(shipped: LoadedPartners) -> None:
-    assert set(shipped) == set(ROWS)
-    assert len(shipped) == 31
-    assert sum(len(bundle.arrangement.members) for bundle in shipped.values()) == 57
+def test_the_same_arrangements() -> None:
+    assert set(loaded()) == set(ROWS)
+    assert len(loaded()) == 31
+    assert sum(len(bundle.arrangement.members) for bundle in loaded().values()) == 57
 
 
-def test_what_was_added_on_2026_11_30(shipped: LoadedPartners) -> None:
+def test_what_was_added_on_2026_11_30() -> None:
     """The counts that the domain facts give, so that a table read wrongly as a whole is seen."""
-    tiers = [bundle.arrangement.tiers.steps for bundle in shipped.values()]
+    tiers = [bundle.arrangement.tiers.steps for bundle in loaded().values()]
     assert sum(steps[0].provenance.kind == "fact" for steps in tiers) == 21
-    assert sum(bundle.arrangement.levels.steps[0].value is AnyLevel.ANY for bundle in shipped.values()) == 11
+    assert sum(bundle.arrangement.levels.steps[0].value is AnyLevel.ANY for bundle in loaded().values()) == 11
 
 
 # What a column of the table says, and what the file says for it: a pair that must be equal.
@@ -306,6 +306,6 @@ def test_no_column_is_passed_over() -> None:
 
 @pytest.mark.parametrize("compare", COLUMNS.values(), ids=[columns[0] for columns in COLUMNS])
 @pytest.mark.parametrize("iso", ROWS)
-def test_the_file_says_what_the_table_says(shipped: LoadedPartners, iso: str, compare: Callable[[Row, Arrangement], Pair]) -> None:
-    table, file = compare(corrected(iso), shipped[iso].arrangement)
+def test_the_file_says_what_the_table_says(iso: str, compare: Callable[[Row, Arrangement], Pair]) -> None:
+    table, file = compare(corrected(iso), loaded()[iso].arrangement)
     assert file == table

@@ -1,6 +1,6 @@
 """Whether a list or an update would change too much at once, so that a person should look first (SEMANTICS: Lists).
 
-Counted are operators, by partner and day at home, across lists and updates, as far as no person looked: those whom a list no longer names,
+Counted are operators, by partner and day at home, across lists, updates and notices, as far as no person looked: those whom a list no longer names,
 and those who are granted what they do not have. That is a standing, or a level that the arrangement recognises, or a certificate that has
 not run out: a list that raises everybody to the recognised level grants to everybody. Renewals of what stands, and losses that are stated,
 neither count nor wait. Whatever the threshold, a list waits that names nobody of those who stand, or omits too large a share of them.

@@ -261,12 +261,23 @@ def test_a_list_that_renews_what_had_run_out_grants(gateway: GatewayFixture) -> 
     assert state(gateway) == ["applied", "held"]
 
 
-def test_single_notices_are_never_held(gateway: GatewayFixture) -> None:
-    gateway.threshold("SG", 0)
+@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.NOTICE])
+def test_what_an_update_or_a_notice_grants_beyond_the_threshold_waits_and_its_losses_do_not(
+    gateway: GatewayFixture, kind: Kind
+) -> None:
+    gateway.threshold("SG", 2)
     said = made(gateway)
-    say(gateway, said[:1])
-    gateway.send(gateway.boxes["SG"].message(Kind.UPDATE, said[1:]))
-    assert standings(gateway, said) == ["valid"] * 6
+    say(gateway, said[:2])
+    box = gateway.boxes["SG"]
+    gateway.send(box.message(kind, [said[2]]))
+    lost = msgspec.structs.replace(said[0], standing=Standing.SUSPENDED)
+    gateway.send(box.message(kind, [lost, said[1], *said[3:5]]))
+    assert standings(gateway, said) == ["suspended", "valid", "valid", None, None, None]
+    assert state(gateway) == ["applied", "held"]
+    gateway.send(box.message(kind, [said[5]]))
+    assert standings(gateway, said)[5] == "valid", "of what waits nothing was counted"
+    _decide(gateway, "release", 2)
+    assert standings(gateway, said) == ["suspended", *["valid"] * 5]
 
 
 # ---------------------------------------------------------------- a person decides
