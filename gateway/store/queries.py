@@ -58,7 +58,7 @@ def find(connection: Connection, partner: str, message_id: str) -> Query | None:
     """The query that was sent to this partner under this id."""
     here = (query_message.c.partner == partner) & (query_message.c.message_id == message_id)
     row = connection.execute(select(query).join(query_message, query_message.c.query == query.c.id).where(here)).first()
-    return None if row is None else msgspec.convert(dict(row._mapping), Query)
+    return None if row is None else Query(**{**row._mapping, "outcome": QueryOutcome(row.outcome) if row.outcome else None})
 
 
 def close(
@@ -78,13 +78,6 @@ def close(
 def denied_since(connection: Connection, partner: str, moment: datetime) -> list[tuple[str, datetime, str]]:
     """(code, as of when, in which message) of every "not an AEO" that pictures a later moment, the earliest first."""
     return [(tin, as_of, message_id) for tin, as_of, message_id in _DENIED.rows(connection, iso=partner, moment=moment)]
-
-
-def of_operator(connection: Connection, partner: str, tin: str) -> list[Query]:
-    """Every query of ours about one code, the newest first."""
-    here = (query.c.partner == partner) & (query.c.tin == tin)
-    rows = connection.execute(select(query).where(here).order_by(query.c.id.desc()))
-    return [msgspec.convert(dict(row._mapping), Query) for row in rows]
 
 
 def load(connection: Connection, partner: str, at: datetime) -> tuple[int, int]:

@@ -231,7 +231,6 @@ query = Table(
     Column("outcome", String(12)),
     Column("as_of", Moment),
     Column("answered_by", String(64)),
-    Index("ix_query_partner_tin", "partner", "tin"),
     Index("ix_query_partner_as_of", "partner", "as_of"),
 )
 

@@ -39,10 +39,8 @@ def apply(connection: Connection, header: Header, said: OwnPayload, body: bytes,
         case RefusalNotice() as refused:
             if ours.body is not None and ends(check_refusal(refused, ours.body), ours.kind):
                 state = "delivered" if closes(refused, ours.kind) else "dead"
-                if (
-                    sent.settle(connection, ours.id, state, at=received, answer=body, problem=sentence(refused))
-                    and state == "delivered"
-                ):
+                sent.settle(connection, ours.id, state, at=received, answer=body, problem=sentence(refused))
+                if closes(refused, ours.kind):  # after a receipt too: it was asked, and this is the answer
                     cannot_be_said(connection, header.sender, about, header.id, received)
         case results:
             outcomes = {record.code: record.outcome for record in cast("tuple[RecordResult, ...]", results)}

@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.Column("as_of", Moment(), nullable=True),
         sa.Column("answered_by", sa.String(64), nullable=True),
     )
-    op.create_index("ix_query_partner_tin", "query", ["partner", "tin"])
     op.create_index("ix_query_partner_as_of", "query", ["partner", "as_of"])
     op.create_table(
         "query_message",
