@@ -144,7 +144,8 @@ def test_the_parts_of_a_list_that_waits_stay(gateway: GatewayFixture, open_: str
     assert waits in kept(gateway)
     if open_ == "held":
         (held,) = gateway.do(listings.held_lists)
-        gateway.do(partial(review.drop, live=gateway.live(), identity=held.id, who="a person", reason="no", at=gateway.now))
+        drop = partial(review.drop, live=gateway.live(), identity=held.id, settings=gateway.settings)
+        gateway.do(partial(drop, who="a person", reason="no", at=gateway.now))
         gateway.later(days=1)
         prune(gateway)
         assert waits not in kept(gateway)

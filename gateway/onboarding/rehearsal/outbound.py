@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from stdnum.cn import uscc
 
-from gateway.core.errors import Refusal
+from gateway.core.errors import Code, Refusal
 from gateway.core.home import Tier
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, project
@@ -19,9 +19,10 @@ from gateway.domestic.record import Record
 from gateway.domestic.rules import LegalGround, MeasureStatus
 from gateway.domestic.tiers import apply
 from gateway.exchange.tell import feed
+from gateway.exchange.tell.respond import sayable
 from gateway.onboarding.rehearsal.inbound import loss
 from gateway.onboarding.rehearsal.results import Exchanged, Observation, same
-from gateway.onboarding.rehearsal.session import Session, message_id
+from gateway.onboarding.rehearsal.session import Session, message_id, reply_in_words
 from gateway.sandbox.box import SIGNATORY, ReceivedMessage
 from gateway.store import disclosures
 from gateway.wire.dialect import Reading
@@ -158,13 +159,18 @@ def query_and_response(session: Session) -> Iterator[Observation]:
 
 
 def _asked(session: Session, record: Record, prefix: str, stands: str) -> Iterator[Observation]:
-    """The partner asks about a Chinese AEO, and about a code that is nobody's."""
+    """The partner asks about a Chinese AEO, and about a code that is nobody's. Where the arrangement lets nothing be said, both are refused
+    alike."""
+    speaks = sayable(session.host.node.partners.get(session.box.iso), session.box.clock())
     for code, expected in ((f"{prefix}{record.customs_code}", stands), (f"{prefix}0000000000", "not an AEO")):
         if not _expressible(session, Kind.QUERY, {"tin": code}):
             room = "its XML has no room for a Chinese code"
             yield same(f"a query about {code}", room, room)
             continue
         body = session.box.message(Kind.QUERY, query=code)
+        if not speaks:
+            yield same(f"answer to the query about {code}", Code.CANNOT_SAY, reply_in_words(session.send(body)))
+            continue
         yield session.tell(body, f"answer to the query about {code}")
         received = session.until("a response", lambda: session.received(Kind.RESPONSE, message_id(body)))  # noqa: B023 - called at once
         session.messages.append(_note(session, received))

@@ -27,6 +27,7 @@ from gateway.store.messages import Kept
 from gateway.store.tables import intake, message, operator
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture, down
+from tests.rig.shipped import chosen
 
 
 def test_a_receipt_speaks_of_what_is_recorded(gateway: GatewayFixture) -> None:
@@ -214,6 +215,18 @@ def test_a_query_is_answered_and_never_tells_the_tier(gateway: GatewayFixture) -
         answer = box.received[-1]
         assert (answer.header.kind, [one.standing.value for one in answer.statements]) == (Kind.RESPONSE, found)
         assert b"advanced" not in answer.body.lower()
+
+
+def test_a_query_of_whom_nothing_can_be_said_is_refused_and_not_to_be_sent_again(gateway: GatewayFixture) -> None:
+    gateway.feed(1)
+    gateway.deliver("HK")
+    gateway.change("HK", in_force=chosen(False))
+    for code in ("AEOCN9900000001", "AEOCN0000000000"):
+        answer = gateway.receive(gateway.boxes["HK"].message(Kind.QUERY, query=code))
+        assert answer.signed is not None
+        refused = payloads.read_refusal(gateway.boxes["HK"].check(answer.signed).payload)
+        assert (refused.code, refused.retryable, refused.remedy[:16]) == ("cannot-say", False, "Do not ask again")
+    assert gateway.deliver("HK") == []
 
 
 # ---------------------------------------------------------------- interrupted

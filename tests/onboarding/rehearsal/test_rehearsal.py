@@ -60,10 +60,12 @@ def test_a_busy_machine_fails_no_partner(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rehearsal.passed, told(rehearsal)
 
 
-def test_a_partner_that_does_not_suspend_is_found_out(rehearsal_host: RehearsalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partner_that_does_not_suspend_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a host of its own: a partner that begins anew within the skew of clocks contradicts what it said just before."""
     monkeypatch.setattr(session, "PATIENCE", 1.0)
     monkeypatch.setattr(Box, "change", lambda self, tin, standing: self.operators[tin])
-    rehearsal = rehearse(shipped("SG"), rehearsal_host)
+    with open_host(from_environment({})) as its_own:
+        rehearsal = rehearse(shipped("SG"), its_own)
     wrong = {step.name for step in rehearsal.steps if not step.passed}
     assert not rehearsal.passed
     assert "urgent suspension" in wrong

@@ -227,7 +227,7 @@ def test_laws(folder: Path, kind: Kind, n: int, data: st.DataObject) -> None:
         assume(refusal.code not in (Code.FIELD_UNEXPECTED, Code.FIELD_MISSING))
         raise
     root = parse(text.encode())
-    assert judge(dialect, kind, root) == reading
+    assert msgspec.structs.replace(judge(dialect, kind, root), outcome=None) == reading
     assert dialect.write(kind, reading, SIGNATORY) == text
 
 
