@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ from typer.testing import CliRunner
 
 from gateway.cli.common import console
 from gateway.cli.main import app
+from gateway.core.arrangement import Measure
+from gateway.partners import PartnerFaults, open_law
+from gateway.store import partners
+from gateway.store.database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +72,20 @@ def test_any_level_is_told_from_a_filter_that_is_not_known() -> None:
 def test_what_is_only_likely_is_said_beside_the_fact() -> None:
     assert "D, I, E, L " in row("KR")
     assert "so R is likely and not granted" in " ".join(say("show", "KR").split())
+
+
+def test_what_an_installation_calls_a_measure_is_activated_with_the_law(tmp_path: Path) -> None:
+    site = tmp_path / "home" / "site"
+    site.mkdir(parents=True)
+    own = """[measures.I]\nclearance_code = [{ from = 2026-01-01, value = "A01", setting = "Clearance's own code." }]\n"""
+    (site / "common.toml").write_text(own, "utf-8")
+    assert "activated" in say("activate", "--law", "--reason", "the first")
+    with closing(Database(f"sqlite:///{tmp_path / 'home' / 'gateway.db'}")) as database, database.reading() as connection:
+        digest = partners.in_force_now(connection, partners.LAW)
+        assert digest is not None
+        law = open_law(partners.content(connection, digest).content)
+    assert law.measures[Measure.I].clearance_code.on(date(2026, 6, 15)).value == "A01"
+    (site / "common.tml").write_text(own, "utf-8")
+    told = CliRunner().invoke(app, ["partner", "activate", "--law", "--reason", "misnamed"])
+    assert isinstance(told.exception, PartnerFaults)
+    assert "Nothing reads this file" in str(told.exception)
