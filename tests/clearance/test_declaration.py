@@ -46,6 +46,7 @@ def test_what_is_read(case: dict[str, Any]) -> None:
     assert read.told_by == case.get("told_by")
     assert read.mode == case.get("mode")
     assert read.accepted_on == case.get("accepted_on")
+    assert read.amends == case.get("amends", False)
     assert told(read.parties) == case.get("parties", [])
     assert told(read.domestic) == case.get("domestic", [])
     assert [note.code for note in read.notes] == case.get("notes", [])

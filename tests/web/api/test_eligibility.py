@@ -319,3 +319,39 @@ def test_domestic_parties_are_looked_up_and_one_that_is_discredited_prevails(
     many = {"codes": [codes[0], {"code": codes[1], "parties": ["nobody"]}], "direction": "import", "parties": ["3101960001"]}
     answers = web.client.post(PATH, json=many, headers=headers).json()["answers"]
     assert [one["grant"] for one in answers] == [False, True]
+
+
+AMENDED = """<Declaration xmlns="urn:wco:datamodel:WCO:DEC-DMS:2"><FunctionCode>4</FunctionCode><TypeCode>IMA</TypeCode>{accepted}
+<GoodsShipment><Consignor><ID>{code}</ID></Consignor></GoodsShipment></Declaration>"""
+
+
+def test_an_amended_declaration_is_judged_for_its_day_and_names_the_answer_before(
+    web: WebFixture, codes: list[str], headers: dict[str, str]
+) -> None:
+    accepted, given = web.now.date(), web.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    web.later(days=3)
+    web.send(web.boxes["SG"].status_message(codes[0], Standing.ANNULLED))
+    web.later(days=1)
+    day = f'<AcceptanceDateTime formatCode="102">{accepted:%Y%m%d}</AcceptanceDateTime>'
+    route = "/v1/declarations/eligibility"
+    content = AMENDED.format(accepted=day, code=codes[0])
+    answered = web.client.post(f"{route}?amends={given}", content=content, headers=headers).json()
+    (party,) = answered["answers"]
+    assert (answered["accepted_on"], party["on"], party["grant"]) == (accepted.isoformat(), accepted.isoformat(), False)
+    assert (party["earlier"]["on"], party["earlier"]["grant"]) == (accepted.isoformat(), True), "as it was known then"
+    assert [one["code"] for one in answered["notes"]] == []
+    (alone,) = web.client.post(route, content=content, headers=headers).json()["answers"]
+    assert (alone["grant"], alone["earlier"]) == (False, None)
+    undated = web.client.post(route, content=AMENDED.format(accepted="", code=codes[0]), headers=headers).json()
+    assert [one["code"] for one in undated["notes"]] == ["acceptance-needed"]
+
+
+@pytest.mark.parametrize("written", ["2026-13-01", "", "tomorrow"])
+def test_a_day_of_acceptance_that_is_not_understood_is_said_to_be_so(
+    web: WebFixture, codes: list[str], headers: dict[str, str], written: str
+) -> None:
+    content = AMENDED.format(accepted=f"<AcceptanceDateTime>{written}</AcceptanceDateTime>", code=codes[0]).replace("4<", "9<")
+    answered = web.client.post("/v1/declarations/eligibility", content=content, headers=headers).json()
+    (note,) = answered["notes"]
+    assert (note["code"], answered["accepted_on"]) == ("acceptance-unreadable", None)
+    assert (written or "-") in note["sentence"]
