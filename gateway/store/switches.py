@@ -106,7 +106,8 @@ def _there_is(connection: Connection, what: What, subject: str, members: Collect
             if members
             else "There is no arrangement of this code."
         )
-        raise Refusal(Code.NOT_FOUND, detail, field="subject", value=subject, remedy="aeo-gateway partner list")
+        field = "where" if what == "disruption" else "subject"
+        raise Refusal(Code.NOT_FOUND, detail, field=field, value=subject, remedy="aeo-gateway partner list")
 
 
 def lift(connection: Connection, identity: int, among: Iterable[What], *, reason: str, who: str, at: datetime) -> Switch:
