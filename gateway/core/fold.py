@@ -205,7 +205,24 @@ def _stand(track: list[_Segment[Standing]], one: PlacedStatement) -> list[_Segme
             return later
         return said._replace(since=later.since, placed=msgspec.structs.replace(one, takes_effect=later.placed.takes_effect))
 
-    return _overlay(track, said, left)
+    return _void(_overlay(track, said, left), track, said)
+
+
+def _void(
+    overlaid: list[_Segment[Standing]], track: list[_Segment[Standing]], said: _Segment[Standing]
+) -> list[_Segment[Standing]]:
+    """The same, void from the start where ``said`` took the place of an annulment, or could not take that of another loss: of what was
+    before it nothing was said since. An annulment that an update or notice lifted before it came never was."""
+    if not track or track[-1].since < said.since:  # nothing was there to take the place of
+        return overlaid
+    one = said.placed
+    lifts = said.what.grants and not one.pictured
+    for gone in (said, *track):
+        if gone.what is not Standing.ANNULLED or gone.since < said.since or (lifts and _seconds(one.issued) < gone.since):
+            continue
+        if not any(kept.what is Standing.ANNULLED and said.since <= kept.since <= gone.since for kept in overlaid):
+            return [gone._replace(since=ALWAYS), *(segment for segment in overlaid if segment.since >= said.since)]
+    return overlaid
 
 
 def _period(track: list[_Segment[_Dates]], one: PlacedStatement, zone: ZoneInfo) -> list[_Segment[_Dates]]:
