@@ -22,6 +22,8 @@ USUAL_MODES = frozenset({Mode.LAND, Mode.SEA, Mode.AIR})
 _NATURAL = {Direction.IMPORT: Role.CONSIGNOR, Direction.EXPORT: Role.CONSIGNEE}
 #: Whatever the unknown rule on conflicting measures may be, parties of these tiers are not what it is about.
 _HARMLESS = (Tier.ADVANCED, Tier.CERTIFIED, Tier.GENERAL, Tier.REGULAR)
+#: The terms that are looked at only where a party is of a tier, or its measures in a state, that they are about.
+PARTY_TERMS = ("prevailing", "suspended_prevails")
 _LOST = {
     Standing.SUSPENDED: Reason.SUSPENDED,
     Standing.REVOKED: Reason.REVOKED,
@@ -207,6 +209,11 @@ def domestic(parties: Iterable[Party], day: Day, feed: Feed, known: int) -> Iter
         elif party.suspended and party.tier in AEO_TIERS and suspended.value:
             facts = {"party": party.id, "measures": Standing.SUSPENDED.value}
             yield Why(code=Reason.DOMESTIC_PARTY_PREVAILS, facts=facts, source=suspended.provenance.source)
+
+
+def of_parties(why: Why) -> bool:
+    """Whether a reason is about the domestic parties: one prevails, or by a rule that is unknown may."""
+    return why.code is Reason.DOMESTIC_PARTY_PREVAILS or why.facts.get("term") in PARTY_TERMS
 
 
 def _unknown(term: str, provenance: Provenance) -> Why:

@@ -26,7 +26,6 @@ from gateway.core.question import (
     Decision,
     Disruption,
     Feed,
-    Granted,
     Party,
     Question,
     Reason,
@@ -221,14 +220,16 @@ def _decision(direction: Direction, whys: list[Why], role: Role | None, terms: D
 def _judged(direction: Direction, whys: list[Why], role: Role | None, terms: Day | None, prioritised: bool) -> Decision:
     against = [*whys, *checks.direction(direction, role, terms)] if terms else whys
     reasons = tuple(sorted(against, key=lambda why: _DECIDES[why.code]))
-    prevails = bool(reasons) and all(why.code is Reason.DOMESTIC_PARTY_PREVAILS for why in reasons)
-    measures: tuple[Granted, ...] = ()
-    if terms and (prevails or not reasons):
-        measures = terms.granted((direction,), prioritised, of_operator=prevails)
-    if not reasons or measures:
+    prevails = any(why.code is Reason.DOMESTIC_PARTY_PREVAILS for why in reasons)
+    # Where one party prevails it matters no more whether another does, by a rule that nobody has told us.
+    decides = [why for why in reasons if not (prevails and checks.of_parties(why))]
+    left = terms.granted((direction,), prioritised, of_operator=prevails) if terms else ()
+    if not reasons or (left and not decides):
         # What prevails takes the measures of the declaration, not those of the operator.
-        return Decision(direction=direction, verdict=Verdict.ELIGIBLE, grant=bool(measures), measures=measures, reasons=reasons)
-    verdict = Verdict.UNDETERMINED if reasons[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
+        return Decision(direction=direction, verdict=Verdict.ELIGIBLE, grant=bool(left), measures=left, reasons=reasons)
+    nothing_left = prevails and not left and bool(terms and terms.measures.value is not None)
+    open_ = [why for why in decides if not (nothing_left and why.code is Reason.TERMS_UNKNOWN)]
+    verdict = Verdict.UNDETERMINED if open_ and open_[0].code in _UNDETERMINED else Verdict.NOT_ELIGIBLE
     return Decision(direction=direction, verdict=verdict, grant=False, reasons=reasons)
 
 

@@ -33,11 +33,13 @@ def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     if len(valid) == 1 and not _waits(valid[0]):
         return _alone(valid[0], zone)
     ordered = in_order_of_issue(valid)
-    applied = [one for one in ordered if not _waits(one)]
+    waiting = any(_waits(one) for one in valid)
+    # What waits for a person orders nothing either.
+    applied = in_order_of_issue([one for one in valid if not _waits(one)]) if waiting else ordered
     witnesses = _Witnesses()
     authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
     # Any later word of the partner about this operator answers what the held list left open.
-    held = witnesses.index(ordered[-1]) if ordered and _waits(ordered[-1]) else None
+    held = witnesses.index(ordered[-1]) if waiting and _waits(ordered[-1]) else None
     return Timeline(
         names=tuple(dict.fromkeys(one.statement.name for one in reversed(applied) if one.statement.name)),
         local_name=next((one.statement.name_local for one in reversed(applied) if one.statement.name_local), None),
@@ -203,7 +205,24 @@ def _stand(track: list[_Segment[Standing]], one: PlacedStatement) -> list[_Segme
             return later
         return said._replace(since=later.since, placed=msgspec.structs.replace(one, takes_effect=later.placed.takes_effect))
 
-    return _overlay(track, said, left)
+    return _void(_overlay(track, said, left), track, said)
+
+
+def _void(
+    overlaid: list[_Segment[Standing]], track: list[_Segment[Standing]], said: _Segment[Standing]
+) -> list[_Segment[Standing]]:
+    """The same, void from the start where ``said`` took the place of an annulment, or could not take that of another loss: of what was
+    before it nothing was said since. An annulment that an update or notice lifted before it came never was."""
+    if not track or track[-1].since < said.since:  # nothing was there to take the place of
+        return overlaid
+    one = said.placed
+    lifts = said.what.grants and not one.pictured
+    for gone in (said, *track):
+        if gone.what is not Standing.ANNULLED or gone.since < said.since or (lifts and _seconds(one.issued) < gone.since):
+            continue
+        if not any(kept.what is Standing.ANNULLED and said.since <= kept.since <= gone.since for kept in overlaid):
+            return [gone._replace(since=ALWAYS), *(segment for segment in overlaid if segment.since >= said.since)]
+    return overlaid
 
 
 def _period(track: list[_Segment[_Dates]], one: PlacedStatement, zone: ZoneInfo) -> list[_Segment[_Dates]]:

@@ -18,7 +18,7 @@ from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Reason, Verdict, Warn
 
-NOTES = ("direction-not-told", "acceptance-unreadable", "stands-for", "manifest-only", "no-aeo-party")
+NOTES = ("direction-not-told", "acceptance-unreadable", "acceptance-needed", "stands-for", "manifest-only", "no-aeo-party")
 CODES = [*Verdict, *Reason, *Warn, *NOTES]
 EN, ZH = (wording._locales[language] for language in (Language.EN, Language.ZH))
 
@@ -101,6 +101,20 @@ def test_chinese_is_chinese() -> None:
             "没有适用于该编码（TW12345678）的AEO互认安排。",
         ),
         (
+            "no-arrangement",
+            {"code": "TW12345678", "note": "cross-strait-pilot"},
+            "No mutual recognition arrangement covers the code TW12345678. "
+            "The cross-Strait pilot (2016/49) is not handled here; its own instructions apply.",
+            "没有适用于该编码（TW12345678）的AEO互认安排。两岸海关AEO互认试点（2016年第49号公告）不在本系统处理，按其专门规定办理。",
+        ),
+        (
+            "no-arrangement",
+            {"code": "CN9900000001", "own": "yes"},
+            "No mutual recognition arrangement covers the code CN9900000001: "
+            "it is a Chinese enterprise's code (AEOCN or CN and ten digits).",
+            "没有适用于该编码（CN9900000001）的AEO互认安排：该编码为中国企业的编码（AEOCN或者CN加十位数字）。",
+        ),
+        (
             "no-overseas-party",
             {},
             "No code of an overseas party is declared: the field is empty or says NO.",
@@ -128,13 +142,59 @@ def test_chinese_is_chinese() -> None:
             "domestic-party-prevails",
             {"party": "4400000001", "tier": "discredited"},
             "Where measures conflict, a domestic party's prevail: 4400000001 is a Discredited enterprise.",
-            "管理措施相抵触时，以境内当事方的管理措施为准：4400000001为失信企业。",
+            "管理措施相抵触的，按照信用等级较低企业适用的管理措施实施管理：4400000001为失信企业。",
         ),
+        (
+            "domestic-party-prevails",
+            {"party": "4400000001", "measures": "suspended"},
+            "Where measures conflict, a domestic party's prevail: those of 4400000001 are suspended.",
+            "管理措施相抵触的，按照信用等级较低企业适用的管理措施实施管理：4400000001的管理措施处于暂停状态。",
+        ),
+        ("domestic-party-prevails", {}, "Not applied, for reasons on our side.", "因我方原因不适用。"),
+        ("domestic-party-prevails", {"party": "4400000001"}, "Not applied, for reasons on our side.", "因我方原因不适用。"),
         (
             "data-too-old",
             {"as_of": "2026-01-01T00:00:00+00:00", "limit": "3024000"},
             "The partner's last complete list is of 2026-01-01 08:00 China time; data older than 35 days decides nothing.",
             "互认方最近一份完整名单的时点为北京时间2026-01-01 08:00；超过35天的数据不作为依据。",
+        ),
+        (
+            "data-too-old",
+            {"of": "domestic", "as_of": "2026-05-16T03:59:59+00:00", "limit": "2592000"},
+            "What credit management last stated of the domestic parties is of 2026-05-16 11:59 China time; "
+            "data older than 30 days decides nothing.",
+            "信用管理部门关于境内企业的数据截止时间为北京时间2026-05-16 11:59；超过30天的数据不作为依据。",
+        ),
+        (
+            "data-too-old",
+            {"of": "domestic", "limit": "2592000"},
+            "Credit management has not yet stated anything of the domestic parties; data older than 30 days decides nothing.",
+            "信用管理部门尚未提供境内企业的数据；超过30天的数据不作为依据。",
+        ),
+        (
+            "party-unknown",
+            {"party": "91310000000000009X"},
+            "Credit management names every enterprise, and 91310000000000009X is none of them: "
+            "the domestic party was perhaps mistyped.",
+            "信用管理部门的数据覆盖全部企业，其中没有91310000000000009X：境内企业编码可能填报有误。",
+        ),
+        (
+            "party-code-passed-on",
+            {"party": "4400000001"},
+            "The customs code 4400000001 passed on: who had it on the day asked about was judged.",
+            "海关编码4400000001已变更持有企业：按所查询日期的持有企业判断。",
+        ),
+        (
+            "alias-used",
+            {"alias": "CNSHE123SHA", "code": "SG123456789012"},
+            "CNSHE123SHA is not the AEO code; the code to declare is SG123456789012.",
+            "CNSHE123SHA不是AEO编码；应当申报的编码为SG123456789012。",
+        ),
+        (
+            "code-folded",
+            {"declared": "ＣＮ4400-000001", "read": "4400000001", "slips": "full-width, hyphens, country"},
+            "ＣＮ4400-000001 was read as 4400000001 (full-width characters, hyphens, the country before the number).",
+            "所申报的ＣＮ4400-000001按4400000001处理（全角字符、连字符、编码前的国别字样）。",
         ),
         ("data-too-old", {}, "The partner has not yet sent a complete list.", "互认方尚未发送过完整名单。"),
         ("data-old", {"age": "100000"}, "The partner's data is old: 27 hours.", "互认方的数据未及时更新：已有27小时。"),

@@ -25,7 +25,18 @@ from gateway.core.history import pack, unpack
 from gateway.core.home import Tier
 from gateway.core.model import Environment, Header, Kind, Picture, PlacedStatement, Standing, Statement
 from gateway.core.place import place
-from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
+from gateway.core.question import (
+    ALWAYS_KNOWN,
+    Answer,
+    Currency,
+    Disruption,
+    Feed,
+    Party,
+    Question,
+    Stop,
+    Switches,
+    Verdict,
+)
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Registry
 from tests.rig.shipped import arrangements, law
@@ -35,7 +46,8 @@ CASES = REPO / "tests" / "cases" / "eligibility"
 
 
 class TableLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"effective": "from"}):
-    """One thing the partner told; exactly one of the first four is given."""
+    """One thing the partner told; exactly one of the first four is given. ``sequence``: the message's number in its class, ``epoch`` which
+    numbering that is. ``received`` is our clock; left out, the message came when it was made."""
 
     list: datetime | None = None
     response: datetime | None = None
@@ -50,6 +62,8 @@ class TableLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename=
     granted: date | None = None
     expires: date | None = None
     id: str | None = None
+    sequence: int = 0
+    epoch: int = 0
     received: datetime | None = None
     held: bool = False
     derived: bool = False
@@ -80,6 +94,7 @@ class Given(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     name: str | None = None
     manifest: str | None = None
     parties: tuple[Party, ...] = ()
+    feed: Feed = ALWAYS_KNOWN
     known_at: datetime | None = None
 
 
@@ -158,6 +173,7 @@ def ask(given: Given) -> Answer:
         switches=_switches(given),
         law=rules,
         current=given.current,
+        feed=given.feed,
     )
 
 
@@ -183,6 +199,7 @@ def _told(line: TableLine, tin: str, ours: Arrangement, at: int) -> PlacedStatem
         receiver="CN",
         environment=Environment.PRODUCTION,
         created=made,
+        sequence=line.sequence,
         picture=Picture(as_of=made) if kind == "list" else None,
     )
     placed = place(
@@ -194,7 +211,7 @@ def _told(line: TableLine, tin: str, ours: Arrangement, at: int) -> PlacedStatem
         held=line.held,
         transcribed=line.transcribed,
     )
-    return msgspec.structs.replace(placed, derived=line.derived, voided=line.voided)
+    return msgspec.structs.replace(placed, derived=line.derived, voided=line.voided, epoch=line.epoch)
 
 
 def _as_known(one: PlacedStatement, moment: datetime) -> PlacedStatement:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.arrangement import Arrangement
-from gateway.core.declared import LONGEST, near, resolve, spellings
+from gateway.core.declared import LONGEST, Slip, near, read_party, resolve, spellings
 from gateway.partners import Registry
 from tests.rig.shipped import arrangements
 
@@ -108,7 +108,7 @@ def test_the_manifest_may_say_nobody() -> None:
     assert spellings(" no ") == spellings("") == {""}
 
 
-def test_without_partners_a_text_is_read_as_it_stands() -> None:
+def test_without_partners_aeo_begins_nobody_s_own_code() -> None:
     class Nobody:
         def arrangement_for(self, code: str) -> None:
             return None
@@ -116,4 +116,49 @@ def test_without_partners_a_text_is_read_as_it_stands() -> None:
         def known(self, code: str) -> bool:
             return False
 
-    assert resolve("AEOSG123456789012", Nobody(), DAY).code == "AEOSG123456789012"
+    declared = resolve("AEOSG123456789012", Nobody(), DAY)
+    assert (declared.code, declared.slips, declared.arrangement) == ("SG123456789012", (Slip.PREFIX,), None)
+
+
+PREFIXES = tuple(prefix for arrangement in arrangements().values() for prefix in arrangement.prefixes)
+#: Codes that begin as no partner's do; those that were found to be taken for the Emirates' among them.
+foreign = st.sampled_from(["TW123456789", "CN9900000001", "XI123456789000", "MY12345H100001", "US12345"]) | st.tuples(
+    st.text(ascii_uppercase, min_size=2, max_size=2), st.text(ascii_uppercase + digits, min_size=1, max_size=20)
+).map("".join).filter(lambda code: not code.startswith(PREFIXES))
+
+
+@given(foreign)
+def test_aeo_before_a_code_of_nobody_is_never_a_partner_s(code: str) -> None:
+    """UAE codes may begin AEO, but only those are theirs that their list has."""
+    declared = resolve(f"AEO{code}", Known(), DAY)
+    assert (declared.code, declared.arrangement, declared.folded) == (code, None, True)
+    listed = resolve(f"AEO{code}", Known(f"AEO{code}"), DAY)
+    assert (listed.code, listed.arrangement) == (f"AEO{code}", arrangements()["AE"])
+
+
+numbers = (st.text(digits, min_size=10, max_size=10) | st.text(ascii_uppercase + digits, min_size=18, max_size=18)).filter(
+    lambda number: not number.startswith(("CN", "AEO"))
+)
+#: How people write a domestic party's number: each slip alone leads back to the number, and is named.
+PARTY_SLIPS: list[tuple[Callable[[str], str], tuple[Slip, ...]]] = [
+    (wide, (Slip.WIDTH,)),
+    (" {} ".format, (Slip.BLANKS,)),
+    (lambda number: f"{number[:4]} {number[4:]}", (Slip.BLANKS,)),
+    (lambda number: f"{number[:4]}-{number[4:]}", (Slip.HYPHENS,)),
+    ("CN{}".format, (Slip.COUNTRY,)),
+    ("AEOCN{}".format, (Slip.COUNTRY,)),
+    ("AEO<CN{}>".format, (Slip.BRACKETS, Slip.COUNTRY)),
+    (lambda number: wide(f"cn {number}"), (Slip.WIDTH, Slip.CASE, Slip.BLANKS, Slip.COUNTRY)),
+]
+
+
+@given(numbers)
+def test_a_party_s_number_is_itself(number: str) -> None:
+    assert read_party(number) == (number, ())
+
+
+@given(numbers, st.sampled_from(PARTY_SLIPS))
+def test_every_usual_slip_leads_back_to_the_party(number: str, slip: tuple[Callable[[str], str], tuple[Slip, ...]]) -> None:
+    """Read with the same folding as an overseas code, and reported as folded."""
+    written, slips = slip
+    assert read_party(written(number)) == (number, slips)

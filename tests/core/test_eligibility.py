@@ -18,7 +18,7 @@ from gateway.core.declared import Declared
 from gateway.core.eligibility import decide
 from gateway.core.home import Tier
 from gateway.core.model import Standing
-from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
+from gateway.core.question import Answer, Currency, Disruption, Feed, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
 from tests.core.cases import Given, TableLine, ask
 from tests.rig.shipped import arrangements, law
@@ -41,11 +41,14 @@ DEFECTS: list[dict[str, Any]] = [
     {"told": ()},
     {"then": (TableLine(notice=NOW, says=Standing.SUSPENDED),)},
     {"then": (TableLine(list=NOW, says=Standing.DELISTED, derived=True),)},
+    {"then": (TableLine(notice=NOW - timedelta(days=9), says=Standing.ANNULLED, effective=NOW),)},
     {"then": (TableLine(update=NOW, level="STP-Plus", expires=date(2026, 6, 14)),)},
     {"stops": (Stop(target="SG", **STOP),)},
     {"stops": (Stop(target="SG123456789012", **STOP),)},
     {"parties": (Party(id="1", tier=Tier.DISCREDITED),)},
-    {"parties": (Party(id="1", suspended=True),)},
+    {"parties": (Party(id="1", tier=Tier.SERIOUSLY_DISCREDITED),)},
+    {"parties": (Party(id="1", tier=Tier.GENERAL),), "feed": Feed(limit=86_400)},
+    {"parties": (Party(id="1", tier=Tier.GENERAL),), "feed": Feed(as_of=NOW - timedelta(days=2), limit=86_400)},
     {"terms": {"in_force": False}},
     {"terms": {"measures": "unknown"}},
     {"terms": {"directions": "unknown"}},
@@ -57,6 +60,23 @@ DEFECTS: list[dict[str, Any]] = [
 
 def test_granted_without_a_defect() -> None:
     assert ask(GRANTED).grant
+
+
+@pytest.mark.parametrize("tier", [None, *Tier])
+@pytest.mark.parametrize("suspended", [False, True])
+def test_nobody_but_the_discredited_takes_anything(tier: Tier | None, suspended: bool) -> None:
+    """And what they take is never the operator's own."""
+    given_ = Given(
+        partner="AU",
+        tin="AU12345678910",
+        direction=Direction.IMPORT,
+        told=GRANTED.told,
+        parties=(Party(id="1", tier=tier, suspended=suspended),),
+    )
+    prevails = tier in (Tier.DISCREDITED, Tier.SERIOUSLY_DISCREDITED)
+    answer = ask(given_)
+    assert {one.measure for one in answer.measures} == ({Measure.L} if prevails else set("DIPKL"))
+    assert [why.code for why in answer.reasons] == ["domestic-party-prevails"] * prevails
 
 
 @given(st.lists(st.sampled_from(DEFECTS), min_size=1, max_size=4))
@@ -137,7 +157,7 @@ def test_an_answer_survives_json() -> None:
     given_ = msgspec.structs.replace(
         GRANTED,
         direction=None,
-        disruptions=(Disruption(where="SG", since=NOW, what="storm", by="approver 7"),),
+        disruptions=(Disruption(where="SG", since=NOW, resumed=NOW, until=NOW + timedelta(days=1), what="storm", by="approver 7"),),
         then=(TableLine(notice=NOW, says=Standing.SUSPENDED, transcribed=True),),
     )
     for one in (GRANTED, given_):
