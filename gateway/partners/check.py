@@ -167,7 +167,7 @@ def _beginnings(file: PartnerFile) -> Iterator[Finding]:
     if start is None:
         return
     for name, steps in file.terms:
-        if steps[0].since > start:
+        if steps and steps[0].since > start:
             yield Finding(
                 f"terms.{name}[0].from",
                 f"Nothing is said from {start} to {steps[0].since}, though the arrangement may be in force.",
