@@ -165,7 +165,7 @@ def party(world: World, identity: str, on: date, known_at: datetime | None = Non
 
 def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -> None:
     day = world.now.date()
-    assert party(world, USCC, day) == Party(id=USCC)
+    assert party(world, USCC, day) == Party(id=USCC, known=False)
     unheard = world.now
     world.pass_time(hours=1)
     world.node.writer.do(
@@ -179,7 +179,7 @@ def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -
     assert party(world, f" {CUSTOMS_CODE} ", day).tier is Tier.DISCREDITED
     assert party(world, USCC, date(2026, 6, 9)).tier is Tier.GENERAL
     assert party(world, USCC, date(2021, 1, 1)).tier is None
-    assert party(world, USCC, day, unheard) == Party(id=USCC)
+    assert party(world, USCC, day, unheard) == Party(id=USCC, known=False)
     assert party(world, USCC, day, general).tier is Tier.GENERAL
     assert party(world, CUSTOMS_CODE, day, world.now).tier is Tier.DISCREDITED
 

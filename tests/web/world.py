@@ -56,7 +56,7 @@ class World:
         signing = Signing(KeyRing(self.settings.keys), "gateway", "", self.clock, production=False)
         self.node = Node(self.settings, database, Writer(database), partners, trust, signing, self.clock)
         self.index = Index(self.settings.current_within)
-        self.answers = Answers(partners, self.index, self.clock)
+        self.answers = Answers(partners, self.index, self.clock, self.settings.domestic_stop_after)
         self.boxes = {iso: self._box(iso, ours) for iso in isos}
         with database.write.begin() as connection:
             put = [(stored.LAW, _LAW.digest, _LAW_CONTENT)]
