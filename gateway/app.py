@@ -75,7 +75,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     revocation = Revocation(expiry.evidence_store(settings), guarded_fetch(guard))
     trust = TrustStore({}, revocation, CertificateRules(production=real))
     node = Node(settings, database, Writer(database), ActivePartners(), trust, signing, clock, revocation=revocation)
-    answers = Answers(node.partners, index, clock)
+    answers = Answers(node.partners, index, clock, settings.domestic_stop_after)
     service = Service(node=node, answers=answers, index=index)
     node.committed.on_lists_and_switches = answers.refresh
     node.writer.do(partial(upgrade.fold_anew, partners=node.partners, at=clock()))

@@ -22,12 +22,21 @@ def _seconds(value: object) -> object:
     if isinstance(value, str):
         try:
             return timedelta(seconds=float(value))
-        except ValueError:
+        except (ValueError, OverflowError):
             raise PydanticCustomError("seconds", "Give a number of seconds, such as 30 or 0.2") from None
     return value
 
 
+def _some_seconds(value: object) -> object:
+    """The same, more than none and no more than ten years; or nothing at all."""
+    read = None if value == "" else _seconds(value)
+    if isinstance(read, timedelta) and not timedelta(0) < read <= timedelta(days=3650):
+        raise PydanticCustomError("seconds", "Give a number of seconds from 1 to 315360000, or leave it empty")
+    return read
+
+
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+OptionalSeconds = Annotated[timedelta | None, BeforeValidator(_some_seconds)]
 
 
 class SettingsFault(Exception):
@@ -68,6 +77,11 @@ class Settings(BaseModel):
     )
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
+    domestic_stop_after: OptionalSeconds = Field(
+        "",
+        validate_default=True,
+        description="the age from which on what credit management stated of domestic parties decides nothing; empty: any age does (demo only)",
+    )
     rate: int = Field(20_000, description="codes one client may ask of each node per second")
     language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")
 

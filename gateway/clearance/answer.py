@@ -12,7 +12,7 @@ no part: it is about the exchange of messages. Benefits end by the terms, by our
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -24,8 +24,9 @@ from gateway.core.day import home_day
 from gateway.core.declared import CodeRegistry, near, resolve
 from gateway.core.eligibility import decide
 from gateway.core.history import Timeline
-from gateway.core.question import Answer, Currency, Party, Question, Reason, Switches
-from gateway.store import switches
+from gateway.core.question import ALWAYS_KNOWN, Answer, Currency, Feed, Party, Question, Reason, Switches
+from gateway.domestic.claim import FeedStatus
+from gateway.store import feed_claims, switches
 from gateway.store.active import ActivePartners
 from gateway.store.listings import last_complete
 
@@ -60,6 +61,10 @@ class Knowledge(CodeRegistry, Protocol):
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         """How far the partner's data reaches for the operator."""
+        ...
+
+    def feed(self, on: date) -> Feed:
+        """How far domestic parties are known, for a question about the day ``on``."""
         ...
 
 
@@ -100,6 +105,7 @@ def answer_from(
         switches=knowledge.switches,
         law=knowledge.law,
         current=current,
+        feed=knowledge.feed(on) if parties else ALWAYS_KNOWN,
     )
 
 
@@ -133,18 +139,28 @@ class AnswerBasis(NamedTuple):
 
 
 class Answers:
-    """What is known now. Whoever follows the journal calls ``refresh``; any number of threads may ask."""
+    """What is known now. Whoever follows the journal calls ``refresh``; any number of threads may ask. ``domestic_stop_after``: past what
+    age the domestic feed knows nobody (None: never)."""
 
-    def __init__(self, partners: ActivePartners, index: ReadIndex, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        partners: ActivePartners,
+        index: ReadIndex,
+        clock: Callable[[], datetime],
+        domestic_stop_after: timedelta | None = None,
+    ) -> None:
         self._partners, self._index, self.now = partners, index, clock
+        self._domestic_stop_after = domestic_stop_after
+        self._feed = FeedStatus()
         self._reach = ListCoverage({})
         self.switches = Switches()
         self.known = index.known
 
     def refresh(self, connection: Connection) -> None:
-        """Follows the lists that came in and our own switches."""
+        """Follows the lists that came in, our own switches, and what the domestic feed claims."""
         self._reach = ListCoverage(last_complete(connection))
         self.switches = switches.switches(connection)
+        self._feed = feed_claims.status(connection)
 
     def answer(self, asked: Asked, parties: tuple[Party, ...] = ()) -> Answer:
         """The answer now. Raises ``Refusal`` NOT_FOUND before anything was activated."""
@@ -172,6 +188,9 @@ class Answers:
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         return self._reach.of(arrangement, code)
+
+    def feed(self, on: date) -> Feed:
+        return self._feed.on(on, self._domestic_stop_after)
 
 
 class ListCoverage:

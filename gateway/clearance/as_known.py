@@ -4,22 +4,23 @@ own clock. Everything comes from the store, for a hundred codes at a time."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from sqlalchemy import Connection, func, select
 
 from gateway.clearance.answer import Asked, ListCoverage, answer_from
-from gateway.clearance.parties import domestic
+from gateway.clearance.parties import Named, domestic_of
 from gateway.core.arrangement import Arrangement, Law
 from gateway.core.declared import near, one_slip_away, spellings, storable
 from gateway.core.errors import Code, Refusal
 from gateway.core.history import Timeline
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement
-from gateway.core.question import Answer, Currency, Party
+from gateway.core.question import Answer, Currency, Feed, Party
+from gateway.domestic.claim import FeedStatus
 from gateway.partners import Registry, open_law
-from gateway.store import bulk, partners, statements, switches
+from gateway.store import bulk, feed_claims, partners, statements, switches
 from gateway.store.active import ActivePartners, folding
 from gateway.store.listings import UPDATE
 from gateway.store.tables import listing, listing_part, message, operator
@@ -29,12 +30,15 @@ TOGETHER = 100
 
 
 class AsKnown:
-    """What was known at ``moment``. For one thread, and for as long as ``connection`` is open."""
+    """What was known at ``moment``. For one thread, and for as long as ``connection`` is open. ``domestic_stop_after`` as for ``Answers``:
+    a setting, which is not kept with its time."""
 
-    def __init__(self, connection: Connection, opened: ActivePartners, moment: datetime) -> None:
-        self._connection, self._moment = connection, moment
+    def __init__(
+        self, connection: Connection, opened: ActivePartners, moment: datetime, domestic_stop_after: timedelta | None = None
+    ) -> None:
+        self._connection, self._moment, self._domestic_stop_after = connection, moment, domestic_stop_after
         self._told: dict[str, list[PlacedStatement]] = {}
-        self._parties: dict[tuple[tuple[str, ...], date], tuple[Party, ...]] = {}
+        self._parties: dict[Named, tuple[Party, ...]] = {}
         live = ((iso, partners.in_force_at(connection, iso, moment)) for iso, _, _ in partners.in_force(connection))
         registry = Registry(opened.opened(connection, found[1]).arrangement for _, found in live if found)
         self.arrangement_for = registry.arrangement_for
@@ -83,6 +87,13 @@ class AsKnown:
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         return self._reach.of(arrangement, code)
 
+    def feed(self, on: date) -> Feed:
+        return self._feed.on(on, self._domestic_stop_after)
+
+    @cached_property
+    def _feed(self) -> FeedStatus:
+        return feed_claims.status(self._connection, self._moment)
+
     @cached_property
     def _reach(self) -> ListCoverage:
         """Lists count from when their last part was here, and until a person set them aside."""
@@ -104,22 +115,17 @@ class AsKnown:
         if self._moment > now:
             detail = "What will be known then nobody can tell yet."
             raise Refusal(Code.QUESTION_INVALID, detail, field="as_known_at", value=self._moment.isoformat())
+        today, known_at = now.astimezone(HOME_ZONE).date(), self._moment if self._moment < now else None
         for start in range(0, len(asked), TOGETHER):
             some = asked[start : start + TOGETHER]
             self._look_up(spelling for one in some for spelling in spellings(one.code))
-            for one in some:
-                parties = self._domestic(one.parties, one.on or now.astimezone(HOME_ZONE).date())
-                known_at = self._moment if self._moment < now else None
-                yield answer_from(self, one, now=now, known_at=known_at, parties=parties)
+            named = [(one.parties, one.on or today) for one in some]
+            self._parties |= domestic_of(self._connection, {one for one in named if one[0]} - self._parties.keys(), self._moment)
+            for one, whom in zip(some, named, strict=True):
+                yield answer_from(self, one, now=now, known_at=known_at, parties=self._parties.get(whom, ()))
             self._told.clear()
 
     def answer(self, asked: Asked, now: datetime) -> Answer:
         """The same of one question."""
         (answer,) = self.answers([asked], now)
         return answer
-
-    def _domestic(self, ids: tuple[str, ...], on: date) -> tuple[Party, ...]:
-        found = self._parties.get((ids, on)) if ids else ()
-        if found is None:
-            found = self._parties[ids, on] = domestic(self._connection, ids, on, self._moment)
-        return found

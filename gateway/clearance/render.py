@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.clearance.wording import Language, sentence
 from gateway.core.arrangement import Direction, Law, Measure, MeasureScope
+from gateway.core.checks import PARTY_TERMS
 from gateway.core.question import Answer, Caution, Granted, Reason, Used, Verdict, Warn, Why
 
 
@@ -143,7 +144,9 @@ def _name(measure: Measure, law: Law) -> Both:
 
 
 def _without_party(why: Why) -> Why:
-    return Why(code=why.code, direction=why.direction) if why.code is Reason.DOMESTIC_PARTY_PREVAILS else why
+    """That a rule on parties of some tier is unknown would say that one of them is of that tier."""
+    of_party = why.code is Reason.DOMESTIC_PARTY_PREVAILS or why.facts.get("term") in PARTY_TERMS
+    return Why(code=why.code, direction=why.direction) if of_party else why
 
 
 def _reason(why: Why, language: Language) -> RenderedReason:

@@ -18,6 +18,8 @@ from gateway.cli.common import Json, console, errors, escape, print_json, settin
 from gateway.cli.tables import Table
 from gateway.core.four_eyes import Decision
 from gateway.core.model import Environment
+from gateway.domestic import claim
+from gateway.domestic.claim import Claim
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
@@ -25,7 +27,6 @@ from gateway.node.context import day_of
 from gateway.settings import Settings
 from gateway.store import proposals
 from gateway.store.active import ActivePartners
-from gateway.store.bulk import chunks
 from gateway.store.database import Database
 from gateway.store.proposals import Proposal
 from gateway.views import enterprises
@@ -73,14 +74,24 @@ def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX, NDJSON (.ndjson, .jsonl) or JSON.")],
     encoding: Annotated[str, typer.Option(help="Of a CSV file; never guessed.")] = "utf-8-sig",
     report: Annotated[Path | None, typer.Option(help="Where refused rows are listed; default: beside FILE.")] = None,
+    complete: Annotated[
+        str | None, typer.Option(help="Tiers of which the file names every enterprise, joined by commas; all, or none.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DAY|MOMENT", help="When what it says was so; a moment needs its zone.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take enterprises in from a file. Good rows hold even where others are refused; exit 1 if any row was refused.
 
-    The same file again does nothing. Refused rows are listed as CSV with line, field, value, reason and remedy.
+    The same file again does nothing. Refused rows are listed as CSV with line, field, value, reason and remedy. What the feed claims of
+    itself may stand in the file too: lines before the headings, # complete: all and # as-of: 2026-11-30, or a first JSON object.
     """
-    rows = list(read(file, encoding))
-    done = _take(rows, quiet=as_json)
+    found = read(file, encoding)
+    rows = list(found)
+    stated = claim.both(found.claim, claim.read_claim({"complete": complete, "as_of": as_of}), "the command line")
+    claim.not_ahead(stated, utc_now(), settings().clock_skew)
+    done = _take(rows, stated, quiet=as_json)
     refused = report or file.with_name(f"{file.stem}.refused.csv")
     if done.refused:
         write_report(((one.line, (one,)) for one in done.refused), refused)
@@ -88,17 +99,18 @@ def import_file(
         print_json(done)
     else:
         _print_report(done, refused)
+        _print_feed(feed_shown())
     raise typer.Exit(1 if done.refused else 0)
 
 
-def _take(rows: list[Row], *, quiet: bool) -> Report:
+def _take(rows: list[Row], stated: Claim, *, quiet: bool) -> Report:
     done = Report()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with opened() as desk, Progress(*columns, console=errors, disable=quiet) as progress:
         task = progress.add_task("taking rows in", total=len(rows))
-        for batch in chunks(rows, feed.AT_ONCE):
+        for batch, claimed in feed.in_parts(rows, stated):
             with desk.database.write.begin() as connection:
-                done.add(feed.import_rows(connection, desk, batch, who=getpass.getuser(), at=utc_now()))
+                done.add(feed.import_rows(connection, desk, batch, who=getpass.getuser(), at=utc_now(), claim=claimed))
             progress.advance(task, len(batch))
     return done
 
@@ -123,6 +135,40 @@ def _print_report(done: Report, refused: Path) -> None:
         console.print(f"{unsaid.partner} cannot be told of {unsaid.uscc}: {escape(unsaid.reason)}", highlight=False)
     if done.queued:
         console.print("queued: " + ", ".join(f"{iso} {count}" for iso, count in sorted(done.queued.items())), highlight=False)
+
+
+def feed_shown() -> enterprises.FeedShown:
+    with opened() as desk, desk.database.reading() as connection:
+        return enterprises.feed(connection, utc_now(), desk.settings.domestic_stop_after)
+
+
+def _print_feed(shown: enterprises.FeedShown) -> None:
+    if shown.as_of is None:
+        console.print("The feed has not said anything yet.")
+        return
+    extent = (
+        f"claims to name every enterprise of: {claim.shown(shown.complete)}"
+        if shown.complete
+        else "claims to be complete of no tier"
+    )
+    unknown = "an unknown party is warned of" if shown.complete_today else "of an unknown party nothing is said"
+    console.print(f"The feed {extent}; {unknown}.", highlight=False)
+    whence = "as it stated last" if shown.stated else "when its last record came, for it never stated an as-of"
+    limit = (
+        "no limit is set (AEO_DOMESTIC_STOP_AFTER)" if shown.limit is None else f"nobody is known by it past {shown.limit} seconds"
+    )
+    late = "; [red]that is past[/]" if shown.too_old else ""
+    console.print(f"It is as of {claim.shown(shown.as_of)}, {whence}; {limit}{late}.", highlight=False)
+
+
+@app.command("feed")
+def show_feed(as_json: Json = False) -> None:
+    """What the feed claims of itself: which tiers it names completely, as of when, and whether it is too old to know anybody by."""
+    shown = feed_shown()
+    if as_json:
+        print_json(shown)
+    else:
+        _print_feed(shown)
 
 
 @app.command()

@@ -81,7 +81,7 @@ def eligible(
     language = lang or Language(settings().language)
     now = utc_now()
     with activated() as (connection, partners):
-        then = AsKnown(connection, partners, as_known_at or now)
+        then = AsKnown(connection, partners, as_known_at or now, settings().domestic_stop_after)
         answer = then.answer(asked, now)
         if as_json:
             print_json(render(answer, then.law, language, suggestions(answer, then), domestic=True))
@@ -118,7 +118,7 @@ def declaration(
         for party in read.parties
     ]
     with activated() as (connection, partners):
-        then = AsKnown(connection, partners, now)
+        then = AsKnown(connection, partners, now, settings().domestic_stop_after)
         answers = list(then.answers(asked, now))
         if as_json:
             notes = [{"code": note.code, "sentence": sentence(note.code, note.facts, language)} for note in read.notes]

@@ -192,7 +192,7 @@ def domestic(parties: Iterable[Party], day: Day, feed: Feed, known: int) -> Iter
     Whoever is an AEO at home and whose measures are suspended, in rectification or by a case, is treated as an ordinary trader, for
     suspension takes its own measures and no more (setting). A party whose tier the gateway does not know takes nothing away (choice).
     """
-    if feed.limit is not None and (feed.as_of is None or known - int(feed.as_of.timestamp()) > feed.limit):
+    if feed.too_old(known):
         # Nobody can be said not to be Discredited by what credit management said so long ago.
         as_of = {"as_of": feed.as_of.isoformat()} if feed.as_of else {}
         yield Why(code=Reason.DATA_TOO_OLD, facts={"of": "domestic", "limit": str(feed.limit), **as_of})
@@ -214,6 +214,15 @@ def domestic(parties: Iterable[Party], day: Day, feed: Feed, known: int) -> Iter
 def of_parties(why: Why) -> bool:
     """Whether a reason is about the domestic parties: one prevails, or by a rule that is unknown may."""
     return why.code is Reason.DOMESTIC_PARTY_PREVAILS or why.facts.get("term") in PARTY_TERMS
+
+
+def or_too_old(again: datetime | None, feed: Feed, now: int) -> datetime | None:
+    """When to ask again about domestic parties: the moment from which on nobody is known by the feed, where that comes before ``again``.
+    It does whatever the day asked about."""
+    if feed.ends is None or feed.ends <= now:
+        return again
+    moment = datetime.fromtimestamp(feed.ends, UTC)
+    return moment if again is None else min(again, moment)
 
 
 def _unknown(term: str, provenance: Provenance) -> Why:

@@ -30,6 +30,8 @@ _UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 _BLANKS = " \t\r\n"
 _WRAPPED = re.compile(r"(AEO *)?<([^<>]*)>")
 _FOREIGN = re.compile(r"[^A-Z0-9 /.-]")
+#: What stands between the groups of a number, as typed or as a word processor makes it of a hyphen: dashes, the minus, small forms.
+_HYPHENS = re.compile("[-\u2010-\u2015\u2212\ufe58\ufe63]")
 
 
 class Slip(StrEnum):
@@ -118,18 +120,22 @@ def resolve(text: str, registry: CodeRegistry, on: date) -> Declared:
 
 
 def read_party(text: str) -> tuple[str, tuple[Slip, ...]]:
-    """The number of a domestic party as it was meant, and which slips were folded: those of a code, blanks and hyphens within, and the
-    country (``AEOCN``, ``CN``) before the ten digits or the eighteen characters. Whether there is such an enterprise is not asked."""
+    """The number of a domestic party as it was meant, and which slips were folded: those of a code, blanks and hyphens within, and
+    ``AEO``, the country (``CN``) or both before the ten digits or the eighteen characters. Whether there is such an enterprise is not
+    asked: a number that is nobody's stays one."""
     body, slips = _fold(text)
-    found = [slip for slip in slips if slip is not Slip.PREFIX]
-    close = re.sub(r"[\s-]", "", body)
-    if "-" in body:
+    found: list[Slip] = [slip for slip in slips if slip is not Slip.PREFIX]
+    joined = _HYPHENS.sub("", body)
+    close = "".join(joined.split())
+    if joined != body:
         found.append(Slip.HYPHENS)
-    if any(character.isspace() for character in body) and Slip.BLANKS not in found:
+    if close != joined and Slip.BLANKS not in found:
         found.append(Slip.BLANKS)
-    number = own_number(close)
-    if number != close or Slip.PREFIX in slips:
+    number, country = own_number(close)
+    if country:
         found.append(Slip.COUNTRY)
+    elif number != close or Slip.PREFIX in slips:
+        found.append(Slip.PREFIX)
     return number, tuple(found)
 
 

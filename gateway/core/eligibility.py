@@ -150,6 +150,9 @@ def decide(
     lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
     prevails = bool(lead.reasons)
+    again = _ask_again(when, day, timeline, None if question.known_at else reached, [*stops, *disruptions])
+    if terms and question.parties and not question.known_at:
+        again = checks.or_too_old(again, feed, when.now)
     return Answer(
         declared=question.code,
         code=code,
@@ -165,7 +168,7 @@ def decide(
         evidence=used_now,
         data_as_of=currency.as_of,
         data_age=age,
-        ask_again=_ask_again(when, day, timeline, None if question.known_at else reached, [*stops, *disruptions]),
+        ask_again=again,
         arrangement_digest=arrangement.digest if arrangement else None,
         law_digest=law.digest,
         known_at=question.known_at,

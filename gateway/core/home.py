@@ -26,8 +26,8 @@ AEO_TIERS = (Tier.ADVANCED, Tier.CERTIFIED)
 
 #: Our own operators' codes as they are written abroad and at home.
 _OWN_CODE = re.compile(r"(?:AEO)?CN([0-9]{10})")
-#: The same of whatever number an enterprise has at home.
-_OWN_NUMBER = re.compile(r"(?:AEO)?CN([0-9]{10}|[0-9A-Z]{18})")
+#: The same of whatever number an enterprise has at home; which of the two stand before it is not asked.
+_OWN_NUMBER = re.compile(r"(?:AEO)?(?P<country>CN)?(?P<number>[0-9]{10}|[0-9A-Z]{18})")
 
 
 def own_code(code: str) -> str | None:
@@ -36,7 +36,7 @@ def own_code(code: str) -> str | None:
     return found[1] if found else None
 
 
-def own_number(text: str) -> str:
-    """An enterprise's number without the country that people write before it."""
+def own_number(text: str) -> tuple[str, bool]:
+    """An enterprise's number without ``AEO`` and the country that people write before it, and whether the country stood there."""
     found = _OWN_NUMBER.fullmatch(text)
-    return found[1] if found else text
+    return (found["number"], found["country"] is not None) if found else (text, False)

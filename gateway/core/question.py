@@ -70,8 +70,8 @@ class Warn(StrEnum):
 class Party(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A domestic party of the declaration. ``tier`` and ``suspended`` hold on the day asked on; None: the gateway knows no tier.
 
-    ``declared`` is the text as typed, where it was folded to ``id`` (``slips``). ``known``: the feed spoke of it. ``passed_on``: since when
-    the customs code asked by is no longer the party's own.
+    ``declared`` is the text as typed, where it was folded to ``id`` (``slips``). ``known``: the feed spoke of it. ``passed_on``: the day on
+    which the customs code asked by passed on, from the party or, where it has it still, to it.
     """
 
     id: str
@@ -158,6 +158,15 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     as_of: datetime | None = None
     limit: int | None = None
     complete: bool = False
+
+    @property
+    def ends(self) -> int | None:
+        """From when on (epoch seconds) nobody is known by it; None: it never grows too old, or never said anything."""
+        return None if self.limit is None or self.as_of is None else int(self.as_of.timestamp()) + self.limit + 1
+
+    def too_old(self, at: int) -> bool:
+        """Whether nobody is known by it at ``at`` (epoch seconds): what never said anything is too old for any limit."""
+        return self.limit is not None and (self.ends is None or at >= self.ends)
 
 
 #: A feed that is never too old, and claims nothing.

@@ -18,7 +18,7 @@ from gateway.core.arrangement import Arrangement
 from gateway.core.home import Tier
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
-from gateway.domestic.rules import FIRST_DAY, RULES, MeasureStatus
+from gateway.domestic.rules import FIRST_DAY, RULES
 
 #: Every field that can ever be told, beside ``effective``, and where it comes from. A re-certification date is no expiry, so ``expires``
 #: is not among them; nor is ``level``, a partner's word for its own programme: of ours it would say the tier.
@@ -69,7 +69,8 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 def project(enterprise: Enterprise, arrangement: Arrangement, on: date) -> Statement | Silence:
-    """What the partner may hear of ``enterprise`` on the day ``on`` (China): valid, suspended, or nothing and why.
+    """What the partner may hear of ``enterprise`` on the day ``on`` (China): valid, suspended, or nothing and why. That one measure is
+    suspended takes nothing from the status itself, so it is told as before.
 
     ``effective``, where shared, is the first day from which it has been so without a break. Refuses days before 2021-11-01.
     """
@@ -116,7 +117,7 @@ def _verdict(enterprise: Enterprise, arrangement: Arrangement, day: date) -> Sta
         return SilenceReason.NOT_STATED
     if tier not in (arrangement.tiers.on(day).value or RECOGNISED_UNLESS_STATED):
         return SilenceReason.TIER_NOT_RECOGNISED
-    return Standing.VALID if measures is MeasureStatus.ACTIVE else Standing.SUSPENDED
+    return Standing.VALID if measures.runs else Standing.SUSPENDED
 
 
 def _since(enterprise: Enterprise, arrangement: Arrangement, on: date, verdict: Standing | SilenceReason) -> date:

@@ -1,7 +1,10 @@
 """The domestic feed as a file: CSV, XLSX, NDJSON or JSON, read row by row; and the report of what was refused.
 
 A fault of a row is yielded with its line and reading goes on. A fault of the file as a whole (no such columns, not a workbook, not
-UTF-8) is raised as a `Refusal` (``data-invalid``).
+UTF-8, a header that cannot be read) is raised as a `Refusal`, before the first row where it can be.
+
+What a feed claims of itself (``claim.py``) stands in its header: in lines before the headings of a table that begin with ``#``, or in
+a first JSON object that is no record, having no USCC.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from gateway.core.errors import Code, Refusal
+from gateway.domestic import claim
+from gateway.domestic.claim import NOTHING, Claim
 from gateway.domestic.record import FIELDS, Faults, Record, decode
 from gateway.wire.sheet import book, text
 from gateway.wire.sheet.book import Cells
@@ -20,6 +25,21 @@ from gateway.wire.sheet.sheet import defused
 
 #: Line (or row) of the file, from 1, and what stands there.
 Row = tuple[int, Record | Faults]
+
+
+class FeedRows(Iterator[Row]):
+    """The rows of a feed, to be gone through once. ``claim`` is what its header states; it is known when the first row is, or the end."""
+
+    def __init__(self, found: Iterator[Row | Claim]) -> None:
+        self._found, self.claim = found, NOTHING
+
+    def __next__(self) -> Row:
+        for one in self._found:
+            if not isinstance(one, Claim):
+                return one
+            self.claim = one
+        raise StopIteration
+
 
 #: Column headings in Chinese. They name columns of this file, not terms of the law.
 HEADINGS = {
@@ -43,13 +63,13 @@ MAX_JSON = 64 << 20
 MAX_LINE = 64 << 10
 
 
-def read(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row]:
+def read(path: Path, encoding: str = "utf-8-sig") -> FeedRows:
     """Every row of ``path`` by its ending. ``encoding`` is that of a CSV file and is never guessed (``gb18030`` must be said)."""
-    readers: dict[str, Callable[[], Iterator[Row]]] = {
-        ".csv": lambda: _read_csv(path, encoding),
-        ".xlsx": lambda: _read_xlsx(path),
-        ".ndjson": lambda: _read_lines(path),
-        ".jsonl": lambda: _read_lines(path),
+    readers: dict[str, Callable[[], FeedRows]] = {
+        ".csv": lambda: FeedRows(_read_csv(path, encoding)),
+        ".xlsx": lambda: FeedRows(_read_xlsx(path)),
+        ".ndjson": lambda: read_ndjson(_lines(path)),
+        ".jsonl": lambda: read_ndjson(_lines(path)),
         ".json": lambda: read_json(path.read_bytes()),
     }
     if (reader := readers.get(path.suffix.lower())) is None:
@@ -64,15 +84,27 @@ def read(path: Path, encoding: str = "utf-8-sig") -> Iterator[Row]:
 # ---------------------------------------------------------------- JSON
 
 
-def read_ndjson(lines: Iterable[bytes]) -> Iterator[Row]:
+def read_ndjson(lines: Iterable[bytes]) -> FeedRows:
     """One JSON object a line; blank lines are passed over."""
-    for number, line in enumerate(lines, 1):
-        if stripped := line.strip():
-            yield number, _object(stripped, number)
+    return FeedRows(_read_ndjson(lines))
 
 
-def read_json(body: bytes) -> Iterator[Row]:
+def read_json(body: bytes) -> FeedRows:
     """One array of objects; lines are counted as its items, from 1."""
+    return FeedRows(_read_json(body))
+
+
+def _read_ndjson(lines: Iterable[bytes]) -> Iterator[Row | Claim]:
+    filled = ((number, stripped) for number, line in enumerate(lines, 1) if (stripped := line.strip()))
+    for place, (number, line) in enumerate(filled):
+        value = _object(line, number)
+        if place == 0 and _is_header(value):
+            yield claim.read_claim(value, number)
+        else:
+            yield number, value if isinstance(value, tuple) else _decode_value(value, number)
+
+
+def _read_json(body: bytes) -> Iterator[Row | Claim]:
     if len(body) > MAX_JSON:
         raise Refusal(
             Code.DATA_INVALID,
@@ -83,21 +115,28 @@ def read_json(body: bytes) -> Iterator[Row]:
     if not isinstance(rows, list):
         raise Refusal(Code.DATA_INVALID, "An array of enterprises is expected.", remedy="Send [ {...}, {...} ], or NDJSON.")
     for number, row in enumerate(rows, 1):
-        yield number, _decode_value(row, number)
+        yield claim.read_claim(row, number) if number == 1 and _is_header(row) else (number, _decode_value(row, number))
 
 
-def _read_lines(path: Path) -> Iterator[Row]:
+def _is_header(value: object) -> TypeGuard[dict[str, object]]:
+    """Whether the first object states something of the feed, and not of an enterprise."""
+    return isinstance(value, dict) and "uscc" not in value and any(map(claim.named, value))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from read_ndjson(line.removeprefix(b"\xef\xbb\xbf") for line in file)
+        yield from (line.removeprefix(b"\xef\xbb\xbf") for line in file)
 
 
-def _object(line: bytes, number: int) -> Record | Faults:
+def _object(line: bytes, number: int) -> object | Faults:
     if len(line) > MAX_LINE:
         return (Refusal(Code.DATA_INVALID, f"The line is longer than {MAX_LINE >> 10} KiB.", line=number),)
     try:
-        return _decode_value(_parse(line), number)
+        return _parse(line)
     except Refusal as refusal:
         refusal.line = number
+        if claim.named(refusal.field):  # no record has such a field: it is the header that says it twice
+            raise
         return (refusal,)
 
 
@@ -128,27 +167,31 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # ---------------------------------------------------------------- tables
 
 
-def _read_csv(path: Path, encoding: str) -> Iterator[Row]:
+def _read_csv(path: Path, encoding: str) -> Iterator[Row | Claim]:
     with path.open(encoding=encoding, newline="") as file:
-        yield from _table(text.rows(file))
+        yield from _table(text.rows(file, aside=lambda line: line.lstrip('\ufeff \t"').startswith(claim.MARKS)))
 
 
-def _read_xlsx(path: Path) -> Iterator[Row]:
+def _read_xlsx(path: Path) -> Iterator[Row | Claim]:
     with book.opened(path) as workbook:
         yield from _table(book.rows(workbook.worksheets[0]))
 
 
-def _table(rows: Iterator[Cells]) -> Iterator[Row]:
-    """Rows under a heading, which is the first row that is not blank."""
+def _table(rows: Iterator[Cells]) -> Iterator[Row | Claim]:
+    """Rows under a heading, which is the first row that is neither blank nor of the header."""
     columns: list[str] = []
+    header = NOTHING
     for number, cells in rows:
         cells = [None if isinstance(cell, str) and not cell.strip() else cell for cell in cells]
         while cells and cells[-1] is None:
             cells.pop()
         if not cells:
             continue
-        if not columns:
+        if not columns and str(cells[0] or "").lstrip("\ufeff \t").startswith(claim.MARKS):
+            header = claim.both(header, claim.read_line(cells, number), f"line {number}", number)
+        elif not columns:
             columns = _columns(cells, number)
+            yield header
         else:
             yield number, _decode_cells(columns, cells, number)
     if not columns:

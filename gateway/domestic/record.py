@@ -166,7 +166,8 @@ def _customs_code(raw: object) -> str:
     return text
 
 
-def _date(raw: object) -> date:
+def read_day(raw: object) -> date:
+    """A day as text, or as a cell or value of that type. Raises ``Refusal``."""
     if isinstance(raw, datetime):
         if raw.time() != time():
             raise Refusal(Code.FIELD_INVALID, "A day is expected, without a time of day.")
@@ -187,20 +188,28 @@ def _date(raw: object) -> date:
 
 
 def _law_date(raw: object) -> date:
-    found = _date(raw)
+    found = read_day(raw)
     order_on(found)
     return found
 
 
-def _word(words: type[E]) -> Callable[[object], E]:
+#: The same in Chinese, as they may stand in a file; they are not terms of the law.
+_STATUS_WORDS = {
+    "正常": MeasureStatus.ACTIVE,
+    "部分暂停": MeasureStatus.PARTIALLY_SUSPENDED,
+    "暂停": MeasureStatus.SUSPENDED,
+    "整改": MeasureStatus.RECTIFYING,
+}
+
+
+def _word(words: type[E], others: Mapping[str, E] | None = None) -> Callable[[object], E]:
     def read(raw: object) -> E:
         text = _text(raw)
         try:
-            return words(text)
+            return (others or {}).get(text) or words(text)
         except ValueError:
-            raise Refusal(
-                Code.CODE_UNKNOWN, "The word is not in the agreed list.", remedy=f"Use one of: {', '.join(words)}."
-            ) from None
+            listed = ", ".join((*words, *(others or ())))
+            raise Refusal(Code.CODE_UNKNOWN, "The word is not in the agreed list.", remedy=f"Use one of: {listed}.") from None
 
     return read
 
@@ -236,11 +245,13 @@ FIELDS: dict[str, Field] = {
     "address": Field(_text, "the registered address, in one line"),
     "tier": Field(_word(Tier), f"one of: {', '.join(Tier)}", required=True),
     "tier_since": Field(_law_date, _LAW_DAY, required=True),
-    "measure_status": Field(_word(MeasureStatus), f"one of: {', '.join(MeasureStatus)}", required=True),
+    "measure_status": Field(
+        _word(MeasureStatus, _STATUS_WORDS), f"one of: {', '.join((*MeasureStatus, *_STATUS_WORDS))}", required=True
+    ),
     "measure_since": Field(_law_date, _LAW_DAY, required=True),
     "ground": Field(_word(LegalGround), f"one of: {', '.join(LegalGround)}"),
     "consent": Field(_consent, "all, none, or partners by their two letters; -XX excepts one from all"),
-    "consent_since": Field(_date, _DAY),
-    "certified_on": Field(_date, _DAY),
-    "recertify_by": Field(_date, _DAY),
+    "consent_since": Field(read_day, _DAY),
+    "certified_on": Field(read_day, _DAY),
+    "recertify_by": Field(read_day, _DAY),
 }

@@ -14,11 +14,20 @@ from gateway.core.home import Tier
 
 
 class MeasureStatus(StrEnum):
-    """Whether the facilitation measures run. ``rectifying`` is a suspension with the tier kept (Order 282, error tolerance)."""
+    """Whether the facilitation measures run. ``rectifying`` is a suspension with the tier kept (Order 282, error tolerance).
+
+    ``partially-suspended``: one of them is suspended, as guarantees may be (Order 251), and facilitation runs on without it.
+    """
 
     ACTIVE = "active"
+    PARTIALLY_SUSPENDED = "partially-suspended"
     SUSPENDED = "suspended"
     RECTIFYING = "rectifying"
+
+    @property
+    def runs(self) -> bool:
+        """Whether facilitation as such does: whoever is suspended in part is not suspended, at home or abroad."""
+        return self in (MeasureStatus.ACTIVE, MeasureStatus.PARTIALLY_SUSPENDED)
 
 
 class LegalGround(StrEnum):

@@ -79,12 +79,12 @@ def _put(steps: Steps[T], step: DatedStep[T]) -> Steps[T]:
 
 
 def _without_gains(previous: Enterprise | None, proposed: Enterprise) -> Enterprise:
-    """``proposed``, but on every day the lower of its tier and the tier before; and facilitation runs for an AEO only if it ran before."""
+    """``proposed``, but on every day the lower of its tier and the tier before; and of an AEO's facilitation no more runs than ran before."""
     before = previous or Enterprise(uscc=proposed.uscc, name_zh=proposed.name_zh)
     days = sorted({step.since for state in (before, proposed) for step in state.steps})
     tiers = _lower(before.tiers, proposed.tiers, days, lambda tier, _: _height(tier))
     # Asked on the days of either track: a status that means nothing on one day must not begin to count on the next.
-    measures = _lower(before.measures, proposed.measures, days, lambda status, day: _runs(status) and _is_aeo(at(tiers, day)))
+    measures = _lower(before.measures, proposed.measures, days, lambda status, day: _runs(status) if _is_aeo(at(tiers, day)) else 0)
     held = before if tiers != proposed.tiers else proposed
     return msgspec.structs.replace(
         proposed, tiers=tiers, measures=measures, certified_on=held.certified_on, recertify_by=held.recertify_by
@@ -106,8 +106,11 @@ def _height(tier: Tier | None) -> int:
     return RULES.height[tier or Tier.GENERAL]
 
 
-def _runs(status: MeasureStatus | None) -> bool:
-    return status in (None, MeasureStatus.ACTIVE)
+def _runs(status: MeasureStatus | None) -> int:
+    """How much of facilitation does: all of it, all but what is suspended in part, or nothing."""
+    if status is MeasureStatus.PARTIALLY_SUSPENDED:
+        return 1
+    return 2 if status in (None, MeasureStatus.ACTIVE) else 0
 
 
 def _is_aeo(tier: Tier | None) -> bool:
@@ -166,7 +169,7 @@ def _fits(rule: Transition, before: Enterprise | None, after: Enterprise) -> boo
         rule.move in ("any", "up" if change > 0 else "down" if change < 0 else "same")
         and (not rule.before or was in rule.before)
         and (not rule.measures_from or ran in rule.measures_from)
-        and (bool(rule.measures_to) or not _is_aeo(tier) or not _runs(status) or _runs(ran))
+        and (bool(rule.measures_to) or not _is_aeo(tier) or _runs(status) <= _runs(ran))
     )
 
 

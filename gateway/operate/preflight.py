@@ -1,6 +1,7 @@
 """What production asks for before it starts: everything that is missing is named at once, each with its remedy.
 
-What a partner's data must say, freshness among it, the loader has asked for before it could be activated.
+What a partner's data must say, freshness among it, the loader has asked for before it could be activated; how fresh our own feed must
+be is asked for here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
         trusts = partner.trusts(connection, partners.all(), settings.clock_skew)
     active = {iso: live for iso, live in partners.all().items() if live.state == "active"}
     faults = [*_key(settings, now)]
+    if settings.domestic_stop_after is None:
+        faults.append(
+            "AEO_DOMESTIC_STOP_AFTER is empty: give the age in seconds (172800 is two days) from which on what credit management stated of "
+            "domestic parties decides nothing."
+        )
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():

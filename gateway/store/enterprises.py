@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.four_eyes import Decision
 from gateway.domestic.enterprise import Enterprise
 from gateway.store import leases, proposals
 from gateway.store.bulk import chunks
-from gateway.store.tables import enterprise, enterprise_record
+from gateway.store.bulk import put as put_rows
+from gateway.store.prepared import Prepared
+from gateway.store.tables import code_holder, enterprise, enterprise_record
+
+#: So few are asked for one by one, by statements that are ready: a declaration names two or three enterprises.
+_FEW = 8
+_STATE = Prepared(select(enterprise.c.state).where(enterprise.c.uscc == bindparam("uscc")))
+_HELD = Prepared(
+    select(code_holder.c.uscc, code_holder.c.since, code_holder.c.until)
+    .where(code_holder.c.code == bindparam("code"))
+    .order_by(code_holder.c.id)
+)
 
 
 class RecordedRow(msgspec.Struct, frozen=True):
@@ -25,6 +37,22 @@ class RecordedRow(msgspec.Struct, frozen=True):
     foreseen: bool
     held: bool
     note: str
+
+
+class CodePassed(NamedTuple):
+    """A record gave an enterprise another customs code than it had; None: it had, or has, none."""
+
+    uscc: str
+    before: str | None
+    after: str | None
+
+
+class CodeHeld(NamedTuple):
+    """Who had a customs code: from ``since``, by our clock, until before ``until`` (None: to this day)."""
+
+    uscc: str
+    since: datetime
+    until: datetime | None
 
 
 class HeldRecord(msgspec.Struct, frozen=True):
@@ -40,8 +68,11 @@ def alone(connection: Connection, at: datetime) -> None:
     leases.first(connection, "enterprises", "one at a time", at)
 
 
-def states(connection: Connection, usccs: Iterable[str]) -> dict[str, bytes]:
+def states(connection: Connection, usccs: Collection[str]) -> dict[str, bytes]:
     """The packed states of these enterprises, where known."""
+    if len(usccs) <= _FEW:
+        rows = ((uscc, _STATE.row(connection, uscc=uscc)) for uscc in usccs)
+        return {uscc: row[0] for uscc, row in rows if row}
     found: dict[str, bytes] = {}
     for batch in chunks(usccs):
         found.update(
@@ -61,6 +92,39 @@ def by_customs_code(connection: Connection, code: str) -> tuple[str, bytes] | No
     """(uscc, packed state) of the enterprise that has this 10-digit customs code now."""
     row = connection.execute(select(enterprise.c.uscc, enterprise.c.state).where(enterprise.c.customs_code == code)).first()
     return None if row is None else (row.uscc, row.state)
+
+
+def codes_held(connection: Connection, codes: Collection[str]) -> dict[str, list[CodeHeld]]:
+    """Who had each of these customs codes, in the order in which they did; of a code that no record ever named, nothing."""
+    found: dict[str, list[CodeHeld]] = {}
+    if len(codes) <= _FEW:
+        for code in codes:
+            if rows := _HELD.rows(connection, code=code):
+                found[code] = [CodeHeld(*row) for row in rows]
+        return found
+    for batch in chunks(codes):
+        for row in connection.execute(select(code_holder).where(code_holder.c.code.in_(batch)).order_by(code_holder.c.id)):
+            found.setdefault(row.code, []).append(CodeHeld(row.uscc, row.since, row.until))
+    return found
+
+
+def pass_on(connection: Connection, passed: Sequence[CodePassed], at: datetime) -> None:
+    """Notes who has which customs code from now on, and who no longer has; in the order of the records that say so."""
+    begun: list[tuple[str, str, datetime, datetime | None]] = []
+    open_here: dict[tuple[str, str], int] = {}
+    ended: list[dict[str, str]] = []
+    for one in passed:
+        if one.before and (place := open_here.pop((one.before, one.uscc), None)) is not None:
+            begun[place] = (one.before, one.uscc, at, at)
+        elif one.before:
+            ended.append({"had": one.before, "who": one.uscc})
+        if one.after:
+            open_here[one.after, one.uscc] = len(begun)
+            begun.append((one.after, one.uscc, at, None))
+    if ended:
+        mine = (code_holder.c.code == bindparam("had")) & (code_holder.c.uscc == bindparam("who")) & code_holder.c.until.is_(None)
+        connection.execute(update(code_holder).where(mine).values(until=at), ended)
+    put_rows(connection, code_holder, ("code", "uscc", "since", "until"), begun)
 
 
 def holders(connection: Connection, codes: Iterable[str]) -> dict[str, str]:

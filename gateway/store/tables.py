@@ -412,6 +412,30 @@ enterprise_record = Table(
     Column("note", Text),
 )
 
+#: Which enterprise had a customs code: from the moment at which a record that says so came, until before the one from which on no record
+#: does (none: it has it still). By our clock: the feed says no day for a changed code.
+code_holder = Table(
+    "code_holder",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("code", String(10), nullable=False, index=True),
+    Column("uscc", String(18), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+)
+
+#: What the feed claimed of itself, each time it did. ``complete``: the tiers of which it names every enterprise, joined by a comma, or
+#: ``all``, or nothing; ``as_of``: when what it says was so. Of what is missing it said nothing that time.
+feed_claim = Table(
+    "feed_claim",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("recorded", Moment, nullable=False),
+    Column("complete", Text),
+    Column("as_of", Moment),
+    Column("who", Text, nullable=False),
+)
+
 #: What a partner was told about an enterprise, under which code and by which message; who proved and who accepted it.
 belief = Table(
     "belief",

@@ -10,19 +10,18 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.core.declared import read_party
 from gateway.core.errors import Code, Refusal
-from gateway.core.home import Tier
+from gateway.core.home import HOME_ZONE, Tier
 from gateway.core.model import Statement
 from gateway.domestic import tiers
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.rules import MeasureStatus
 from gateway.domestic.tiers import Deadline
-from gateway.store import disclosures, enterprises
+from gateway.store import disclosures, enterprises, feed_claims
 from gateway.store.enterprises import unpack
 
 _CUSTOMS_CODE, _USCC = re.compile(r"[0-9]{10}"), re.compile(r"[0-9A-Z]{18}")
-#: The customs code as partners have it.
-_ABROAD = re.compile(r"(?:AEO)?CN([0-9]{10})")
 
 
 class Stands(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +32,20 @@ class Stands(msgspec.Struct, frozen=True, kw_only=True):
     measures: MeasureStatus | None
     listed: bool
     enterprise: Enterprise
+
+
+class FeedShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the feed claims of itself. ``complete``: tiers, or ``all``, ``claimed`` then; ``complete_today``: that is every tier of the law
+    of today, so an unknown party is warned of. ``as_of`` is what it ``stated``, or else when its last record came; from the age of
+    ``limit`` seconds on (null: no limit is set) nobody is known by it, and then it is ``too_old``."""
+
+    complete: tuple[str, ...]
+    claimed: datetime | None
+    complete_today: bool
+    as_of: datetime | None
+    stated: bool
+    limit: int | None
+    too_old: bool
 
 
 class DisclosureShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +72,9 @@ class Disclosures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(connection: Connection, identity: str) -> Enterprise:
-    """The enterprise by USCC, by its customs code, or by one it was told abroad under, with ``AEOCN`` or without. Raises ``Refusal``
+    """The enterprise by USCC, by its customs code, or by one it was told abroad under, however it was typed. Raises ``Refusal``
     NOT_FOUND."""
-    uscc = identity.strip().upper()
-    if abroad := _ABROAD.fullmatch(uscc):
-        uscc = abroad[1]
+    uscc, _ = read_party(identity)
     if _CUSTOMS_CODE.fullmatch(uscc):
         uscc = enterprises.holders(connection, [uscc]).get(uscc) or disclosures.enterprise_told_as(connection, uscc) or ""
     # Whatever else a path or a command may hold (a NUL, half a character) never comes near a database.
@@ -82,6 +93,21 @@ def stands(connection: Connection, identity: str, day: date) -> Stands:
     """How it stands on ``day``. Raises ``Refusal`` NOT_FOUND."""
     one = find(connection, identity)
     return Stands(day=day, tier=one.tier_on(day), measures=one.measures_on(day), listed=one.listed_on(day), enterprise=one)
+
+
+def feed(connection: Connection, now: datetime, limit: timedelta | None) -> FeedShown:
+    """What the feed claims of itself now."""
+    found = feed_claims.status(connection)
+    today = found.on(now.astimezone(HOME_ZONE).date(), limit)
+    return FeedShown(
+        complete=found.complete,
+        claimed=found.claimed,
+        complete_today=today.complete,
+        as_of=found.as_of,
+        stated=found.stated,
+        limit=today.limit,
+        too_old=today.too_old(int(now.timestamp())),
+    )
 
 
 def told(connection: Connection, identity: str) -> Disclosures:

@@ -36,7 +36,7 @@ from gateway.core.arrangement import Arrangement, Direction, Law
 from gateway.core.fold import fold
 from gateway.core.history import Timeline
 from gateway.core.model import PlacedStatement, Standing, Statement
-from gateway.core.question import Currency, Stop, Switches
+from gateway.core.question import ALWAYS_KNOWN, Currency, Feed, Stop, Switches
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import TokenScope
@@ -154,6 +154,9 @@ class _Fetched:
 
     def currency(self, arrangement: Arrangement, code: str) -> Currency:
         return Currency(self._as_of)
+
+    def feed(self, on: date) -> Feed:
+        return ALWAYS_KNOWN
 
 
 _TABLES = """

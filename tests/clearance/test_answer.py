@@ -166,7 +166,7 @@ def party(web: WebFixture, identity: str, on: date, known_at: datetime | None = 
 
 def test_a_domestic_party_is_known_by_either_code_and_as_of_then(web: WebFixture) -> None:
     day = web.now.date()
-    assert party(web, USCC, day) == Party(id=USCC)
+    assert party(web, USCC, day) == Party(id=USCC, known=False)
     unheard = web.now
     web.later(hours=1)
     web.node.writer.do(lambda connection: tell.follow(connection, web.node, [record(Tier.GENERAL, date(2026, 4, 1))], web.now))
@@ -178,7 +178,7 @@ def test_a_domestic_party_is_known_by_either_code_and_as_of_then(web: WebFixture
     assert party(web, f" {CUSTOMS_CODE} ", day).tier is Tier.DISCREDITED
     assert party(web, USCC, date(2026, 6, 9)).tier is Tier.GENERAL
     assert party(web, USCC, date(2021, 1, 1)).tier is None
-    assert party(web, USCC, day, unheard) == Party(id=USCC)
+    assert party(web, USCC, day, unheard) == Party(id=USCC, known=False)
     assert party(web, USCC, day, general).tier is Tier.GENERAL
     assert party(web, CUSTOMS_CODE, day, web.now).tier is Tier.DISCREDITED
 

@@ -24,7 +24,7 @@ class WebFixture(NodeFixture):
     def __init__(self, home: Path, isos: Iterable[str] = ("SG", "HK"), database: Database | None = None, **settings: Any) -> None:
         super().__init__(home, isos, database, **settings)
         self.index = Index(self.settings.current_within)
-        self.answers = Answers(self.partners, self.index, self.clock)
+        self.answers = Answers(self.partners, self.index, self.clock, self.settings.domestic_stop_after)
         self.refresh()
         self.index.load((), 0)
         self.index.heard(self.now)

@@ -3,20 +3,23 @@
 1  a row that cannot be read, or takes another's customs code, is refused with its reason; all others go on
 2  what an enterprise's latest record said already is passed over
 3  each record is judged against what was known: losses hold at once, unforeseen gains wait for a person
-4  recorded with what holds now, and told (``news.py``), in one transaction
+4  recorded with what holds now, and told (``changes.py``), in one transaction
+5  what the feed claims of itself counts once all its rows are in, those that were refused apart
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
+from gateway.domestic.claim import NOTHING, Claim
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.readfile import Row
 from gateway.domestic.record import Faults, Record
@@ -27,8 +30,9 @@ from gateway.exchange.tell.compose import ask
 from gateway.exchange.tell.recipient import LeftOut
 from gateway.exchange.tell.respond import respond
 from gateway.node.context import Context
-from gateway.store import enterprises, journal, proposals
-from gateway.store.enterprises import RecordedRow, unpack
+from gateway.store import enterprises, feed_claims, journal, proposals
+from gateway.store.bulk import chunks
+from gateway.store.enterprises import CodePassed, RecordedRow, unpack
 from gateway.store.proposals import Matter, Proposal
 
 __all__ = ["AT_ONCE", "Report", "ask", "follow", "full_list", "let_through", "respond", "tell", "waiting"]
@@ -62,7 +66,7 @@ class Flagged(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a feed did. ``queued`` counts messages for each partner."""
+    """What a feed did. ``queued`` counts messages for each partner; ``claim`` is what it stated of itself, where it did."""
 
     rows: int = 0
     taken: int = 0
@@ -72,6 +76,7 @@ class Report(msgspec.Struct):
     refused: list[Refused] = []
     queued: dict[str, int] = {}
     unsaid: list[LeftOut] = []
+    claim: Claim | UnsetType = UNSET
 
     def add(self, other: Report) -> None:
         """What a later part of the same feed did, too."""
@@ -84,6 +89,8 @@ class Report(msgspec.Struct):
         self.unsaid += other.unsaid
         for iso, count in other.queued.items():
             self.queued[iso] = self.queued.get(iso, 0) + count
+        if other.claim is not UNSET:
+            self.claim = other.claim
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -103,8 +110,18 @@ class ConfirmedRecord(msgspec.Struct, frozen=True):
     unsaid: list[LeftOut]
 
 
-def import_rows(connection: Connection, node: Context, rows: Sequence[Row], *, who: str, at: datetime) -> Report:
-    """Takes rows of the feed in, in their order. The same feed again does nothing."""
+def in_parts(rows: Sequence[Row], claim: Claim = NOTHING) -> Iterator[tuple[Sequence[Row], Claim]]:
+    """A feed as it is taken in, so many rows a transaction; the last of them states what it claims."""
+    parts = [*chunks(rows, AT_ONCE)] or [[]]
+    yield from ((part, NOTHING) for part in parts[:-1])
+    yield parts[-1], claim
+
+
+def import_rows(
+    connection: Connection, node: Context, rows: Sequence[Row], *, who: str, at: datetime, claim: Claim = NOTHING
+) -> Report:
+    """Takes rows of the feed in, in their order, and what it claims of itself. The same feed again does nothing. A claim that is still to
+    come (``claim.not_ahead``) has been refused before."""
     enterprises.alone(connection, at)
     report = Report(rows=len(rows))
     book = _Book(connection, [record for _, record in rows if isinstance(record, Record)])
@@ -117,6 +134,7 @@ def import_rows(connection: Connection, node: Context, rows: Sequence[Row], *, w
     if book.entered:
         enterprises.record(connection, book.to_record(), at)  # 4
         enterprises.put(connection, {uscc: (one.customs_code, _pack(one)) for uscc, one in book.touched.items()}, at)
+        enterprises.pass_on(connection, book.passed, at)
         _flag(connection, book, report)
         digest = sha256(b"".join(one.digest.encode() for _, one in book.entered)).hexdigest()
         journal.append(
@@ -128,6 +146,9 @@ def import_rows(connection: Connection, node: Context, rows: Sequence[Row], *, w
         )
         told = tell(connection, node, book.touched, at)
         report.queued, report.unsaid = told.queued, told.unsaid
+    if claim.states:  # 5
+        feed_claims.record(connection, claim, who=who, at=at)
+        report.claim = claim
     return report
 
 
@@ -177,6 +198,7 @@ class _Book:
         self._last = enterprises.last_digests(connection, usccs)
         self._holders = enterprises.holders(connection, {record.customs_code for record in records if record.customs_code})
         self.touched: dict[str, Enterprise] = {}
+        self.passed: list[CodePassed] = []
         self.entered: list[tuple[int, RecordedRow]] = []
 
     def faults(self, record: Record, line: int) -> Faults:
@@ -203,10 +225,13 @@ class _Book:
             return False
         before = self._states.get(uscc)
         judged = apply(before, record)
-        if before and before.customs_code:
-            self._holders.pop(before.customs_code, None)
-        if judged.state.customs_code:
-            self._holders[judged.state.customs_code] = uscc
+        had, has = before.customs_code if before else None, judged.state.customs_code
+        if had:
+            self._holders.pop(had, None)
+        if has:
+            self._holders[has] = uscc
+        if had != has:
+            self.passed.append(CodePassed(uscc, had, has))
         self._last[uscc] = digest
         self._states[uscc] = self.touched[uscc] = judged.state
         self.entered.append((line, RecordedRow(uscc, digest, body, judged.foreseen, judged.hold, judged.note)))

@@ -14,12 +14,14 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from gateway.core.errors import Code, Refusal
+from gateway.domestic import claim
+from gateway.domestic.claim import Claim
 from gateway.domestic.readfile import Row, read_json, read_ndjson
 from gateway.domestic.tiers import Deadline
 from gateway.exchange.tell import feed as tell
 from gateway.exchange.tell.feed import ConfirmedRecord, Report, Waiting
+from gateway.node.committed import Change
 from gateway.node.context import day_of
-from gateway.store.bulk import chunks
 from gateway.store.proposals import Proposal
 from gateway.store.tokens import Caller, TokenScope
 from gateway.views import enterprises
@@ -68,13 +70,32 @@ class ProposedRecord(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-@router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, gives=Report, media=(NDJSON, JSON)))
+class Claimed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a feed claims of itself, beside its rows or in a first object that is no record, having no USCC."""
+
+    complete: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="The tiers of which it names every enterprise, joined by commas; all; or none, which takes back what was claimed."
+        ),
+    ] = None
+    as_of: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="When what it says was so: a day, which begins in China (2026-11-30), or a moment with its zone. Never to come."
+        ),
+    ] = None
+
+
+@router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, query=Claimed, gives=Report, media=(NDJSON, JSON)))
 async def feed(request: Request, service: Served, caller: Feeder) -> Response:
     """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number. The same again does nothing.
 
     Each row is judged by itself: good rows hold and are told abroad even where others are refused. The status is 200 when every
-    row was taken or repeated, and 207 when some were refused; either way the report says which, where, why and what to do.
+    row was taken or repeated, and 207 when some were refused; either way the report says which, where, why and what to do. What the feed
+    claims of itself counts once its rows are in; nothing is taken of a feed whose claim cannot be read.
     """
+    beside = _beside(understand(parse_query(request.scope["query_string"]), Claimed, strict=False))
     kind, charset = body.media_type(request)
     if kind not in (JSON, NDJSON) or charset not in ("", "utf-8"):
         raise Refusal(
@@ -86,16 +107,32 @@ async def feed(request: Request, service: Served, caller: Feeder) -> Response:
         )
     node = service.node
     async with body.whole(request, node.settings.body_limit, service.room) as data:
-        rows = await asyncio.to_thread(_rows, data, kind)
+        rows, stated = await asyncio.to_thread(_rows, data, kind)
+    stated = claim.both(stated, beside, "the address")
+    claim.not_ahead(stated, node.clock(), node.settings.clock_skew)
     report = Report()
-    for batch in chunks(rows, tell.AT_ONCE):
-        job = partial(tell.import_rows, node=node, rows=batch, who=caller.name, at=node.clock())
+    for batch, claimed in tell.in_parts(rows, stated):
+        job = partial(tell.import_rows, node=node, rows=batch, who=caller.name, at=node.clock(), claim=claimed)
         report.add(await node.write(job))
+    if report.taken or stated.states:
+        await node.committed.here(Change(lists_or_switches=True))
     return Response(encode(report), 207 if report.refused else 200, NO_STORE, JSON)
 
 
-def _rows(data: bytes, kind: str) -> list[Row]:
-    return list(read_json(data) if kind == JSON else read_ndjson(data.splitlines()))
+def _rows(data: bytes, kind: str) -> tuple[list[Row], Claim]:
+    found = read_json(data) if kind == JSON else read_ndjson(data.splitlines())
+    return list(found), found.claim
+
+
+def _beside(query: Claimed) -> Claim:
+    return claim.read_claim(msgspec.structs.asdict(query))
+
+
+@router.get("/v1/domestic/feed", openapi_extra=describe(gives=enterprises.FeedShown))
+async def feed_claims(service: Served, caller: Reader) -> Response:
+    """What the feed claims of itself: which tiers it names completely, as of when, and past what age nobody is known by it."""
+    limit = service.node.settings.domestic_stop_after
+    return await _shown(service, lambda connection: enterprises.feed(connection, service.node.clock(), limit))
 
 
 @router.get("/v1/domestic/enterprises/{identity}", openapi_extra=describe(gives=enterprises.Stands))

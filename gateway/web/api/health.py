@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 import msgspec
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from gateway.operate import expiry, growth
-from gateway.store import retention, retention_classes, sent
+from gateway.store import feed_claims, retention, retention_classes, sent
 from gateway.store.listings import last_complete
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
@@ -95,7 +96,7 @@ def _gauges(service: Service) -> list[Metric]:
     node, index, now = service.node, service.index, service.node.clock()
     age = index.age(now)
     with node.database.reading() as connection:
-        depth, lists = sent.depth(connection), last_complete(connection)
+        depth, lists, feed = sent.depth(connection), last_complete(connection), feed_claims.status(connection)
         size, reusable = growth.size_of(connection)
         gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
         ends = list(expiry.watched(connection, node, node.revocation.facts() if node.revocation else (), now))
@@ -136,6 +137,11 @@ def _gauges(service: Service) -> list[Metric]:
             "Age of the last complete list.",
             [((partner, scope), (now - as_of).total_seconds()) for (partner, scope), as_of in lists.items()],
             ("partner", "scope"),
+        ),
+        gauge(
+            "aeo_domestic_age_seconds",
+            "Since what the domestic feed states was so; +Inf: it never said anything.",
+            [((), (now - feed.as_of).total_seconds() if feed.as_of else inf)],
         ),
         gauge("aeo_outbox_messages", "Messages of ours by what became of them.", depth.items(), ("partner", "state")),
         gauge(

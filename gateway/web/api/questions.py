@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.clearance.answer import Asked, unrecognised
 from gateway.clearance.as_known import AsKnown
-from gateway.clearance.parties import domestic as domestic_parties
+from gateway.clearance.parties import domestic_of
 from gateway.clearance.render import RenderedAnswer, render
 from gateway.clearance.templates import usual
 from gateway.clearance.wording import Language
@@ -270,7 +270,8 @@ async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple
 
     def look() -> dict[tuple[tuple[str, ...], date | None], tuple[Party, ...]]:
         with service.node.database.reading() as connection:
-            return {(ids, on): domestic_parties(connection, ids, on or today) for ids, on in named}
+            found = domestic_of(connection, {(ids, on or today) for ids, on in named})
+        return {(ids, on): found[ids, on or today] for ids, on in named}
 
     return await asyncio.to_thread(look) if named else {}
 
@@ -278,7 +279,7 @@ async def _parties(service: Service, asked: Iterable[Asked]) -> dict[tuple[tuple
 def _then(service: Service, asked: Sequence[Asked], moment: datetime, language: Language, domestic: bool) -> list[RenderedAnswer]:
     said = []
     with service.node.database.reading() as connection:
-        then = AsKnown(connection, service.node.partners, moment)
+        then = AsKnown(connection, service.node.partners, moment, service.node.settings.domestic_stop_after)
         for answer in then.answers(asked, service.node.clock()):
             said.append(render(answer, then.law, language, domestic=domestic))
             time.sleep(0)  # or the event loop would wait for the interpreter, five milliseconds each time

@@ -15,6 +15,7 @@ aeo_index_age_seconds                                              time since th
 aeo_index_bound_seconds                                            from this age on the node answers ``not-current``
 aeo_index_current                                                  1 if the index can be answered from
 aeo_data_age_seconds                   partner, scope              age of the last complete list
+aeo_domestic_age_seconds                                           age of what the domestic feed states; +Inf: it never stated anything
 aeo_outbox_messages                    partner, state              messages of ours by what became of them
 aeo_database_bytes                                                 size of the database
 aeo_database_reusable_bytes                                        free pages in it, which are used again (SQLite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO, TextIOWrapper
 from typing import Any, TextIO
 
@@ -20,12 +20,12 @@ def text(body: bytes, encoding: str) -> TextIO:
     return TextIOWrapper(BytesIO(body), next((name for mark, name in _MARKS if body.startswith(mark)), encoding), newline="")
 
 
-def rows(file: TextIO, separator: str | None = None) -> Iterator[Cells]:
+def rows(file: TextIO, separator: str | None = None, aside: Callable[[str], bool] = lambda _: False) -> Iterator[Cells]:
     """Every row with the line it begins on: a quoted cell may run over several. Without ``separator`` the first line that has any of
-    comma, semicolon and tab shows it. Raises ``Refusal`` (DATA_INVALID)."""
+    comma, semicolon and tab shows it, unless its own are no sign of it (``aside``). Raises ``Refusal`` (DATA_INVALID)."""
     reader: Any = None
     try:
-        head = next((line for line in file if any(one in line for one in SEPARATORS)), "")
+        head = next((line for line in file if any(one in line for one in SEPARATORS) and not aside(line)), "")
         file.seek(0)
         reader = csv.reader(file, delimiter=separator or max(SEPARATORS, key=head.count), strict=True)
         yield from _numbered(reader)
