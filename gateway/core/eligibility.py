@@ -6,34 +6,30 @@ closed and never blocks: what is not certain grants nothing. A rule that is ours
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 
-from gateway.core import checks
-from gateway.core.arrangement import Arrangement, Direction, Law, Mode, Role
+from gateway.core import cautions, checks
+from gateway.core.arrangement import Arrangement, Direction, Law, Role
 from gateway.core.day import Day, home_day, terms_of
-from gateway.core.declared import Declared, spellings
+from gateway.core.declared import Declared
 from gateway.core.history import Authorisation, Timeline, midnight
 from gateway.core.home import HOME_ZONE
 from gateway.core.question import (
     ALWAYS_KNOWN,
     Answer,
-    Caution,
     Currency,
     Decision,
     Disruption,
     Feed,
-    Party,
     Question,
     Reason,
     Stop,
     Switches,
     Used,
     Verdict,
-    Warn,
     Why,
 )
 
@@ -110,12 +106,7 @@ def decide(
     """Answer ``question`` about the code that ``declared`` was read as.
 
     1. The moment: today means now, any other day its last moment at home (choice).
-    2. The code: what was typed must be one code, and of the partner's form.
-    3. Our own hand, and whether this node can know.
-    4. The arrangement and its terms on that day.
-    5. The operator: one recognised authorisation that is valid and within its period is enough.
-    6. The age of the partner's data.
-    7. The domestic parties.
+    2 to 7. What stands against the operator (``_against``).
     8. Each direction asked, then all of it together.
 
     ``arrangement`` and ``timeline`` are those of ``declared.code``, as known at ``question.known_at``; None: there is none.
@@ -124,35 +115,20 @@ def decide(
     when = _When.of(question)  # 1
     code, at = declared.code, when.at
     day = terms_of(arrangement, law, when.on) if arrangement else None
-    whys = checks.typed(declared, day)  # 2
-    stops = _stops(switches, code, arrangement)  # 3
-    if stops:
-        whys += checks.stopped(stops, code, when.moment)
-    if not current:
-        whys.append(Why(code=Reason.NOT_CURRENT))
-    outside = checks.outside(declared, day, law)  # 4
-    whys += outside
-    terms = None if outside else day
+    stops = _stops(switches, code, arrangement)
     reached = int(currency.as_of.timestamp()) if currency.as_of else None
     age = _age(reached, when.known, at)
-    rests_on: tuple[Authorisation, ...] = ()
-    if code and terms:
-        whys += checks.terms(terms, question.mode)
-        rests_on, faults = checks.operator(code, timeline, terms, at, max(at, when.known))  # 5
-        whys += faults
-        whys += checks.age(age, currency, terms)  # 6
-        if question.parties:
-            whys += checks.domestic(question.parties, terms, feed, when.known)  # 7
+    whys, terms, rests_on = _against(question, declared, when, day, law, stops, current, timeline, currency, age, feed)
     disruptions = _disruptions(switches, code, arrangement)  # 8
     prioritised = any(checks.prioritised(disruption, when.moment) for disruption in disruptions)
     decisions = tuple([_decision(direction, whys, question.role, terms, prioritised) for direction in _ASKED[question.direction]])
     used_now = tuple(used(timeline, rests_on, at, max(at, when.known))) if timeline else ()
     lead = decisions[0] if len(decisions) == 1 else max(decisions, key=_better)
     granting = tuple([one.direction for one in decisions if one.grant])
-    prevails = bool(lead.reasons)
     again = _ask_again(when, day, timeline, None if question.known_at else reached, [*stops, *disruptions])
     if terms and question.parties and not question.known_at:
         again = checks.or_too_old(again, feed, when.now)
+    beside = cautions.of_question(question, declared, day, timeline, used_now, age, at)
     return Answer(
         declared=question.code,
         code=code,
@@ -161,9 +137,9 @@ def decide(
         moment=when.moment,
         verdict=lead.verdict,
         grant=lead.grant,
-        measures=terms.granted(granting, prioritised, of_operator=prevails) if terms and granting else (),
+        measures=terms.granted(granting, prioritised, of_operator=bool(lead.reasons)) if terms and granting else (),
         reasons=_reasons(decisions, lead),
-        warnings=(*_warnings(question, declared, day, timeline, used_now, age, at), *_of_parties(question.parties, feed)),
+        warnings=(*beside, *cautions.of_parties(question.parties, feed)),
         directions=decisions,
         evidence=used_now,
         data_as_of=currency.as_of,
@@ -173,6 +149,55 @@ def decide(
         law_digest=law.digest,
         known_at=question.known_at,
     )
+
+
+class _Against(NamedTuple):
+    """What stands against the operator, whatever the direction; the terms that it was judged by, and the authorisations that it rests on."""
+
+    whys: list[Why]
+    terms: Day | None = None
+    rests_on: tuple[Authorisation, ...] = ()
+
+
+def _against(
+    question: Question,
+    declared: Declared,
+    when: _When,
+    day: Day | None,
+    law: Law,
+    stops: list[Stop],
+    current: bool,
+    timeline: Timeline | None,
+    currency: Currency,
+    age: int | None,
+    feed: Feed,
+) -> _Against:
+    """What stands against the operator, by the arguments of ``decide``.
+
+    2. The code: what was typed must be one code, and of the partner's form.
+    3. Our own hand, and whether this node can know.
+    4. The arrangement and its terms on that day.
+    5. The operator: one recognised authorisation that is valid and within its period is enough.
+    6. The age of the partner's data.
+    7. The domestic parties.
+    """
+    code, at = declared.code, when.at
+    whys = checks.typed(declared, day)  # 2
+    if stops:  # 3
+        whys += checks.stopped(stops, code, when.moment)
+    if not current:
+        whys.append(Why(code=Reason.NOT_CURRENT))
+    outside = checks.outside(declared, day, law)  # 4
+    whys += outside
+    if outside or not code or not day:
+        return _Against(whys, None if outside else day)
+    whys += checks.terms(day, question.mode)
+    rests_on, faults = checks.operator(code, timeline, day, at, max(at, when.known))  # 5
+    whys += faults
+    whys += checks.age(age, currency, day)  # 6
+    if question.parties:
+        whys += checks.domestic(question.parties, day, feed, when.known)  # 7
+    return _Against(whys, day, rests_on)
 
 
 def _reasons(decisions: tuple[Decision, ...], lead: Decision) -> tuple[Why, ...]:
@@ -261,64 +286,6 @@ def used(timeline: Timeline, rests_on: Iterable[Authorisation], at: int, now: in
                 transcribed=evidence.transcribed,
                 derived=evidence.derived,
             )
-
-
-def _warnings(
-    question: Question,
-    declared: Declared,
-    day: Day | None,
-    timeline: Timeline | None,
-    said_by: Iterable[Used],
-    age: int | None,
-    at: int,
-) -> Iterator[Caution]:
-    """What a person should look at."""
-    code = declared.code
-    if day and age is not None and day.warn_after is not None and age > day.warn_after:
-        yield Caution(code=Warn.DATA_OLD, facts={"age": str(age), "limit": str(day.warn_after)})
-    if timeline and timeline.names and (question.name or len(timeline.names) > 1):
-        yield from _names(question.name, timeline)
-    # 2018/131 speaks of the manifests of sea and air alone; elsewhere none has to hold the code. Where the mode is not told, it is compared.
-    told = question.mode in (None, Mode.SEA, Mode.AIR)
-    if question.manifest and told and not declared.fault and not spellings(question.manifest) & set(declared.readings or ("",)):
-        yield Caution(code=Warn.CODES_DISAGREE, facts={"declared": question.code, "manifest": question.manifest})
-    if declared.slips and code:
-        yield Caution(code=Warn.CODE_FOLDED, facts={"declared": declared.text, "read": code, "slips": ", ".join(declared.slips)})
-    if code and day and day.code.value and not day.code.value.confirmed and not checks.fits(code, day):
-        yield Caution(code=Warn.PATTERN_UNCONFIRMED, facts=checks.example(day))
-    if timeline and timeline.held is not None and (held := timeline.evidence[timeline.held]).issued <= at:
-        yield Caution(code=Warn.HELD_FOR_REVIEW, facts={"message": held.message_id})
-    for one in said_by:
-        if one.transcribed:
-            yield Caution(code=Warn.TRANSCRIBED, facts={"message": one.message_id})
-
-
-def _of_parties(parties: Iterable[Party], feed: Feed) -> Iterator[Caution]:
-    """What a person should look at in the domestic parties: none of them is ever passed over in silence."""
-    for party in parties:
-        if party.slips and party.declared is not None:
-            yield Caution(
-                code=Warn.CODE_FOLDED, facts={"declared": party.declared, "read": party.id, "slips": ", ".join(party.slips)}
-            )
-        if not party.known and feed.complete:
-            yield Caution(code=Warn.PARTY_UNKNOWN, facts={"party": party.id})
-        if party.passed_on is not None:
-            facts = {"party": party.id, "since": party.passed_on.isoformat()}
-            yield Caution(code=Warn.PARTY_CODE_PASSED_ON, facts=facts)
-
-
-def _names(declared: str | None, timeline: Timeline) -> Iterator[Caution]:
-    """Nothing passes to the same code reissued under another name; whether it was is for a person to say."""
-    stated = timeline.names[0]
-    if declared and _plain(declared) not in (_plain(stated), _plain(timeline.local_name or stated)):
-        yield Caution(code=Warn.NAME_DIFFERS, facts={"declared": declared, "stated": stated})
-    if before := [name for name in timeline.names[1:] if _plain(name) != _plain(stated)]:
-        yield Caution(code=Warn.NAME_DIFFERS, facts={"before": before[0], "stated": stated})
-
-
-def _plain(name: str) -> str:
-    """A name without what people write differently: case, width, blanks and punctuation."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
 def limits(day: Day, reached: int | None) -> list[int]:

@@ -233,7 +233,6 @@ def check_as_the_rules_say(given: Given) -> None:
 
 def check_stays_until_it_says(given: Given, share: float) -> None:
     """No answer changes before it says to ask again, looked at when this ``share`` of the time until then has passed."""
-    given = msgspec.structs.replace(given, feed=msgspec.structs.replace(given.feed, limit=None))
     first = ask(given)
     assert first.ask_again is None or first.ask_again > given.now, given
     until = first.ask_again or given.now + timedelta(days=400)
