@@ -44,7 +44,7 @@ def load_dialect(
     lists = code_lists({**_tables(data, "codes"), **{name: dict(words) for name, words in codes.items()}}, faults)
     schema = _schema(version, _ending(contents, ".xsd"), faults, stored)
     try:
-        vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown")
+        vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown", stored=stored)
     except TemplateFault as fault:
         faults.append(Fault(_TOML, "parts", _sentence(fault.problem), fault.remedy))
         raise DialectFaults(faults) from None
