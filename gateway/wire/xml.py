@@ -76,7 +76,9 @@ def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
 
 # Attributes asked for by name cost little beside those whose local name is looked at one by one; that is for prefixes, which are rare.
 _IDS = etree.XPath("/descendant::*/@Id | /descendant::*/@ID | /descendant::*/@id", smart_strings=False)
-_PREFIXED_IDS = etree.XPath("/descendant::*/@*[translate(local-name(), 'D', 'd') = 'Id' or local-name() = 'id']", smart_strings=False)
+_PREFIXED_IDS = etree.XPath(
+    "/descendant::*/@*[translate(local-name(), 'D', 'd') = 'Id' or local-name() = 'id']", smart_strings=False
+)
 
 
 def parse(data: bytes, limits: Limits = DEFAULT, *, signed: bool = True) -> etree._Element:
