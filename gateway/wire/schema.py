@@ -34,8 +34,8 @@ from gateway.wire.xml import Limits, parse
 from gateway.wire.xsd import XS, SchemaFault, judge_patterns, locations, scan, weigh
 
 MOST_FILES, MOST_BYTES = 32, 1024 * 1024
-#: Characters of a value and its attributes that are explained; a pattern then takes some 10 ms at most.
-MOST_EXPLAINED = 4_000
+#: Characters of a value and its attributes that are explained. What is accepted as a pattern then takes a few milliseconds at most.
+MOST_EXPLAINED = 1_000
 _STEP = re.compile(r"(?:(?P<prefix>[^:@\[]+):)?(?P<name>[^:@\[]+)(?:\[(?P<position>\d+)\])?")
 
 

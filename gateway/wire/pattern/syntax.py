@@ -185,6 +185,8 @@ class _Reader:
         if character in _CONTROLS:
             return chars.of(_CONTROLS[character])
         if found := _multiple(character.lower(), self._dialect):
+            if character in ("I", "C"):  # beyond ASCII the editions of XML differ in what a name may hold, and so do matchers
+                found = chars.without(found, chars.ranges("\x80\U0010ffff"))
             return found if character.islower() else chars.complement(found)
         if character in ("p", "P") and self._dialect is Dialect.XSD:
             return self._category(negative=character == "P")
