@@ -15,7 +15,9 @@ _DEEP = f"tables or arrays stand within each other more than {DEEPEST} deep"
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 #: A key of too many parts, which would also be read in the square of their number: at the start of a line, or in an inline table.
-_DOTTED = re.compile(rf"""(?:^[ \t]*\[*|[{{,])[ \t]*(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{DEEPEST}}}""", re.MULTILINE)
+_DOTTED = re.compile(
+    rf"""(?:^[ \t]*\[*|[{{,])[ \t]*(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){{{DEEPEST}}}""", re.MULTILINE
+)
 
 
 class TomlFault(ValueError):
