@@ -97,7 +97,7 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
         return False
-    except Exception as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever of ours broke, the message must not be tried again and again
         await _later(node, leased, _ours(leased, fault), retry_after)
         return False
 
