@@ -39,7 +39,7 @@ class Limits:
     attributes: int = 64
     namespaces: int = 64
     markup: int = 2_000_000
-    dense: int = 140_000
+    dense: int = 132_000
 
 
 DEFAULT = Limits()

@@ -58,6 +58,8 @@ def test_width(pattern: str, width: tuple[int, int]) -> None:
         ("^A{3,2}$", "1 to 35 are possible"),
         ("^(A{3,2}|B{9})$", "min repeat greater than max"),
         ("^[0-9]{1,12}[0-9]{1,12}[0-9]{1,11}$", "too many ways"),
+        ("^" + "(A|A)" * 35 + "$", "too many ways"),
+        ("^" + "(A|[A-Z])" * 35 + "$", "too many ways"),
         ("^[^A]$", "at character 2"),
         (r"^\d{4}$", "at character 2"),
         ("^.{4}$", "at character 2"),

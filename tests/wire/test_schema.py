@@ -119,7 +119,9 @@ def test_a_bad_last_record_among_many_is_explained_at_once(operators: schema.Sch
     assert time.process_time() - began < 1
 
 
-VALUE = '<xs:element name="a"><xs:simpleType><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType></xs:element>'
+VALUE = (
+    '<xs:element name="a"><xs:simpleType><xs:restriction base="xs:{base}">{facets}</xs:restriction></xs:simpleType></xs:element>'
+)
 
 
 def pattern(text: str, base: str = "string") -> str:
@@ -207,8 +209,6 @@ def test_what_a_place_may_hold(operators: schema.Schema) -> None:
 
 
 # -- child processes -------------------------------------------------------------------------------------------------------------
-
-
 
 
 @pytest.mark.process
