@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
+import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Gives every address of a host name, as the system's resolver writes them. Raises ``OSError``.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -113,7 +116,7 @@ async def _request(method: str, url: str, body: bytes, headers: Mapping[str, str
                 answer = await _once(method, url, body, headers, guard, resolver)
                 if answer.status not in (301, 302, 303, 307, 308):
                     return answer
-                target = urljoin(url, answer.headers.get("location", ""))
+                target = _led_to(url, answer.headers.get("location", ""))
                 if method != "GET":
                     break
                 url = target
@@ -141,45 +144,66 @@ async def _once(method: str, url: str, body: bytes, headers: Mapping[str, str], 
     raise AssertionError("every address either answered or raised")
 
 
+def _led_to(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise Unreachable(UnreachableReason.URL, f"redirected to no URL: {error}") from error
+
+
 def _target(url: str) -> httpx.URL:
     try:
         target = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise Unreachable(UnreachableReason.URL, f"no URL: {error}") from error
-    if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+        host = target.host
+    except (httpx.InvalidURL, ValueError) as error:  # of a name too: letters that no name may have, an empty or a long label
+        raise Unreachable(UnreachableReason.URL, f"no URL: {str(error)[:200]}") from error
+    if target.scheme not in ("http", "https") or not host or target.userinfo:
         raise Unreachable(UnreachableReason.URL, "a URL is http or https, with a host and without a user")
+    if not _is_host(target.raw_host.decode("ascii")):
+        raise Unreachable(UnreachableReason.URL, f"{host[:80]!r} is no name of a host")
+    if target.port is not None and not 0 < target.port < 65536:
+        raise Unreachable(UnreachableReason.URL, f"there is no port {target.port}")
     return target
+
+
+#: A label of a name (RFC 1123, 2.1); the underscore is no host's, but some have it.
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+
+
+def _is_host(host: str) -> bool:
+    """An address, or a name of at most 253 characters (RFC 1035, 2.3.4)."""
+    if ":" in host:
+        return True  # IPv6, which the URL would not hold if it were none
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
 
 
 async def _resolve(target: httpx.URL, resolver: Resolver) -> list[Address]:
     port = target.port or {"http": 80, "https": 443}[target.scheme]
     try:
         found = await resolver(target.raw_host.decode("ascii"), port)
-    except OSError as error:
+        addresses = [ipaddress.ip_address(text) for text in dict.fromkeys(found)]
+    except (OSError, ValueError) as error:  # UnicodeError among them: a resolver may know a name to be none
         raise Unreachable(UnreachableReason.UNRESOLVED, f"{target.host}: {error}") from error
-    if not found:
+    if not addresses:
         raise Unreachable(UnreachableReason.UNRESOLVED, f"{target.host} has no address")
-    return [ipaddress.ip_address(text) for text in dict.fromkeys(found)]
+    return addresses
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one that anybody on the internet could have: not private, loopback, link-local, shared, multicast,
-    reserved, a cloud's metadata service, or an IPv6 form that carries an IPv4 address inside."""
+    """Whether an address is one that anybody's server on the internet could have: in no block of ``special_addresses.toml``, and of
+    IPv6 in the one that global addresses come from. An IPv4-mapped address is the IPv4 address in it; other forms that carry one
+    (6to4, Teredo, NAT64) are never public, for whoever routes them unpacks an address that may be private."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return address.is_global and not address.is_multicast and not any(address in network for network in _NOT_PUBLIC)
+    special, unicast = _special()
+    return not any(address in block for block in special) and (address.version == 4 or address in unicast)
 
 
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "168.63.129.16/32",  # Azure's host and metadata service, which stands in a public range
-        "2002::/16",  # 6to4, Teredo, NAT64: whoever routes these unpacks the IPv4 address inside, which may be private
-        "2001::/32",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-    )
-)
+@cache
+def _special() -> tuple[tuple[Network, ...], Network]:
+    data = tomllib.loads((Path(__file__).parent / "special_addresses.toml").read_text("utf-8"))
+    blocks = [ipaddress.ip_network(block) for registry in data["registry"] for block, _, _ in registry["blocks"]]
+    return tuple(blocks), ipaddress.ip_network(data["global_unicast"]["block"])
 
 
 async def _exchange(
@@ -204,7 +228,7 @@ async def _exchange(
                 if len(answer) > guard.max_bytes:
                     raise Unreachable(UnreachableReason.TOO_LARGE, f"the answer has more than {guard.max_bytes} bytes")
             return Response(response.status_code, {name.lower(): value for name, value in response.headers.items()}, bytes(answer))
-    except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
+    except (httpx.TransportError, httpx.InvalidURL, OSError, ValueError) as error:
         raise _unreachable(error, target) from error
 
 

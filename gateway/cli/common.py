@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -85,8 +86,10 @@ def tell_proposals(those: Iterable[Proposal]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured. What could steer a terminal or turn the text around
+    it (DEL, C1, bidirectional marks) is escaped, which JSON reads as the same."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    typer.echo("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
 
 
 def complain(refused: Refusal | PartnerFaults | SettingsFault) -> None:

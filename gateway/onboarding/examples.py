@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import msgspec
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Statement
+from gateway.core.toml import read_toml
 from gateway.onboarding.finding import Finding, Mark
 from gateway.wire.dialect import Dialect, DialectFaults, Reading, load_folder
 from gateway.wire.xml import parse
@@ -39,7 +39,7 @@ def _wrong(dialect: Dialect, path: Path) -> str | None:
     except Refusal as refusal:
         found = refusal
     if path.parent.name == "rejected":
-        expected = tomllib.loads(path.with_suffix(".toml").read_text("utf-8"))["code"]
+        expected = read_toml(path.with_suffix(".toml").read_text("utf-8"))["code"]
         got = str(found.code) if isinstance(found, Refusal) else "accepted"
         return None if got == expected else f"it is {got} where {expected} is expected"
     if isinstance(found, Refusal):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.toml import TomlFault, read_toml
 from gateway.onboarding import draft
 from gateway.onboarding.draft import TOLD, Draft
 from gateway.onboarding.xsds import gather
@@ -157,7 +157,7 @@ def read_profile(partners: Path, iso: str) -> Profile:
     """The profile as ``partner.toml`` has it. Raises ``Refusal``."""
     file = partners / iso.lower() / "partner.toml"
     try:
-        said = tomllib.loads(file.read_text("utf-8"))
+        said = read_toml(file.read_text("utf-8"))
         spoken = said["terms"]["dialect"][-1]["value"]
         return Profile(
             said["iso"],
@@ -240,8 +240,8 @@ def new_dialect(profile: Profile, schemas: Path, xsds: Iterable[Path], messages:
 def _answers(file: Path) -> dict[str, Any]:
     """``draft.toml`` as a person left it. Raises ``Refusal``."""
     try:
-        data = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = read_toml(file.read_text("utf-8"))
+    except (TomlFault, UnicodeDecodeError) as error:
         raise Refusal(Code.DATA_INVALID, f"{file.name} is no TOML: {error}.", remedy="Correct the line named.") from None
     for table, needed in (("place", ("at", "hole", "sure")), ("kind", ("kind", "like", "sure"))):
         for at, one in enumerate(data.get(table, ()), 1):

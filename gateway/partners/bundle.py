@@ -105,7 +105,7 @@ class PartnerDraft:
                 compiled[_key(spoken)] = compile_dialect(spoken, dialects.get(spoken, {}), self.file.codes, self.name, stored=True)
             except PartnerFaults as error:
                 faults += error.faults
-        sheet, ill = sheets.compiled(self.file, self.site.sheet)
+        sheet, ill = sheets.compiled(self.file, self.site.sheet, stored=True)
         faults += (Fault(self.site_name, *finding) for finding in ill)
         return self._bundle(content, compiled, certificates, sheet, tuple(faults))
 

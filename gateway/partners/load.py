@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Law
+from gateway.core.toml import TomlFault, read_toml
 from gateway.partners.bundle import Bundle, PartnerDraft, read_law
 from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults
@@ -98,12 +98,12 @@ def _attempt(path: Path, faults: list[Fault]) -> dict[str, Any]:
 def _toml(path: Path) -> dict[str, Any]:
     name = _name(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except OSError:
         raise PartnerFaults([Fault(name, "", "The file cannot be read.", "Put it there; every partner folder has one.")]) from None
     except UnicodeDecodeError:
         raise PartnerFaults([Fault(name, "", "The file is not UTF-8.", "Save it as UTF-8.")]) from None
-    except tomllib.TOMLDecodeError as error:
+    except TomlFault as error:
         raise PartnerFaults([Fault(name, "", f"The file is not TOML: {error}.", "Correct the line named.")]) from None
 
 

@@ -10,15 +10,16 @@ from gateway.wire.sheet import Columns, Sheet
 from gateway.wire.sheet.columns import PLAIN, STANDINGS
 
 
-def compiled(file: PartnerFile, chosen: SheetShape | None) -> tuple[Sheet, list[Finding]]:
-    """The partner's spreadsheet, and what is wrong with it. Where nothing is chosen, headings are our own names for the fields."""
+def compiled(file: PartnerFile, chosen: SheetShape | None, *, stored: bool = False) -> tuple[Sheet, list[Finding]]:
+    """The partner's spreadsheet, and what is wrong with it. Where nothing is chosen, headings are our own names for the fields.
+    ``stored``: it was activated before."""
     words = {"level": {word: word for word in file.level_words}} if file.level_words else {}
     known = {"standing": STANDINGS} | words
     if chosen is None:
         plain = [(name, "{level|level}?" if name == "level" and words else holds) for name, holds in PLAIN]
         return Sheet(Columns(plain, known, {}, {}, every=False)), []
     mapped = [(column.heading, column.holds) for column in chosen.columns]
-    columns = Columns(mapped, known | chosen.codes, chosen.parts, chosen.always)
+    columns = Columns(mapped, known | chosen.codes, chosen.parts, chosen.always, stored=stored)
     findings = [Finding(f"sheet.{key}", problem, remedy) for key, problem, remedy in columns.faults]
     findings += _levels(file, chosen)
     return Sheet(columns, chosen.worksheet, chosen.encoding, chosen.separator, chosen.end), findings

@@ -31,9 +31,11 @@ from gateway.core.errors import Code, Refusal
 from gateway.wire import in_memory
 from gateway.wire.in_memory import Files
 from gateway.wire.xml import Limits, parse
-from gateway.wire.xsd import XS, SchemaFault, locations, scan, weigh
+from gateway.wire.xsd import XS, SchemaFault, judge_patterns, locations, scan, weigh
 
 MOST_FILES, MOST_BYTES = 32, 1024 * 1024
+#: Characters of a value and its attributes that are explained. What is accepted as a pattern then takes a few milliseconds at most.
+MOST_EXPLAINED = 1_000
 _STEP = re.compile(r"(?:(?P<prefix>[^:@\[]+):)?(?P<name>[^:@\[]+)(?:\[(?P<position>\d+)\])?")
 
 
@@ -51,21 +53,27 @@ class Allowed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """The compiled XSD of one dialect. ``tops`` are those of its ``files`` that no other one includes or imports."""
+    """The compiled XSD of one dialect. ``tops`` are those of its ``files`` that no other one includes or imports. ``judged``: its
+    patterns are all of those that match in bounded time; one that was activated before they had to be may hold others."""
 
     name: str
     files: Files
     tops: tuple[str, ...]
     compiled: etree.XMLSchema
+    judged: bool = True
     # lxml keeps the log of the last validation on the schema itself: two threads would read each other's
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def validate(self, root: etree._Element) -> None:
         """Raises ``Refusal`` (SCHEMA_INVALID) with the path, the line and the reason of the first fault."""
         with self._lock:
-            first = None if self.compiled.validate(root) else self.compiled.error_log[0]
-        if first is None:
-            return
+            try:
+                if self.compiled.validate(root):
+                    return
+                first = self.compiled.error_log[0]
+            except (etree.LxmlError, IndexError):
+                # libxml2 gives up on a value that its pattern could be read in too many ways for (ten million steps).
+                raise Refusal(Code.SCHEMA_INVALID, "The document cannot be validated: the validator gave up on a value.") from None
         element = _find(root, first.path)
         path = "/".join(etree.QName(step).localname for step in _steps(root, element))
         text = element.text if element is not None and not len(element) else None
@@ -112,15 +120,21 @@ class Schema:
         return element
 
     def _explain(self, root: etree._Element, element: etree._Element | None) -> str | None:
-        """The first reason xmlschema gives for ``element`` alone: a leaf's value. Structure is told well enough by libxml2."""
-        if element is None or len(element):
+        """The first reason xmlschema gives for ``element`` alone: a leaf's value. Structure is told well enough by libxml2.
+
+        None, so that libxml2's own words have to do, where explaining could take long (its patterns are Python's, which know no
+        limit of time) or fails: whatever the value, there is an answer, and it is a refusal.
+        """
+        if element is None or len(element) or not self.judged:
             return None
-        declaration = self.declaration(tuple(_steps(root, element)))
-        if declaration is None:
+        if sum(map(len, (element.text or "", *map(str, element.attrib.values())))) > MOST_EXPLAINED:
             return None
-        for error in declaration.iter_errors(element):
-            return _plain(str(error.reason)).rstrip(".") + "."
-        return None
+        try:
+            declaration = self.declaration(tuple(_steps(root, element)))
+            found = None if declaration is None else next(declaration.iter_errors(element), None)
+            return None if found is None else _plain(str(found.reason)).rstrip(".") + "."
+        except Exception:  # noqa: BLE001 - xmlschema lets out whatever a strange value trips over, such as a number of 5,000 digits
+            return None
 
 
 def _steps(root: etree._Element, element: etree._Element | None) -> list[str]:
@@ -205,13 +219,14 @@ def compile_cached(name: str, contents: tuple[tuple[str, bytes], ...], *, scanne
     else:
         included = {location for file, root in roots.items() for location in scan(file, root, set(files))}
         weigh(roots)
+        judge_patterns(roots)
     tops = tuple(file for file in files if file not in included) or tuple(files)
     try:
         if len(tops) == 1:
             document = in_memory.tree(files[tops[0]], in_memory.url_of(tops[0]), files)
         else:
             document = in_memory.tree(_around(tops, roots), in_memory.ROOT, files)
-        return Schema(name, files, tops, etree.XMLSchema(document))
+        return Schema(name, files, tops, etree.XMLSchema(document), judged=not scanned)
     except etree.LxmlError as error:
         first = error.error_log[0] if error.error_log else None
         file = in_memory.name_at(first.filename, files) if first else None

@@ -1,24 +1,25 @@
 """What an XSD may not hold if it is to be compiled here: a scan of its text, before libxml2 sees it (HOSTILE: Onboarding).
 
 Measured on libxml2 2.14: three nested repetitions of bounded number cost 529 s on one document of 700 KB; 1,500 optional elements in one
-sequence 8 s to compile; a pattern such as ``(a+)+b`` as long as anyone likes.
+sequence 8 s to compile; a pattern such as ``(a+)+b`` up to ten million steps for each value, and then an internal error.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from lxml import etree
+
+from gateway.wire.pattern import Dialect, judge
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 MOST_OCCURS = 100_000
 #: The sum over all content models of the third power of their particles; 10,000,000 compile in two seconds at most.
 MOST_WEIGHT = 10_000_000
-#: In how many ways a pattern's repetitions of variable length may be tried together; one without a bound counts as 10,000.
-MOST_CHOICES = 1_000_000
-_UNBOUNDED = 10_000
-_QUANTIFIER = re.compile(r"[*+?]|\{(\d{1,9})(,?)(\d{0,9})\}")
+LONGEST_PATTERN = 1_000
+#: Judging all patterns of a schema, in steps of about 1 µs. Those of a large national schema, some 90, take 10,000.
+MOST_EFFORT = 60_000
+_ONE_WAY = r"Write it so that each text is read in one way, such as [ \t]*\S.* in place of .*\S.*, and do not nest repetitions."
 _COMPOSITORS = {f"{XS}{name}" for name in ("sequence", "choice", "all")}
 #: What only XSD 1.1 has; libxml2 reads 1.0.
 _NEWER = {f"{XS}{name}" for name in ("assert", "assertion", "alternative", "openContent", "defaultOpenContent", "explicitTimezone")}
@@ -52,8 +53,6 @@ def scan(file: str, root: etree._Element, names: set[str]) -> set[str]:
             if value != "unbounded" and not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) <= MOST_OCCURS):
                 remedy = f'Use "unbounded", or at most {MOST_OCCURS}.'
                 raise SchemaFault(file, node.sourceline, f"{bound} is {value[:20]}.", remedy)
-        if node.tag == f"{XS}pattern" and (problem := runaway(node.get("value", ""))):
-            raise SchemaFault(file, node.sourceline, f"A pattern {problem}.", "Bound its repetitions and do not nest them.")
     return included
 
 
@@ -94,6 +93,25 @@ def weigh(roots: Mapping[str, etree._Element]) -> None:
                     f"Content models are too large ({particles} particles in this one).",
                     "Divide them into elements of their own.",
                 )
+
+
+def judge_patterns(roots: Mapping[str, etree._Element]) -> None:
+    """Raises ``SchemaFault`` for a pattern that could take too long on some value, or where judging all of them would."""
+    effort, judged = 0, set()
+    for file, root in roots.items():
+        for node in root.iter(f"{XS}pattern"):
+            pattern = node.get("value", "")
+            if len(pattern) > LONGEST_PATTERN:
+                raise SchemaFault(file, node.sourceline, f"A pattern is longer than {LONGEST_PATTERN:,} characters.", "Divide it.")
+            if pattern in judged:
+                continue
+            judged.add(pattern)
+            found = judge(pattern, Dialect.XSD)
+            effort += found.effort
+            if found.problem:
+                raise SchemaFault(file, node.sourceline, f"A pattern {found.problem}.", _ONE_WAY)
+            if effort > MOST_EFFORT:
+                raise SchemaFault(file, node.sourceline, "Its patterns are too involved together.", "Leave out what is not used.")
 
 
 class _Scales:
@@ -138,64 +156,3 @@ class _Scales:
 
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
-
-
-def runaway(pattern: str) -> str | None:
-    """Why matching ``pattern`` could take too long, or None.
-
-    A group that holds a repetition of variable length, or alternatives, may not be repeated itself; and all repetitions of
-    variable length together may be tried in at most ``MOST_CHOICES`` ways.
-    """
-    if len(pattern) > 1_000:
-        return "is longer than 1,000 characters"
-    at, choices = 0, 1
-    groups: list[bool] = [False]
-    loose = False
-    while at < len(pattern):
-        character = pattern[at]
-        if character == "\\":
-            at, loose = (
-                at + 2 + (len(pattern[at + 2 :].partition("}")[0]) + 1 if pattern[at + 1 : at + 2] in ("p", "P") else 0),
-                False,
-            )
-        elif character == "[":
-            at, loose = _after_class(pattern, at), False
-        elif character == "(":
-            groups.append(False)
-            at += 1
-        elif character == ")" and len(groups) > 1:
-            loose = groups.pop()
-            groups[-1] |= loose
-            at += 1
-        elif character == "|":
-            groups[-1] |= len(groups) > 1
-            at, loose = at + 1, False
-        elif found := _QUANTIFIER.match(pattern, at):
-            least, most = _bounds(found)
-            if loose and most > 1:
-                return "repeats a group that has alternatives or repetitions of variable length"
-            if most > least:
-                choices *= most - least + 1
-                groups[-1] = True
-            at = found.end()
-        else:
-            at, loose = at + 1, False
-    return "has too many repetitions of variable length" if choices > MOST_CHOICES else None
-
-
-def _bounds(found: re.Match[str]) -> tuple[int, int]:
-    if found[0] in "*+?":
-        return int(found[0] == "+"), 1 if found[0] == "?" else _UNBOUNDED
-    least = int(found[1])
-    return least, least if not found[2] else int(found[3]) if found[3] else least + _UNBOUNDED
-
-
-def _after_class(pattern: str, at: int) -> int:
-    depth = 0
-    while at < len(pattern):
-        character = pattern[at]
-        at += 2 if character == "\\" else 1
-        depth += (character == "[") - (character == "]")
-        if not depth:
-            break
-    return at

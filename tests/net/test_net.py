@@ -111,6 +111,34 @@ def test_knows_public_addresses(address: str) -> None:
     assert net.is_public(ipaddress.ip_address(address))
 
 
+@pytest.mark.parametrize(
+    "host", ["a" * 64 + ".example", "a..b", "." * 3, "\u00ad.example", "x" * 300, "exa mple", "\ud800.example", "xn--\u0660"]
+)
+@pytest.mark.parametrize("led", [False, True])
+def test_a_bad_name_is_a_refusal(host: str, led: bool) -> None:
+    """Also where the resolver is the first to notice, or where a redirect leads there."""
+
+    async def story() -> None:
+        async with serving(
+            f"HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n".encode("utf-8", "replace")
+        ) as first:
+            url = f"http://127.0.0.1:{first.port}/" if led else f"http://{host}/"
+            with pytest.raises(Unreachable) as caught:
+                await net.get(url, guard=Guard(private_addresses=True, timeout=timedelta(seconds=5), redirects=1))
+            assert led or caught.value.reason in (UnreachableReason.URL, UnreachableReason.UNRESOLVED)
+
+    asyncio.run(story())
+
+
+@given(st.text(max_size=80))
+def test_no_url_raises_anything_else(url: str) -> None:
+    for text in (url, f"http://{url}/", f"https://partner.example{url}"):
+        try:
+            asyncio.run(net.get(text, guard=Guard(timeout=timedelta(seconds=1)), resolver=names(partner_example=["127.0.0.1"])))
+        except (Unreachable, KeyError):  # a name that the table of this test does not have
+            continue
+
+
 @given(st.ip_addresses(v=4))
 def test_an_address_inside_another_is_judged_alike_or_refused(address: ipaddress.IPv4Address) -> None:
     mapped = ipaddress.IPv6Address(f"::ffff:{address}")

@@ -19,9 +19,10 @@ from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
 from gateway.core.protocol import Receipt, RefusalNotice
+from gateway.core.text import visible
 from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver import acknowledge
-from gateway.exchange.deliver.prepare import prepare
+from gateway.exchange.deliver.prepare import NotSigned, prepare
 from gateway.net import Unreachable
 from gateway.node.node import Node
 from gateway.store import circuits, journal, outbox
@@ -76,7 +77,11 @@ class Courier:
 async def deliver(node: Node, live: ActivePartner) -> bool:
     """Takes and tries the head of one queue; False when nothing is due or the try failed."""
     began = time.monotonic()
-    leased = await prepare(node, live)
+    try:
+        leased = await prepare(node, live)
+    except NotSigned as failed:
+        await _later(node, failed.leased, _ours(failed.leased, failed.__cause__), None)
+        return False
     if leased is None:
         return False
     binding = binding_of(live)
@@ -92,6 +97,16 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
         return False
+    except Exception as fault:  # noqa: BLE001 - whatever of ours broke, the message must not be tried again and again
+        await _later(node, leased, _ours(leased, fault), retry_after)
+        return False
+
+
+def _ours(leased: Leased, fault: BaseException | None) -> str:
+    """The problem of a try that failed by a fault of ours, not the partner's. It waits all the same, longer each time, and says why: else
+    it would be tried again and again when the lease ends, and nobody would see it."""
+    log.error("a fault of ours with message %s to %s", leased.header.id, leased.partner, exc_info=fault)
+    return f"a fault of this gateway: {type(fault).__name__}: {fault}"
 
 
 async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, answer: bytes, retry_after: str | None) -> bool:
@@ -127,6 +142,7 @@ def _refused(connection: Connection, leased: Leased, said: RefusalNotice, answer
 
 
 async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None) -> None:
+    problem = visible(problem)
     pause = max(pause_after(leased.attempt), asked_for(retry_after, node.clock()))
     log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
 
@@ -152,6 +168,6 @@ def asked_for(retry_after: str | None, now: datetime) -> timedelta:
         return min(LONGEST, timedelta(seconds=int(text[:9])))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))
+    except (ValueError, OverflowError):
         return timedelta()
-    return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gateway.core.model import DIALECT_KINDS, Kind, Standing
 from gateway.core.protocol import QueryOutcome
+from gateway.core.toml import read_toml
 from gateway.wire.dialect.codec import SampleCodec
 from gateway.wire.dialect.conformance import check_face, longest_code, states_nothing
 from gateway.wire.dialect.dialect import Dialect
@@ -44,7 +44,7 @@ def load_dialect(
     lists = code_lists({**_tables(data, "codes"), **{name: dict(words) for name, words in codes.items()}}, faults)
     schema = _schema(version, _ending(contents, ".xsd"), faults, stored)
     try:
-        vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown")
+        vocabulary = Vocabulary(lists, data.get("parts", {}), bare=data.get("records") == "shown", stored=stored)
     except TemplateFault as fault:
         faults.append(Fault(_TOML, "parts", _sentence(fault.problem), fault.remedy))
         raise DialectFaults(faults) from None
@@ -86,7 +86,7 @@ def _toml(content: bytes | None, faults: list[Fault]) -> dict[str, Any]:
             raise ValueError("there is no such file")
         if len(content) > _LARGEST_TOML:
             raise ValueError(f"the file is larger than {_LARGEST_TOML} bytes")
-        data = tomllib.loads(content.decode())
+        data = read_toml(content.decode())
     except ValueError as error:
         faults.append(Fault(_TOML, "", f"The file cannot be read: {error}.", "Correct it."))
         return {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.core.model import Statement
 from gateway.wire.dialect import values as v
+from gateway.wire.pattern import Dialect, judge
 from gateway.wire.xml import plain_code
 
 FIELDS = frozenset(Statement.__struct_fields__)
@@ -133,13 +134,21 @@ class Template:
 
         return mixed
 
+    @property
+    def runs_away(self) -> str | None:
+        """Why reading it could take too long for some text, as of code lists that overlap side by side; a lone hole's cannot."""
+        return None if self.single or not self.holes else judge(self._form(), Dialect.PYTHON).problem
+
     def _expression(self) -> re.Pattern[str]:
-        """Linear in the text: an open hole ends where the first character of the next literal stands, and never holds it."""
+        return re.compile(self._form(), re.ASCII | re.DOTALL)
+
+    def _form(self) -> str:
+        """An open hole ends where the first character of the next literal stands, and never holds it."""
         expression = re.escape(self.texts[0])
         for hole, after in zip(self.holes, self.texts[1:], strict=True):
             until = f"[^{re.escape(after[0])}]+" if after else ".+"
             expression += f"({hole.value.shape or until})" + re.escape(after)
-        return re.compile(expression, re.ASCII | re.DOTALL)
+        return expression
 
 
 def checked(code: str, key: str) -> str:

@@ -17,10 +17,11 @@ _HOLE = re.compile(r"\{(@count|[a-z][a-z_]*(?:[.#][a-z][a-z_]*)?)((?:\|[^{}|]+)*
 
 
 class Vocabulary:
-    """Fields, parts of composed fields, code lists. ``bare``: records are shown and need neither identifier nor standing."""
+    """Fields, parts of composed fields, code lists. ``bare``: records are shown and need neither identifier nor standing. ``stored``:
+    what is read was activated before, and is not refused by a rule of today."""
 
-    def __init__(self, codes: Mapping[str, v.Codes], forms: Mapping[str, str], bare: bool = False) -> None:
-        self.codes, self.bare = codes, bare
+    def __init__(self, codes: Mapping[str, v.Codes], forms: Mapping[str, str], bare: bool = False, *, stored: bool = False) -> None:
+        self.codes, self.bare, self._stored = codes, bare, stored
         self.forms: dict[str, Template] = {}
         for name, form in forms.items():
             self.forms[name] = self._form(name, form)
@@ -51,7 +52,10 @@ class Vocabulary:
                     f"nothing tells where {{{before.key}}} ends and {{{after.key}}} begins",
                     "Put literal text between them, or give the first a code list or |pad.",
                 )
-        return Template(tuple(pieces), tuple(holes), optional)
+        template = Template(tuple(pieces), tuple(holes), optional)
+        if not self._stored and (problem := template.runs_away):
+            raise TemplateFault(f"{text!r} {problem}", "Put literal text between its holes, or let no code begin another.")
+        return template
 
     def _form(self, name: str, form: str) -> Template:
         if name not in FIELDS:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import openpyxl
 from lxml import etree
@@ -26,6 +26,10 @@ Cells = tuple[int, Sequence[object]]
 MAX_UNPACKED, MAX_ELEMENTS = 256 << 20, 6_000_000
 #: Rows and columns of one sheet. A cell farther off is refused: each row would be filled up to it.
 MAX_ROWS, MAX_COLUMNS = 200_000, 256
+
+
+_ENCODING = re.compile(rb"""encoding\s*=\s*["']([^"']*)""")
+_EBCDIC = b"\x4c\x6f\xa7\x94"  # <?xm
 
 
 class Merged(NamedTuple):
@@ -132,7 +136,10 @@ def _forget(element: Any) -> None:
 
 
 def _look_into(file: Path | BinaryIO) -> None:
-    """A workbook is a zip of XML: refuse one that unpacks to a bomb, carries entities or macros before anything parses it."""
+    """A workbook is a zip of XML: refuse one that unpacks to a bomb, carries entities or macros before anything parses it.
+
+    Which part is parsed, the workbook itself says, by any name; so every part is looked at, and as bytes: no encoding hides a tag.
+    """
     with zipfile.ZipFile(file) as archive:
         parts = archive.infolist()
         if sum(part.file_size for part in parts) > MAX_UNPACKED:
@@ -141,44 +148,48 @@ def _look_into(file: Path | BinaryIO) -> None:
             )
         if any(part.filename.lower().endswith("vbaproject.bin") for part in parts):
             raise Refusal(Code.DATA_INVALID, "The workbook holds macros.", remedy="Save it as .xlsx, without macros.")
-        parsed = [part for part in parts if part.filename.endswith((".xml", ".rels"))]
-        if any(b"<!" in _start(archive, part) for part in parsed):
+        left = MAX_ELEMENTS
+        for part in parts:
+            with archive.open(part) as stream:
+                left = _scan(stream, left)
+
+
+def _scan(stream: IO[bytes], left: int) -> int:
+    """How many elements may still come after this part. Raises ``Refusal`` for too many, a document type or a strange encoding.
+
+    In UTF-8, UTF-16 and UTF-32 a tag is its ASCII with zero bytes between, so those are left out. Text of a picture may be taken for a
+    tag, once in some hundred bytes; that is far from the limit.
+    """
+    before, first = b"", True
+    while read := stream.read(1 << 18):
+        chunk = read.replace(b"\0", b"")
+        if first and _foreign(chunk):
+            raise Refusal(
+                Code.DATA_INVALID,
+                "A part of the workbook is neither UTF-8 nor UTF-16.",
+                remedy="Save it again with a spreadsheet program.",
+            )
+        left -= chunk.count(b"<") - chunk.count(b"</")
+        if left < 0:
+            raise Refusal(
+                Code.DATA_INVALID, f"The workbook holds more than {MAX_ELEMENTS:,} elements.", remedy="Split it, or send CSV."
+            )
+        if b"<!DOCTYPE" in before + chunk:
             raise Refusal(
                 Code.XML_DOCTYPE,
                 "The workbook holds a document type declaration.",
                 remedy="Save it again with a spreadsheet program.",
             )
-        counted = _Counted()
-        for part in parsed:
-            _count(archive, part, counted)
+        before, first = chunk[-8:], False
+    return left
 
 
-class _Counted:
-    """What a parser tells of elements without building any. Raises ``Refusal`` where there are too many."""
-
-    def __init__(self) -> None:
-        self._left = MAX_ELEMENTS
-
-    def start(self, tag: object, attributes: object) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise Refusal(
-                Code.DATA_INVALID, f"The workbook holds more than {MAX_ELEMENTS:,} elements.", remedy="Split it, or send CSV."
-            )
-
-    def close(self) -> None:
-        """One part is over; the next goes on counting."""
-
-
-def _count(archive: zipfile.ZipFile, part: zipfile.ZipInfo, counted: Any) -> None:
-    parser = etree.XMLParser(target=counted, resolve_entities=False, no_network=True)
-    with archive.open(part) as stream:
-        while chunk := stream.read(1 << 16):
-            parser.feed(chunk)
-    parser.close()
-
-
-def _start(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bytes:
-    """What stands before the root element; a DOCTYPE or the comment that hides one begins with ``<!``."""
-    with archive.open(part) as stream:
-        return re.split(rb"<[A-Za-z_]", stream.read(4096), maxsplit=1)[0]
+def _foreign(chunk: bytes) -> bool:
+    """Whether a part that begins so is XML and neither UTF-8 nor UTF-16, which is all that a workbook may be (ECMA-376-2, 8.1.4): in
+    EBCDIC or UTF-7 a tag has other bytes."""
+    start = chunk.lstrip(b"\xef\xbb\xbf\xff\xfe")
+    if not start.startswith(b"<?xml"):
+        return start.startswith(_EBCDIC)
+    declaration, closed, _ = start.partition(b">")
+    named = _ENCODING.search(declaration)
+    return not closed or (named is not None and named[1].upper() not in (b"UTF-8", b"UTF-16"))

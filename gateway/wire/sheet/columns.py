@@ -125,16 +125,17 @@ class Columns:
         always: Mapping[str, str],
         *,
         every: bool = True,
+        stored: bool = False,
     ) -> None:
-        """What is wrong with the mapping stands in ``faults``; it is used only where there are none."""
+        """What is wrong with the mapping stands in ``faults``; it is used only where there are none. ``stored``: see ``Vocabulary``."""
         self.faults: list[ColumnFault] = []
         self._every = every
         lists: list[Fault] = []
         known = code_lists(codes, lists)
         self.faults += [ColumnFault(fault.key, fault.problem, fault.remedy) for fault in lists]
-        vocabulary = Vocabulary(known, {})
+        vocabulary = Vocabulary(known, {}, stored=stored)
         try:
-            vocabulary = Vocabulary(known, parts)
+            vocabulary = Vocabulary(known, parts, stored=stored)
         except TemplateFault as fault:
             self.faults.append(ColumnFault("parts", fault.problem, fault.remedy))
         self._by_heading = {plain(column.heading): column for column in self._compiled(columns, vocabulary)}

@@ -117,6 +117,30 @@ def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(gateway: GatewayFi
     assert gateway.journal("refused") == [message_id]
 
 
+def broken(*_: object) -> Signed:
+    raise RuntimeError("the token is out\x1b[2J")
+
+
+@pytest.mark.parametrize("where", ["sign", "read_answer"])
+def test_a_fault_of_ours_keeps_its_problem_and_its_growing_pause(
+    gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    message_id = gateway.ask(CODE)
+    pauses = []
+    with monkeypatch.context() as fault:
+        fault.setattr(Https, where, broken)
+        for attempt in range(1, 8):
+            gateway.deliver()
+            row = gateway.of(message_id)
+            assert (row.state, row.attempt) == ("queued", attempt)
+            assert row.problem == "a fault of this gateway: RuntimeError: the token is out\\u001b[2J"
+            pauses.append(row.due - gateway.now)
+            gateway.later(hours=1)
+    assert pauses[-1] > 10 * pauses[0]
+    gateway.deliver()
+    assert gateway.of(message_id).state == "delivered"
+
+
 # ---------------------------------------------------------------- pauses
 
 

@@ -8,6 +8,8 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from time import process_time as time_of_cpu
 from typing import Any, get_args
 
 import openpyxl
@@ -22,6 +24,7 @@ from gateway.partners.shape import Encoding, SheetShape
 from gateway.wire.sheet import Columns, Sheet, SheetReading, book
 from gateway.wire.sheet.columns import PLAIN, STANDINGS
 from gateway.wire.sheet.sheet import defused
+from tests.rig.machine import REAL_DATA
 
 COLUMNS = {
     "AEO Code": "{tin}",
@@ -358,6 +361,60 @@ def test_elements_that_cost_memory_and_no_bytes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(book, "MAX_ELEMENTS", 500)
     with pytest.raises(Refusal, match="more than 500 elements"):
         read(rezipped(workbook(HEADINGS, ROW), many))
+
+
+DOCTYPE = '<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("xl/theme/odd.bin", DOCTYPE.format(encoding="UTF-8").encode()),
+        ("no-ending", DOCTYPE.format(encoding="UTF-8").encode()),
+        ("xl/far.xml", b"<a/>" + b" " * 5_000_000 + b"<!DOCTYPE a>"),
+        ("xl/between.xml", b" " * ((1 << 18) - 4) + b"<!DOCTYPE a>"),
+        *((f"xl/{one}.xml", DOCTYPE.format(encoding="UTF-16").encode(one)) for one in ("utf-16", "utf-16-le", "utf-16-be")),
+        *((f"xl/{one}.xml", "<!DOCTYPE a><a/>".encode(one)) for one in ("utf-32", "utf-32-le", "utf-32-be")),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_document_type_in_any_part(name: str, content: bytes) -> None:
+    with pytest.raises(Refusal) as caught:
+        read(rezipped(workbook(HEADINGS, ROW), lambda _, part: part, **{name: content}))
+    assert caught.value.code is Code.XML_DOCTYPE
+
+
+@pytest.mark.parametrize("encoding", ["UTF-7", "cp037", "ISO-8859-1", "UTF-32", "ISO-10646-UCS-4"])
+def test_an_encoding_that_no_workbook_has(encoding: str) -> None:
+    spoken = "utf-8" if encoding == "ISO-10646-UCS-4" else encoding
+    content = DOCTYPE.format(encoding=encoding).encode(spoken)
+    with pytest.raises(Refusal, match="neither UTF-8 nor UTF-16"):
+        read(rezipped(workbook(HEADINGS, ROW), lambda _, part: part, **{"xl/odd.dat": content}))
+
+
+def test_pictures_and_other_bytes_are_no_reason() -> None:
+    bytes_of_any_kind = bytes(range(256)) * 4_000
+    assert read(rezipped(workbook(HEADINGS, ROW), lambda _, part: part, **{"xl/media/image1.png": bytes_of_any_kind})).rows == (
+        (2, SAID),
+    )
+
+
+@pytest.mark.parametrize("file", sorted(REAL_DATA.glob("found/sheet-*.xlsx")), ids=lambda file: file.stem)
+def test_workbooks_that_came_through(file: Path) -> None:
+    began = time_of_cpu()
+    with pytest.raises(Refusal) as caught:
+        read(file.read_bytes())
+    assert time_of_cpu() - began < 3
+    assert caught.value.code is (Code.XML_DOCTYPE if "doctype" in file.stem else Code.DATA_INVALID)
+
+
+def test_codes_that_could_be_cut_in_too_many_ways() -> None:
+    """Where one code ends and the next begins, a matcher finds out by trying."""
+    grades = {"A" * times: f"grade {times}" for times in range(1, 13)}
+    holes = "{name|g}{level|g}{number|g}{tin|g}!"
+    found = faults(columns={"All": holes, "Status": "{standing|standing}"}, codes={**CODES, "g": grades})
+    assert any("too many ways" in problem for _, problem in found), found
+    assert not any("too many ways" in problem for _, problem in faults(columns={"All": "{level|level}-{tin}"}))
 
 
 def test_a_broken_reference_and_what_is_no_workbook() -> None:
