@@ -22,7 +22,8 @@ from gateway.partners import build, check, sheets
 from gateway.partners.canonical import canonical
 from gateway.partners.dialects import Files, compile_dialect
 from gateway.partners.faults import Fault, PartnerFaults, from_validation
-from gateway.partners.shape import KNOWN_KEYS, STORED, LawFile, PartnerFile, SiteFile, SiteLawFile, Terms
+from gateway.partners.shape import KNOWN_KEYS, LawFile, PartnerFile, SiteFile, SiteLawFile, Terms
+from gateway.partners.values import STORED
 from gateway.wire.dialect import Dialect
 from gateway.wire.sheet import Sheet
 

@@ -11,6 +11,7 @@ from lxml import etree
 
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind, Standing, Statement
+from gateway.core.protocol import QueryOutcome
 from gateway.settings import ROOT
 from gateway.wire.dialect import Dialect, Reading, load_folder
 from gateway.wire.schema import compile_schema, read_xsds
@@ -58,7 +59,7 @@ def test_public_answers_are_shown_and_never_become_statements() -> None:
             "granted": date(2015, 2, 17),
         },
     )
-    assert said["response-not-found"] == Reading({"as_of": date(2026, 6, 30)})
+    assert said["response-not-found"] == Reading({"as_of": date(2026, 6, 30)}, outcome=QueryOutcome.CANNOT_SAY)
     assert said["response-fault"].message["fault_code"] == "ns0:Client"
 
 

@@ -20,7 +20,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing, Statement
-from gateway.partners.shape import Encoding, SheetShape
+from gateway.partners.shape import SheetShape
+from gateway.partners.values import Encoding
 from gateway.wire.sheet import Columns, Sheet, SheetReading, book
 from gateway.wire.sheet.columns import PLAIN, STANDINGS
 from gateway.wire.sheet.sheet import defused
