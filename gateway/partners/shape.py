@@ -28,6 +28,7 @@ from typing_extensions import TypeAliasType
 from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, MeasureScope, Mode
 from gateway.core.home import Tier
 from gateway.core.model import OPTIONAL_FIELDS
+from gateway.core.moments import meant_day
 from gateway.partners.faults import wrong
 from gateway.partners.pattern import width_of
 
@@ -72,6 +73,13 @@ def rule(check: Callable[[V], V]) -> AfterValidator:
         return value if info.context is STORED else check(value)
 
     return AfterValidator(unless_stored)
+
+
+def _since(day: date) -> date:
+    try:
+        return meant_day(day)
+    except ValueError as outside:
+        raise wrong(f"{day} cannot be meant: {outside}", "Give the day from which it holds.") from None
 
 
 def _code_form(form: CodeForm) -> CodeForm:
@@ -186,7 +194,7 @@ class WordsShape(Shape):
 class Step(Shape, Generic[V]):
     """What a term says from a day on (China's calendar, that day included), and how we know: exactly one of source, unknown, setting."""
 
-    since: date = Field(alias="from")
+    since: Annotated[date, rule(_since)] = Field(alias="from")
     value: V | None = None
     source: SourceId | None = Field(None, description="A fact: the id of its source in [sources].")
     unknown: Text | None = Field(None, description="No value: what is not known, in a sentence.")
@@ -270,6 +278,10 @@ class BindingShape(Shape):
     algorithms: tuple[Text, ...] = ()
     min_rsa_bits: Annotated[int, Field(ge=2048, le=8192)] = 3072
     private_addresses: bool = False
+    envelope: Annotated[
+        Literal[1, 2],
+        Field(description="Version of the envelope in which we write. 1, the form of before, has no proof that a new key is held."),
+    ] = 1
 
 
 class MemberShape(Shape):

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from asn1crypto import crl, ocsp
 from asn1crypto.x509 import Certificate
-from cryptography.x509.ocsp import load_der_ocsp_response
 from pyhanko_certvalidator import errors, find_valid_path
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
 from pyhanko_certvalidator.context import ValidationContext
@@ -36,7 +35,7 @@ from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Algorithms, CertificateRules, Signatures
-from gateway.wire.certificate import list_from_der
+from gateway.wire.certificate import list_from_der, response_from_der
 
 T = TypeVar("T")
 
@@ -62,9 +61,13 @@ def check_path(
     rules: CertificateRules,
 ) -> None:
     """Raises ``Refusal`` with a CERTIFICATE_* code, or REVOCATION_UNKNOWN, unless ``leaf`` leads to one of ``roots``; all DER."""
-    guarded(
-        partial(_check, leaf, intermediates, roots, crls, ocsps, moment, rules), Code.CERTIFICATE_PATH, "A certificate of the path"
-    )
+    lists, responses = tuple(crls), tuple(ocsps)
+    check = partial(_check, leaf, intermediates, roots, lists, responses, moment, rules)
+    if lists or responses:
+        # Whatever a library raises about evidence, it is not proof of anything: it cannot be told.
+        guarded(check, Code.REVOCATION_UNKNOWN, "What is known of revocations")
+    else:
+        guarded(check, Code.CERTIFICATE_PATH, "A certificate of the path")
 
 
 def guarded(read: Callable[[], T], code: Code, what: str) -> T:
@@ -91,7 +94,7 @@ def _check(
         raise Refusal(Code.CERTIFICATE_PATH, "The authorities offered are too many, or one is too large.")
     lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls if _reads(list_from_der, der)]
     responses = [
-        one for der in ocsps if _reads(load_der_ocsp_response, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
+        one for der in ocsps if _reads(response_from_der, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
     ]
     certificate, between = Certificate.load(leaf), [Certificate.load(der) for der in intermediates]
     trusted = [root for root in map(Certificate.load, roots) if _may_issue(root)]

@@ -2,7 +2,8 @@
 
 One message in flight per partner. The first try signs the message and keeps the bytes; every further try sends the same bytes
 under the same id. A try ends in a receipt that fits (delivered), a refusal of these bytes (dead, for a person to look at), or later:
-anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole.
+anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole. A try that
+fails by a fault of ours is such a try, too: it keeps its problem and its growing pause.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import asyncio
 import logging
 import random
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from gateway.core.errors import Refusal
+from gateway.core.moments import http_date
 from gateway.core.protocol import Receipt, RefusalNotice
 from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver import acknowledge
@@ -48,8 +50,9 @@ class Courier:
         for iso in await asyncio.to_thread(self._waiting):
             running = self._busy.get(iso)
             live = self._node.partners.all().get(iso)
-            if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
-                self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
+            with self._node.partners.problems.apart(iso, "delivery"):
+                if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
+                    self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
 
     async def stop(self) -> None:
         """Ends the tries under way; what they were about falls due again when their leases end."""
@@ -91,6 +94,12 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
         return await _settle(node, leased, said, answer.body, retry_after)
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
+        return False
+    except DBAPIError:
+        raise  # nothing could be noted of the try either; it falls due again when its lease ends
+    except Exception as fault:
+        log.exception("the try to deliver %s to %s failed by a fault of ours", leased.header.id, leased.partner)
+        await _later(node, leased, f"this gateway failed: {type(fault).__name__}: {fault}", retry_after)
         return False
 
 
@@ -150,8 +159,5 @@ def asked_for(retry_after: str | None, now: datetime) -> timedelta:
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return min(LONGEST, timedelta(seconds=int(text[:9])))
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return timedelta()
-    return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))
+    moment = http_date(text)
+    return max(timedelta(), min(LONGEST, moment - now)) if moment else timedelta()
