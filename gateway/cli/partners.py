@@ -14,11 +14,12 @@ from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
+from gateway.core.arrangement import AnyLevel
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.core.terms import Dated
 from gateway.node.context import day_of
-from gateway.onboarding.terms import TERMS, steps
+from gateway.onboarding.terms import TERMS, in_force_by, in_force_since, steps
 from gateway.partners import load_all
 from gateway.store import proposals, sent
 from gateway.store.active import ActivePartner, ActivePartners
@@ -121,7 +122,8 @@ def list_(as_json: Json = False) -> None:
         + ("" if wide else f"\nDialect and link have room from {_WIDE} columns on; --json has everything."),
     )
     for row in rows:
-        since = row["in_force_since"] or ("[yellow]?[/]" if row["in_force"] is None else "not in force")
+        unknown = "[yellow]?[/]" if row["in_force"] is None else "yes, since [yellow]?[/]" if row["in_force"] else "not in force"
+        since = row["in_force_since"] or unknown
         table.add_row(
             row["iso"],
             row["economy"]["en"] + (f" ({row['members']})" if row["members"] > 1 else ""),
@@ -154,7 +156,8 @@ def _row(live: ActivePartner, today: date) -> dict[str, Any]:
         "members": len(one.members),
         "state": live.state,
         "in_force": one.in_force.on(today).value,
-        "in_force_since": next((step.since.isoformat() for step in one.in_force.steps if step.value), None),
+        "in_force_since": _iso(in_force_since(one)),
+        "in_force_by": _iso(in_force_by(one)),
         "levels": _words(one.levels.on(today)),
         "measures": _words(one.measures.on(today)),
         "directions": _words(one.directions.on(today)),
@@ -165,9 +168,15 @@ def _row(live: ActivePartner, today: date) -> dict[str, Any]:
     }
 
 
-def _words(step: Dated[Any]) -> list[str] | None:
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _words(step: Dated[Any]) -> list[str] | str | None:
     if step.value is None:
         return None
+    if step.value is AnyLevel.ANY:
+        return AnyLevel.ANY.value
     return [str(word) for word in (step.value if isinstance(step.value, tuple) else sorted(step.value))]
 
 
@@ -203,11 +212,14 @@ def show(iso: str, as_json: Json = False) -> None:
     table = Table("term", "from", "value", "how we know")
     for name, label in TERMS.items():
         for number, step in enumerate(terms[name]):
+            note = getattr(arrangement, name).steps[number].provenance.note
             colour = _COLOURS[str(step["kind"])]
             value = Text("unknown", "yellow") if step["value"] is None else Text(step["value"])
-            table.add_row(
-                label if number == 0 else "", step["since"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
-            )
+            by = "by " if name == "in_force" and step["since"] == _iso(in_force_by(arrangement)) else ""
+            why = f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
+            if step["kind"] == "fact" and note:
+                why += f". {escape(note)}"
+            table.add_row(label if number == 0 else "", by + step["since"], value, why)
     console.print(table)
 
 

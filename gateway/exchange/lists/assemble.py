@@ -137,7 +137,7 @@ def _complete(
 
 
 def accept_update(connection: Connection, said: IncomingMessage, received: datetime) -> list[PlacedStatement]:
-    """What an update says, with its grants held for a person where they are too many at once; what it states as lost applies."""
+    """What an update or a notice says, with its grants held for a person where they are too many at once; what it states as lost applies."""
     arrangement, header, placed = said.arrangement, said.header, list(said.placed)
     granting = threshold.granted_by(connection, arrangement, placed, received)
     if not threshold.passed(connection, arrangement, len(granting), 0, received):
