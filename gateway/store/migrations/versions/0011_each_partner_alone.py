@@ -5,7 +5,7 @@ from alembic import op
 
 from gateway.store.tables import Moment
 
-revision = "0009"
+revision = "0011"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
