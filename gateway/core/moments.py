@@ -8,7 +8,7 @@ moment can make arithmetic fail, here or in the code that works with it. There a
   means that there is no end (RFC 5280, 4.1.2.5).
 - ``meant`` and ``meant_day`` raise ``ValueError``: for whatever somebody states now, in a year that nobody can mean.
 
-Text is read here and nowhere else (``tests/core/test_moments.py`` holds that): the readers of the standard library raise
+Text is read here and nowhere else (``tests/test_moments.py`` holds that): the readers of the standard library raise
 ``OverflowError`` and others beside ``ValueError``, by what a stranger writes.
 """
 
@@ -67,7 +67,7 @@ def day(text: str) -> date:
 def day_in(text: str, zone: tzinfo) -> date:
     """The day that a moment in ISO 8601 has in ``zone``; of one that names no zone, the day as it is written. Raises ``ValueError``."""
     read = datetime.fromisoformat(text)
-    return meant_day(read.date()) if read.tzinfo is None else meant(read).astimezone(zone).date()
+    return meant_day(read.date() if read.tzinfo is None else meant(read).astimezone(zone).date())
 
 
 def by_form(text: str, form: str, zone: tzinfo | None = None) -> datetime:
@@ -103,7 +103,7 @@ def calendar_day(text: str) -> date:
 
 def utc_text(value: datetime) -> str:
     """The wire form of a moment: UTC, microseconds only where there are any, Z."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def read_moment(text: str) -> datetime:

@@ -4,7 +4,7 @@ Whatever cannot be read is a ``ValueError`` here, whatever the library says: a v
 extension that stands twice, a name of a kind that it cannot hold, a panic of its own. A stranger must not choose which way we fail. And
 every moment is bounded (``core.moments``): 99991231235959Z says that there is no end (RFC 5280, 4.1.2.5), and what is reckoned from it
 must not leave the calendar. Nothing outside of this file asks the library for a moment or an extension
-(``tests/wire/test_certificate.py`` holds that).
+(``tests/test_moments.py`` holds that).
 """
 
 from __future__ import annotations
