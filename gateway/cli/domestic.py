@@ -62,8 +62,10 @@ def opened() -> Iterator[Workplace]:
             partners.refresh(connection)
         yield Workplace(chosen, database, partners)
     finally:
-        partners.problems.note(database)  # what did not work with one partner is to be seen afterwards, too
-        database.close()
+        try:
+            partners.problems.note(database)  # what did not work with one partner is to be seen afterwards, too
+        finally:
+            database.close()
 
 
 Identity = Annotated[str, typer.Argument(help="USCC (18 characters) or customs code (10 digits).")]

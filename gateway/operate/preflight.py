@@ -27,13 +27,15 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
         partners.refresh(connection)
         trusts = partner.trusts(connection, partners.all(), settings.clock_skew, partners.problems)
     active = {iso: live for iso, live in partners.all().items() if live.state == "active"}
+    unread = {(one.partner, one.what) for one in partners.problems.now()}
     faults = [*_key(settings, now)]
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():
         # What cannot even be looked at is that partner's problem, and keeps nobody else from being served.
         with partners.problems.apart(iso, "preflight"):
-            faults += [f"{iso}: {fault}" for fault in _partner(live, trusts.get(iso, Trust()))]
+            if (iso, "trust") not in unread:
+                faults += [f"{iso}: {fault}" for fault in _partner(live, trusts.get(iso, Trust()))]
     partners.problems.note(database)
     if faults:
         raise SettingsFault(("AEO_MODE is production, and this is missing or must not be:", *faults))

@@ -27,7 +27,7 @@ async def keep(node: Node) -> None:
         problems = node.partners.problems
         for iso in node.partners.all():
             if not problems.rests(iso, "calendar") and not problems.rests(iso, "telling"):
-                with problems.apart(iso, "calendar"):
+                with problems.apart(iso, "calendar", own=True):
                     await node.write(partial(look, node=node, iso=iso, at=node.clock()))
         await receive.judge_again(node, node.clock() - node.settings.lease)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -63,7 +63,7 @@ class ActivePartners:
                 if live[iso].bundle.faults:
                     raise PartnerFaults(live[iso].bundle.faults)
             if iso not in live and iso in self._live:
-                live[iso] = self._live[iso]  # as it was when it could be opened
+                live[iso] = replace(self._live[iso], state=state)  # as it was when it could be opened
         first(live)
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live

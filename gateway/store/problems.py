@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 #: After a failure the same is not tried again for so long, and for twice as long after each further one, up to the second.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 #: What a database says of one statement, about what that holds: the transaction goes on without it.
-_OF_ONE_STATEMENT = (DataError, IntegrityError)
+OF_ONE_STATEMENT = (DataError, IntegrityError)
 
 _Key = tuple[str, str]
 
@@ -56,23 +57,27 @@ def _utc_now() -> datetime:
 
 
 class Problems:
-    """What is wrong with which partner, as this process sees it. For any thread: what is here is replaced and never changed."""
+    """What is wrong with which partner, as this process sees it. For any thread: readers see what is replaced and never changed."""
 
     def __init__(self, clock: Callable[[], datetime] = _utc_now) -> None:
         self._clock = clock
         self._failing: dict[_Key, tuple[PartnerProblem, int]] = {}
         self._worked: dict[_Key, datetime] = {}
+        self._changing = Lock()
 
     @contextmanager
-    def apart(self, partner: str, what: str, connection: Connection | None = None) -> Iterator[Part]:
+    def apart(self, partner: str, what: str, connection: Connection | None = None, *, own: bool = False) -> Iterator[Part]:
         """Does for one partner what is done for all. With a ``connection``, a failure leaves nothing of it in the transaction, which goes
-        on. Raises only what is no single partner's: what the database, or the memory, fails by."""
+        on; ``own``: the partner has transactions of its own in there, and each is over. Raises only what is no single partner's: what the
+        database, or the memory, fails by."""
         part = Part()
         savepoint = connection.begin_nested() if connection is not None else None
         try:
             yield part
         except Exception as error:
-            if isinstance(error, MemoryError) or (isinstance(error, DBAPIError) and not _alone(error, savepoint is not None)):
+            if isinstance(error, MemoryError) or (
+                isinstance(error, DBAPIError) and not _alone(error, own or savepoint is not None)
+            ):
                 raise
             if savepoint is not None:
                 savepoint.rollback()
@@ -84,14 +89,12 @@ class Problems:
             self.worked(partner, what)
 
     def failed(self, partner: str, what: str, error: Exception) -> None:
-        key, now = (partner, what), self._clock()
-        before = self._failing.get(key)
-        problem, times = _sentence(error), before[1] + 1 if before else 1
-        since = before[0].since if before else now
-        self._failing = {
-            **self._failing,
-            key: (PartnerProblem(partner=partner, what=what, since=since, last=now, problem=problem), times),
-        }
+        key, now, problem = (partner, what), self._clock(), _sentence(error)
+        with self._changing:
+            before = self._failing.get(key)
+            times, since = (before[1] + 1, before[0].since) if before else (1, now)
+            said = PartnerProblem(partner=partner, what=what, since=since, last=now, problem=problem)
+            self._failing = {**self._failing, key: (said, times)}
         if before is None or before[0].problem != problem:
             log.error("%s of %s failed, and nobody else's: %s", what, partner, problem, exc_info=error)
         elif times & (times - 1) == 0:
@@ -99,9 +102,12 @@ class Problems:
 
     def worked(self, partner: str, what: str) -> None:
         key = (partner, what)
-        self._worked[key] = self._clock()
-        if key in self._failing:
-            self._failing = {other: said for other, said in self._failing.items() if other != key}
+        with self._changing:
+            self._worked[key] = self._clock()
+            failed = key in self._failing
+            if failed:
+                self._failing = {other: said for other, said in self._failing.items() if other != key}
+        if failed:
             log.info("%s of %s works again", what, partner)
 
     def rests(self, partner: str, what: str) -> bool:
@@ -177,7 +183,7 @@ def _of(one: PartnerProblem) -> ColumnElement[bool]:
 
 def _alone(error: DBAPIError, taken_back: bool) -> bool:
     """Whether the database refused one statement for what it holds, and the transaction can go on without it."""
-    return taken_back and isinstance(error, _OF_ONE_STATEMENT) and not error.connection_invalidated
+    return taken_back and isinstance(error, OF_ONE_STATEMENT) and not error.connection_invalidated
 
 
 def _sentence(error: Exception) -> str:

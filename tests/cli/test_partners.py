@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli.common import console
+from gateway.cli.common import console, settings
 from gateway.cli.main import app
+from gateway.store.database import Database
+from gateway.store.problems import Problems
+from tests.rig.shipped import activate, shipped
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +71,20 @@ def test_any_level_is_told_from_a_filter_that_is_not_known() -> None:
 def test_what_is_only_likely_is_said_beside_the_fact() -> None:
     assert "D, I, E, L " in row("KR")
     assert "so R is likely and not granted" in " ".join(say("show", "KR").split())
+
+
+def test_what_does_not_work_with_one_partner_is_shown_as_its_own(tmp_path: Path) -> None:
+    with closing(Database(settings().database_url)) as database:
+        database.migrate()
+        with database.write.begin() as connection:
+            activate(connection, [shipped("SG"), shipped("HK")], datetime(2026, 6, 15, tzinfo=UTC))
+        problems = Problems(lambda: datetime(2026, 6, 15, 4, tzinfo=UTC))
+        problems.failed("SG", "telling", ValueError("its [dialect] is gone"))
+        problems.note(database)
+    told = say("list")
+    assert "! SG: telling does not work since 2026-06-15 04:00 UTC: ValueError: its [dialect] is gone" in told
+    assert "! HK" not in told
+    assert "its [dialect] is gone" in say("show", "SG")
+    assert "does not work" not in say("show", "HK")
+    assert [one["what"] for one in listed("SG")["problems"]] == ["telling"]
+    assert (listed("HK")["problems"], listed("HK")["envelope"]) == ([], 2)

@@ -94,8 +94,9 @@ def _prepare(node: Node, keys: Iterable[Key], proofs: Proofs) -> None:
         told = {(row.fingerprint, row.partner) for row in rows}
     for key in keys:
         for iso, live in node.partners.all().items():
-            if connected(live) and (key.fingerprint, iso) not in told:
-                proofs.of(key, live)
+            with node.partners.problems.apart(iso, "announcement"):
+                if connected(live) and (key.fingerprint, iso) not in told:
+                    proofs.of(key, live)
 
 
 def look(connection: Connection, house: Context, keys: Iterable[Key], at: datetime, proofs: Proofs | None = None) -> int:

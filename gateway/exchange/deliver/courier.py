@@ -23,12 +23,13 @@ from gateway.core.moments import http_date
 from gateway.core.protocol import Receipt, RefusalNotice
 from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver import acknowledge
-from gateway.exchange.deliver.prepare import prepare
+from gateway.exchange.deliver.prepare import make_ready, take
 from gateway.net import Unreachable
 from gateway.node.node import Node
 from gateway.store import circuits, journal, outbox
 from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
+from gateway.store.problems import OF_ONE_STATEMENT
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +51,8 @@ class Courier:
         for iso in await asyncio.to_thread(self._waiting):
             running = self._busy.get(iso)
             live = self._node.partners.all().get(iso)
-            with self._node.partners.problems.apart(iso, "delivery"):
-                if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
-                    self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
+            if (running is None or running.done()) and live and live.state == "active" and live.arrangement.binding.endpoint:
+                self._busy[iso] = asyncio.create_task(self._drain(live), name=f"courier-{iso}")
 
     async def stop(self) -> None:
         """Ends the tries under way; what they were about falls due again when their leases end."""
@@ -72,35 +72,42 @@ class Courier:
         try:
             while await deliver(self._node, live):
                 pass
-        except Exception:
-            log.exception("the courier failed on the queue of %s", live.arrangement.iso)
+        except Exception as fault:  # noqa: BLE001 - it is told as that partner's problem, and nobody else's
+            self._node.partners.problems.failed(live.bundle.iso, "delivery", fault)
 
 
 async def deliver(node: Node, live: ActivePartner) -> bool:
     """Takes and tries the head of one queue; False when nothing is due or the try failed."""
     began = time.monotonic()
-    leased = await prepare(node, live)
-    if leased is None:
+    taken = await take(node, live)
+    if taken is None:
+        node.partners.problems.worked(live.bundle.iso, "delivery")
         return False
-    binding = binding_of(live)
-    # Whatever the partner does, the try is over before anybody else may begin one.
-    left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
+    leased: Leased = taken[0]
     retry_after: str | None = None
     try:
+        ready = await make_ready(node, live, *taken)
+        if ready is None:
+            return False
+        leased, binding = ready, binding_of(live)
+        # Whatever the partner does, the try is over before anybody else may begin one.
+        left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
         answer = await binding.send(live, leased.body or b"", min(PATIENCE, left * 0.8))
         node.fault_point("answered")
         retry_after = answer.headers.get("retry-after")
         said = binding.read_answer(node, live, answer)
-        return await _settle(node, leased, said, answer.body, retry_after)
+        settled = await _settle(node, leased, said, answer.body, retry_after)
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
-        return False
-    except DBAPIError:
-        raise  # nothing could be noted of the try either; it falls due again when its lease ends
+        settled = False
     except Exception as fault:
-        log.exception("the try to deliver %s to %s failed by a fault of ours", leased.header.id, leased.partner)
+        if isinstance(fault, DBAPIError) and not isinstance(fault, OF_ONE_STATEMENT):
+            raise  # nothing could be noted of the try either; it falls due again when its lease ends
+        node.partners.problems.failed(leased.partner, "delivery", fault)
         await _later(node, leased, f"this gateway failed: {type(fault).__name__}: {fault}", retry_after)
         return False
+    node.partners.problems.worked(leased.partner, "delivery")
+    return settled
 
 
 async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, answer: bytes, retry_after: str | None) -> bool:

@@ -26,11 +26,21 @@ async def prepare(node: Node, live: ActivePartner, *, again: bool = False) -> Le
     Signing stands between two transactions: a slow key must not hold up every other partner. The first try's bytes are kept before
     they are sent; whoever lost the lease in between sends nothing.
     """
+    taken = await take(node, live, again=again)
+    return taken and await make_ready(node, live, *taken)
+
+
+async def take(node: Node, live: ActivePartner, *, again: bool = False) -> tuple[Leased, Header] | None:
+    """Leases the head of a queue and numbers it."""
     taken = await node.write(partial(_take, node=node, live=live, again=again))
     node.fault_point("leased")
-    if taken is None or taken[0].body is not None:
-        return taken and taken[0]
-    leased, header = taken
+    return taken
+
+
+async def make_ready(node: Node, live: ActivePartner, leased: Leased, header: Header) -> Leased | None:
+    """The same with its signed bytes; None where somebody else has the lease by now."""
+    if leased.body is not None:
+        return leased
     signed = await asyncio.to_thread(binding_of(live).sign, node, header, leased.payload)
     if not await node.write(partial(_keep, leased=leased, signed=signed, at=node.clock())):
         return None

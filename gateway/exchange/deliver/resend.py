@@ -58,6 +58,7 @@ def reissue(connection: Connection, house: Context, live: ActivePartner, stale: 
             dialect=(header.dialect, header.version) if header.dialect and header.version else None,
             refers_to=header.refers_to or one.message_id,
             picture=header.picture,
+            codes=sent.codes(connection, one.id),
         )
 
 

@@ -82,6 +82,7 @@ def ask(connection: Connection, node: Context, live: ActivePartner, code: str, a
         document(node, live, Kind.QUERY, (), message_id, at, query={"tin": code}),
         message_id,
         at,
+        codes=[code],
     )
     queries.asked(connection, live.arrangement.iso, code, message_id, at=at, accept_for=live.arrangement.binding.accept_for)
     return message_id
