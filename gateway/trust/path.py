@@ -96,8 +96,8 @@ def _check(
     responses = [
         one for der in ocsps if _reads(response_from_der, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
     ]
-    certificate, between = Certificate.load(leaf), [Certificate.load(der) for der in intermediates]
-    trusted = [root for root in map(Certificate.load, roots) if _may_issue(root)]
+    certificate, between = Certificate.load(leaf), [one for one in map(Certificate.load, intermediates) if _says_once(one)]
+    trusted = [root for root in map(Certificate.load, roots) if _may_issue(root) and _says_once(root)]
     if any(one.name_constraints_value is not None for one in (*between, *trusted)):
         _check_names(certificate)
     walk = partial(_walk, certificate, between, [_anchor(root) for root in trusted])
@@ -122,6 +122,12 @@ def _check_names(leaf: Certificate) -> None:
             raise Refusal(
                 Code.CERTIFICATE_PATH, "The certificate holds a name that its authority's constraints cannot be held against."
             )
+
+
+def _says_once(authority: Certificate) -> bool:
+    """Whether none of its extensions stands twice (RFC 5280, 4.2): which of the two holds, every library decides for itself."""
+    named = [one["extn_id"].dotted for one in authority["tbs_certificate"]["extensions"]]
+    return len(set(named)) == len(named)
 
 
 def _reads(load: Callable[[bytes], object], der: bytes) -> bool:
