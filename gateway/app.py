@@ -27,7 +27,7 @@ from gateway.running.background import Task
 from gateway.running.follower import Follower
 from gateway.settings import Settings
 from gateway.store import partners as stored
-from gateway.store import proposals
+from gateway.store import problems, proposals
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.trust import refresh
@@ -38,6 +38,9 @@ from gateway.trust.revocation import Revocation, guarded_fetch
 from gateway.web.site import Service
 
 log = logging.getLogger(__name__)
+
+#: How often what is wrong with a partner is noted for the terminal and the other nodes.
+NOTED_EVERY = timedelta(seconds=5)
 
 
 def utc_now() -> datetime:
@@ -72,7 +75,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     signing = Signing(KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=real)
     index = Index(settings.current_within)
     guard = Guard(private_addresses=settings.private_addresses)
-    revocation = Revocation(expiry.evidence_store(settings), guarded_fetch(guard))
+    revocation = Revocation(expiry.evidence_store(settings), guarded_fetch(guard), settings.revocation_every)
     trust = TrustStore({}, revocation, CertificateRules(production=real))
     node = Node(settings, database, Writer(database), ActivePartners(), trust, signing, clock, revocation=revocation)
     answers = Answers(node.partners, index, clock, settings.domestic_stop_after)
@@ -118,14 +121,24 @@ def _tasks(gateway: Gateway, *, courier: bool) -> Iterator[Task]:
     yield Task(name="calendar", step=partial(calendar.keep, node), every=calendar.EVERY, late=10 * calendar.EVERY)
     yield Task(name="announcements", step=partial(announce.announce, node), every=announce.EVERY, late=10 * announce.EVERY)
     yield Task(name="expiry", step=partial(expiry.warn, node), every=expiry.EVERY, late=3 * expiry.EVERY)
+    yield Task(name="problems", step=partial(_note_problems, node), every=NOTED_EVERY, late=10 * NOTED_EVERY)
     # One round may put away what came in years.
     yield Task(name="retention", step=partial(retention.put_away, node), every=retention.EVERY, late=timedelta(days=1))
     if node.revocation is not None:
-        ask = partial(refresh.refresh, node.revocation, node.trust, node.clock)
+        ask = partial(refresh.refresh, node.revocation, node.trust, node.clock, node.partners.problems.apart)
         yield Task(name="revocation", step=ask, every=refresh.EVERY, late=30 * refresh.EVERY)
     if courier:
         couriers = Courier(node)
         yield Task(name="courier", step=couriers.look, every=poll, late=soon, end=couriers.stop)
+
+
+async def _note_problems(node: Node) -> None:
+    """Has what does not work with a partner, or works again, noted where the terminal and other nodes see it."""
+    found = node.partners.problems
+    with node.database.reading() as connection:
+        stored = problems.recorded(connection)
+    if found.unsaved(stored):
+        await node.write(found.save)
 
 
 def activate_all(settings: Settings, database: Database, *, who: str, reason: str) -> list[str]:

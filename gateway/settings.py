@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
+from gateway.core.moments import LONGEST
+
 #: The folder that holds partners/, schemas/ and keys/ beside the code.
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,9 +23,12 @@ def _seconds(value: object) -> object:
     """A number of seconds, as people write durations in an environment."""
     if isinstance(value, str):
         try:
-            return timedelta(seconds=float(value))
+            span = timedelta(seconds=float(value))
         except (ValueError, OverflowError):
             raise PydanticCustomError("seconds", "Give a number of seconds, such as 30 or 0.2") from None
+        if not timedelta() <= span <= LONGEST:
+            raise PydanticCustomError("seconds", "Give a number of seconds from 0 to a hundred years")
+        return span
     return value
 
 
@@ -81,6 +86,10 @@ class Settings(BaseModel):
         "",
         validate_default=True,
         description="the age from which on what credit management stated of domestic parties decides nothing; empty: any age does (demo only)",
+    )
+    revocation_every: Seconds = Field(
+        timedelta(hours=6),
+        description="how soon a revocation list or responder is asked again, whatever it said when the next one comes",
     )
     rate: int = Field(20_000, description="codes one client may ask of each node per second")
     language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")

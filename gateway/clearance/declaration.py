@@ -24,12 +24,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import NamedTuple
 
 import msgspec
 from lxml import etree
 
+from gateway.core import moments
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.declared import spellings
 from gateway.core.errors import Code, Refusal
@@ -298,7 +299,6 @@ def _day(written: str, form: str | None) -> date | None:
         if number is None or number.end() != digits or (not zone and number.end() != len(written)):
             return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"^(\d{8})(?=\d)", r"\1T", written))
-        return moment.astimezone(HOME_ZONE).date() if moment.tzinfo else moment.date()
-    except (ValueError, OverflowError):
+        return moments.day_in(re.sub(r"^(\d{8})(?=\d)", r"\1T", written), HOME_ZONE)
+    except ValueError:
         return None

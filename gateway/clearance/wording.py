@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.core import moments
 from gateway.core.errors import Code
 from gateway.core.home import HOME_ZONE
 
@@ -84,7 +85,7 @@ def _shown(value: str, form: str | None, language: Language) -> str:
             words = [word(token, language) for token in value.split(", ")]
             return reduce(lambda one, more: sentence("also", {"one": one, "next": more}, language), words)
         if form == "when":
-            return date.fromisoformat(value).isoformat() if len(value) == _DAY else when(datetime.fromisoformat(value), language)
+            return moments.calendar_day(value).isoformat() if len(value) == _DAY else when(moments.instant(value), language)
         if form == "span":
             return span(int(value), language)
     except (ValueError, OverflowError):

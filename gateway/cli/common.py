@@ -16,6 +16,7 @@ from rich import markup
 from rich.console import Console
 from sqlalchemy import Connection
 
+from gateway.core import moments
 from gateway.core.errors import Refusal
 from gateway.core.text import visible
 from gateway.partners import PartnerFaults
@@ -30,16 +31,15 @@ errors = Console(stderr=True)
 def moment(text: str) -> datetime:
     """A moment as people and our own JSON write it; where it names no zone it is UTC."""
     try:
-        read = datetime.fromisoformat(text)
+        return moments.instant(text, UTC)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no moment; write 2026-06-15T04:00:00Z or 2026-06-15 12:00+08:00.") from None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def day(text: str) -> date:
     """A day as 2026-06-15."""
     try:
-        return date.fromisoformat(text)
+        return moments.day(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day; write 2026-06-15.") from None
 

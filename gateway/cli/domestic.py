@@ -63,7 +63,10 @@ def opened() -> Iterator[Workplace]:
             partners.refresh(connection)
         yield Workplace(chosen, database, partners)
     finally:
-        database.close()
+        try:
+            partners.problems.note(database)  # what did not work with one partner is to be seen afterwards, too
+        finally:
+            database.close()
 
 
 Identity = Annotated[str, typer.Argument(help="USCC (18 characters) or customs code (10 digits).")]
@@ -198,7 +201,7 @@ def show(identity: Identity, as_json: Json = False) -> None:
 
 @app.command()
 def deadlines(
-    within: Annotated[int, typer.Option(min=0, help="Days ahead.")] = 90,
+    within: Annotated[int, typer.Option(min=0, max=36_500, help="Days ahead.")] = 90,
     as_json: Json = False,
 ) -> None:
     """Rectifications that run out, re-certifications that are due; what is overdue first."""

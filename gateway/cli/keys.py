@@ -195,7 +195,7 @@ def _row(key: Key) -> dict[str, str]:
         "algorithm": key.record.algorithm,
         "created": key.record.created.isoformat(),
         "signs_from": key.record.signs_from.isoformat(),
-        "not_after": key.x509.not_valid_after_utc.isoformat(),
+        "not_after": key.ends.isoformat(),
         "fingerprint": key.fingerprint,
         "subject": key.x509.subject.rfc4514_string(),
         "held_by": "token" if key.record.token else "file",

@@ -25,6 +25,7 @@ from gateway.store import proposals, sent
 from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database
 from gateway.store.listings import last_complete
+from gateway.store.problems import PartnerProblem, Problems, by_partner, recorded
 from gateway.store.proposals import Proposal
 
 app = typer.Typer(no_args_is_help=True, help="What each partner is, whether its data holds together, and putting it in force.")
@@ -40,6 +41,7 @@ class _Looked(NamedTuple):
     live: dict[str, ActivePartner]
     health: Mapping[str, str] = {}
     proposed: Sequence[Proposal] = ()
+    problems: Mapping[str, Sequence[PartnerProblem]] = {}
 
 
 def _look() -> _Looked:
@@ -53,7 +55,9 @@ def _look() -> _Looked:
                 partners = ActivePartners()
                 partners.refresh(connection)
                 if partners.all():
-                    return _Looked(dict(partners.all()), _health(connection, partners), _proposed(connection))
+                    health = _health(connection, partners)
+                    problems = by_partner(partners.problems.merged(recorded(connection)))
+                    return _Looked(dict(partners.all()), health, _proposed(connection), problems)
         finally:
             database.close()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None)
@@ -78,8 +82,10 @@ def _health(connection: Connection, partners: ActivePartners) -> dict[str, str]:
             for (partner, state), count in sorted(depth.items())
             if partner == iso and state in ("queued", "sending", "dead")
         ]
-        if live.arrangement.binding.endpoint is None and not live.arrangement.binding.pull:
-            parts.append("not connected")
+        with partners.problems.apart(iso, "showing"):
+            binding = live.arrangement.binding
+            parts += ["not connected"] if binding.endpoint is None and not binding.pull else []
+            parts += ["envelope 1: announced keys come without proof"] if binding.envelope == 1 else []
         said[iso] = ", ".join(parts)
     return said
 
@@ -92,9 +98,13 @@ def _ago(span: timedelta) -> str:
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Every arrangement: in force since when, levels, measures, dialect, link, health."""
-    live, health, proposed = _look()
-    today = day_of(wiring.utc_now())
-    rows = [_row(one, today) | {"health": health.get(iso, "not activated")} for iso, one in sorted(live.items())]
+    live, health, proposed, problems = _look()
+    today, rows = day_of(wiring.utc_now()), []
+    for iso, one in sorted(live.items()):
+        with (one_by_one := Problems()).apart(iso, "showing"):
+            rows.append(_row(one, today) | {"health": health.get(iso, "not activated"), "problems": problems.get(iso, ())})
+        for problem in one_by_one.now():
+            problems = {**problems, iso: [*problems.get(iso, ()), problem]}
     if as_json:
         print_json(rows)
         return
@@ -123,7 +133,18 @@ def list_(as_json: Json = False) -> None:
             escape(row["health"]),
         )
     console.print(table)
+    _tell_problems(problems)
     tell_proposals(proposed)
+
+
+def _tell_problems(problems: Mapping[str, Sequence[PartnerProblem]]) -> None:
+    """What does not work with a partner, a line each; nobody else is concerned."""
+    for iso, found in sorted(problems.items()):
+        for one in found:
+            console.print(
+                f"[red]![/] {iso}: {one.what} does not work since {one.since:%Y-%m-%d %H:%M} UTC: {escape(one.problem)}",
+                highlight=False,
+            )
 
 
 def _row(live: ActivePartner, today: date) -> dict[str, Any]:
@@ -142,6 +163,7 @@ def _row(live: ActivePartner, today: date) -> dict[str, Any]:
         "directions": _words(one.directions.on(today)),
         "dialect": f"{dialect.name} {dialect.version}" if dialect else None,
         "link": one.link,
+        "envelope": one.binding.envelope,
         "digest": one.digest,
     }
 
@@ -167,7 +189,7 @@ def _shown(value: list[str] | str | None) -> str:
 @app.command()
 def show(iso: str, as_json: Json = False) -> None:
     """One arrangement's terms as a timeline: every value with its source, what is unknown, what is a setting."""
-    live, health, _ = _look()
+    live, health, _, problems = _look()
     one = _chosen(live, iso)
     arrangement = one.arrangement
     terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}
@@ -186,6 +208,7 @@ def show(iso: str, as_json: Json = False) -> None:
     console.print(
         f"health: {escape(health.get(arrangement.iso, 'not activated'))}; data {arrangement.digest[:16]}", highlight=False
     )
+    _tell_problems({arrangement.iso: problems.get(arrangement.iso, ())})
     table = Table("term", "from", "value", "how we know")
     for name, label in TERMS.items():
         for number, step in enumerate(terms[name]):

@@ -148,7 +148,8 @@ class Binding:
     """How bytes travel and are trusted: settings of this installation. ``name`` is of the binding (``exchange/bindings``).
 
     ``endpoint`` None: not connected yet, or the partner pulls from its mailbox. ``accept_for`` bounds the age of a message;
-    ``retry_for`` how long we go on trying. ``algorithms`` empty means nothing verifies.
+    ``retry_for`` how long we go on trying. ``algorithms`` empty means nothing verifies. ``envelope`` is the version of the envelope in
+    which we write; 1 has no proof that who announces a certificate holds its key.
     """
 
     name: str = "https"
@@ -159,6 +160,7 @@ class Binding:
     algorithms: tuple[str, ...] = ()
     min_rsa_bits: int = 3072
     private_addresses: bool = False
+    envelope: Literal[1, 2] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ Moments named ``at`` are epoch seconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from gateway.core.arrangement import Direction, Law, Mode, Role
 from gateway.core.day import Day
@@ -14,6 +14,7 @@ from gateway.core.declared import Declared
 from gateway.core.history import Authorisation, Timeline
 from gateway.core.home import AEO_TIERS, Tier, own_code
 from gateway.core.model import Standing
+from gateway.core.moments import from_epoch
 from gateway.core.question import Currency, Disruption, Feed, Party, Reason, Stop, Why
 from gateway.core.terms import Provenance
 
@@ -221,7 +222,7 @@ def or_too_old(again: datetime | None, feed: Feed, now: int) -> datetime | None:
     It does whatever the day asked about."""
     if feed.ends is None or feed.ends <= now:
         return again
-    moment = datetime.fromtimestamp(feed.ends, UTC)
+    moment = from_epoch(feed.ends)
     return moment if again is None else min(again, moment)
 
 
@@ -235,7 +236,7 @@ def _which(authorisation: Authorisation) -> dict[str, str]:
 
 
 def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return from_epoch(seconds).isoformat()
 
 
 def _day(ordinal: int | None) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from gateway.core.arrangement import AnyLevel, Arrangement, CodeForm, Direction, Law, Measure, MeasureScope, Mode
 from gateway.core.history import midnight
 from gateway.core.home import HOME_ZONE, Tier
+from gateway.core.moments import from_epoch
 from gateway.core.question import Granted
 from gateway.core.terms import Dated, Term
 
@@ -70,7 +71,7 @@ class Day:
 
 @lru_cache(maxsize=16)
 def _day_of_quarter(quarter: int) -> date:
-    return datetime.fromtimestamp(quarter * 900, HOME_ZONE).date()
+    return from_epoch(quarter * 900).astimezone(HOME_ZONE).date()
 
 
 def home_day(moment: int) -> date:

@@ -7,7 +7,7 @@ closed and never blocks: what is not certain grants nothing. A rule that is ours
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from gateway.core.day import Day, home_day, terms_of
 from gateway.core.declared import Declared
 from gateway.core.history import Authorisation, Timeline, midnight
 from gateway.core.home import HOME_ZONE
+from gateway.core.moments import bounded, from_epoch
 from gateway.core.question import (
     ALWAYS_KNOWN,
     Answer,
@@ -209,13 +210,13 @@ def _reasons(decisions: tuple[Decision, ...], lead: Decision) -> tuple[Why, ...]
 
 @lru_cache(maxsize=4_096)
 def _last_moment(on: date) -> datetime:
-    return datetime.combine(on, time(23, 59, 59), HOME_ZONE).astimezone(UTC)
+    return bounded(datetime.combine(on, time(23, 59, 59), HOME_ZONE))
 
 
 @lru_cache(maxsize=65_536)
 def utc(seconds: int) -> datetime:
     """An instant given in epoch seconds."""
-    return datetime.fromtimestamp(seconds, UTC)
+    return from_epoch(seconds)
 
 
 def _stops(switches: Switches, code: str | None, arrangement: Arrangement | None) -> list[Stop]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import zip_longest
 from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ import msgspec
 from gateway.core.history import ALWAYS, DERIVED, HELD, TRANSCRIBED, Authorisation, Evidence, Period, Stand, Timeline, midnight
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement, Standing, Statement
+from gateway.core.moments import from_epoch
 from gateway.core.order import GRAVITY, in_order_of_issue
 
 T = TypeVar("T")
@@ -130,7 +131,7 @@ def _word(one: PlacedStatement) -> tuple[bool, datetime | str]:
 def _begins(one: PlacedStatement, zone: ZoneInfo) -> datetime:
     """When what was granted begins."""
     granted = midnight(one.statement.granted, zone) if one.statement.granted else ALWAYS
-    return datetime.fromtimestamp(granted, UTC) if granted > _seconds(one.takes_effect) else one.takes_effect
+    return from_epoch(granted) if granted > _seconds(one.takes_effect) else one.takes_effect
 
 
 def _replaces(one: PlacedStatement, identity: _Identity) -> bool:

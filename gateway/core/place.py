@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from gateway.core.model import Header, Kind, PlacedStatement, Statement, priority_of
+from gateway.core.moments import bounded
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The moment ``day`` begins in ``zone``, in UTC."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
+    return bounded(datetime.combine(day, time.min, zone))
 
 
 def place(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
 
 from gateway.core.model import Priority
+from gateway.core.moments import utc_text
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -63,12 +65,33 @@ class Resend(msgspec.Struct, frozen=True):
     last: int
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """A signature made with the key that an announced certificate is of: raw, as in a SignatureValue. ``algorithm`` is a short name of the
+    signature profile."""
+
+    algorithm: str
+    value: bytes
+
+
 class Announced(msgspec.Struct, frozen=True):
-    """A next certificate (DER) and the moment from which the sender may use it."""
+    """A next certificate (DER), the moment from which the sender may use it, and the proof that the sender holds its key (None: the form
+    in which it was announced has none)."""
 
     role: str
     certificate: bytes
     since: datetime
+    proof: Proof | None = None
+
+
+#: Begins what a key signs to show that it is its holder who announces it; nothing else that any key here signs begins so.
+ANNOUNCEMENT = "urn:aeo-gateway:exchange:2#announced-key"
+
+
+def possession(sender: str, receiver: str, one: Announced) -> bytes:
+    """What the announced key signs: who announces it to whom, for what, from when, and which certificate. A line each, so that of two
+    announcements no two are the same bytes; whoever sees a proof can use it for nothing else."""
+    lines = (ANNOUNCEMENT, sender, receiver, one.role, utc_text(one.since), sha256(one.certificate).hexdigest())
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
 #: What a message of one of our own kinds carries; a ping and a pull carry nothing.

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from gateway.core import moments
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE, Tier
 from gateway.core.question import Feed
@@ -184,11 +185,11 @@ def _word(item: object, line: int | None) -> str:
 def _as_of(value: object, line: int | None) -> datetime:
     """A day begins at home; a moment needs its zone."""
     try:
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
+        moment = moments.instant(value.strip()) if isinstance(value, str) else None
     except ValueError:
         moment = None
-    if moment and moment.tzinfo and moment.year in YEARS:
-        return moment.astimezone(UTC)
+    if moment and moment.year in YEARS:
+        return moment
     try:
         return datetime.combine(read_day(value.strip() if isinstance(value, str) else value), time(), HOME_ZONE).astimezone(UTC)
     except Refusal as refusal:

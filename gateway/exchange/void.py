@@ -190,7 +190,7 @@ def scope_of(connection: Connection, live: ActivePartner, one: Voiding) -> VoidS
 
 def _certificates(connection: Connection, live: ActivePartner) -> dict[str, str]:
     """Fingerprint -> digest of the key, of every certificate that the partner has or announced."""
-    return {sha256(der).hexdigest(): keys.key_digest(der) for _, der, _ in keys.all_of(connection, live)}
+    return {sha256(one.der).hexdigest(): keys.key_of(one.der) for one in keys.all_of(connection, live)}
 
 
 def _annul(

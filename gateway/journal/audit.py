@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from cryptography import x509
 from lxml import etree
 from sqlalchemy import BigInteger, Connection, LargeBinary, Row, cast, func, or_, select, type_coerce
 
@@ -24,7 +23,8 @@ from gateway.store import journal
 from gateway.store.journal import Sealed
 from gateway.store.tables import checkpoint, entry, message, microseconds
 from gateway.wire.algorithms import BY_NAME, PublicKey
-from gateway.wire.payloads import NAMESPACE
+from gateway.wire.certificate import from_der, public_key
+from gateway.wire.payloads import NAMESPACES
 
 # As bytes whatever they are: SQLite keeps the type of what was written, and its text functions make text of bytes.
 _ENTRIES = select(
@@ -63,7 +63,7 @@ class _Said(msgspec.Struct):
     """What an entry says of itself, and its columns say again."""
 
     kind: str
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     subject: str
     partner: str | None = None
 
@@ -222,9 +222,9 @@ def checkpoint_in(receipt: bytes) -> Checkpoint | None:
     """The checkpoint that a receipt carries; None where it carries none. Its signature is not looked at. Raises ``Refusal`` for what is
     no receipt."""
     try:
-        point = etree.fromstring(receipt, etree.XMLParser(resolve_entities=False, no_network=True)).find(
-            f".//{{{NAMESPACE}}}Checkpoint"
-        )
+        root = etree.fromstring(receipt, etree.XMLParser(resolve_entities=False, no_network=True))
+        found = (root.find(f".//{{{namespace}}}Checkpoint") for namespace in NAMESPACES.values())
+        point = next((one for one in found if one is not None), None)
         if point is None:
             return None
         return Checkpoint(int(point.get("size", "0")), point.get("root", ""), read_moment(point.get("sealed", "")))
@@ -234,6 +234,6 @@ def checkpoint_in(receipt: bytes) -> Checkpoint | None:
 
 def signed_by(certificate: bytes, algorithm: str, signature: bytes, data: bytes) -> bool:
     """Whether the certificate's key made this signature (raw, as a signer gives it)."""
-    key = x509.load_der_x509_certificate(certificate).public_key()
+    key = public_key(from_der(certificate))
     row = BY_NAME.get(algorithm)
     return row is not None and isinstance(key, PublicKey) and row.fits(key) and row.made_by(key, signature, data)

@@ -17,7 +17,6 @@ from typing import Any, Literal
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, Row, select
 
@@ -33,6 +32,7 @@ from gateway.store.messages import NOBODY
 from gateway.store.tables import activation, announced, checkpoint, entry, fact, message, outbox
 from gateway.trust.keys import KeyRing
 from gateway.wire import signature
+from gateway.wire.certificate import from_der, from_pem
 from gateway.wire.signature import Verified, VerifyKey
 from gateway.wire.xml import parse
 
@@ -216,11 +216,11 @@ def _facts(connection: Connection, body: bytes) -> Sequence[Row[Any]]:
 
 
 def _pem(der: bytes) -> bytes:
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+    return from_der(der).public_bytes(Encoding.PEM)
 
 
 def _der(pem: str) -> bytes:
-    return x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+    return from_pem(pem.encode()).public_bytes(Encoding.DER)
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

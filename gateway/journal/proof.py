@@ -10,14 +10,13 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from io import BytesIO
-from typing import Literal
+from typing import Annotated, Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -27,6 +26,7 @@ from gateway.core.merkle import leaf_hash, node_hash
 from gateway.trust.validate import validate
 from gateway.wire import envelope, payloads, signature
 from gateway.wire.algorithms import BY_NAME
+from gateway.wire.certificate import from_der, from_pem, names, validity_of
 from gateway.wire.envelope import Envelope
 from gateway.wire.signature import ALGORITHMS, Policy, VerifyKey
 from gateway.wire.xml import parse
@@ -51,7 +51,7 @@ class EvidenceManifest(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     partner: str
     direction: Literal["in", "out"]
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     digest: str
     position: int
     size: int
@@ -87,8 +87,9 @@ def _open(packed: bytes) -> tuple[dict[str, bytes], EvidenceManifest]:
                 # The others take as much memory as a forged header asks for.
                 raise BadZipFile("it is packed in a way that evidence never is")
             files = {one.filename: archive.read(one) for one in archive.infolist()}
-        return files, msgspec.json.decode(files["evidence.json"], type=EvidenceManifest)
-    except (BadZipFile, KeyError, msgspec.MsgspecError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
+        manifest = msgspec.json.decode(files["evidence.json"], type=EvidenceManifest)
+        return files, msgspec.structs.replace(manifest, at=moments.meant(manifest.at))
+    except (BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise Refusal(Code.DATA_INVALID, f"The file is no evidence of this gateway: {error}.") from None
 
 
@@ -120,7 +121,7 @@ class _Checks:
         return Check(name, None if found is None else True, found or "")
 
     def _key(self, name: str) -> VerifyKey:
-        certificate = x509.load_pem_x509_certificate(self._files[f"certificates/{name}.pem"])
+        certificate = from_pem(self._files[f"certificates/{name}.pem"])
         return VerifyKey.from_certificate(certificate.public_bytes(Encoding.DER))
 
     def _opened(self, name: str) -> Envelope:
@@ -191,19 +192,19 @@ class _Checks:
     def _trust(self, name: str) -> str:
         der = self._key(name).der
         # What the partner signed may have an authority above it; ours, and a pinned one, stand for themselves.
-        roots = [x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER) for pem in self._under("authorities/")]
+        roots = [from_pem(pem).public_bytes(Encoding.DER) for pem in self._under("authorities/")]
         theirs = (name == "message") == (self._told.direction == "in")
-        certificate = x509.load_der_x509_certificate(der)
+        subject, issuer = names(from_der(der))
         verdict = validate(
             der,
-            roots=roots if theirs and roots and certificate.issuer != certificate.subject else [der],
+            roots=roots if theirs and roots and issuer != subject else [der],
             crls=self._under("revocation/", ".crl"),
             ocsps=self._under("revocation/", ".ocsp"),
-            moment=self._told.at.astimezone(UTC),
+            moment=self._told.at,
         )
         if verdict.code is not None:
             raise Refusal(verdict.code, verdict.detail)
-        return f"{certificate.subject.rfc4514_string()}, valid to {certificate.not_valid_after_utc.isoformat()}"
+        return f"{subject}, valid to {validity_of(der).ends.isoformat()}"
 
     def _under(self, folder: str, suffix: str = "") -> list[bytes]:
         return [content for name, content in sorted(self._files.items()) if name.startswith(folder) and name.endswith(suffix)]

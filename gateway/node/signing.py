@@ -44,5 +44,5 @@ class Signing:
 
     def _open(self, moment: datetime) -> None:
         key = self._ring.current(self._name, moment, production=self._production)
-        self._current = (key.signer(self._passphrase), key.fingerprint, key.x509.not_valid_after_utc)
+        self._current = (key.signer(self._passphrase), key.fingerprint, key.ends)
         self._until = moment + _KEPT

@@ -42,6 +42,7 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
     findings += _terms(bundle, now)
     for spoken in sorted(bundle.dialects):
         findings += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
+    findings += _envelope(bundle)
     findings += connectivity.certificates(bundle, now, production=production)
     findings += connectivity.endpoint(bundle, online=online)
     return Checked(bundle.iso, bundle.digest, tuple(findings))
@@ -60,6 +61,15 @@ def _terms(bundle: Bundle, now: datetime) -> Iterator[Finding]:
     if bundle.arrangement.in_force.on(today).value is False:
         yield Finding(
             Mark.WARN, "signed, and not in force: nothing is granted.", "Add a step to terms.in_force when a source says so."
+        )
+
+
+def _envelope(bundle: Bundle) -> Iterator[Finding]:
+    if bundle.arrangement.binding.envelope == 1:
+        yield Finding(
+            Mark.WARN,
+            "it is spoken to in envelope 1: certificates that it announces are taken without proof that it holds their keys.",
+            "When both sides can read envelope 2, set envelope = 2 under [binding].",
         )
 
 

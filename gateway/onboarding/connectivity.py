@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
-from cryptography import x509
-
+from gateway.core.moments import http_date
 from gateway.exchange.certificates.partner import der_of
 from gateway.net import Guard, Unreachable, UnreachableReason, get
 from gateway.onboarding.finding import Finding, Mark
@@ -16,6 +14,7 @@ from gateway.partners import Bundle
 from gateway.trust import endings
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.selfsigned import is_demo
+from gateway.wire.certificate import from_pem
 
 #: HTTP statuses that say that the address leads nowhere.
 NOTHING_THERE = (404, 410)
@@ -57,7 +56,7 @@ def certificates(bundle: Bundle, now: datetime, *, production: bool) -> Iterator
 
 
 def _demo(pem: str) -> bool:
-    return is_demo(x509.load_pem_x509_certificate(pem.encode()))
+    return is_demo(from_pem(pem.encode()))
 
 
 def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
@@ -107,9 +106,8 @@ def remedy_for(problem: Unreachable) -> str:
 
 
 def _clock(text: str) -> Finding:
-    try:
-        theirs = parsedate_to_datetime(text)
-    except ValueError:
+    theirs = http_date(text)
+    if theirs is None:
         return Finding(Mark.WARN, "the endpoint does not say what time it is.", "The rehearsal compares the clocks too.")
     apart = abs(datetime.now(UTC) - theirs)
     if apart > APART:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
-from gateway.core.protocol import Announced, Receipt, RecordResult, Resend
+from gateway.core.protocol import Receipt, RecordResult, Resend
 from gateway.domestic.projection import code_prefix
 from gateway.onboarding.terms import TERMS, steps
 from gateway.partners import Bundle
@@ -43,11 +43,12 @@ def kit(
     """
     if endpoint:
         _callable(endpoint)
+    envelope = f"schemas/exchange/{bundle.arrangement.binding.envelope}/exchange.xsd"
     files: dict[str, str | bytes] = {
         "profile.md": _profile(bundle, administration, endpoint),
         "refusals.md": _refusals(),
         "verify_message.py": (Path(__file__).parent / "verify_message.py").read_bytes(),
-        "schemas/exchange/1/exchange.xsd": (ROOT / "schemas/exchange/1/exchange.xsd").read_bytes(),
+        envelope: (ROOT / envelope).read_bytes(),
     }
     files |= {f"certificates/{name}.pem": pem for name, pem in certificates.items()}
     for spoken, texts in json.loads(bundle.content)["dialects"].items():
@@ -124,9 +125,7 @@ def _messages(we: Box) -> Iterator[tuple[str, bytes]]:
     )
     for kind in (Kind.PING, Kind.PULL):
         yield kind.value, we.protocol_message(kind, payloads.write_empty(kind))
-    assert we.signer.certificate is not None, "a key of ours has its certificate"
-    announced = Announced("signing", we.signer.certificate, now + timedelta(days=30))
-    yield "keys", we.protocol_message(Kind.KEYS, payloads.write_keys([announced]))
+    yield "keys", we.announcement(we.signer, since=now + timedelta(days=30))
 
 
 def _profile(bundle: Bundle, administration: str, endpoint: str) -> str:
@@ -146,6 +145,17 @@ def _profile(bundle: Bundle, administration: str, endpoint: str) -> str:
         "- Each message is answered by a signed receipt (it arrived and is kept) or a signed refusal (refusals.md). What became of each",
         "  record follows in a result, a message of its own.",
         "- The same id with the same content gets the same receipt again; the same id with other content is refused.",
+        f"- The envelope is version {binding.envelope}: schemas/exchange/{binding.envelope}/exchange.xsd.",
+        *(
+            (
+                "- Before you sign with another key, announce its certificate by a message of kind `keys`, signed with the one before. The new",
+                "  key signs the announcement too: the schema says which lines, at `Keys`. We do the same, and you check it.",
+            )
+            if binding.envelope > 1
+            else (
+                "- Before you sign with another key, announce its certificate by a message of kind `keys`, signed with the one before.",
+            )
+        ),
         f"- Days are those of {one.zone.key}; moments are UTC.",
         "",
         "## The terms, by date",

@@ -139,6 +139,7 @@ def partner_toml(profile: Profile) -> str:
         "",
         "[binding]  # not connected yet",
         'algorithms = ["ecdsa-p256-sha256", "ecdsa-p384-sha384", "ed25519", "rsa-pss-sha256"]',
+        "envelope = 2  # choice: the newest; in 1 a partner does not prove that it holds the key it announces",
     ]
     return "\n".join([*head, *unknown, *chosen, *tail]) + "\n"
 

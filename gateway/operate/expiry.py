@@ -37,11 +37,15 @@ def evidence_store(settings: Settings) -> Folder:
 
 
 def watched(connection: Connection, house: Context, facts: Iterable[RevocationEvidence], at: datetime) -> Iterator[Ending]:
-    """Everything that ends."""
+    """Everything that ends. What a partner's fail by is that partner's problem."""
+    problems = house.partners.problems
     yield from endings.of_keys(KeyRing(house.settings.keys).all(house.settings.key))
     yield from announce.unheard(connection, house, announce.coming(house.settings, at))
-    for iso, trust in partner.trusts(connection, house.partners.all(), house.settings.clock_skew).items():
-        yield from endings.of_partner(iso, trust)
+    for iso, trust in partner.trusts(connection, house.partners.all(), house.settings.clock_skew, problems).items():
+        ends: list[Ending] = []
+        with problems.apart(iso, "expiry"):
+            ends += endings.of_partner(iso, trust)
+        yield from ends
     yield from endings.of_facts(facts)
 
 

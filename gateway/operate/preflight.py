@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cryptography import x509
-
 from gateway.core.errors import Refusal
 from gateway.exchange.certificates import partner
 from gateway.node.context import connected
@@ -20,6 +18,7 @@ from gateway.store.database import Database
 from gateway.trust.certificates import Trust
 from gateway.trust.keys import KeyRing
 from gateway.trust.selfsigned import is_demo
+from gateway.wire.certificate import from_der
 
 
 def check(database: Database, settings: Settings, now: datetime) -> None:
@@ -27,8 +26,9 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
     partners = ActivePartners()
     with database.reading() as connection:
         partners.refresh(connection)
-        trusts = partner.trusts(connection, partners.all(), settings.clock_skew)
+        trusts = partner.trusts(connection, partners.all(), settings.clock_skew, partners.problems)
     active = {iso: live for iso, live in partners.all().items() if live.state == "active"}
+    unread = {(one.partner, one.what) for one in partners.problems.now()}
     faults = [*_key(settings, now)]
     if settings.domestic_stop_after is None:
         faults.append(
@@ -38,7 +38,11 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():
-        faults += (f"{iso}: {fault}" for fault in _partner(live, trusts[iso]))
+        # What cannot even be looked at is that partner's problem, and keeps nobody else from being served.
+        with partners.problems.apart(iso, "preflight"):
+            if (iso, "trust") not in unread:
+                faults += [f"{iso}: {fault}" for fault in _partner(live, trusts.get(iso, Trust()))]
+    partners.problems.note(database)
     if faults:
         raise SettingsFault(("AEO_MODE is production, and this is missing or must not be:", *faults))
 
@@ -64,5 +68,5 @@ def _partner(live: ActivePartner, trust: Trust) -> Iterator[str]:
     if connected(live) and not any(pin.role == "signing" for pin in trust.pins):
         yield "it is connected and no signing certificate of it is pinned: put signing-1.pem into its site folder, certs/."
     for pin in trust.pins:
-        if is_demo(x509.load_der_x509_certificate(pin.der)):
+        if is_demo(from_der(pin.der)):
             yield f"the {pin.role} certificate {pin.fingerprint[:16]} is for demonstrations: pin the partner's own."

@@ -106,16 +106,23 @@ def asked_for(house: Context) -> timedelta:
 
 
 def _unused(connection: Connection, house: Context, due: Iterable[DueRow], since: datetime) -> Iterator[DueRow]:
-    """Those of these messages on which no answer rested since then, and none rests."""
+    """Those of these messages on which no answer rested since then, and none rests. Of a partner of which that cannot be told, none."""
     resting: dict[str, set[str]] = {}
+    unread: set[str] = set()
     for one in due:
         live = house.partners.all().get(one.partner or "")
         if live is None:
             continue
-        iso = live.arrangement.iso
-        if iso not in resting:
-            resting[iso] = _rested_on(connection, iso, int(since.timestamp()))
-        if one.called not in resting[iso] and not _was_used(connection, live, one.called, since):
+        iso, unused = live.arrangement.iso, False
+        if iso in unread:
+            continue
+        with house.partners.problems.apart(iso, "retention") as part:
+            if iso not in resting:
+                resting[iso] = _rested_on(connection, iso, int(since.timestamp()))
+            unused = one.called not in resting[iso] and not _was_used(connection, live, one.called, since)
+        if part.fault is not None:
+            unread.add(iso)
+        elif unused:
             yield one
 
 

@@ -18,6 +18,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from gateway.core.arrangement import Arrangement, Law
+from gateway.core.moments import FIRST
 from gateway.partners import build, check, sheets
 from gateway.partners.canonical import canonical
 from gateway.partners.dialects import Files, compile_dialect
@@ -186,10 +187,10 @@ def open_bundle(content: bytes, iso: str, form: int = FORMAT) -> Bundle:
         return _unread(content, iso, newer)
     try:
         stored = msgspec.json.decode(content, type=_Stored)
-    except msgspec.MsgspecError as error:
-        return _unread(content, iso, Fault("the bundle", "", f"It is no bundle: {error}.", _AGAIN))
-    draft = PartnerDraft.read(stored.partner | {"iso": iso}, stored.site, *_NAMES, stored=True)
-    return draft.opened(content, stored.dialects, stored.certificates)
+        draft = PartnerDraft.read(stored.partner | {"iso": iso}, stored.site, *_NAMES, stored=True)
+        return draft.opened(content, stored.dialects, stored.certificates)
+    except Exception as error:  # noqa: BLE001 - whatever one partner's data fails by, no other partner is to be unknown for it
+        return _unread(content, iso, Fault("the bundle", "", f"It cannot be opened: {error}.", _AGAIN))
 
 
 def _unread(content: bytes, iso: str, fault: Fault) -> Bundle:
@@ -245,8 +246,9 @@ def _shape(model: type[M], raw: Raw, name: str, faults: list[Fault], stored: boo
 
 
 _UNREAD = "could not be read"
-_NOTHING = [{"from": "0001-01-01", "unknown": _UNREAD}]
-_NOT_IN_FORCE = [{"from": "0001-01-01", "value": False, "setting": _UNREAD}]
+_BEGINNING = FIRST.date().isoformat()
+_NOTHING = [{"from": _BEGINNING, "unknown": _UNREAD}]
+_NOT_IN_FORCE = [{"from": _BEGINNING, "value": False, "setting": _UNREAD}]
 _STAND_INS: Raw = {
     "iso": "XX",
     "economy": {"en": "-", "zh": "无"},

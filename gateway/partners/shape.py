@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from itertools import pairwise
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -29,6 +28,7 @@ from gateway.partners.values import (
     Operators,
     Percent,
     Prefix,
+    Since,
     SourceId,
     Text,
     Tiers,
@@ -58,7 +58,7 @@ class WordsShape(Shape):
 class Step(Shape, Generic[V]):
     """What a term says from a day on (China's calendar, that day included), and how we know: exactly one of source, unknown, setting."""
 
-    since: date = Field(alias="from")
+    since: Since = Field(alias="from")
     value: V | None = None
     source: SourceId | None = Field(None, description="A fact: the id of its source in [sources].")
     unknown: Text | None = Field(None, description="No value: what is not known, in a sentence.")
@@ -144,6 +144,10 @@ class BindingShape(Shape):
     algorithms: tuple[Text, ...] = ()
     min_rsa_bits: Annotated[int, Field(ge=2048, le=8192)] = 3072
     private_addresses: bool = False
+    envelope: Annotated[
+        Literal[1, 2],
+        Field(description="Version of the envelope in which we write. 1, the form of before, has no proof that a new key is held."),
+    ] = 1
 
 
 class MemberShape(Shape):

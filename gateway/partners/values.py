@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from typing_extensions import TypeAliasType
 from gateway.core.arrangement import AnyLevel, CodeForm, DialectChoice, Direction, Measure, Mode
 from gateway.core.home import Tier
 from gateway.core.model import OPTIONAL_FIELDS
+from gateway.core.moments import meant_day
 from gateway.partners.faults import wrong
 from gateway.partners.pattern import width_of
 
@@ -70,6 +71,13 @@ def rule(check: Callable[[V], V]) -> AfterValidator:
         return value if info.context is STORED else check(value)
 
     return AfterValidator(unless_stored)
+
+
+def _since(day: date) -> date:
+    try:
+        return meant_day(day)
+    except ValueError as outside:
+        raise wrong(f"{day} cannot be meant: {outside}", "Give the day from which it holds.") from None
 
 
 def _code_form(form: CodeForm) -> CodeForm:
@@ -149,6 +157,7 @@ def _encoding(said: object) -> object:
 
 
 EncodingName = Annotated[Encoding, BeforeValidator(_encoding)]
+Since = Annotated[date, rule(_since)]
 
 # What a step may say. The names are those of the editors' schemas.
 Code = TypeAliasType("Code", Annotated[CodeForm, rule(_code_form)])

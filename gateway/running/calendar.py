@@ -21,10 +21,14 @@ EVERY = timedelta(seconds=30)
 
 
 async def keep(node: Node) -> None:
-    """Looks at the calendar once, where this process is the one to; one partner a transaction, so that nobody waits for all of them."""
+    """Looks at the calendar once, where this process is the one to; one partner a transaction, so that nobody waits for all of them, and
+    what fails with one (again and again, after growing pauses) keeps nothing from the others."""
     if await node.write(partial(_hold, node=node)):
+        problems = node.partners.problems
         for iso in node.partners.all():
-            await node.write(partial(look, node=node, iso=iso, at=node.clock()))
+            if not problems.rests(iso, "calendar") and not problems.rests(iso, "telling"):
+                with problems.apart(iso, "calendar", own=True):
+                    await node.write(partial(look, node=node, iso=iso, at=node.clock()))
         await receive.judge_again(node, node.clock() - node.settings.lease)
 
 
@@ -42,7 +46,7 @@ def look(connection: Connection, node: Context, iso: str, at: datetime) -> None:
     live = node.partners.get(iso)
     hears = changes.may_hear(live, at)
     seen = f"{day_of(at)} {live.bundle.digest[:40]}" if hears else "not connected"
-    changed = leases.first(connection, f"told-{iso}", seen, at)
+    changed = leases.first(connection, changes.told_mark(iso), seen, at)
     if hears and changed:
         states = {uscc: enterprises.unpack(packed) for uscc, packed in enterprises.every(connection)}
         changes.tell(connection, node, states, at, only=iso)

@@ -115,7 +115,7 @@ class Follower:
         node = self._node
 
         def pin(partners: Mapping[str, ActivePartner]) -> None:
-            for iso, trust in partner.trusts(connection, partners, node.settings.clock_skew).items():
+            for iso, trust in partner.trusts(connection, partners, node.settings.clock_skew, node.partners.problems).items():
                 if node.trust.trust_of(iso) != trust:
                     node.trust.put(iso, trust)
 

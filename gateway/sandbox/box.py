@@ -18,11 +18,12 @@ import msgspec
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture, Priority, Standing, Statement, priority_of
-from gateway.core.protocol import Receipt, RecordResult, Resend
+from gateway.core.protocol import Announced, Proof, Receipt, RecordResult, Resend, possession
 from gateway.partners import Bundle
 from gateway.sandbox import made_up
 from gateway.sandbox.messages import STATING, Capabilities
 from gateway.wire import envelope, payloads, signature
+from gateway.wire.algorithms import made_by
 from gateway.wire.dialect import Dialect, Reading
 from gateway.wire.envelope import Envelope
 from gateway.wire.signature import Policy, Signer, VerifyKey
@@ -70,6 +71,11 @@ class Box:
     @property
     def iso(self) -> str:
         return self.acting_as or self.bundle.iso
+
+    @property
+    def version(self) -> int:
+        """Of the envelope, as the binding has it."""
+        return self.bundle.arrangement.binding.envelope
 
     @property
     def today(self) -> date:
@@ -165,13 +171,22 @@ class Box:
         """A message whose payload is the exchange schema's own: ping, keys, result."""
         return self.sign(self.header(kind, **fields), payload, signer)
 
+    def announcement(self, signer: Signer, *, since: datetime | None = None, role: str = "signing", **fields: Any) -> bytes:
+        """Announces the certificate of a next key, which proves itself where the binding's envelope has a place for it."""
+        assert signer.certificate is not None, "only certificates are announced"
+        one = Announced(role, signer.certificate, (since or self.clock()).replace(microsecond=0))
+        if self.version > 1:
+            proof = Proof(signer.algorithm, signer.sign(possession(self.iso, self.gateway, one)))
+            one = msgspec.structs.replace(one, proof=proof)
+        return self.protocol_message(Kind.KEYS, payloads.write_keys([one]), **fields)
+
     def skip(self, priority: Priority) -> int:
         """Leaves out the next number of a class, and returns it."""
         self._sequence[priority] = self._sequence.get(priority, 0) + 1
         return self._sequence[priority]
 
     def sign(self, header: Header, payload: str, signer: Signer | None = None) -> bytes:
-        return signature.sign(envelope.write(header, payload), signer or self.signer)
+        return signature.sign(envelope.write(header, payload, self.version), signer or self.signer)
 
     def check(self, answer: bytes) -> Envelope:
         """The gateway's answer, its signature verified with the pinned keys; a receipt is kept. Raises ``Refusal``."""
@@ -220,12 +235,7 @@ class Box:
             results = payloads.read_result(verified.payload) if header.kind is Kind.RESULT else ()
             resend = payloads.read_resend(verified.payload) if header.kind is Kind.RESEND else None
             if header.kind is Kind.KEYS:
-                fresh = (
-                    VerifyKey.from_certificate(one.certificate)
-                    for one in payloads.read_keys(verified.payload)
-                    if one.role == "signing"
-                )
-                self.gateway_keys = (*self.gateway_keys, *fresh)
+                self._pin(header, payloads.read_keys(verified.payload))
             self.received.append(ReceivedMessage(header, (), body, results, resend))
             return []
         dialect = self.bundle.dialects.get((header.dialect or "", header.version or ""))
@@ -243,6 +253,15 @@ class Box:
         self.told |= {statement.tin: statement for statement in reading.statements}
         outcomes = [RecordResult(statement.tin, "accepted") for statement in reading.statements]
         return [self.protocol_message(Kind.RESULT, payloads.write_result(outcomes), refers_to=header.id)]
+
+    def _pin(self, header: Header, announced: Sequence[Announced]) -> None:
+        """The gateway's next certificates, whose keys it must hold where the envelope has a place for the proof."""
+        for one in announced:
+            said = possession(header.sender, header.receiver, one)
+            if self.version > 1 and not (one.proof and made_by(one.certificate, one.proof.algorithm, one.proof.value, said)):
+                raise Refusal(Code.CERTIFICATE_UNSUITABLE, "Nothing proves that the announced key is held.", field="Certificate")
+        fresh = (VerifyKey.from_certificate(one.certificate) for one in announced if one.role == "signing")
+        self.gateway_keys = (*self.gateway_keys, *fresh)
 
     def _verified(self, body: bytes) -> Envelope:
         policy = Policy(frozenset(self.bundle.arrangement.binding.algorithms))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -13,8 +13,9 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.fold import fold
 from gateway.core.history import Timeline
 from gateway.core.model import PlacedStatement
-from gateway.partners import Bundle, Registry, open_bundle, open_law
+from gateway.partners import Bundle, PartnerFaults, Registry, open_bundle, open_law
 from gateway.store import partners as stored
+from gateway.store.problems import Problems
 from gateway.store.statements import Fold
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,13 @@ def _as_opened(bundle: Bundle, state: str) -> ActivePartner:
 
 
 class ActivePartners:
-    """Activated partners, from the database and never from a node's disk. Readers see a change whole or not at all."""
+    """Activated partners, from the database and never from a node's disk. Readers see a change whole or not at all.
+
+    ``problems`` is what does not work with which of them.
+    """
 
     def __init__(self) -> None:
+        self.problems = Problems()
         self._live: Mapping[str, ActivePartner] = {}
         self._opened: dict[str, Bundle] = {}
         self.registry = Registry(())
@@ -51,7 +56,14 @@ class ActivePartners:
         law = stored.in_force_now(connection, stored.LAW)
         if law is not None and (self._law is None or self._law.digest != law):
             self._law = open_law(stored.content(connection, law).content)
-        live = {iso: _as_opened(self.opened(connection, digest), state) for iso, state, digest in stored.in_force(connection)}
+        live: dict[str, ActivePartner] = {}
+        for iso, state, digest in stored.in_force(connection):
+            with self.problems.apart(iso, "data"):
+                live[iso] = _as_opened(self.opened(connection, digest), state)
+                if live[iso].bundle.faults:
+                    raise PartnerFaults(live[iso].bundle.faults)
+            if iso not in live and iso in self._live:
+                live[iso] = replace(self._live[iso], state=state)  # as it was when it could be opened
         first(live)
         self.registry = Registry(one.arrangement for one in live.values())
         self._live = live

@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.tables import lease
@@ -35,6 +35,16 @@ def first(connection: Connection, name: str, mark: str, now: datetime) -> bool:
     )
     # Of an INSERT, psycopg's row count is not to be had; a row that comes back is.
     return connection.execute(new.returning(lease.c.name)).first() is not None
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Whatever was marked under this name was not."""
+    connection.execute(delete(lease).where(lease.c.name == name))
+
+
+def marked(connection: Connection, beginning: str) -> list[str]:
+    """The names that begin so and under which something is marked."""
+    return list(connection.execute(select(lease.c.name).where(lease.c.name.startswith(beginning, autoescape=True))).scalars())
 
 
 def ends(connection: Connection, name: str) -> datetime | None:

@@ -102,8 +102,9 @@ def enqueue(
     dialect: tuple[str, str] | None = None,
     refers_to: str | None = None,
     picture: Picture | None = None,
+    codes: Iterable[str] | None = None,
 ) -> int:
-    """Queues one message and returns its row. The sequence number is given at the first try, so that what is taken back before (a
+    """Queues one message, which speaks of the operators ``codes`` (None: of any), and returns its row. The sequence number is given at the first try, so that what is taken back before (a
     queued "valid" must not arrive after an urgent "suspended") leaves no gap."""
     header = Header(
         id=message_id,
@@ -131,6 +132,7 @@ def enqueue(
         "created": at,
         "expires": at + retry_for,
         "bundle": bundle,
+        "codes": None if codes is None else "\n".join(codes),
     }
     ((queued,),) = _ENQUEUE.rows(connection, **values)
     return int(queued)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import msgspec
 
+from gateway.core import moments
 from gateway.core.model import PlacedStatement, Statement
 
 pack: Callable[[Statement | PlacedStatement], bytes] = msgspec.msgpack.Encoder().encode
@@ -46,5 +46,5 @@ def placed(packed: bytes) -> PlacedStatement:
 def _restored(kept: Any) -> Statement:
     values = msgspec.structs.asdict(kept)
     effective = msgspec.msgpack.decode(values["effective"])
-    values["effective"] = date.fromisoformat(effective) if isinstance(effective, str) else effective
+    values["effective"] = moments.calendar_day(effective) if isinstance(effective, str) else effective
     return Statement(**values)

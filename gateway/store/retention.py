@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, delete, func, insert, null, select, type_coerce, update
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.moments import LONGEST
 from gateway.store import journal
 from gateway.store.retention_classes import BY_NAME, RetentionClass
 from gateway.store.tables import entry, intake, retention
@@ -51,14 +52,16 @@ def class_of(name: str) -> RetentionClass:
 
 def rules(connection: Connection) -> dict[str, Rule]:
     """The rules that were set, by class."""
-    return {row.shelf: Rule(**row._mapping) for row in connection.execute(select(retention).order_by(retention.c.since))}
+    rows = connection.execute(select(retention).order_by(retention.c.since))
+    # A release before this one took any number of days.
+    return {row.shelf: Rule(**{**row._mapping, "days": min(row.days, LONGEST.days)}) for row in rows}
 
 
 def set_rule(connection: Connection, name: str, days: int, *, because: str, who: str, at: datetime) -> None:
     """A person says how long. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     class_of(name)
-    if days < 0:
-        raise Refusal(Code.DATA_INVALID, "Days cannot be fewer than none.", field="days", value=str(days))
+    if not 0 <= days <= LONGEST.days:
+        raise Refusal(Code.DATA_INVALID, f"Days are from 0 to {LONGEST.days:,}.", field="days", value=str(days))
     if not because.strip():
         raise Refusal(Code.DATA_INVALID, "Say under which rule or decision.", field="because")
     values = {"days": days, "because": because, "who": who, "since": at}

@@ -108,13 +108,13 @@ RETENTION_CLASSES = (
         "id, digest, the partner's receipt",
         outbox,
         outbox.c.finished,
-        _length(outbox.c.body, outbox.c.payload),
+        _length(outbox.c.body, outbox.c.payload, outbox.c.codes),
         outbox.c.payload != "",
         # What expired or was given up is a person's to look at and to send again.
         outbox.c.state.in_(("delivered", "mailed", "superseded", "reissued")) & _no_belief,
         outbox.c.message_id,
         outbox.c.digest,
-        {"body": None, "payload": ""},
+        {"body": None, "payload": "", "codes": None},
         asked=True,
     ),
     RetentionClass(

@@ -38,6 +38,12 @@ def find(connection: Connection, partner: str, message_id: str) -> Sent | None:
     return None if row is None else Sent(row.id, Kind(row.kind), row.state, row.digest, row.body)
 
 
+def codes(connection: Connection, row: int) -> frozenset[str] | None:
+    """Of which operators one of our messages speaks; None: nobody noted it, as before there was a place for it."""
+    said = connection.execute(select(outbox.c.codes).where(outbox.c.id == row)).scalar_one()
+    return None if said is None else frozenset(said.split("\n") if said else ())
+
+
 def settle(connection: Connection, row: int, state: str, *, at: datetime, answer: bytes, problem: str | None = None) -> bool:
     """Ends a message by what its receiver proved, whoever holds it now; False when it had ended so already.
 

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from gateway.core.moments import FIRST, LAST
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,8 +33,12 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+_FIRST, _LAST = microseconds(FIRST), microseconds(LAST)
+
+
 class Moment(TypeDecorator[datetime]):
-    """An aware UTC datetime stored as microseconds."""
+    """An aware UTC datetime stored as microseconds; read as within ``core.moments``' bounds. What a release before them stored lies
+    anywhere, even where no calendar has a day, and must not keep anybody from being answered."""
 
     impl = BigInteger
     cache_ok = True
@@ -41,7 +47,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else _EPOCH + timedelta(microseconds=min(max(value, _FIRST), _LAST))
 
 
 metadata = MetaData(
@@ -254,7 +260,8 @@ query_load = Table(
 
 #: What is to be sent. ``state``: queued, sending, delivered, superseded, expired, dead, reissued; or mailed: written as a
 #: spreadsheet for a person to mail, so no receipt ever comes. ``body`` is signed at the first try and then stays; ``good_until`` is when
-#: the certificate that signed it ends. ``due`` is of the database's clock.
+#: the certificate that signed it ends. ``due`` is of the database's clock. ``codes`` are the operators that it speaks of, a line each;
+#: none: nobody noted them.
 outbox = Table(
     "outbox",
     metadata,
@@ -278,6 +285,7 @@ outbox = Table(
     Column("problem", Text),
     Column("answer", LargeBinary),
     Column("bundle", String(64), nullable=False),
+    Column("codes", Text),
     Column("pruned", Moment),
     Index("ix_outbox_partner_state_rank", "partner", "state", "rank", "id"),
     Index("ix_outbox_partner_rank_sequence", "partner", "rank", "sequence"),
@@ -451,16 +459,29 @@ belief = Table(
     Column("outcome_message", String(64)),
 )
 
-#: Certificates a partner announced for itself by a signed ``keys`` message. Pins of the partner data stand beside them.
+#: Certificates a partner announced for itself by a signed ``keys`` message. Pins of the partner data stand beside them. ``proven``: it showed
+#: that it holds the key.
 announced = Table(
     "announced",
     metadata,
     Column("fingerprint", String(64), primary_key=True),
     Column("role", String(8), primary_key=True),
-    Column("partner", String(2), nullable=False, index=True),
+    Column("partner", String(2), primary_key=True, index=True),
     Column("certificate", LargeBinary, nullable=False),
     Column("since", Moment, nullable=False),
     Column("message_id", String(64), nullable=False),
+    Column("proven", Boolean, nullable=False, server_default=false()),
+)
+
+#: What does not work with one partner (``problems``): ``what`` was done, since when it fails, when it last did, and by what.
+partner_problem = Table(
+    "partner_problem",
+    metadata,
+    Column("partner", String(2), primary_key=True),
+    Column("what", String(16), primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("last", Moment, nullable=False),
+    Column("problem", Text, nullable=False),
 )
 
 #: What one person wants annulled and another confirms. ``what``: message or certificate; ``subject`` its id or fingerprint; ``since``

@@ -8,19 +8,25 @@ Nothing is fetched here: what is known of revocations comes from ``revocation``,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from asn1crypto.crl import CertificateList
+from asn1crypto.ocsp import OCSPResponse
+from asn1crypto.x509 import Certificate
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.validate import DEFAULT, PathVerdict, validate
 from gateway.wire.algorithms import VerifyKey
-from gateway.wire.certificate import from_der
+from gateway.wire.certificate import ask, from_der, validity_of
+
+T = TypeVar("T")
 
 #: What a certificate is pinned for.
 Role = Literal["signing", "tls"]
@@ -55,12 +61,16 @@ class Revocations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One certificate (DER) of a partner, and the window in which *we* accept it; both ends belong to it, both are aware."""
+    """One certificate (DER) of a partner, and the window in which *we* accept it; both ends belong to it, both are aware.
+
+    ``proven``: a person compared it, or the partner showed that it holds its key. Of one that was only announced nobody knows whose it is.
+    """
 
     role: Role
     der: bytes
     not_before: datetime
     not_after: datetime
+    proven: bool = True
 
     @property
     def fingerprint(self) -> str:
@@ -68,10 +78,12 @@ class Pin:
         return hashlib.sha256(self.der).hexdigest()
 
     @classmethod
-    def of(cls, role: Role, der: bytes, *, since: datetime | None = None, until: datetime | None = None) -> Pin:
+    def of(
+        cls, role: Role, der: bytes, *, since: datetime | None = None, until: datetime | None = None, proven: bool = True
+    ) -> Pin:
         """A pin whose window, where not said otherwise, is the certificate's own period. Raises ``ValueError`` for no certificate."""
-        certificate = from_der(der)
-        return cls(role, der, since or certificate.not_valid_before_utc, until or certificate.not_valid_after_utc)
+        begins, ends = validity_of(der)
+        return cls(role, der, since or begins, until or ends, proven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,14 @@ class Trust:
     roots: tuple[bytes, ...] = ()
     intermediates: tuple[bytes, ...] = ()
     min_rsa_bits: int = DEFAULT.min_rsa_bits
+
+
+class TlsClaim(NamedTuple):
+    """A partner that has a certificate for TLS, whether it has proven to hold its key, and what is thought of the certificate there."""
+
+    partner: str
+    proven: bool
+    verdict: PathVerdict
 
 
 class _Judged(NamedTuple):
@@ -119,9 +139,9 @@ class TrustStore:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_judged": {}, "_revocations": self._revocations.known()}
 
-    def known(self) -> KnownRevocations:
-        """What is known of revocations now."""
-        return self._revocations.known()
+    def known_of(self, partner: str) -> KnownRevocations:
+        """What is known of revocations now, as far as it is about this partner's certificates."""
+        return concerning(self.trust_of(partner), self._revocations.known())
 
     def put(self, partner: str, trust: Trust) -> None:
         """Replaces what is pinned for ``partner``, from the next question on."""
@@ -162,14 +182,18 @@ class TrustStore:
         """Every pin and what is thought of it, for the administrator."""
         return self._judge(partner, role, moment).verdicts
 
+    def claims(self, der: bytes, moment: datetime) -> list[TlsClaim]:
+        """Every partner that has this certificate for TLS, and what is thought of it there."""
+        holders = [iso for iso, trust in self._partners.items() if any(pin.role == "tls" and pin.der == der for pin in trust.pins)]
+        judged = ((iso, pin, verdict) for iso in holders for pin, verdict in self.verdicts(iso, "tls", moment))
+        return [TlsClaim(iso, pin.proven, verdict) for iso, pin, verdict in judged if pin.der == der]
+
     def owner(self, der: bytes, moment: datetime) -> str | None:
-        """The partner that this TLS certificate proves at ``moment``, or None."""
-        for partner, trust in self._partners.items():
-            if any(pin.role == "tls" and pin.der == der for pin in trust.pins):
-                judged = self._judge(partner, "tls", moment)
-                if any(key.der == der for key in judged.keys):
-                    return partner
-        return None
+        """The partner that this TLS certificate proves at ``moment``, or None. Who has proven that it is its own goes before who only
+        announced it; where several did no more than that, it proves nobody."""
+        good = [one for one in self.claims(der, moment) if one.verdict.passed]
+        owners = {one.partner for one in good if one.proven} or {one.partner for one in good}
+        return owners.pop() if len(owners) == 1 else None
 
     def _judge(self, partner: str, role: Role, moment: datetime) -> _Judged:
         moment = moment.replace(microsecond=0)
@@ -177,7 +201,7 @@ class TrustStore:
         kept = self._judged.get((partner, role))
         # Another thread may just have put in what it judged of an older trust.
         if not (kept and kept.trust is trust and kept.revision == known.revision and kept.since <= moment < kept.until):
-            kept = self._judged[partner, role] = self._judge_now(trust, role, moment, known)
+            kept = self._judged[partner, role] = self._judge_now(trust, role, moment, concerning(trust, known))
         return kept
 
     def _judge_now(self, trust: Trust, role: Role, moment: datetime, known: KnownRevocations) -> _Judged:
@@ -214,8 +238,9 @@ def _edges(trust: Trust, pins: Iterable[Pin], known: KnownRevocations) -> Iterat
     for pin in pins:
         yield from (pin.not_before, pin.not_after + _TICK)
     for der in (*(pin.der for pin in pins), *trust.roots, *trust.intermediates):
-        certificate = x509.load_der_x509_certificate(der)
-        yield from (certificate.not_valid_before_utc, certificate.not_valid_after_utc + _TICK)
+        with suppress(ValueError):  # the verdict says so
+            begins, ends = validity_of(der)
+            yield from (begins, ends + _TICK)
     yield from (stale + _TICK for stale in known.stale)
 
 
@@ -229,16 +254,63 @@ def _refusal(verdicts: Sequence[PathVerdict], moment: datetime) -> Refusal:
     return Refusal(worst.code, f"{worst.detail} Our clock says {moment.isoformat()}.".lstrip(), facts=clock | worst.facts)
 
 
+def concerning(trust: Trust, known: KnownRevocations) -> KnownRevocations:
+    """What of ``known`` is about a partner's own certificates: nobody is judged by what another partner's authority publishes, or by how
+    it fails to."""
+    if not (known.crls or known.ocsps):
+        return known
+    own = [said for der in (*(pin.der for pin in trust.pins), *trust.roots, *trust.intermediates) if (said := _called(der))]
+    names, serials = {name for name, _ in own}, {serial for _, serial in own}
+    lists = tuple(der for der in known.crls if _issuer_of(der) in names)
+    return known._replace(crls=lists, ocsps=tuple(der for der in known.ocsps if serials & _serials_in(der)))
+
+
+def _of(read: Callable[[], T]) -> T | None:
+    try:
+        return ask(read)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1_024)
+def _called(der: bytes) -> tuple[object, int] | None:
+    """A certificate's subject, in a form that can be compared, and its number; None where they cannot be read."""
+
+    def read() -> tuple[object, int]:
+        certificate = Certificate.load(der)
+        return certificate.subject.hashable, certificate.serial_number
+
+    return _of(read)
+
+
+@lru_cache(maxsize=256)
+def _issuer_of(crl: bytes) -> object:
+    """Who issued a list, in the same form; what cannot be read is nobody's."""
+    return _of(lambda: CertificateList.load(crl).issuer.hashable)
+
+
+@lru_cache(maxsize=256)
+def _serials_in(response: bytes) -> frozenset[int]:
+    """Of which certificates a response speaks."""
+
+    def read() -> frozenset[int]:
+        said = OCSPResponse.load(response).basic_ocsp_response["tbs_response_data"]["responses"]
+        return frozenset(one["cert_id"]["serial_number"].native for one in said)
+
+    return _of(read) or frozenset()
+
+
+@lru_cache(maxsize=1_024)
 def is_self_signed(der: bytes) -> bool:
     """Whether the certificate was issued by its own key, so that there is no other authority to ask."""
-    certificate = x509.load_der_x509_certificate(der)
-    return issued_by(certificate, certificate)
+    certificate = _of(lambda: from_der(der))
+    return certificate is not None and issued_by(certificate, certificate)
 
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether the names fit and ``issuer``'s key made the signature; nothing else is looked at."""
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        ask(lambda: certificate.verify_directly_issued_by(issuer))
+    except ValueError:
         return False
     return True

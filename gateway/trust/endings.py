@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Literal
 
-from cryptography import x509
-
 from gateway.trust.certificates import Pin, Trust
 from gateway.trust.keys import Key
 from gateway.trust.revocation import RevocationEvidence
+from gateway.wire.certificate import from_der, names, validity_of
 
 #: Days before the end at which to warn; 0 is the end itself.
 DAYS = (60, 30, 14, 7, 1, 0)
@@ -73,24 +72,23 @@ def of_keys(keys: Iterable[Key]) -> Iterator[Ending]:
     """Our own keys, but for those that never sign."""
     every = [key for key in keys if key.record.dropped is None]
     for key in every:
-        ends = key.x509.not_valid_after_utc
-        later = any(other.record.name == key.record.name and other.x509.not_valid_after_utc > ends for other in every)
-        yield Ending("our-key", key.record.name, key.id, key.x509.not_valid_before_utc, ends, succeeded=later)
+        begins, ends = validity_of(key.certificate)
+        later = any(other.record.name == key.record.name and other.ends > ends for other in every)
+        yield Ending("our-key", key.record.name, key.id, begins, ends, succeeded=later)
 
 
 def of_partner(partner: str, trust: Trust) -> Iterator[Ending]:
     """A partner's pins, until the window or the certificate ends, whichever is first, and the authorities above them."""
 
     def end(pin: Pin) -> datetime:
-        return min(pin.not_after, x509.load_der_x509_certificate(pin.der).not_valid_after_utc)
+        return min(pin.not_after, validity_of(pin.der).ends)
 
     for pin in trust.pins:
         later = any(other.role == pin.role and end(other) > end(pin) for other in trust.pins)
         yield Ending("certificate", partner, f"{pin.role} {pin.fingerprint}", pin.not_before, end(pin), succeeded=later)
     for der in chain(trust.roots, trust.intermediates):
-        authority = x509.load_der_x509_certificate(der)
-        name = authority.subject.rfc4514_string()
-        yield Ending("authority", partner, name, authority.not_valid_before_utc, authority.not_valid_after_utc)
+        name, _ = names(from_der(der))
+        yield Ending("authority", partner, name, *validity_of(der))
 
 
 def of_facts(facts: Iterable[RevocationEvidence]) -> Iterator[Ending]:

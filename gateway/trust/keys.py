@@ -35,10 +35,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from gateway.core import moments
 from gateway.core.errors import Code, Refusal
 from gateway.trust import pkcs11, selfsigned
 from gateway.trust.selfsigned import MIN_RSA_BITS, Subject
 from gateway.wire.algorithms import BY_NAME, KeySigner, PrivateKey, PublicKey, Signer
+from gateway.wire.certificate import from_der, from_pem, validity_of
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -88,7 +90,12 @@ class Key:
 
     @property
     def x509(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.certificate)
+        return from_der(self.certificate)
+
+    @property
+    def ends(self) -> datetime:
+        """Until when the certificate is valid."""
+        return validity_of(self.certificate).ends
 
     @property
     def pem(self) -> str:
@@ -153,8 +160,8 @@ class KeyRing:
                 f"AEO_MODE is production and {key.id} is a demo key: a production key named {name} is missing.",
                 remedy=f"{create}, then announce its certificate to every partner.",
             )
-        if moment > key.x509.not_valid_after_utc:
-            ended = key.x509.not_valid_after_utc.isoformat()
+        if moment > key.ends:
+            ended = key.ends.isoformat()
             raise Refusal(
                 Code.DATA_INVALID, f"The certificate of {key.id} expired at {ended}.", remedy=f"aeo-gateway key rotate {name}"
             )
@@ -180,7 +187,7 @@ class KeyRing:
                 f"{last.id} is already to take over at {old.signs_from.isoformat()}.",
                 remedy=f"Rotate again once it has. If a key is stolen: aeo-gateway key hasten {name}, or aeo-gateway key drop {name}",
             )
-        ends = last.x509.not_valid_after_utc
+        ends = last.ends
         if not now < signs_from <= ends:
             raise Refusal(
                 Code.DATA_INVALID,
@@ -221,7 +228,9 @@ def open_key(folder: Path) -> Key:
     """The key in ``folder``; its secret stays closed."""
     try:
         record = msgspec.json.decode((folder / "key.json").read_bytes(), type=KeyRecord)
-        certificate = x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes())
+        for moment in (record.created, record.signs_from, record.dropped or record.created):
+            moments.meant(moment)
+        certificate = from_pem((folder / "certificate.pem").read_bytes())
     except (OSError, ValueError) as error:
         raise Refusal(Code.DATA_INVALID, f"{folder} does not hold a readable key: {error}.") from error
     return Key(folder, record, certificate.public_bytes(Encoding.DER))

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from asn1crypto import crl, ocsp
 from asn1crypto.x509 import Certificate
-from cryptography.x509.ocsp import load_der_ocsp_response
 from pyhanko_certvalidator import errors, find_valid_path
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor, derive_quals_from_cert
 from pyhanko_certvalidator.context import ValidationContext
@@ -36,7 +35,7 @@ from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
 from gateway.trust.allowed import Algorithms, CertificateRules, Signatures
-from gateway.wire.certificate import list_from_der
+from gateway.wire.certificate import list_from_der, response_from_der
 
 T = TypeVar("T")
 
@@ -62,9 +61,13 @@ def check_path(
     rules: CertificateRules,
 ) -> None:
     """Raises ``Refusal`` with a CERTIFICATE_* code, or REVOCATION_UNKNOWN, unless ``leaf`` leads to one of ``roots``; all DER."""
-    guarded(
-        partial(_check, leaf, intermediates, roots, crls, ocsps, moment, rules), Code.CERTIFICATE_PATH, "A certificate of the path"
-    )
+    lists, responses = tuple(crls), tuple(ocsps)
+    check = partial(_check, leaf, intermediates, roots, lists, responses, moment, rules)
+    if lists or responses:
+        # Whatever a library raises about evidence, it is not proof of anything: it cannot be told.
+        guarded(check, Code.REVOCATION_UNKNOWN, "What is known of revocations")
+    else:
+        guarded(check, Code.CERTIFICATE_PATH, "A certificate of the path")
 
 
 def guarded(read: Callable[[], T], code: Code, what: str) -> T:
@@ -91,10 +94,10 @@ def _check(
         raise Refusal(Code.CERTIFICATE_PATH, "The authorities offered are too many, or one is too large.")
     lists = [CRLContainer(crl.CertificateList.load(der)) for der in crls if _reads(list_from_der, der)]
     responses = [
-        one for der in ocsps if _reads(load_der_ocsp_response, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
+        one for der in ocsps if _reads(response_from_der, der) for one in OCSPContainer.load_multi(ocsp.OCSPResponse.load(der))
     ]
-    certificate, between = Certificate.load(leaf), [Certificate.load(der) for der in intermediates]
-    trusted = [root for root in map(Certificate.load, roots) if _may_issue(root)]
+    certificate, between = Certificate.load(leaf), [one for one in map(Certificate.load, intermediates) if _says_once(one)]
+    trusted = [root for root in map(Certificate.load, roots) if _may_issue(root) and _says_once(root)]
     if any(one.name_constraints_value is not None for one in (*between, *trusted)):
         _check_names(certificate)
     walk = partial(_walk, certificate, between, [_anchor(root) for root in trusted])
@@ -119,6 +122,12 @@ def _check_names(leaf: Certificate) -> None:
             raise Refusal(
                 Code.CERTIFICATE_PATH, "The certificate holds a name that its authority's constraints cannot be held against."
             )
+
+
+def _says_once(authority: Certificate) -> bool:
+    """Whether none of its extensions stands twice (RFC 5280, 4.2): which of the two holds, every library decides for itself."""
+    named = [one["extn_id"].dotted for one in authority["tbs_certificate"]["extensions"]]
+    return len(set(named)) == len(named)
 
 
 def _reads(load: Callable[[bytes], object], der: bytes) -> bool:

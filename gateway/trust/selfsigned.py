@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.algorithms import BY_NAME, PrivateKey, PublicKey, Signer
+from gateway.wire.certificate import ask
 
 #: Stands in the certificate itself, so that a partner's production gateway refuses it too.
 DEMO_MARK = "DEMONSTRATION KEY, NOT FOR PRODUCTION"
@@ -112,8 +113,8 @@ def sign_elsewhere(made: x509.CertificateBuilder, public: PublicKey, signer: Sig
 
 
 def is_demo(certificate: x509.Certificate) -> bool:
-    """Whether the certificate says of itself that it is for demonstrations."""
-    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    """Whether the certificate says of itself that it is for demonstrations. Raises ``ValueError`` where it cannot be read."""
+    units = ask(lambda: certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME))
     return any(unit.value == DEMO_MARK for unit in units)
 
 

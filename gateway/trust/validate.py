@@ -28,6 +28,7 @@ from gateway.trust.allowed import HASHES, CertificateRules
 from gateway.trust.path import MAX_CERTIFICATE, check_path, guarded
 from gateway.trust.selfsigned import is_demo
 from gateway.wire.algorithms import BY_NAME, PublicKey
+from gateway.wire.certificate import extensions, from_der, names, public_key, validity
 
 Usage = Literal["signing", "tls"]
 
@@ -89,10 +90,10 @@ def _readable(der: bytes, facts: dict[str, str]) -> x509.Certificate:
         raise _no(Code.CERTIFICATE_UNSUITABLE, f"The certificate has {len(der)} bytes; {MAX_CERTIFICATE} are accepted.")
 
     def read() -> x509.Certificate:
-        certificate = x509.load_der_x509_certificate(der)
-        facts["subject"] = certificate.subject.rfc4514_string()[:200]
-        facts["issuer"] = certificate.issuer.rfc4514_string()[:200]
-        facts["valid"] = f"{certificate.not_valid_before_utc.isoformat()} to {certificate.not_valid_after_utc.isoformat()}"
+        certificate = from_der(der)
+        facts["subject"], facts["issuer"] = (name[:200] for name in names(certificate))
+        begins, ends = validity(certificate)
+        facts["valid"] = f"{begins.isoformat()} to {ends.isoformat()}"
         return certificate
 
     return guarded(read, Code.CERTIFICATE_UNSUITABLE, "The certificate")
@@ -104,7 +105,7 @@ def _suitable(leaf: x509.Certificate, usage: Usage, rules: CertificateRules) -> 
     def problem() -> str | None:
         if leaf.version is not x509.Version.v3:
             return "it is not of version 3 and so cannot say what it is for"
-        public = leaf.public_key()
+        public = public_key(leaf)
         if not isinstance(public, PublicKey) or not any(algorithm.fits(public) for algorithm in BY_NAME.values()):
             return "its key is neither RSA nor P-256, P-384 or Ed25519"
         if isinstance(public, rsa.RSAPublicKey) and not rules.min_rsa_bits <= public.key_size <= rules.max_rsa_bits:
@@ -121,11 +122,12 @@ def _suitable(leaf: x509.Certificate, usage: Usage, rules: CertificateRules) -> 
 
 
 def _usage_problem(leaf: x509.Certificate, usage: Usage) -> str | None:
-    extensions = {type(extension.value): extension.value for extension in leaf.extensions}
-    constraints = extensions.get(x509.BasicConstraints)
+    every = extensions(leaf)
+    by_kind = {type(one.value): one.value for one in every}
+    constraints = by_kind.get(x509.BasicConstraints)
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
         return "it is an authority's certificate"
-    allowed = extensions.get(x509.KeyUsage)
+    allowed = by_kind.get(x509.KeyUsage)
     if isinstance(allowed, x509.KeyUsage):
         if allowed.key_cert_sign or allowed.crl_sign:
             return "its key may sign certificates or revocation lists"
@@ -133,18 +135,18 @@ def _usage_problem(leaf: x509.Certificate, usage: Usage) -> str | None:
             return "digitalSignature is not among its usages"
     elif usage == "signing":
         return "it does not say that its key is for digitalSignature"
-    if x509.NameConstraints in extensions:
+    if x509.NameConstraints in by_kind:
         return "it constrains names, as only authorities may"
-    if any(extension.critical and isinstance(extension.value, x509.UnrecognizedExtension) for extension in leaf.extensions):
+    if any(one.critical and isinstance(one.value, x509.UnrecognizedExtension) for one in every):
         return "it has a critical extension that is not known here"
-    extended = extensions.get(x509.ExtendedKeyUsage)
+    extended = by_kind.get(x509.ExtendedKeyUsage)
     if usage == "tls" and isinstance(extended, x509.ExtendedKeyUsage) and not _TLS & set(extended):
         return "TLS is not among its extended usages"
     return None
 
 
 def _in_time(leaf: x509.Certificate, moment: datetime) -> None:
-    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    begins, ends = validity(leaf)
     if moment < begins:
         raise _no(
             Code.CERTIFICATE_NOT_YET_VALID,

@@ -134,6 +134,13 @@ class KeySigner:
         return self._row.sign(self._key, data)
 
 
+def made_by(certificate: bytes, algorithm: str, value: bytes, data: bytes) -> bool:
+    """Whether the key of ``certificate`` (DER) made the signature ``value`` (raw) of ``data``; never by an algorithm that is not of the
+    profile. Raises ``ValueError`` for what is no certificate with a key of the profile."""
+    key, row = VerifyKey.from_certificate(certificate).key, BY_NAME.get(algorithm)
+    return row is not None and row.fits(key) and row.made_by(key, value, data)
+
+
 @dataclass(frozen=True)
 class Policy:
     """What a partner may sign with. ``algorithms`` are of ``ALGORITHMS``; with none, nothing verifies. Sizes are bits of RSA moduli."""

@@ -12,14 +12,12 @@ import msgspec
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Environment, Header, Kind, Picture
+from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture
 from gateway.core.moments import read_moment, utc_text
 from gateway.settings import ROOT
-from gateway.wire.payloads import NAMESPACE
+from gateway.wire.payloads import NAMESPACES, in_version, version_of
 from gateway.wire.signature import Verified
 from gateway.wire.xml import escape, parse_again
-
-_X = f"{{{NAMESPACE}}}"
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -28,10 +26,13 @@ class Envelope(msgspec.Struct, frozen=True):
     header: Header
     payload: etree._Element
     digest: str
+    version: int = 1
 
 
-def write(header: Header, payload: str) -> bytes:
-    """The unsigned envelope around ``payload`` (XML text with its own namespace declarations)."""
+def write(header: Header, payload: str, version: int = 1) -> bytes:
+    """The unsigned envelope of this version around ``payload`` (XML text with its own namespace declarations)."""
+    if header.kind not in DIALECT_KINDS:
+        payload = in_version(payload, version)
     optional = ""
     if header.refers_to is not None:
         optional += f"<x:RefersTo>{escape(header.refers_to)}</x:RefersTo>"
@@ -43,7 +44,7 @@ def write(header: Header, payload: str) -> bytes:
         shown = header.picture
         optional += f'<x:Picture as-of="{utc_text(shown.as_of)}" part="{shown.part}" parts="{shown.parts}" scope="{escape(shown.scope)}"></x:Picture>'
     return (
-        f'<x:Exchange xmlns:x="{NAMESPACE}"><x:Header><x:Id>{escape(header.id)}</x:Id><x:Kind>{header.kind}</x:Kind>'
+        f'<x:Exchange xmlns:x="{NAMESPACES[version]}"><x:Header><x:Id>{escape(header.id)}</x:Id><x:Kind>{header.kind}</x:Kind>'
         f"<x:Sender>{escape(header.sender)}</x:Sender><x:Receiver>{escape(header.receiver)}</x:Receiver>"
         f"<x:Environment>{header.environment}</x:Environment><x:Created>{utc_text(header.created)}</x:Created>{optional}</x:Header>"
         f"<x:Payload>{payload}</x:Payload></x:Exchange>"
@@ -55,40 +56,50 @@ def claimed_sender(root: etree._Element) -> str:
 
     Raises ``Refusal`` where the document is no exchange envelope at all.
     """
-    if root.tag != f"{_X}Exchange":
+    _, x = _version(root)
+    return root.findtext(f"{x}Header/{x}Sender") or ""
+
+
+def _version(root: etree._Element) -> tuple[int, str]:
+    """Which version of the envelope a document is, and how its names begin. Raises ``Refusal`` for what is none."""
+    version = version_of(root)
+    if version is None or etree.QName(root).localname != "Exchange":
         raise Refusal(
             Code.ENVELOPE_INVALID,
             "The document is no exchange envelope.",
             value=str(root.tag),
-            remedy=f"Send an Exchange element of the namespace {NAMESPACE}.",
+            remedy=f"Send an Exchange element of the namespace {' or '.join(NAMESPACES.values())}.",
         )
-    return root.findtext(f"{_X}Header/{_X}Sender") or ""
+    return version, f"{{{NAMESPACES[version]}}}"
 
 
 @cache
-def _schema() -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(ROOT / "schemas" / "exchange" / "1" / "exchange.xsd"))
+def _schema(version: int) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(ROOT / "schemas" / "exchange" / str(version) / "exchange.xsd"))
 
 
 def read(verified: Verified) -> Envelope:
     """The envelope of a verified message. Raises ``Refusal`` (ENVELOPE_INVALID) when it is not valid against its schema."""
     root = parse_again(verified.content)
-    schema = _schema()
+    version, x = _version(root)
+    schema = _schema(version)
     if not schema.validate(root):
         first = schema.error_log[0]
         raise Refusal(Code.ENVELOPE_INVALID, f"The envelope breaks its schema: {first.message}", line=first.line or None)
-    element = root[0]
-    picture = element.find(f"{_X}Picture")
-    schema_element = element.find(f"{_X}Schema")
+    element, payload = root[0], root[1][0]
+    if version_of(payload) not in (None, version):
+        raise Refusal(Code.ENVELOPE_INVALID, "The payload is of another version than the envelope around it.", field="Payload")
+    picture = element.find(f"{x}Picture")
+    schema_element = element.find(f"{x}Schema")
     header = Header(
-        id=element.findtext(f"{_X}Id", ""),
-        kind=Kind(element.findtext(f"{_X}Kind", "")),
-        sender=element.findtext(f"{_X}Sender", ""),
-        receiver=element.findtext(f"{_X}Receiver", ""),
-        environment=Environment(element.findtext(f"{_X}Environment", "")),
-        created=read_moment(element.findtext(f"{_X}Created", "")),
-        refers_to=element.findtext(f"{_X}RefersTo"),
-        sequence=int(element.findtext(f"{_X}Sequence", "0")),
+        id=element.findtext(f"{x}Id", ""),
+        kind=Kind(element.findtext(f"{x}Kind", "")),
+        sender=element.findtext(f"{x}Sender", ""),
+        receiver=element.findtext(f"{x}Receiver", ""),
+        environment=Environment(element.findtext(f"{x}Environment", "")),
+        created=read_moment(element.findtext(f"{x}Created", "")),
+        refers_to=element.findtext(f"{x}RefersTo"),
+        sequence=int(element.findtext(f"{x}Sequence", "0")),
         dialect=None if schema_element is None else schema_element.get("name"),
         version=None if schema_element is None else schema_element.get("version"),
         picture=None
@@ -100,7 +111,4 @@ def read(verified: Verified) -> Envelope:
             parts=int(picture.get("parts", "1")),
         ),
     )
-    return Envelope(header, root[1][0], verified.digest)
-
-
-# The payloads that are ours, each with its inverse.
+    return Envelope(header, payload, verified.digest, version)

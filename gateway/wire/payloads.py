@@ -6,33 +6,57 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Priority
 from gateway.core.moments import read_moment, utc_text
-from gateway.core.protocol import Announced, Checkpoint, OwnPayload, Receipt, RecordResult, RefusalNotice, Resend
+from gateway.core.protocol import Announced, Checkpoint, OwnPayload, Proof, Receipt, RecordResult, RefusalNotice, Resend
 from gateway.core.text import visible
 from gateway.wire.xml import escape
 
-#: The namespace of the envelope and of everything in it that is ours (schemas/exchange/1/exchange.xsd).
-NAMESPACE = "urn:aeo-gateway:exchange:1"
-_X = f"{{{NAMESPACE}}}"
+#: The namespaces of the envelope and of everything in it that is ours, by its version (schemas/exchange/<version>/exchange.xsd).
+NAMESPACES: Mapping[int, str] = {1: "urn:aeo-gateway:exchange:1", 2: "urn:aeo-gateway:exchange:2"}
+#: That of the first version, in which payloads are written and wait; ``in_version`` puts one into the words it travels in.
+NAMESPACE = NAMESPACES[1]
+
+
+def version_of(element: etree._Element) -> int | None:
+    """The version of the envelope whose word an element is; None: of none."""
+    namespace = etree.QName(element).namespace
+    return next((version for version, its in NAMESPACES.items() if its == namespace), None)
+
+
+def in_version(payload: str, version: int) -> str:
+    """A payload as this module writes it, in the words of another version: they differ by the namespace, declared where it begins."""
+    return payload.replace(NAMESPACE, NAMESPACES[version], 1)
 
 
 def _namespaced(name: str, attributes: str, inside: str) -> str:
     return f'<x:{name} xmlns:x="{NAMESPACE}"{attributes}>{inside}</x:{name}>'
 
 
-def _checked(payload: etree._Element, name: str) -> etree._Element:
-    if payload.tag != f"{_X}{name}":
+class _Own(NamedTuple):
+    """A payload of ours, and how its names begin."""
+
+    element: etree._Element
+    x: str
+
+    def text(self, name: str) -> str:
+        return self.element.findtext(f"{self.x}{name}", "")
+
+
+def _checked(payload: etree._Element, name: str) -> _Own:
+    version = version_of(payload)
+    if version is None or etree.QName(payload).localname != name:
         raise Refusal(
             Code.ENVELOPE_INVALID,
             f"A message of kind {name.lower()} carries a {name} element.",
             value=etree.QName(payload).localname,
         )
-    return payload
+    return _Own(payload, f"{{{NAMESPACES[version]}}}")
 
 
 def write_receipt(receipt: Receipt) -> str:
@@ -47,12 +71,12 @@ def write_receipt(receipt: Receipt) -> str:
 
 
 def read_receipt(payload: etree._Element) -> Receipt:
-    element = _checked(payload, "Receipt")
-    point = element.find(f"{_X}Checkpoint")
+    own = _checked(payload, "Receipt")
+    point = own.element.find(f"{own.x}Checkpoint")
     return Receipt(
-        message=element.findtext(f"{_X}Message", ""),
-        digest=element.findtext(f"{_X}Digest", ""),
-        received=read_moment(element.findtext(f"{_X}Received", "")),
+        message=own.text("Message"),
+        digest=own.text("Digest"),
+        received=read_moment(own.text("Received")),
         checkpoint=None
         if point is None
         else Checkpoint(int(point.get("size", "0")), point.get("root", ""), read_moment(point.get("sealed", ""))),
@@ -79,13 +103,13 @@ def write_refusal(refusal: Refusal, digest: str, clock: datetime) -> str:
 
 
 def read_refusal(payload: etree._Element) -> RefusalNotice:
-    element = _checked(payload, "Refusal")
+    own = _checked(payload, "Refusal")
     return RefusalNotice(
-        code=element.findtext(f"{_X}Code", ""),
-        detail=element.findtext(f"{_X}Detail", ""),
-        remedy=element.findtext(f"{_X}Remedy", ""),
-        retryable=element.findtext(f"{_X}Retryable") in ("true", "1"),
-        about=element.findtext(f"{_X}Digest", ""),
+        code=own.text("Code"),
+        detail=own.text("Detail"),
+        remedy=own.text("Remedy"),
+        retryable=own.text("Retryable") in ("true", "1"),
+        about=own.text("Digest"),
     )
 
 
@@ -100,7 +124,7 @@ def write_result(records: Iterable[RecordResult]) -> str:
 
 
 def read_result(payload: etree._Element) -> tuple[RecordResult, ...]:
-    element = _checked(payload, "Result")
+    element = _checked(payload, "Result").element
     records = tuple(RecordResult(child.get("code", ""), child.get("outcome", ""), child.get("reason")) for child in element)
     if len(records) != int(element.get("records", "-1")):
         raise Refusal(Code.COUNT_MISMATCH, f"The result announces {element.get('records')} records and holds {len(records)}.")
@@ -112,7 +136,7 @@ def write_resend(wanted: Resend) -> str:
 
 
 def read_resend(payload: etree._Element) -> Resend:
-    element = _checked(payload, "Resend")
+    element = _checked(payload, "Resend").element
     return Resend(Priority(element.get("class", "")), int(element.get("from", "0")), int(element.get("to", "0")))
 
 
@@ -126,21 +150,24 @@ def _read_empty(payload: etree._Element, *, name: str) -> None:
 
 
 def write_keys(announced: Iterable[Announced]) -> str:
-    return _namespaced(
-        "Keys",
-        "",
-        "".join(
-            f'<x:Certificate from="{utc_text(one.since)}" role="{one.role}">{b64encode(one.certificate).decode()}</x:Certificate>'
-            for one in announced
-        ),
-    )
+    """Certificates with their proofs for version 2, without any for version 1."""
+    return _namespaced("Keys", "", "".join(map(_certificate, announced)))
+
+
+def _certificate(one: Announced) -> str:
+    proof = "" if one.proof is None else f' algorithm="{one.proof.algorithm}" proof="{b64encode(one.proof.value).decode()}"'
+    attributes = f'from="{utc_text(one.since)}" role="{one.role}"{proof}'
+    return f"<x:Certificate {attributes}>{b64encode(one.certificate).decode()}</x:Certificate>"
 
 
 def read_keys(payload: etree._Element) -> tuple[Announced, ...]:
-    return tuple(
-        Announced(child.get("role", ""), b64decode(child.text or ""), read_moment(child.get("from", "")))
-        for child in _checked(payload, "Keys")
-    )
+    return tuple(_announced(child) for child in _checked(payload, "Keys").element)
+
+
+def _announced(child: etree._Element) -> Announced:
+    algorithm, value = child.get("algorithm"), child.get("proof")
+    proof = None if algorithm is None or value is None else Proof(algorithm, b64decode(value))
+    return Announced(child.get("role", ""), b64decode(child.text or ""), read_moment(child.get("from", "")), proof)
 
 
 #: What each kind of ours carries, as read from its payload; of a ping or a pull nothing.

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli.common import console
+from gateway.cli.common import console, settings
 from gateway.cli.main import app
 from gateway.core.arrangement import Measure
 from gateway.partners import PartnerFaults, open_law
 from gateway.store import partners
 from gateway.store.database import Database
+from gateway.store.problems import Problems
+from tests.rig.shipped import activate, shipped
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +91,20 @@ def test_what_an_installation_calls_a_measure_is_activated_with_the_law(tmp_path
     told = CliRunner().invoke(app, ["partner", "activate", "--law", "--reason", "misnamed"])
     assert isinstance(told.exception, PartnerFaults)
     assert "Nothing reads this file" in str(told.exception)
+
+
+def test_what_does_not_work_with_one_partner_is_shown_as_its_own(tmp_path: Path) -> None:
+    with closing(Database(settings().database_url)) as database:
+        database.migrate()
+        with database.write.begin() as connection:
+            activate(connection, [shipped("SG"), shipped("HK")], datetime(2026, 6, 15, tzinfo=UTC))
+        problems = Problems(lambda: datetime(2026, 6, 15, 4, tzinfo=UTC))
+        problems.failed("SG", "telling", ValueError("its [dialect] is gone"))
+        problems.note(database)
+    told = say("list")
+    assert "! SG: telling does not work since 2026-06-15 04:00 UTC: ValueError: its [dialect] is gone" in told
+    assert "! HK" not in told
+    assert "its [dialect] is gone" in say("show", "SG")
+    assert "does not work" not in say("show", "HK")
+    assert [one["what"] for one in listed("SG")["problems"]] == ["telling"]
+    assert (listed("HK")["problems"], listed("HK")["envelope"]) == ([], 2)

@@ -16,7 +16,6 @@ from gateway.clearance.as_known import AsKnown
 from gateway.core.arrangement import Direction
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
-from gateway.core.protocol import Announced
 from gateway.exchange import void
 from gateway.exchange.void import Voided, Voiding
 from gateway.store import journal, statements
@@ -29,6 +28,7 @@ from gateway.views import messages as views
 from gateway.wire import payloads
 from gateway.wire.signature import Signer
 from tests.rig.gateway import GatewayFixture
+from tests.rig.keys import announced
 from tests.rig.node import START
 from tests.rig.shipped import chosen
 
@@ -259,17 +259,15 @@ def test_a_stolen_key_takes_with_it_what_it_signed_since_and_what_it_announced(a
     since = annulments.gateway.now
     forged = annulments.say(first, Standing.REINSTATED)
     thief = annulments.gateway.key("thief")
-    announced = annulments.box.protocol_message(
-        Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, annulments.gateway.now)])
-    )
-    annulments.gateway.send(announced)
+    announcement = annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([announced(annulments.box, thief.signer(""))]))
+    annulments.gateway.send(announcement)
     annulments.gateway.follow_certificates()
     hidden = annulments.say(second, Standing.REVOKED, signer=thief.signer(""))
     (pinned,) = [
         pin.fingerprint for pin in annulments.gateway.node.trust.trust_of("SG").pins if pin.fingerprint != thief.fingerprint
     ]
     done = annulments.confirm(annulments.stolen(":".join(pinned[i : i + 2].upper() for i in range(0, 64, 2)), since))
-    assert set(done.scope.messages) == {forged, envelope_id(announced), hidden}
+    assert set(done.scope.messages) == {forged, envelope_id(announcement), hidden}
     assert set(done.scope.certificates) == {pinned, thief.fingerprint}
     assert (annulments.standing(first), annulments.standing(second), annulments.standing(third)) == (
         Standing.SUSPENDED,
@@ -286,9 +284,7 @@ def test_a_thief_counts_to_a_million_and_the_partner_is_still_heard(annulments: 
     gateway = annulments.gateway
     first, *_ = gateway.listed()
     thief = gateway.key("thief")
-    gateway.send(
-        annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", thief.certificate, gateway.now)]))
-    )
+    gateway.send(annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([announced(annulments.box, thief.signer(""))])))
     gateway.follow_certificates()
 
     def notice(number: int, signer: Signer | None = None) -> str:
@@ -318,9 +314,7 @@ def test_what_a_partner_truly_said_with_a_stolen_key_is_asked_for_again(annulmen
     gateway = annulments.gateway
     first, *_ = gateway.listed()
     spare = gateway.key("sg-next")
-    gateway.send(
-        annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", spare.certificate, gateway.now)]))
-    )
+    gateway.send(annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([announced(annulments.box, spare.signer(""))])))
     gateway.follow_certificates()
     for number in (1, 2, 3):
         annulments.say(first, Standing.SUSPENDED, signer=spare.signer("") if number > 1 else None, sequence=number)
@@ -344,15 +338,13 @@ def test_a_node_that_has_not_heard_yet_records_nothing_more_of_a_stolen_key(annu
 
 def test_a_withdrawn_certificate_is_not_announced_again_nor_another_of_its_key(annulments: Annulments) -> None:
     fresh = annulments.gateway.key("sg-next")
-    announce = annulments.box.protocol_message(
-        Kind.KEYS, payloads.write_keys([Announced("signing", fresh.certificate, annulments.gateway.now)])
-    )
+    announce = annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([announced(annulments.box, fresh.signer(""))]))
     annulments.gateway.send(announce)
     annulments.gateway.later(minutes=1)
     annulments.confirm(annulments.stolen(fresh.fingerprint, annulments.gateway.now))
     assert [pin.fingerprint for pin in annulments.gateway.node.trust.trust_of("SG").pins] != [fresh.fingerprint]
     renewed = _same_key_again(fresh)
-    again = annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([Announced("signing", renewed, annulments.gateway.now)]))
+    again = annulments.box.protocol_message(Kind.KEYS, payloads.write_keys([announced(annulments.box, fresh.signer(""), renewed)]))
     assert annulments.gateway.refused(again) == "certificate-revoked"
 
 

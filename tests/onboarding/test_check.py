@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from gateway.onboarding.check import check
 from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal.keys import make, pem
+from gateway.partners import open_bundle
+from gateway.partners.canonical import canonical
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
 from gateway.sandbox.listen import listening
@@ -82,6 +85,17 @@ def test_certificates(tmp_path: Path) -> None:
     assert "demonstration key" in marked(checked, Mark.BAD)
     assert "chain, usage, dates and algorithms hold" in marked(checked, Mark.OK)
     assert "ends in" in marked(checked, Mark.WARN)
+
+
+def test_who_is_spoken_to_in_envelope_1_is_warned_of(tmp_path: Path) -> None:
+    """Its data of before says nothing of an envelope: nobody proves there that it holds the key that it announces."""
+    assert "envelope 1" not in marked(look("SG"), Mark.WARN)
+    checked = look("SG", with_certificates(tmp_path, envelope="1"))
+    assert "spoken to in envelope 1" in marked(checked, Mark.WARN)
+    stored = json.loads(shipped("SG").content)
+    del stored["partner"]["binding"]["envelope"]
+    before = open_bundle(canonical(stored), "SG")
+    assert (before.faults, before.arrangement.binding.envelope) == ((), 1)
 
 
 def test_online(tmp_path: Path) -> None:

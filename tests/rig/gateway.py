@@ -93,7 +93,7 @@ class GatewayFixture(NodeFixture):
     def pin_certificates(self) -> None:
         """Every box's certificate into its partner's data, as in an installation."""
         for iso in self.boxes:
-            live, (key,) = self.live(iso), KeyRing(self.keys).all(iso.lower())
+            live, (key,) = self.live(iso), KeyRing(self.folder(iso)).all(iso.lower())
             self.partners.put(iso, replace(live, bundle=replace(live.bundle, certificates=(("signing", key.pem),))))
         self.follow_certificates()
 

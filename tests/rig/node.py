@@ -79,8 +79,12 @@ class NodeFixture:
         self.trust.put(iso, Trust((Pin.of("signing", key.certificate),)))
         return box_of(shipped(iso), key, self.ours, self.clock)
 
+    def folder(self, name: str) -> Path:
+        """Where a key of this name lies: ours in the installation's, as those of partners and thieves never do."""
+        return self.keys if name == "gateway" else self.settings.home / "others"
+
     def key(self, name: str) -> Key:
-        return demo_key(self.keys, name, START - timedelta(days=1))
+        return demo_key(self.folder(name), name, START - timedelta(days=1))
 
     def close(self) -> None:
         self.node.writer.close()

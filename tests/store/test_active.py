@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway.core.model import PlacedStatement, Standing, Statement
-from gateway.partners import Bundle, open_bundle, read_bundle, shape
+from gateway.partners import Bundle, open_bundle, read_bundle, values
 from gateway.partners.canonical import canonical
 from gateway.partners.faults import PartnerFaults, wrong
 from gateway.store import packing
@@ -65,7 +65,7 @@ def test_a_rule_that_became_stricter_is_not_asked_of_what_was_activated(monkeypa
         raise wrong("no pattern pleases the new rule", "Write another.")
 
     content = shipped("SG").content
-    monkeypatch.setattr(shape, "width_of", stricter)
+    monkeypatch.setattr(values, "width_of", stricter)
     with pytest.raises(PartnerFaults):
         read_bundle(content)
     opened = open_bundle(content, "SG")

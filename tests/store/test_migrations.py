@@ -30,7 +30,7 @@ from gateway.store import database as store
 from gateway.store import journal, proposals
 from gateway.store.database import Database
 from gateway.store.proposals import Matter, Proposal
-from gateway.store.tables import entry, fact, message, metadata, microseconds
+from gateway.store.tables import announced, entry, fact, message, metadata, microseconds
 from tests.rig.telling import TellingFixture
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
@@ -109,6 +109,25 @@ def test_an_installation_of_the_first_schema_keeps_what_it_has(database_url: str
         ("m2", 0, b"<x:Exchange/>", None),
     ]
     assert abs(datetime.now(UTC) - stored) < timedelta(minutes=5)
+
+
+def test_what_was_announced_before_is_kept_as_unproven_and_its_owner_may_announce_it_too(database_url: str) -> None:
+    before = Database(database_url)
+    before.migrate("0007")
+    row = {"fingerprint": "ab" * 32, "role": "tls", "certificate": b"der", "since": 7, "message_id": "m"}
+    names = ", ".join(("partner", *row))
+    put = sa.text(f"INSERT INTO announced ({names}) VALUES ({', '.join(f':{name}' for name in ('partner', *row))})")
+    with before.write.begin() as connection:
+        connection.execute(put, {"partner": "SG", **row})
+    before.close()
+    now = Database(database_url)
+    now.migrate()
+    with now.write.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        connection.execute(put, {"partner": "HK", **row})
+        kept = connection.execute(select(announced).order_by(announced.c.partner)).all()
+    now.close()
+    assert [(one.partner, one.certificate, one.proven) for one in kept] == [("HK", b"der", False), ("SG", b"der", False)]
 
 
 def test_what_was_open_under_typed_names_ends_and_stays_to_be_seen(database_url: str) -> None:

@@ -95,7 +95,7 @@ class Pki:
         der = self.certificate(name).public_bytes(Encoding.DER)
         said = self.described[name]
         if said.get("hash", "sha256") != "sha256":
-            der = _resigned(der, self.private(said["issuer"]), said["hash"])
+            der = resigned(der, self.private(said["issuer"]), said["hash"])
         if said.get("flip"):
             der = der[:-1] + bytes([der[-1] ^ 1])
         return der
@@ -128,7 +128,7 @@ class Pki:
             serial = self.certificate(name).serial_number
             made = made.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, at).build())
         der = made.sign(self.private(said.get("signed_by", issuer)), hashes.SHA256()).public_bytes(Encoding.DER)
-        return _resigned(der, self.private(issuer), said["hash"]) if "hash" in said else der
+        return resigned(der, self.private(issuer), said["hash"]) if "hash" in said else der
 
     def ocsp(self, said: dict[str, Any]) -> bytes:
         """A response about ``about`` by ``by``, whose certificate it carries where it is not the issuer's."""
@@ -149,7 +149,7 @@ class Pki:
         if by != issuer:
             made = made.certificates([self.certificate(by)])
         der = made.sign(self.private(by), hashes.SHA256()).public_bytes(Encoding.DER)
-        return _resigned(der, self.private(by), said["hash"]) if "hash" in said else der
+        return resigned(der, self.private(by), said["hash"]) if "hash" in said else der
 
 
 def _extensions(said: dict[str, Any]) -> list[tuple[x509.ExtensionType, bool]]:
@@ -172,6 +172,8 @@ def _extensions(said: dict[str, Any]) -> list[tuple[x509.ExtensionType, bool]]:
     if "lists" in said:
         points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in said["lists"]]
         found.append((x509.CRLDistributionPoints(points), False))
+    if "raw_lists" in said:  # as no library would write them
+        found.append((x509.UnrecognizedExtension(ObjectIdentifier("2.5.29.31"), said["raw_lists"]), False))
     if "responders" in said:
         access = AuthorityInformationAccessOID.OCSP
         places = [x509.AccessDescription(access, x509.UniformResourceIdentifier(url)) for url in said["responders"]]
@@ -181,7 +183,7 @@ def _extensions(said: dict[str, Any]) -> list[tuple[x509.ExtensionType, bool]]:
     return found
 
 
-def _resigned(der: bytes, private: Any, digest: str) -> bytes:
+def resigned(der: bytes, private: Any, digest: str) -> bytes:
     """The same certificate, list or response signed with a hash that no well-meaning library still signs with."""
     whole: Any
     response = None

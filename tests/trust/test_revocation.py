@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from asn1crypto import x509 as asn1
 
 from gateway.core.errors import Code, Refusal
 from gateway.net import Guard, Response, Unreachable, UnreachableReason
+from gateway.settings import from_environment
+from gateway.store.problems import Problems
+from gateway.trust import endings, revocation
 from gateway.trust.certificates import Pin, Trust, TrustStore
+from gateway.trust.refresh import refresh as refreshing
 from gateway.trust.revocation import Revocation, RevocationEvidence, guarded_fetch, sources
+from gateway.wire.certificate import ask
 from tests.net.test_net import names, serving
 from tests.rig import bounds
 from tests.rig.vectors import load
-from tests.trust.pki import MOMENT, Pki
+from tests.trust.pki import MOMENT, Pki, resigned
 
 LIST, RESPONDER = "http://ca.example/list", "http://ca.example/ocsp"
 DAY = timedelta(days=1)
@@ -43,6 +50,9 @@ class EvidenceInMemory:
         if self.broken:
             raise OSError("disk full")
         self.kept[fact.url, fact.about] = fact
+
+    def drop(self, fact: RevocationEvidence) -> None:
+        self.kept.pop((fact.url, fact.about), None)
 
 
 @dataclass
@@ -92,7 +102,7 @@ def test_where_to_ask() -> None:
 )
 def test_a_revocation_becomes_known(pki: Pki, url: str, make: Any, bad: dict[str, Any]) -> None:
     servers, evidence = Servers({url: make({})}), EvidenceInMemory()
-    known = Revocation(evidence, servers.fetch)
+    known = Revocation(evidence, servers.fetch, every=30 * DAY)
     assert verdict(known, pki, MOMENT) == "revocation-unknown"
     refresh(known, trust(pki), MOMENT)
     assert verdict(known, pki, MOMENT) == "accepted"
@@ -233,3 +243,155 @@ def test_receiving_never_fetches() -> None:
         with pytest.raises(Refusal) as caught:
             TrustStore({"XA": trust()}, known).keys_for("XA", "signing", moment)
         assert caught.value.code in (Code.REVOCATION_UNKNOWN, Code.CERTIFICATE_EXPIRED)
+
+
+# ---------------------------------------------------------------- how often, how many, and for how long
+
+
+@pytest.mark.parametrize(("every", "asked"), [(timedelta(hours=6), 5), (timedelta(hours=1), 25), (timedelta(days=9), 1)])
+def test_what_is_known_is_asked_again_whatever_it_says_of_its_life(every: timedelta, asked: int) -> None:
+    """A list that says it holds for ever would hide every later revocation. Six hours, unless the settings say otherwise."""
+    servers = Servers({LIST: PKI.crl({"next": MOMENT + 5000 * DAY})})
+    known = Revocation(EvidenceInMemory(), servers.fetch, every)
+    for hours in range(25):
+        refresh(known, trust(), MOMENT + timedelta(hours=hours))
+    assert len(servers.asked) == asked
+    servers.answers[LIST] = PKI.crl({"issued": MOMENT + DAY, "next": MOMENT + 5000 * DAY, "revoked": ["leaf"]})
+    refresh(known, trust(), MOMENT + DAY + every)
+    assert verdict(known, PKI, MOMENT + DAY + every) == "certificate-revoked"
+
+
+def test_six_hours_where_nobody_says_otherwise() -> None:
+    assert revocation.EVERY == from_environment({}).revocation_every == timedelta(hours=6)
+
+
+def test_a_clock_that_went_back_keeps_nothing_from_being_asked() -> None:
+    servers = Servers({LIST: PKI.crl({})})
+    known = Revocation(EvidenceInMemory(), servers.fetch)
+    refresh(known, trust(), MOMENT)
+    refresh(known, trust(), MOMENT - timedelta(hours=1))
+    assert len(servers.asked) == 2
+    servers.answers = {}
+    for minutes in (120, 180):  # a failure that lies ahead is no reason to wait either
+        refresh(known, trust(), MOMENT - timedelta(minutes=minutes))
+    assert len(servers.asked) == 4
+
+
+def test_of_one_certificate_four_addresses_are_asked_at_the_most() -> None:
+    many = [f"http://ca.example/{number}" for number in range(50)]
+    pki = Pki.of({"leaf": {"lists": [*many, many[0]], "responders": [f"{url}/ocsp" for url in many]}})
+    servers = Servers()
+    refresh(Revocation(EvidenceInMemory(), servers.fetch), trust(pki), MOMENT)
+    assert [url for url, _ in servers.asked] == [*many[:3], f"{many[0]}/ocsp"]
+    only = Pki.of({"leaf": {"responders": [f"{url}/ocsp" for url in many]}})
+    servers = Servers()
+    refresh(Revocation(EvidenceInMemory(), servers.fetch), trust(only), MOMENT)
+    assert len(servers.asked) == 4
+
+
+def test_slow_addresses_hold_up_nobody_else_and_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One partner's certificates name addresses that never answer; another's list is taken in meanwhile, and the round ends in time."""
+    monkeypatch.setattr(revocation, "TOTAL", timedelta(milliseconds=200))
+    monkeypatch.setattr(revocation, "ROUND", timedelta(seconds=1))
+    slow = {f"leaf{number}": {"lists": [f"http://slow.example/{number}/{one}" for one in range(4)]} for number in range(40)}
+    tar = Pki.of({name: {"issuer": "issuing", "usages": ["digital_signature"], **said} for name, said in slow.items()})
+    pins = tuple(Pin.of("signing", tar.get(name)) for name in slow)
+    trusts = {"XA": Trust(pins, (tar.get("root"),), (tar.get("issuing"),)), "XB": trust()}
+    servers, waiting, most = Servers({LIST: PKI.crl({})}), 0, 0
+
+    async def fetch(url: str, body: bytes | None) -> Response:
+        nonlocal waiting, most
+        if "slow" not in url:
+            return await servers.fetch(url, body)
+        waiting, most = waiting + 1, max(most, waiting + 1)
+        try:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("it answered")
+        finally:
+            waiting -= 1
+
+    known = Revocation(EvidenceInMemory(), fetch)
+    store = TrustStore(trusts, known)
+    problems = Problems(lambda: MOMENT)
+    began = time.monotonic()
+    asyncio.run(refreshing(known, store, lambda: MOMENT, problems.apart))
+    assert time.monotonic() - began < 5
+    assert most <= revocation.AT_ONCE
+    assert [fact.url for fact in known.facts()] == [LIST]
+    assert verdict(known, PKI, MOMENT) == "accepted"
+    assert [(one.partner, one.what) for one in problems.now()] == [("XA", "revocation")]
+    assert {one.partner for one in known.problems()} == {"XA"}
+    assert "no answer within" in problems.now()[0].problem
+
+
+# ---------------------------------------------------------------- what the library cannot hold
+
+PATH = ("leaf", "issuing", "root")
+
+
+def _doubled(pki: Pki, name: str) -> bytes:
+    """One of its certificates in which an extension stands twice, signed anew."""
+    certificate = asn1.Certificate.load(pki.get(name))
+    extensions = certificate["tbs_certificate"]["extensions"]
+    extensions.append(extensions[0].copy())
+    return resigned(certificate.dump(force=True), pki.private(pki.described[name]["issuer"]), "sha256")
+
+
+#: Distribution points as the library has no class for them: an x400Address, an ediPartyName, no name at all, and no distribution points.
+ODD = {
+    "x400": b"\x30\x08\x30\x06\xa0\x04\xa0\x02\xa3\x00",
+    "edi": b"\x30\x0e\x30\x0c\xa0\x0a\xa0\x08\xa5\x06\xa1\x04\x0c\x02hi",
+    "nothing": b"\x30\x06\x30\x04\xa0\x02\xa0\x00",
+    "garbage": b"\x30\x82\x01\x00",
+}
+
+
+@pytest.mark.parametrize("how", ["twice", *ODD])
+@pytest.mark.parametrize("whose", ["leaf", "issuing", "root"])
+def test_whatever_the_library_fails_by_cannot_be_told(how: str, whose: str) -> None:
+    """Extensions that stand twice, names that it cannot hold: a verdict and never an exception, and nobody else is concerned."""
+    asked = {"leaf": {"lists": [LIST]}}
+    pki = Pki.of(asked if how == "twice" else {**asked, whose: {"raw_lists": ODD[how]}})
+    made = {name: _doubled(pki, name) if (name, how) == (whose, "twice") else pki.get(name) for name in PATH}
+    of = Trust((Pin.of("signing", made["leaf"]),), (made["root"],), (made["issuing"],))
+    known = Revocation(EvidenceInMemory(), Servers({LIST: pki.crl({})}).fetch)
+    refresh(known, of, MOMENT)
+    alone = Pki.of({"alone": {"issuer": "alone", "usages": ["digital_signature"]}}).get("alone")
+    store = TrustStore({"XA": of, "XB": Trust((Pin.of("signing", alone),))}, known)
+    (judged,) = [verdict for _, verdict in store.verdicts("XA", "signing", MOMENT)]
+    refused = (Code.CERTIFICATE_UNSUITABLE, Code.CERTIFICATE_PATH, Code.REVOCATION_UNKNOWN)
+    # Of a root nobody asks whether it was revoked, so only what makes it unreadable counts.
+    assert judged.code in refused or (whose == "root" and how in ODD and judged.passed), judged
+    assert store.keys_for("XB", "signing", MOMENT)
+    assert list(endings.of_partner("XA", of))
+
+
+@pytest.mark.parametrize("fault", [ValueError("odd"), KeyError("x"), OverflowError(), AttributeError("x"), RecursionError("deep")])
+def test_whatever_an_address_makes_us_fail_by_is_its_problem(fault: Exception) -> None:
+    known = Revocation(EvidenceInMemory(), Servers({LIST: fault}).fetch)
+    refresh(known, trust(), MOMENT)
+    assert [one.url for one in known.problems()] == [LIST]
+    assert verdict(known, PKI, MOMENT) == "revocation-unknown"
+
+
+def test_a_panic_of_the_library_is_a_refusal_and_whatever_else_is_no_exception_goes_on() -> None:
+    """Its code is in Rust: what it panics by is no ``Exception``, and would end the thread."""
+
+    def panics(kind: str) -> Any:
+        raise type(kind, (BaseException,), {})("called `Option::unwrap()` on a `None` value")
+
+    with pytest.raises(ValueError, match="library failed"):
+        ask(lambda: panics("PanicException"))
+    with pytest.raises(BaseException, match="unwrap") as caught:
+        ask(lambda: panics("Interrupted"))
+    assert type(caught.value).__name__ == "Interrupted"
+
+
+def test_what_is_about_nobody_any_more_is_let_go() -> None:
+    evidence = EvidenceInMemory()
+    known = Revocation(evidence, Servers({LIST: PKI.crl({})}).fetch)
+    refresh(known, trust(), MOMENT)
+    known.forget(sources(trust()))
+    assert len(evidence.kept) == 1
+    known.forget([])
+    assert (evidence.kept, known.facts(), known.known().crls) == ({}, (), ())

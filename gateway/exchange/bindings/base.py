@@ -50,7 +50,8 @@ class Proven:
     """A message that this partner signed, addressed to us, in time.
 
     ``payload`` is the partner's own document for the kinds that carry one; for our own kinds see ``Binding.own_payload``. ``digest``
-    (SHA-256, hex) is of what was signed, ``fingerprint`` of the certificate that proved it.
+    (SHA-256, hex) is of what was signed, ``fingerprint`` of the certificate that proved it. ``form`` is the binding's own: how it was
+    written, so that the answer can be written alike.
     """
 
     live: ActivePartner
@@ -58,6 +59,7 @@ class Proven:
     payload: etree._Element
     digest: str
     fingerprint: str
+    form: int = 1
 
 
 @dataclass(frozen=True, slots=True)

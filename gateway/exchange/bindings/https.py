@@ -1,5 +1,9 @@
 """The default binding: one signed envelope over HTTPS, answered on the spot by a signed receipt or refusal
-(schemas/exchange/1/exchange.xsd)."""
+(schemas/exchange/2/exchange.xsd, and 1 for who has not agreed on it yet).
+
+We write in the version that a partner's binding names, answer in the one in which we were spoken to, and read both: whichever side
+changes first, nothing is lost, and no common minute is needed.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ from gateway.wire.xml import Limits, canonical, parse
 
 #: No answer of a partner is larger: it is a receipt or a refusal.
 _LARGEST_ANSWER = 1 << 20
+#: In so many bytes a document has declared the namespace of its root.
+_BEGINNING = 1_024
 
 
 class Https:
@@ -52,7 +58,7 @@ class Https:
             ) from None
         opened = envelope.read(verified)
         _addressed(node, opened.header, arrangement, received)
-        return Proven(claimed.live, opened.header, opened.payload, opened.digest, verified.fingerprint)
+        return Proven(claimed.live, opened.header, opened.payload, opened.digest, verified.fingerprint, opened.version)
 
     def own_payload(self, proven: Proven) -> OwnPayload:
         kind = proven.header.kind
@@ -61,15 +67,15 @@ class Https:
     def receipt(self, node: Node, proven: Proven, received: datetime) -> bytes:
         about = proven.header.id
         payload = payloads.write_receipt(Receipt(about, proven.digest, received, node.checkpoint))
-        return _reply(node, Kind.RECEIPT, payload, to=proven.header.sender, refers_to=about, at=received)
+        return _reply(node, Kind.RECEIPT, payload, to=proven.header.sender, refers_to=about, at=received, version=proven.form)
 
     def refusal(self, node: Node, refusal: Refusal, body: bytes, *, to: str, about: str | None, at: datetime) -> bytes:
         payload = payloads.write_refusal(refusal, sha256(body).hexdigest(), at)
-        return _reply(node, Kind.REFUSAL, payload, to=to, refers_to=about, at=at)
+        return _reply(node, Kind.REFUSAL, payload, to=to, refers_to=about, at=at, version=_as_it_came(node, body, to))
 
     def sign(self, node: Node, header: Header, payload: str) -> Signed:
         signer, _, good_until = node.signing.now()
-        unsigned = envelope.write(header, payload)
+        unsigned = envelope.write(header, payload, node.partners.get(header.receiver).arrangement.binding.envelope)
         return Signed(signature.sign(unsigned, signer), sha256(canonical(parse(unsigned))).hexdigest(), good_until)
 
     async def send(self, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
@@ -108,7 +114,14 @@ def _policy(arrangement: Arrangement) -> signature.Policy:
     return signature.Policy(frozenset(arrangement.binding.algorithms), arrangement.binding.min_rsa_bits)
 
 
-def _reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime) -> bytes:
+def _as_it_came(node: Node, body: bytes, to: str) -> int:
+    """The version in which to refuse what could not be read: that of its namespace, as far as it can be seen where a document begins."""
+    beginning = body[:_BEGINNING]
+    named = [version for version, namespace in payloads.NAMESPACES.items() if namespace.encode() in beginning]
+    return named[0] if len(named) == 1 else node.partners.get(to).arrangement.binding.envelope
+
+
+def _reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime, version: int) -> bytes:
     """A signed message of ours that answers on the spot."""
     header = Header(
         id=new_id(),
@@ -119,7 +132,7 @@ def _reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | No
         created=at,
         refers_to=refers_to,
     )
-    return signature.sign(envelope.write(header, payload), node.signer)
+    return signature.sign(envelope.write(header, payload, version), node.signer)
 
 
 def _addressed(node: Node, header: Header, arrangement: Arrangement, received: datetime) -> None:

@@ -1,5 +1,7 @@
 """Our own rollover: every connected partner is told of the next certificate, under the current key, well before it takes over.
 
+Where envelope 2 is agreed, the next key itself signs to whom it is announced: proof that we hold it, made before any lock is taken.
+
 It may be accepted from the moment it was made, so nobody's clock matters: from then on a partner takes both keys, and the new one
 signs from its own moment on. An announcement that no receipt came for is made again as long as the switch lies ahead; one that was
 refused is left to a person, like every refused message, until the switch is brought forward.
@@ -17,16 +19,18 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.core.model import Kind
-from gateway.core.protocol import Announced
+from gateway.core.protocol import Announced, Proof, possession
 from gateway.node.context import Context, connected, new_id
 from gateway.node.node import Node
 from gateway.settings import Settings
 from gateway.store import outbox
+from gateway.store.active import ActivePartner
 from gateway.store.tables import announcement
 from gateway.store.tables import outbox as sent
 from gateway.trust.endings import Ending
 from gateway.trust.keys import Key, KeyRing, State
 from gateway.wire import payloads
+from gateway.wire.algorithms import Signer
 
 #: How often our keys are looked at.
 EVERY = timedelta(seconds=30)
@@ -45,7 +49,9 @@ async def announce(node: Node) -> None:
     """Looks at our keys. Every node may: who comes second finds it done."""
     next_keys = await asyncio.to_thread(coming, node.settings, node.clock())
     if next_keys:
-        await node.write(partial(look, house=node, keys=next_keys, at=node.clock()))
+        proofs = Proofs(node.settings)
+        await asyncio.to_thread(_prepare, node, next_keys, proofs)
+        await node.write(partial(look, house=node, keys=next_keys, at=node.clock(), proofs=proofs))
 
 
 def coming(settings: Settings, at: datetime) -> list[Key]:
@@ -55,32 +61,75 @@ def coming(settings: Settings, at: datetime) -> list[Key]:
     return [key for key in ring.all(settings.key) if states[key.id] is State.NEXT]
 
 
-def look(connection: Connection, house: Context, keys: Iterable[Key], at: datetime) -> int:
+class Proofs:
+    """Our next keys as they are announced to each partner, with their proofs, each made once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._signers: dict[str, Signer] = {}
+        self._made: dict[tuple[str, str], Announced] = {}
+
+    def of(self, key: Key, live: ActivePartner) -> Announced:
+        """Raises ``Refusal`` where the key cannot be opened: what cannot sign takes over from nobody."""
+        plain = Announced("signing", key.certificate, key.record.created)
+        if live.arrangement.binding.envelope == 1:
+            return plain
+        receiver = live.arrangement.iso
+        made = self._made.get((key.fingerprint, receiver))
+        if made is None:
+            if key.fingerprint not in self._signers:
+                self._signers[key.fingerprint] = key.signer(self._settings.key_passphrase.get_secret_value())
+            signer = self._signers[key.fingerprint]
+            plain = msgspec.structs.replace(plain, since=plain.since.replace(microsecond=0))  # it is signed in whole seconds
+            value = signer.sign(possession(self._settings.administration, receiver, plain))
+            made = msgspec.structs.replace(plain, proof=Proof(signer.algorithm, value))
+            self._made[key.fingerprint, receiver] = made
+        return made
+
+
+def _prepare(node: Node, keys: Iterable[Key], proofs: Proofs) -> None:
+    """Has the proofs made that ``look`` will need."""
+    with node.database.reading() as connection:
+        rows = connection.execute(select(announcement.c.fingerprint, announcement.c.partner))
+        told = {(row.fingerprint, row.partner) for row in rows}
+    for key in keys:
+        for iso, live in node.partners.all().items():
+            with node.partners.problems.apart(iso, "announcement"):
+                if connected(live) and (key.fingerprint, iso) not in told:
+                    proofs.of(key, live)
+
+
+def look(connection: Connection, house: Context, keys: Iterable[Key], at: datetime, proofs: Proofs | None = None) -> int:
     """Queues what connected partners have not been told of these next keys; returns how many messages that are."""
-    queued = 0
+    queued, proofs = 0, proofs or Proofs(house.settings)
     for key in keys:
         expired = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state == "expired")
         ours = announcement.c.fingerprint == key.fingerprint
         connection.execute(delete(announcement).where(ours, announcement.c.message_id.in_(expired)))
-        payload = payloads.write_keys([Announced("signing", key.certificate, key.record.created)])
         for iso, live in house.partners.all().items():
-            message_id = new_id()
-            if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):
-                continue
-            outbox.enqueue(
-                connection,
-                partner=iso,
-                sender=house.settings.administration,
-                environment=house.environment,
-                message_id=message_id,
-                kind=Kind.KEYS,
-                payload=payload,
-                at=at,
-                retry_for=live.arrangement.binding.retry_for,
-                bundle=live.bundle.digest,
-            )
-            queued += 1
+            with house.partners.problems.apart(iso, "announcement", connection):
+                queued += _announce_to(connection, house, live, key, at, proofs)
     return queued
+
+
+def _announce_to(connection: Connection, house: Context, live: ActivePartner, key: Key, at: datetime, proofs: Proofs) -> bool:
+    """Queues the announcement of one key to one partner; False where it is not connected, or has been told."""
+    iso, message_id = live.arrangement.iso, new_id()
+    if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):
+        return False
+    outbox.enqueue(
+        connection,
+        partner=iso,
+        sender=house.settings.administration,
+        environment=house.environment,
+        message_id=message_id,
+        kind=Kind.KEYS,
+        payload=payloads.write_keys([proofs.of(key, live)]),
+        at=at,
+        retry_for=live.arrangement.binding.retry_for,
+        bundle=live.bundle.digest,
+    )
+    return True
 
 
 def _claim(connection: Connection, iso: str, fingerprint: str, message_id: str) -> bool:
@@ -118,6 +167,9 @@ def unheard(connection: Connection, house: Context, keys: Sequence[Key]) -> Iter
     for key in keys:
         told = {one.partner for one in states_of(connection, key.fingerprint) if one.state == "delivered"}
         for iso, live in house.partners.all().items():
-            if connected(live) and iso not in told:
+            deaf = False
+            with house.partners.problems.apart(iso, "announcement"):
+                deaf = connected(live) and iso not in told
+            if deaf:
                 name = f"{key.id} is not acknowledged by {iso}"
                 yield Ending("our-key", key.record.name, name, key.record.created, key.record.signs_from)

@@ -7,12 +7,11 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from cryptography.x509 import load_der_x509_crl
-from cryptography.x509.ocsp import load_der_ocsp_response
 from sqlalchemy import Connection, insert, select
 
 from gateway.store.tables import entry, fact, message
 from gateway.trust.certificates import TrustStore
+from gateway.wire.certificate import list_freshness, list_from_der, response_freshness, response_from_der
 
 
 def keep(connection: Connection, trust: TrustStore, iso: str, at: datetime) -> list[str]:
@@ -22,7 +21,7 @@ def keep(connection: Connection, trust: TrustStore, iso: str, at: datetime) -> l
     """
     if not trust.trust_of(iso).roots:
         return []
-    known = trust.known()
+    known = trust.known_of(iso)
     named = _named(known.crls, known.ocsps)
     there = set(connection.execute(select(fact.c.digest).where(fact.c.digest.in_(list(named)))).scalars())
     fresh = [
@@ -44,10 +43,15 @@ def named(connection: Connection) -> set[str]:
 def ends(connection: Connection, digest: str) -> datetime | None:
     """Until when a list or response says that it holds; None: it does not say."""
     row = connection.execute(select(fact.c.kind, fact.c.der).where(fact.c.digest == digest)).one()
-    return load_der_x509_crl(row.der).next_update_utc if row.kind == "crl" else load_der_ocsp_response(row.der).next_update_utc
+    try:
+        if row.kind == "crl":
+            return list_freshness(list_from_der(row.der)).next
+        return response_freshness(response_from_der(row.der)).next
+    except ValueError:  # what cannot be read says nothing, and stays
+        return None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _named(crls: tuple[bytes, ...], ocsps: tuple[bytes, ...]) -> dict[str, tuple[str, bytes]]:
     kinds = [("crl", der) for der in crls] + [("ocsp", der) for der in ocsps]
     return {sha256(der).hexdigest(): (kind, der) for kind, der in kinds}

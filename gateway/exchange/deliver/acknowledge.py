@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from typing import cast
@@ -11,7 +12,7 @@ from typing import cast
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
-from gateway.core.model import Header, Kind
+from gateway.core.model import DIALECT_KINDS, Header, Kind
 from gateway.core.protocol import OwnPayload, QueryOutcome, Receipt, RecordResult, RefusalNotice
 from gateway.store import disclosures, journal, queries, sent
 
@@ -43,7 +44,9 @@ def apply(connection: Connection, header: Header, said: OwnPayload, body: bytes,
                 if closes(refused, ours.kind):  # after a receipt too: it was asked, and this is the answer
                     cannot_be_said(connection, header.sender, about, header.id, received)
         case results:
-            outcomes = {record.code: record.outcome for record in cast("tuple[RecordResult, ...]", results)}
+            records = cast("tuple[RecordResult, ...]", results)
+            check_result(records, about, sent.codes(connection, ours.id) if ours.kind in DIALECT_KINDS else frozenset())
+            outcomes = {record.code: record.outcome for record in records}
             disclosures.accepted(connection, ours.id, outcomes, header.id)
             counted: dict[str, object] = {"about": about, "outcomes": Counter(outcomes.values())}
             journal.append(connection, "result", header.id, counted, at=received, partner=header.sender)
@@ -79,6 +82,25 @@ def check_refusal(refused: RefusalNotice, body: bytes) -> RefusalNotice:
             facts={"sent": came, "refused": refused.about},
         )
     return refused
+
+
+def check_result(records: Iterable[RecordResult], about: str, told: frozenset[str] | None) -> None:
+    """Raises ``Refusal`` for a result that says two things of one operator (OPERATOR_REPEATED), or anything of one of whom the message
+    did not speak (REFERENCE_UNKNOWN): which of the two holds, or what it is about, cannot be told. ``told`` None: nobody noted of whom."""
+    named = Counter(record.code for record in records)
+    for code, times in named.items():
+        if times > 1:
+            detail = f"The result says {times} things about one operator."
+            raise Refusal(Code.OPERATOR_REPEATED, detail, field="code", value=code, remedy="Name each operator once.")
+    strange = next((code for code in named if code not in told), None) if told is not None else None
+    if strange is not None:
+        raise Refusal(
+            Code.REFERENCE_UNKNOWN,
+            f"Message {about} did not speak of this operator.",
+            field="code",
+            value=strange,
+            remedy="Name the operators of the message that the result is about, and nobody else.",
+        )
 
 
 def closes(refused: RefusalNotice, kind: Kind) -> bool:

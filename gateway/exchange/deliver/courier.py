@@ -2,7 +2,8 @@
 
 One message in flight per partner. The first try signs the message and keeps the bytes; every further try sends the same bytes
 under the same id. A try ends in a receipt that fits (delivered), a refusal of these bytes (dead, for a person to look at), or later:
-anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole.
+anything else, with growing pauses and jitter, until the message expires. A line on which nothing works rests as a whole. A try that
+fails by a fault of ours is such a try, too: it keeps its problem and its growing pause.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ import asyncio
 import logging
 import random
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from gateway.core.errors import Refusal
+from gateway.core.moments import http_date
 from gateway.core.protocol import Receipt, RefusalNotice
 from gateway.core.text import visible
 from gateway.exchange.bindings.table import binding_of
 from gateway.exchange.deliver import acknowledge
-from gateway.exchange.deliver.prepare import NotSigned, prepare
+from gateway.exchange.deliver.prepare import make_ready, take
 from gateway.net import Unreachable
 from gateway.node.node import Node
 from gateway.store import circuits, journal, outbox
 from gateway.store.active import ActivePartner
 from gateway.store.outbox import Leased
+from gateway.store.problems import OF_ONE_STATEMENT
 
 log = logging.getLogger(__name__)
 
@@ -70,43 +73,43 @@ class Courier:
         try:
             while await deliver(self._node, live):
                 pass
-        except Exception:
-            log.exception("the courier failed on the queue of %s", live.arrangement.iso)
+        except Exception as fault:  # noqa: BLE001 - it is told as that partner's problem, and nobody else's
+            self._node.partners.problems.failed(live.bundle.iso, "delivery", fault)
 
 
 async def deliver(node: Node, live: ActivePartner) -> bool:
     """Takes and tries the head of one queue; False when nothing is due or the try failed."""
     began = time.monotonic()
-    try:
-        leased = await prepare(node, live)
-    except NotSigned as failed:
-        await _later(node, failed.leased, _ours(failed.leased, failed.__cause__), None)
+    taken = await take(node, live)
+    if taken is None:
+        node.partners.problems.worked(live.bundle.iso, "delivery")
         return False
-    if leased is None:
-        return False
-    binding = binding_of(live)
-    # Whatever the partner does, the try is over before anybody else may begin one.
-    left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
+    leased: Leased = taken[0]
     retry_after: str | None = None
     try:
+        ready = await make_ready(node, live, *taken)
+        if ready is None:
+            return False
+        leased, binding = ready, binding_of(live)
+        # Whatever the partner does, the try is over before anybody else may begin one.
+        left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
         answer = await binding.send(live, leased.body or b"", min(PATIENCE, left * 0.8))
         node.fault_point("answered")
         retry_after = answer.headers.get("retry-after")
         said = binding.read_answer(node, live, answer)
-        return await _settle(node, leased, said, answer.body, retry_after)
+        settled = await _settle(node, leased, said, answer.body, retry_after)
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
+        settled = False
+    except Exception as fault:
+        if isinstance(fault, DBAPIError) and not isinstance(fault, OF_ONE_STATEMENT):
+            raise  # nothing could be noted of the try either; it falls due again when its lease ends
+        # It waits all the same, longer each time: else it would be tried again whenever the lease ends, and nobody would see why.
+        node.partners.problems.failed(leased.partner, "delivery", fault)
+        await _later(node, leased, f"a fault of this gateway: {type(fault).__name__}: {fault}", retry_after)
         return False
-    except Exception as fault:  # noqa: BLE001 - whatever of ours broke, the message must not be tried again and again
-        await _later(node, leased, _ours(leased, fault), retry_after)
-        return False
-
-
-def _ours(leased: Leased, fault: BaseException | None) -> str:
-    """The problem of a try that failed by a fault of ours, not the partner's. It waits all the same, longer each time, and says why: else
-    it would be tried again and again when the lease ends, and nobody would see it."""
-    log.error("a fault of ours with message %s to %s", leased.header.id, leased.partner, exc_info=fault)
-    return f"a fault of this gateway: {type(fault).__name__}: {fault}"
+    node.partners.problems.worked(leased.partner, "delivery")
+    return settled
 
 
 async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, answer: bytes, retry_after: str | None) -> bool:
@@ -166,8 +169,5 @@ def asked_for(retry_after: str | None, now: datetime) -> timedelta:
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return min(LONGEST, timedelta(seconds=int(text[:9])))
-    try:
-        moment = parsedate_to_datetime(text)
-        return max(timedelta(), min(LONGEST, moment.replace(tzinfo=moment.tzinfo or UTC) - now))
-    except (ValueError, OverflowError):
-        return timedelta()
+    moment = http_date(text)
+    return max(timedelta(), min(LONGEST, moment - now)) if moment else timedelta()

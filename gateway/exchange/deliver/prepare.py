@@ -20,29 +20,28 @@ from gateway.store.outbox import Leased
 from gateway.store.sent import Ended
 
 
-class NotSigned(Exception):
-    """Signing ``leased`` failed, whatever the cause: a token that does not answer, a key that cannot be opened."""
-
-    def __init__(self, leased: Leased) -> None:
-        self.leased = leased
-        super().__init__(leased.header.id)
-
-
 async def prepare(node: Node, live: ActivePartner, *, again: bool = False) -> Leased | None:
     """Leases the head of a queue with its signed bytes; None where nothing is to be sent now. ``again``: see ``outbox.lease``.
 
     Signing stands between two transactions: a slow key must not hold up every other partner. The first try's bytes are kept before
-    they are sent; whoever lost the lease in between sends nothing. Raises ``NotSigned``.
+    they are sent; whoever lost the lease in between sends nothing.
     """
+    taken = await take(node, live, again=again)
+    return taken and await make_ready(node, live, *taken)
+
+
+async def take(node: Node, live: ActivePartner, *, again: bool = False) -> tuple[Leased, Header] | None:
+    """Leases the head of a queue and numbers it."""
     taken = await node.write(partial(_take, node=node, live=live, again=again))
     node.fault_point("leased")
-    if taken is None or taken[0].body is not None:
-        return taken and taken[0]
-    leased, header = taken
-    try:
-        signed = await asyncio.to_thread(binding_of(live).sign, node, header, leased.payload)
-    except Exception as fault:
-        raise NotSigned(leased) from fault
+    return taken
+
+
+async def make_ready(node: Node, live: ActivePartner, leased: Leased, header: Header) -> Leased | None:
+    """The same with its signed bytes; None where somebody else has the lease by now."""
+    if leased.body is not None:
+        return leased
+    signed = await asyncio.to_thread(binding_of(live).sign, node, header, leased.payload)
     if not await node.write(partial(_keep, leased=leased, signed=signed, at=node.clock())):
         return None
     node.fault_point("signed")

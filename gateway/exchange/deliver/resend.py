@@ -58,6 +58,7 @@ def reissue(connection: Connection, house: Context, live: ActivePartner, stale: 
             dialect=(header.dialect, header.version) if header.dialect and header.version else None,
             refers_to=header.refers_to or one.message_id,
             picture=header.picture,
+            codes=sent.codes(connection, one.id),
         )
 
 
@@ -69,8 +70,9 @@ def by_hand(
     for iso, live in house.partners.all().items():
         chosen = sent.ended(connection, iso, sent.named(message_ids))
         if chosen:
-            resend(connection, house, live, chosen, at)
-            done += [one.message_id for one in chosen]
+            with house.partners.problems.apart(iso, "resending", connection) as part:
+                resend(connection, house, live, chosen, at)
+            done += [one.message_id for one in chosen] if part.fault is None else []
     for message_id in done:
         journal.append(connection, "decision", message_id, {"decision": "resend", "who": who, "reason": reason}, at=at)
     return done

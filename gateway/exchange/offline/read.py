@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 
+from gateway.core import moments
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.incoming import IncomingMessage
@@ -60,12 +61,9 @@ def moment(text: str, arrangement: Arrangement, scope: str) -> datetime:
     try:
         if len(text) == 10:
             zone = next((member.zone for member in arrangement.members if member.iso == scope), arrangement.zone)
-            return midnight(date.fromisoformat(text), zone)
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            raise ValueError
-        return found.astimezone(UTC)
-    except (ValueError, OverflowError):
+            return midnight(moments.day(text), zone)
+        return moments.instant(text)
+    except ValueError:
         raise Refusal(
             Code.DATA_INVALID,
             "This is neither a day nor a moment.",

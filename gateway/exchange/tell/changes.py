@@ -15,6 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from gateway.core.errors import Code
 from gateway.core.model import Kind, Standing, Statement
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.projection import (
@@ -27,11 +28,11 @@ from gateway.domestic.projection import (
 )
 from gateway.exchange.tell.complete import complete_list
 from gateway.exchange.tell.documents import documents, enqueue
-from gateway.exchange.tell.recipient import QueuedNotices, Recipient, StatementsByEnterprise, pairs
+from gateway.exchange.tell.recipient import LeftOut, QueuedNotices, Recipient, StatementsByEnterprise, pairs
 from gateway.exchange.tell.respond import sayable
 from gateway.exchange.tell.told import last_told
 from gateway.node.context import Context, connected
-from gateway.store import disclosures, enterprises, partners, sent
+from gateway.store import disclosures, enterprises, leases, partners, sent
 from gateway.store.active import ActivePartner
 from gateway.store.disclosures import Disclosure
 from gateway.store.enterprises import unpack
@@ -45,16 +46,33 @@ def may_hear(live: ActivePartner, at: datetime) -> bool:
 def tell(
     connection: Connection, node: Context, states: Mapping[str, Enterprise], at: datetime, only: str | None = None
 ) -> QueuedNotices:
-    """Queues for every partner (or one) what these enterprises make news to it, and tells again what expired unheard."""
+    """Queues for every partner (or one) what these enterprises make news to it, and tells again what expired unheard. Each is told apart:
+    what cannot be told to one keeps nothing from the others, and is tried again by the calendar."""
     notices = QueuedNotices()
     for iso, live in sorted(node.partners.all().items()):
-        if only in (None, iso) and may_hear(live, at):
-            partners.lock(connection, iso)  # 1
-            if sent.last_queued(connection, iso, Kind.LIST) is None:
-                complete_list(Recipient(connection, node, live, at, notices))
-            else:
-                _tell_changes(Recipient(connection, node, live, at, notices), states)
+        if only not in (None, iso):
+            continue
+        mine = QueuedNotices()
+        with node.partners.problems.apart(iso, "telling", connection) as part:
+            if may_hear(live, at):
+                partners.lock(connection, iso)  # 1
+                recipient = Recipient(connection, node, live, at, mine)
+                if sent.last_queued(connection, iso, Kind.LIST) is None:
+                    complete_list(recipient)
+                else:
+                    _tell_changes(recipient, states)
+        if part.fault is None:
+            notices.add(mine)
+        else:
+            # Whoever looks at the calendar looks through everything again: what was not told now is told then.
+            leases.forget(connection, told_mark(iso))
+            notices.unsaid.append(LeftOut(iso, "", str(Code.INTERNAL), f"{type(part.fault).__name__}: nothing of it is told yet."))
     return notices
+
+
+def told_mark(iso: str) -> str:
+    """The name under which is noted that all news was looked for."""
+    return f"told-{iso}"
 
 
 def _tell_changes(recipient: Recipient, states: Mapping[str, Enterprise]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -50,8 +50,9 @@ def enqueue(
     *,
     picture: Picture | None = None,
     refers_to: str | None = None,
+    codes: Iterable[str] = (),
 ) -> int:
-    """Queues one message of the partner's dialect and returns its row."""
+    """Queues one message of the partner's dialect and returns its row. ``codes`` are of the operators of whom it states anything."""
     return outbox.enqueue(
         connection,
         partner=live.arrangement.iso,
@@ -66,6 +67,7 @@ def enqueue(
         dialect=_spoken(live, at),
         refers_to=refers_to,
         picture=picture,
+        codes=codes,
     )
 
 
@@ -80,6 +82,7 @@ def ask(connection: Connection, node: Context, live: ActivePartner, code: str, a
         document(node, live, Kind.QUERY, (), message_id, at, query={"tin": code}),
         message_id,
         at,
+        codes=[code],
     )
     queries.asked(connection, live.arrangement.iso, code, message_id, at=at, accept_for=live.arrangement.binding.accept_for)
     return message_id

@@ -92,4 +92,5 @@ def enqueue(recipient: Recipient, kind: Kind, document: OutgoingDocument, pictur
         document.message_id,
         recipient.at,
         picture=picture,
+        codes=dict.fromkeys(one.tin for said in document.changes.values() for one in said),
     )

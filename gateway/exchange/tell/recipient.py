@@ -45,6 +45,11 @@ class QueuedNotices:
     queued: dict[str, int] = field(default_factory=dict)
     unsaid: list[LeftOut] = field(default_factory=list)
 
+    def add(self, other: QueuedNotices) -> None:
+        """Another partner's beside these."""
+        self.queued |= other.queued
+        self.unsaid += other.unsaid
+
 
 class OutgoingDocument(NamedTuple):
     """One message to be queued."""

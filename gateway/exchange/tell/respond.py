@@ -51,7 +51,9 @@ def respond(connection: Connection, node: Context, live: ActivePartner, code: st
     message_id, picture = new_id(), Picture(as_of=at)
     said = [msgspec.structs.replace(statement, tin=code)] if statement else []  # in whichever form it asked
     payload = compose.document(node, live, Kind.RESPONSE, said, message_id, at, picture=picture, query={"tin": code})
-    row = compose.enqueue(connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to)
+    row = compose.enqueue(
+        connection, node, live, Kind.RESPONSE, payload, message_id, at, picture=picture, refers_to=refers_to, codes=[code]
+    )
     if found and statement and not proven_to_know(last.get(found[0]), statement):
         disclosures.tell(connection, iso, [(found[0], statement)], row, at)
     queries.count(connection, iso, at, answered=statement is not None)

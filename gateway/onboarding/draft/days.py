@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+
+from gateway.core import moments
 
 #: Each form of a day by its pattern, as holes name it; what looks the same is decided by a day after the twelfth.
 _DAYS = {
@@ -63,7 +64,7 @@ def _is_day(value: str, pattern: str) -> bool:
     if not _FULL.fullmatch(value):
         return False
     try:
-        day = datetime.strptime(value, pattern).date()  # noqa: DTZ007 - a day has no zone
+        moments.by_form(value, pattern)
     except ValueError:
         return False
-    return date(1900, 1, 1) <= day
+    return True

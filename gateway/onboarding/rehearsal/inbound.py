@@ -11,9 +11,7 @@ import msgspec
 
 from gateway.core.errors import Code
 from gateway.core.model import Kind, Picture, Priority, Standing, Statement
-from gateway.core.protocol import Announced
 from gateway.onboarding.rehearsal import mutations
-from gateway.onboarding.rehearsal.keys import der
 from gateway.onboarding.rehearsal.results import Observation, among, same
 from gateway.onboarding.rehearsal.session import Session, exchanged, message_id, reply_in_words
 from gateway.wire import payloads
@@ -149,8 +147,7 @@ def expired_certificate(session: Session) -> Iterator[Observation]:
 
 def rolled_over_certificate(session: Session) -> Iterator[Observation]:
     """The partner announces its next certificate, signed with the current one, and signs with the new key; the old one holds beside it."""
-    announced = Announced("signing", der(session.keys.next), session.box.clock())
-    yield session.tell(session.box.protocol_message(Kind.KEYS, payloads.write_keys([announced])), "answer to the announcement")
+    yield session.tell(session.box.announcement(session.keys.next), "answer to the announcement")
 
     def accepted() -> Observation | None:
         ping = session.box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), signer=session.keys.next)

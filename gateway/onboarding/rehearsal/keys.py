@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.core.arrangement import Binding
@@ -13,6 +12,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.trust import selfsigned
 from gateway.trust.selfsigned import Subject
 from gateway.wire.algorithms import KeySigner
+from gateway.wire.certificate import from_der
 
 DAY = timedelta(days=1)
 
@@ -52,4 +52,4 @@ def der(signer: KeySigner) -> bytes:
 
 
 def pem(signer: KeySigner) -> str:
-    return x509.load_der_x509_certificate(der(signer)).public_bytes(Encoding.PEM).decode()
+    return from_der(der(signer)).public_bytes(Encoding.PEM).decode()

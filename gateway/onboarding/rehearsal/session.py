@@ -182,5 +182,7 @@ def kind_of(body: bytes) -> str:
 
 def _header(body: bytes, name: str) -> str:
     with suppress(etree.XMLSyntaxError):
-        return etree.fromstring(body).findtext(f"{{{payloads.NAMESPACE}}}Header/{{{payloads.NAMESPACE}}}{name}") or ""
+        root = etree.fromstring(body)
+        found = (root.findtext(f"{{{one}}}Header/{{{one}}}{name}") for one in payloads.NAMESPACES.values())
+        return next((text for text in found if text), "")
     return ""

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gateway.operate import expiry, growth
 from gateway.store import feed_claims, retention, retention_classes, sent
 from gateway.store.listings import last_complete
+from gateway.store.problems import recorded as noted
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
 from gateway.web.http.metrics import CONTENT_TYPE, exposition, gauge
@@ -100,6 +101,7 @@ def _gauges(service: Service) -> list[Metric]:
         size, reusable = growth.size_of(connection)
         gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
         ends = list(expiry.watched(connection, node, node.revocation.facts() if node.revocation else (), now))
+        problems = node.partners.problems.merged(noted(connection))
     disk = growth.disk_left(node.settings.database_url)
     return [
         gauge("aeo_database_bytes", "Size of the database.", [((), size)]),
@@ -142,6 +144,12 @@ def _gauges(service: Service) -> list[Metric]:
             "aeo_domestic_age_seconds",
             "Since what the domestic feed states was so; +Inf: it never said anything.",
             [((), (now - feed.as_of).total_seconds() if feed.as_of else inf)],
+        ),
+        gauge(
+            "aeo_partner_problem",
+            "1 for what does not work with one partner alone.",
+            [((one.partner, one.what), 1.0) for one in problems],
+            ("partner", "what"),
         ),
         gauge("aeo_outbox_messages", "Messages of ours by what became of them.", depth.items(), ("partner", "state")),
         gauge(

@@ -12,7 +12,8 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -23,6 +24,7 @@ from gateway.clearance.parties import domestic_of
 from gateway.clearance.render import RenderedAnswer, render
 from gateway.clearance.templates import usual
 from gateway.clearance.wording import Language
+from gateway.core import moments
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
@@ -84,8 +86,8 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
             understood = msgspec.json.decode(given, type=kind)
             if b"{" in given:
                 json.loads(given, object_pairs_hook=_once)
-            return understood
-        return msgspec.convert(given, kind, strict=strict)
+        else:
+            understood = msgspec.convert(given, kind, strict=strict)
     except UnicodeDecodeError:
         raise Refusal(Code.QUESTION_INVALID, "The text is not UTF-8.") from None
     except msgspec.DecodeError as error:
@@ -96,6 +98,31 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
         hint = _choices(field) if "enum" in detail else next((hint for sign, hint in _HINTS if sign in detail), None)
         said = f"{detail}. {hint}" if hint else f"{detail}."
         raise Refusal(Code.QUESTION_INVALID, said, field=field or None) from None
+    _meant(understood, "")
+    return understood
+
+
+def _meant(value: object, field: str) -> None:
+    """Refuses a moment or a day that nobody can mean, wherever it stands in what was decoded: no route has to think of it."""
+    kind = type(value)
+    if isinstance(value, msgspec.Struct):
+        for name in _dated(type(value)):
+            _meant(getattr(value, name), f"{field}.{name}".lstrip("."))
+    elif kind is tuple or kind is list:
+        for at, one in enumerate(cast("Sequence[object]", value)):
+            if type(one) is not str:
+                _meant(one, f"{field}[{at}]")
+    elif isinstance(value, date):
+        try:
+            _ = moments.meant(value) if isinstance(value, datetime) else moments.meant_day(value)
+        except ValueError as outside:
+            raise Refusal(Code.QUESTION_INVALID, f"It cannot be meant: {outside}.", field=field, value=value.isoformat()) from None
+
+
+@cache
+def _dated(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of a struct in which a moment or a day may stand, at whatever depth: at the others nothing need be looked."""
+    return tuple(one.name for one in msgspec.structs.fields(kind) if '"format": "date' in json.dumps(msgspec.json.schema(one.type)))
 
 
 def _once(members: list[tuple[str, Any]]) -> None:

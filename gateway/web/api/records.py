@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,11 +20,15 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.history import ALWAYS, Authorisation, Timeline
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import Standing, Statement
+from gateway.core.moments import from_epoch
 from gateway.core.terms import Term
 from gateway.store import statements
 from gateway.store.active import ActivePartner
 from gateway.store.listings import last_complete
+from gateway.store.problems import by_partner
+from gateway.store.problems import recorded as noted
 from gateway.store.switches import STOPS, Switch, recorded
+from gateway.store.tokens import Caller, TokenScope
 from gateway.views.messages import listed, shown
 from gateway.web.api.questions import parse_query, understand
 from gateway.web.documents import describe
@@ -91,8 +95,18 @@ class OperatorShown(msgspec.Struct, frozen=True, kw_only=True):
     stops: Sequence[Switch]
 
 
+class ProblemShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not work with a partner since when, and when it last failed; by what, for who may read the journal."""
+
+    what: str
+    since: datetime
+    last: datetime
+    problem: str | None
+
+
 class PartnerShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One arrangement, as activated. ``state`` is of the exchange; ``lists`` is the moment of the last complete list by its scope."""
+    """One arrangement, as activated. ``state`` is of the exchange; ``lists`` is the moment of the last complete list by its scope;
+    ``problems`` are this partner's alone. ``envelope`` is the version in which messages to it are written."""
 
     iso: str
     economy: Both
@@ -103,6 +117,8 @@ class PartnerShown(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     members: Sequence[str]
     lists: dict[str, datetime]
+    envelope: int
+    problems: Sequence[ProblemShown]
 
 
 class TermShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,10 +177,25 @@ async def partners(service: Served, caller: Clearance) -> Response:
     day = service.node.clock().astimezone(HOME_ZONE).date()
 
     def look(connection: Connection) -> PartnerList:
-        lists = last_complete(connection)
-        return PartnerList(partners=[PartnerShown(**_partner(live, day, lists)) for live in service.node.partners.all().values()])
+        lists, known = last_complete(connection), service.node.partners
+        found: list[PartnerShown] = []
+        for iso, live in known.all().items():
+            with known.problems.apart(iso, "showing"):
+                found.append(PartnerShown(**_partner(live, day, lists)))
+        problems = _problems(connection, service, caller)
+        return PartnerList(partners=[msgspec.structs.replace(one, problems=problems.get(one.iso, [])) for one in found])
 
     return await _shown(service, look)
+
+
+def _problems(connection: Connection, service: Service, caller: Caller) -> dict[str, list[ProblemShown]]:
+    """What does not work with whom, as this node or any other sees it."""
+    whole = TokenScope.AUDIT_READ in caller.scopes
+    found = by_partner(service.node.partners.problems.merged(noted(connection)))
+    return {
+        iso: [ProblemShown(what=one.what, since=one.since, last=one.last, problem=one.problem if whole else None) for one in said]
+        for iso, said in found.items()
+    }
 
 
 @router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole))
@@ -174,7 +205,12 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
     if live is None:
         raise Refusal(Code.NOT_FOUND, "There is no partner of this code.", field="iso", value=iso)
     day = service.node.clock().astimezone(HOME_ZONE).date()
-    return await _shown(service, lambda connection: _whole(live, day, last_complete(connection)))
+
+    def look(connection: Connection) -> PartnerWhole:
+        problems = _problems(connection, service, caller).get(live.bundle.iso, [])
+        return msgspec.structs.replace(_whole(live, day, last_complete(connection)), problems=problems)
+
+    return await _shown(service, look)
 
 
 @router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=MessageList))
@@ -249,7 +285,7 @@ def _authorised(one: Authorisation, timeline: Timeline, now: int) -> Authorised:
 
 
 def _moment(seconds: int) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds > ALWAYS else None
+    return from_epoch(seconds) if seconds > ALWAYS else None
 
 
 def _day(ordinal: int | None) -> date | None:
@@ -268,6 +304,8 @@ def _partner(live: ActivePartner, day: date, lists: dict[tuple[str, str], dateti
         "digest": arrangement.digest,
         "members": [member.iso for member in arrangement.members],
         "lists": {scope: as_of for (iso, scope), as_of in lists.items() if iso == arrangement.iso},
+        "envelope": arrangement.binding.envelope,
+        "problems": [],
     }
 
 

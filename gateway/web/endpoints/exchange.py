@@ -80,17 +80,17 @@ def _certificate(given: list[str]) -> bytes:
         raise Refusal(Code.IDENTITY_MISMATCH, "The forwarded client certificate cannot be read.", field=FORWARDED) from None
 
 
-def _partner(node: Node, certificate: bytes, remote: str) -> str:
+def _partner(node: Node, certificate: bytes, remote: str) -> str | None:
     now = node.clock()
     came = {"certificate": sha256(certificate).hexdigest(), "from": remote, "our clock": now.isoformat()}
-    for iso in node.trust.trusts():
-        for pin, verdict in node.trust.verdicts(iso, "tls", now):
-            if pin.der != certificate:
-                continue
-            if verdict.code is not None:
-                raise _no(verdict.code, verdict.detail, **came, partner=iso)
-            return iso
-    raise _no(Code.IDENTITY_MISMATCH, "The client certificate is no partner's.", **came)
+    claims = node.trust.claims(certificate, now)
+    if not claims:
+        raise _no(Code.IDENTITY_MISMATCH, "The client certificate is no partner's.", **came)
+    if not any(one.verdict.passed for one in claims):
+        verdict = claims[0].verdict
+        assert verdict.code is not None, "it did not pass"
+        raise _no(verdict.code, verdict.detail, **came, partner=claims[0].partner)
+    return node.trust.owner(certificate, now)
 
 
 def _no(code: Code, detail: str, **facts: str) -> Refusal:

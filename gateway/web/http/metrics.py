@@ -17,6 +17,7 @@ aeo_index_current                                                  1 if the inde
 aeo_data_age_seconds                   partner, scope              age of the last complete list
 aeo_domestic_age_seconds                                           age of what the domestic feed states; +Inf: it never stated anything
 aeo_outbox_messages                    partner, state              messages of ours by what became of them
+aeo_partner_problem                    partner, what               1 for what does not work with one partner, and with no other
 aeo_database_bytes                                                 size of the database
 aeo_database_reusable_bytes                                        free pages in it, which are used again (SQLite)
 aeo_disk_free_bytes                                                what its disk has left, where that is a disk of this node

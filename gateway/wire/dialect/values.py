@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.core.model import Standing
+from gateway.core.moments import by_form, calendar_day, instant, offset
 
 LONGEST_TIN = 35
 
@@ -50,7 +51,7 @@ TEXT = Value(as_is, as_is)
 def _read_date(text: str) -> date:
     if len(text) != 10 or text[4] != "-" or text[7] != "-":
         raise ValueError("a date is written YYYY-MM-DD")
-    return date.fromisoformat(text)
+    return calendar_day(text)
 
 
 @lru_cache(4096)
@@ -66,10 +67,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d
 def _read_datetime(text: str) -> datetime:
     if not _MOMENT.fullmatch(text):
         raise ValueError("a moment is written YYYY-MM-DDThh:mm:ss with Z or an offset")
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the moment lies outside the calendar") from None
+    return instant(text)
 
 
 def _write_datetime(value: datetime) -> str:
@@ -143,7 +141,7 @@ def moments(argument: str) -> Value:
         or not set("".join(pieces[::2])) <= set("-/. T:年月日时分秒")
     ):
         raise ValueError(f"{argument!r} is no pattern of a moment, such as yyyyMMddHHmmss+08:00")
-    theirs = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").tzinfo
+    theirs = offset(zone)
     python = "".join(_CLOCK[piece] if odd else piece for odd, piece in _alternating(pieces))
     expression = "".join(rf"\d{{{len(piece)}}}" if odd else re.escape(piece) for odd, piece in _alternating(pieces))
     match = re.compile(expression, re.ASCII).fullmatch
@@ -151,10 +149,7 @@ def moments(argument: str) -> Value:
     def read(text: str) -> datetime:
         if not match(text):
             raise ValueError(f"a moment is written {form}")
-        try:
-            return datetime.strptime(text, python).replace(tzinfo=theirs).astimezone(UTC)
-        except OverflowError:
-            raise ValueError("the moment lies outside the calendar") from None
+        return by_form(text, python, theirs)
 
     def write(value: datetime) -> str:
         if not isinstance(value, datetime) or value.tzinfo is None:

@@ -6,8 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Standing
@@ -443,3 +445,69 @@ def test_a_pull_replayed_tells_nothing_new(gateway: GatewayFixture) -> None:
 
 def test_who_is_called_does_not_pull(gateway: GatewayFixture) -> None:
     assert gateway.refused(pull(gateway)) == "kind-not-accepted"
+
+
+# ---------------------------------------------------------------- faults of ours
+
+
+def _overflows(_: bytes) -> Response:
+    raise OverflowError("date value out of range")
+
+
+def test_a_try_that_fails_by_a_fault_of_ours_keeps_its_problem_and_its_growing_pause(gateway: GatewayFixture) -> None:
+    """It was tried again at once, for ever, and nobody could see why."""
+    message_id = gateway.ask(CODE)
+    gateway.links["SG"].spoil = _overflows
+    pauses = []
+    for _ in range(4):
+        gateway.deliver()
+        row = gateway.of(message_id)
+        assert (row.state, "OverflowError: date value out of range" in row.problem) == ("queued", True)
+        pauses.append(row.due - gateway.now)
+        gateway.later(hours=1)
+    assert pauses[0] < pauses[-1]
+    (problem,) = gateway.partners.problems.now()
+    assert (problem.partner, problem.what) == ("SG", "delivery")
+    gateway.links["SG"].spoil = None
+    gateway.deliver()
+    assert (gateway.of(message_id).state, gateway.partners.problems.now()) == ("delivered", [])
+
+
+def test_what_cannot_be_signed_is_such_a_try_too(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Https, node: Node, header: Header, payload: str) -> Signed:
+        raise KeyError(header.receiver)
+
+    monkeypatch.setattr(Https, "sign", fails)
+    message_id = gateway.ask(CODE)
+    assert gateway.deliver() == []
+    row = gateway.of(message_id)
+    assert (row.state, "KeyError" in row.problem, row.due > gateway.now) == ("queued", True, True)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("iso", ["SG", "HK"])
+def test_a_queue_whose_head_cannot_be_taken_is_that_partners_problem(
+    iso: str, gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The courier goes on with everybody else's."""
+    gateway.over_links(monkeypatch)
+    asked = {one: gateway.ask(CODE if one == "SG" else "HK1234567890", one) for one in ("SG", "HK")}
+    lease = outbox.lease
+
+    def fails(connection: Connection, partner: str, **said: Any) -> Any:
+        if partner == iso:
+            raise ValueError("its row cannot be read")
+        return lease(connection, partner, **said)
+
+    monkeypatch.setattr(outbox, "lease", fails)
+    couriers = Courier(gateway.node)
+
+    async def story() -> None:
+        await couriers.look()
+        await couriers.idle()
+
+    gateway.run(story())
+    assert {one: gateway.of(message_id).state for one, message_id in asked.items()} == {
+        one: "queued" if one == iso else "delivered" for one in asked
+    }
+    assert [(one.partner, one.what) for one in gateway.partners.problems.now()] == [(iso, "delivery")]

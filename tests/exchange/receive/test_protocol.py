@@ -28,13 +28,14 @@ import pytest
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Kind, Picture, Standing, Statement
-from gateway.core.protocol import Announced, Receipt, RecordResult
+from gateway.core.protocol import Receipt, RecordResult
 from gateway.exchange.receive.receive import Reply
 from gateway.store import tables
 from gateway.wire import envelope, payloads
 from gateway.wire.signature import sign
 from tests.rig.bounds import answer
 from tests.rig.gateway import GatewayFixture, down
+from tests.rig.keys import announced
 from tests.rig.shipped import chosen
 from tests.rig.vectors import load
 
@@ -82,7 +83,7 @@ class VectorSender:
         for old, new in message.get("change", []):
             assert old in payload, payload
             payload = payload.replace(old, new, 1)
-        unsigned = envelope.write(header, payload).decode()
+        unsigned = envelope.write(header, payload, box.version).decode()
         for old, new in message.get("unsigned", []):
             assert old in unsigned, unsigned
             for name, digits in DIGITS.items():
@@ -132,7 +133,7 @@ class VectorSender:
             der = pin.der
             if message["certificate"] == "version 6":
                 der = gateway.key("sg-next").certificate.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1)
-            return payloads.write_keys([Announced("signing", der, now)])
+            return payloads.write_keys([announced(gateway.boxes["SG"], gateway.boxes["HK"].signer, der, now)])
         match kind:
             case Kind.RECEIPT:
                 named = "unknown-message-1" if "names" in message else about or "nothing-at-all"
@@ -141,7 +142,7 @@ class VectorSender:
                 digest = message.get("digest", "") * 32 or sha256(sent.body).hexdigest()
                 return payloads.write_refusal(Refusal(Code.SCHEMA_INVALID), digest, now)
             case Kind.RESULT:
-                return payloads.write_result([RecordResult(self.codes[0], "accepted")])
+                return payloads.write_result([RecordResult(self.codes[one], "accepted") for one in message.get("codes", [0])])
             case _:
                 return payloads.write_empty(kind)
 

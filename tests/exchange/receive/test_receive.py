@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import select
@@ -25,7 +27,8 @@ from gateway.store import journal, messages, partners
 from gateway.store.database import Database
 from gateway.store.messages import Kept
 from gateway.store.tables import intake, message, operator
-from gateway.wire import payloads
+from gateway.wire import envelope, payloads
+from gateway.wire.signature import sign
 from tests.rig.gateway import GatewayFixture, down
 from tests.rig.shipped import chosen
 
@@ -39,6 +42,34 @@ def test_a_receipt_speaks_of_what_is_recorded(gateway: GatewayFixture) -> None:
     assert stored.body == body
     assert [row.outcome for row in gateway.rows(intake)] == ["accepted"]
     assert gateway.journal("message") == [stored.message_id]
+
+
+@pytest.mark.parametrize(("agreed", "spoken"), [(1, 1), (1, 2), (2, 1), (2, 2)])
+def test_both_envelopes_are_read_and_the_answer_comes_in_the_one_of_the_question(
+    agreed: Literal[1, 2], spoken: Literal[1, 2], gateway: GatewayFixture
+) -> None:
+    """Whichever side changes first, nothing is lost; what we begin, we write in the one that is agreed."""
+    gateway.bind("SG", envelope=agreed)
+    box, bundle = gateway.boxes["SG"], gateway.live("SG").bundle
+    box.bundle = replace(
+        bundle, arrangement=replace(bundle.arrangement, binding=replace(bundle.arrangement.binding, envelope=spoken))
+    )
+    named = f"urn:aeo-gateway:exchange:{spoken}".encode()
+    for body in (box.full_list(), box.protocol_message(Kind.PING, payloads.write_empty(Kind.PING), receiver="ZZ")):
+        assert named in body
+        assert named in (gateway.receive(body).signed or b"")
+    gateway.ask("SG123456789012")
+    (result, asked) = gateway.deliver()
+    assert all(f"urn:aeo-gateway:exchange:{agreed}".encode() in sent for sent in (result, asked))
+
+
+def test_a_payload_is_of_the_version_of_its_envelope(gateway: GatewayFixture) -> None:
+    box = gateway.boxes["SG"]
+    one, two = (namespace for namespace in payloads.NAMESPACES.values())
+    inside = payloads.write_empty(Kind.PING).replace(one, "urn:other")
+    unsigned = envelope.write(box.header(Kind.PING), inside, 2).replace(b"urn:other", one.encode())
+    assert (one.encode() in unsigned, two.encode() in unsigned) == (True, True)
+    assert gateway.refused(sign(unsigned, box.signer)) == "envelope-invalid"
 
 
 def test_a_receipt_carries_the_latest_checkpoint(gateway: GatewayFixture) -> None:

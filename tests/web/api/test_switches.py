@@ -124,3 +124,21 @@ def test_a_disruption_is_declared_and_ended_and_is_no_stop(web: WebFixture, head
     assert listed["lifted"] is not None
     assert post(web, headers, "/v1/disruptions", 404, {"where": "TW", "what": "x"})["code"] == "not-found"
     assert post(web, headers, "/v1/disruptions/first/end", 422, REASON)["code"] == "question-invalid"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/stops", {"what": "arrangement", "subject": "SG", "reason": "r", "since": "0001-01-01T00:00:00+14:00"}, "since"),
+        ("/v1/stops", {"what": "arrangement", "subject": "SG", "reason": "r", "until": "9999-12-31T23:59:59-14:00"}, "until"),
+        ("/v1/disruptions", {"where": "*", "what": "r", "until": "9999-12-31T23:59:59-14:00"}, "until"),
+        ("/v1/disruptions", {"where": "*", "what": "r", "since": "0001-01-01T00:00:00+14:00"}, "since"),
+    ],
+)
+def test_a_moment_that_nobody_can_mean_is_refused_with_its_field(
+    path: str, body: dict[str, Any], field: str, web: WebFixture, headers: dict[str, str]
+) -> None:
+    """It left the calendar where it was made UTC: 500."""
+    refused = post(web, headers, path, 422, body)
+    assert (refused["code"], refused["field"]) == ("question-invalid", field)
+    assert web.client.get(path, headers=headers).json()["switches"] == []

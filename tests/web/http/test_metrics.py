@@ -16,6 +16,7 @@ from tests.rig.web import WebFixture
 def test_every_metric_is_documented_and_every_documented_one_is_there(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     beats = [Heartbeat("sealer", timedelta(seconds=3), late=False, vital=True, failures=2, problem="OSError: no")]
     monkeypatch.setattr(web.service.background, "heartbeats", lambda: beats)
+    web.partners.problems.failed("HK", "telling", ValueError("its dialect is gone"))
     code, *_ = web.listed()
     headers = web.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
     web.client.get(f"/v1/eligibility?code={code}", headers=headers)
