@@ -61,6 +61,7 @@ def tell(
                     complete_list(recipient)
                 else:
                     _tell_changes(recipient, states)
+                    recipient.ask_for_words(complete=False)
         if part.fault is None:
             notices.add(mine)
         else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import date, datetime
 
 from sqlalchemy import Connection
 
 from gateway.core.arrangement import Arrangement
+from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.domestic.projection import (
     LEARNED,
@@ -23,8 +23,6 @@ from gateway.store import disclosures, enterprises, partners
 from gateway.store.active import ActivePartner
 from gateway.store.disclosures import Disclosure
 from gateway.store.enterprises import unpack
-
-log = logging.getLogger(__name__)
 
 
 def full_list(connection: Connection, node: Context, live: ActivePartner, at: datetime) -> int:
@@ -44,10 +42,16 @@ def complete_list(recipient: Recipient) -> int:
     named, omitted = pictured(recipient.connection, recipient.arrangement, recipient.day, last)
     parts = documents(recipient, Kind.LIST, named, last)
     said = {uscc for document in parts for uscc in document.changes}
+    problems = recipient.node.partners.problems
+    recipient.ask_for_words(complete=True)
     if ended := sorted(uscc for uscc in named.keys() - said if uscc in last and last[uscc].statement.standing in LEARNED):
         # Left out of a complete list they would be delisted for want of a word that only a person can supply.
-        log.warning("the list to %s waits: its XML cannot say %s, of whom it knows", recipient.iso, ", ".join(ended))
+        waits = (
+            f"The complete list waits: without words that are missing it would end {', '.join(ended)}, of whom the partner knows."
+        )
+        problems.failed(recipient.iso, "list", Refusal(Code.DATA_INVALID, waits))
         return 0
+    problems.worked(recipient.iso, "list")
     for part, document in enumerate(parts, 1):
         row = enqueue(recipient, Kind.LIST, document, Picture(as_of=recipient.at, part=part, parts=len(parts)))
         fresh = [(uscc, one) for uscc, one in pairs(document.changes) if not proven_to_know(last.get(uscc), one)]

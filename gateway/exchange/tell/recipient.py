@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.arrangement import Arrangement
-from gateway.core.errors import Refusal
+from gateway.core.errors import Code, Refusal
 from gateway.core.model import Statement
 from gateway.domestic.projection import (
     shared_on,
@@ -89,6 +89,16 @@ class Recipient:
         """Notes what could not be said, and goes on."""
         log.warning("%s cannot be told of %s: %s", self.iso, uscc or "anything", refusal)
         self.notices.unsaid.append(LeftOut(self.iso, uscc, str(refusal.code), refusal.detail))
+
+    def ask_for_words(self, *, complete: bool) -> None:
+        """Shows as this partner's own what its XML could not say, for a person to supply, until a complete list says everything."""
+        left, problems = self.notices.unsaid, self.node.partners.problems
+        if left:
+            others = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+            said = f"{left[0].uscc or 'A whole message'}{others} cannot be told: {left[0].reason} Supply it in the domestic feed."
+            problems.failed(self.iso, "words", Refusal(Code.DATA_INVALID, said))
+        elif complete:
+            problems.worked(self.iso, "words")
 
 
 def pairs(changes: StatementsByEnterprise) -> Sequence[tuple[str, Statement]]:
