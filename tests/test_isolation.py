@@ -244,7 +244,7 @@ def test_what_was_done_for_one_is_taken_back_and_the_rest_of_the_transaction_sta
             with problems.apart(iso, "telling", connection):
                 leases.first(connection, f"mark-{iso}", "x", gateway.now)
                 if iso == "BB":
-                    connection.execute(insert(partner_problem).values(partner=None))
+                    connection.execute(insert(partner_problem).values(partner=None, what=None))
 
     gateway.do(work)
     with gateway.database.reading() as connection:

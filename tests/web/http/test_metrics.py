@@ -31,5 +31,6 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(web: WebFi
     assert 'aeo_http_requests_total{route="/v1/eligibility",status="422"} 1.0' in answer.text
     assert 'aeo_http_requests_total{route="other",status="404"} 1.0' in answer.text
     assert 'aeo_data_age_seconds{partner="SG",scope="*"}' in answer.text
+    assert 'aeo_partner_problem{partner="HK",what="telling"} 1.0' in answer.text
     assert 'aeo_background_failures{task="sealer"} 2.0' in answer.text
     assert "script" not in answer.text
