@@ -33,11 +33,13 @@ def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     if len(valid) == 1 and not _waits(valid[0]):
         return _alone(valid[0], zone)
     ordered = in_order_of_issue(valid)
-    applied = [one for one in ordered if not _waits(one)]
+    waiting = any(_waits(one) for one in valid)
+    # What waits for a person orders nothing either.
+    applied = in_order_of_issue([one for one in valid if not _waits(one)]) if waiting else ordered
     witnesses = _Witnesses()
     authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
     # Any later word of the partner about this operator answers what the held list left open.
-    held = witnesses.index(ordered[-1]) if ordered and _waits(ordered[-1]) else None
+    held = witnesses.index(ordered[-1]) if waiting and _waits(ordered[-1]) else None
     return Timeline(
         names=tuple(dict.fromkeys(one.statement.name for one in reversed(applied) if one.statement.name)),
         local_name=next((one.statement.name_local for one in reversed(applied) if one.statement.name_local), None),

@@ -1,19 +1,20 @@
 """The order in which statements about one operator were issued, whatever the order in which they came (SEMANTICS: What is told abroad).
 
     1  what one message says stays together, in the order in which it takes effect
-    2  a list or response counts as of the moment it pictures, everything else as of its creation; of messages issued at one moment the
-       one that ends in the graver standing comes last (choice: fail closed)
-    3  within one priority class and numbering epoch the sender's numbers decide, whatever its clocks said
-    4  where clocks cannot tell a loss from a grant of another class or epoch, closer than the skew allowed, the loss comes last
+    2  within one priority class and numbering epoch the sender's numbers decide, whatever its clocks said
+    3  across classes and epochs the moment of issue decides, where clocks can tell: further apart than the skew allowed
+    4  a list or response was issued at the moment it pictures, which may lie long before its message and its number, but never after
+       them; so its number counts only against what was numbered after it, and where the moments agree with it
+    5  where neither tells which of two was later, the loss; of two losses or two grants the later moment, then the graver standing
+       (choice: fail closed)
 
 Ids order nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ from gateway.core.model import PlacedStatement, Priority, Standing
 #: How far two clocks of one partner may be apart (choice: what the protocol allows a sender's clock, whatever an installation accepts:
 #: two nodes, and two releases, must fold alike).
 SKEW = timedelta(minutes=5)
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 #: From mild to grave.
 GRAVITY = {
@@ -43,7 +46,7 @@ GRAVITY = {
 
 class _Message(NamedTuple):
     """What one message says. ``numbered`` names its class and epoch; None: it carries no number. ``gravity`` is that of the standing in
-    which it ends."""
+    which it ends. ``earliest`` and ``latest`` are what its sender's clock and numbers leave of the moment of issue."""
 
     issued: datetime
     gravity: int
@@ -51,10 +54,22 @@ class _Message(NamedTuple):
     sequence: int
     pictured: bool
     says: tuple[PlacedStatement, ...]
+    earliest: datetime
+    latest: datetime
 
     @property
     def grants(self) -> bool:
         return self.gravity <= GRAVITY[Standing.REINSTATED]
+
+    def after(self, other: _Message) -> bool:
+        """Whether it was certainly issued after ``other``."""
+        if self.numbered and self.numbered == other.numbered and self.sequence != other.sequence:
+            later = self.sequence > other.sequence
+            if not (self if later else other).pictured:
+                return later
+            if later and self.earliest >= other.latest:
+                return True
+        return self.earliest - other.latest >= SKEW
 
 
 def in_order_of_issue(placed: Sequence[PlacedStatement]) -> list[PlacedStatement]:
@@ -62,8 +77,8 @@ def in_order_of_issue(placed: Sequence[PlacedStatement]) -> list[PlacedStatement
     if len(placed) < 2:
         return list(placed)
     messages = _by_moment(placed)
-    if len(messages) > 1:
-        messages = _losses_last(_by_number(messages))
+    if _in_doubt(messages):
+        messages = [message for group in _apart(_bounded(messages)) for message in _settled(group)]
     return [one for message in messages for one in message.says]
 
 
@@ -80,56 +95,86 @@ def _by_moment(placed: Iterable[PlacedStatement]) -> list[_Message]:
 def _message(said: list[PlacedStatement]) -> _Message:
     if len(said) > 1:
         said.sort(key=lambda one: (one.takes_effect, GRAVITY[one.statement.standing], _content(one)))
-    first = said[0]
+    first, gravity = said[0], GRAVITY[said[-1].statement.standing]
     numbered = (first.priority, first.epoch) if first.sequence else None
-    return _Message(first.issued, GRAVITY[said[-1].statement.standing], numbered, first.sequence, first.pictured, tuple(said))
+    return _Message(first.issued, gravity, numbered, first.sequence, first.pictured, tuple(said), first.issued, first.issued)
 
 
 def _content(one: PlacedStatement) -> bytes:
     return msgspec.msgpack.encode((one.takes_effect, one.statement, one.held, one.derived))
 
 
-def _by_number(messages: list[_Message]) -> list[_Message]:
-    """Puts each class right by its numbers: a message whose clock went back counts as issued with the one before it. Pictures stay where
-    their moments put them: what they show is of then, whenever they were made and numbered."""
-    classes: dict[tuple[Priority, int], list[_Message]] = {}
+def _in_doubt(messages: Iterable[_Message]) -> bool:
+    """Whether their moments, in which they come, are not their order: a number goes back, or a loss is followed too closely by a grant."""
+    highest: dict[tuple[Priority, int], int] = {}
+    before = None
     for one in messages:
-        if one.numbered and not one.pictured:
-            classes.setdefault(one.numbered, []).append(one)
-    put_right: dict[int, _Message] = {}
-    for those in classes.values():
-        latest = None
-        for one in sorted(those, key=lambda one: one.sequence):
-            latest = one.issued if latest is None else max(latest, one.issued)
-            put_right[id(one)] = one if one.issued == latest else one._replace(issued=latest)
-    if all(one.issued == put_right[id(one)].issued for those in classes.values() for one in those) and _ascending(classes):
-        return messages
-    moved = sorted((put_right.get(id(one), one) for one in messages), key=lambda one: (one.issued, one.gravity))
-    for of_class in classes:
-        places = [at for at, one in enumerate(moved) if one.numbered == of_class and not one.pictured]
-        for at, one in zip(places, sorted((moved[at] for at in places), key=lambda one: one.sequence), strict=True):
-            moved[at] = one
-    return moved
+        if before and one.grants and not before.grants and one.issued - before.issued < SKEW:
+            return True
+        if one.numbered:
+            if one.sequence < highest.get(one.numbered, 0):
+                return True
+            highest[one.numbered] = one.sequence
+        before = one
+    return False
 
 
-def _ascending(classes: dict[tuple[Priority, int], list[_Message]]) -> bool:
-    return all(a.sequence <= b.sequence for those in classes.values() for a, b in pairwise(those))
-
-
-def _losses_last(messages: list[_Message]) -> list[_Message]:
-    """Moves each loss behind the last grant of another class or epoch that clocks cannot place before it, but never past what its own
-    sender numbered after it."""
-    for at in range(len(messages) - 2, -1, -1):
-        loss = messages[at]
-        if loss.grants:
+def _bounded(messages: list[_Message]) -> list[_Message]:
+    """With the earliest and latest moment of each: no earlier than what its sender numbered before it, no later than what it numbered
+    after it. Where a clock went back, it cannot tell which of its moments is the right one; a picture's says nothing of its making."""
+    classes: dict[tuple[Priority, int], list[int]] = {}
+    for at, one in enumerate(messages):
+        if one.numbered:
+            classes.setdefault(one.numbered, []).append(at)
+    bounded = list(messages)
+    for places in classes.values():
+        in_sequence = sorted(places, key=lambda at: messages[at].sequence)
+        if in_sequence == places:
             continue
-        last = at
-        for behind in range(at + 1, len(messages)):
-            other = messages[behind]
-            if other.issued - loss.issued >= SKEW or (loss.numbered and other.numbered == loss.numbered):
-                break
-            if other.grants:
-                last = behind
-        if last > at:
-            messages.insert(last, messages.pop(at))
-    return messages
+        latest = messages[in_sequence[0]].issued
+        for at in in_sequence:
+            latest = max(latest, messages[at].issued)
+            if not messages[at].pictured:
+                bounded[at] = bounded[at]._replace(latest=latest)
+        earliest = _LAST
+        for at in reversed(in_sequence):
+            bounded[at] = bounded[at]._replace(earliest=min(earliest, messages[at].issued))
+            if not messages[at].pictured:
+                earliest = bounded[at].earliest
+    return bounded
+
+
+def _apart(messages: list[_Message]) -> Iterator[list[_Message]]:
+    """Divided where everything behind was certainly issued after everything before: nearly every message by itself."""
+    ordered = sorted(messages, key=lambda one: one.latest)
+    first = [one.earliest for one in ordered]
+    for at in range(len(first) - 2, -1, -1):
+        first[at] = min(first[at], first[at + 1])
+    group: list[_Message] = []
+    for one, earliest in zip(ordered, first, strict=True):
+        if group and earliest - group[-1].latest >= SKEW:
+            yield group
+            group = []
+        group.append(one)
+    yield group
+
+
+def _settled(messages: list[_Message]) -> list[_Message]:
+    """From the last word backwards: of those that nothing left was certainly issued after, a loss goes before a grant."""
+    if len(messages) == 1:
+        return messages
+    left = dict(enumerate(messages))
+    before = {at: [other for other in left if one.after(left[other])] for at, one in left.items()}
+    later = dict.fromkeys(left, 0)
+    for those in before.values():
+        for at in those:
+            later[at] += 1
+    settled: list[_Message] = []
+    while left:
+        last = max(
+            (at for at in left if not later[at]), key=lambda at: (not left[at].grants, left[at].issued, left[at].gravity, at)
+        )
+        settled.append(left.pop(last))
+        for at in before[last]:
+            later[at] -= 1
+    return settled[::-1]
