@@ -15,6 +15,7 @@ from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.moments import from_epoch
 from gateway.core.order import GRAVITY, in_order_of_issue
+from gateway.core.reissue import as_first_said
 
 T = TypeVar("T")
 
@@ -23,24 +24,24 @@ def fold(placed: Iterable[PlacedStatement], zone: ZoneInfo) -> Timeline:
     """Fold statements about one operator, in any order of arrival, into its timeline.
 
     1. Void statements are left out. A held grant grants nothing and a held omission takes nothing; a held loss counts.
-    2. The rest is put in the order of issue (``order.py``).
+    2. The rest is put in the order of issue (``order.py``), what is said again in the place of what it repeats (``reissue.py``).
     3. It is divided among the authorisations it speaks of; what no longer names one of them delists that one.
     4. Each authorisation's standing and period are overlaid, statement by statement.
 
     ``zone`` is the issuer's own, where its days begin (the EU: the member's). ``Told.digest`` is hexadecimal. That all statements are of
     one operator is not checked.
     """
-    valid = [one for one in placed if one.voided is None]
-    if len(valid) == 1 and not _waits(valid[0]):
+    valid = [one for one in as_first_said([*placed]) if one.voided is None]
+    if len(valid) == 1 and not waits(valid[0]):
         return _alone(valid[0], zone)
     ordered = in_order_of_issue(valid)
-    waiting = any(_waits(one) for one in valid)
+    waiting = any(waits(one) for one in valid)
     # What waits for a person orders nothing either.
-    applied = in_order_of_issue([one for one in valid if not _waits(one)]) if waiting else ordered
+    applied = in_order_of_issue([one for one in valid if not waits(one)]) if waiting else ordered
     witnesses = _Witnesses()
     authorisations = tuple([_authorisation(identity, about, zone, witnesses) for identity, about in _divided(applied, zone)])
     # Any later word of the partner about this operator answers what the held list left open.
-    held = witnesses.index(ordered[-1]) if waiting and _waits(ordered[-1]) else None
+    held = witnesses.index(ordered[-1]) if waiting and waits(ordered[-1]) else None
     return Timeline(
         names=tuple(dict.fromkeys(one.statement.name for one in reversed(applied) if one.statement.name)),
         local_name=next((one.statement.name_local for one in reversed(applied) if one.statement.name_local), None),
@@ -63,7 +64,8 @@ def _alone(one: PlacedStatement, zone: ZoneInfo) -> Timeline:
     )
 
 
-def _waits(one: PlacedStatement) -> bool:
+def waits(one: PlacedStatement) -> bool:
+    """Whether it counts only once a person has let it."""
     return one.held and (one.derived or one.statement.standing.grants)
 
 
@@ -87,8 +89,11 @@ def _divided(applied: list[PlacedStatement], zone: ZoneInfo) -> Iterator[tuple[_
     granted = _narrowest(grants)
     for identity in granted:
         about = [one for one in applied if _addresses(one, identity)]
-        omissions = [] if len(about) == len(applied) else [*_omissions(identity, about, applied, zone)]
-        yield identity, in_order_of_issue(about + omissions) if omissions else about
+        if len(about) == len(applied):
+            yield identity, about
+            continue
+        # One message may grant one authorisation and take another: which of them it is here decides where clocks cannot tell.
+        yield identity, in_order_of_issue([*about, *_omissions(identity, about, applied, zone)])
     strays = [
         one for one in applied if not one.statement.standing.grants and not any(_addresses(one, identity) for identity in granted)
     ]

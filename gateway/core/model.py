@@ -143,7 +143,8 @@ class PlacedStatement(msgspec.Struct, frozen=True, kw_only=True):
     from a list or response: it never lifts a loss announced for a later moment. ``derived`` marks a delisting, which nobody
     wrote. ``held`` marks a grant of a list that waits for a person: it grants nothing.
     ``received`` is our clock, of a list in parts when its last part came; ``as known at`` filters by it. ``sequence`` (0: not numbered)
-    orders what one sender said within one ``priority`` class and one numbering ``epoch``, whatever its clocks said.
+    orders what one sender said within one ``priority`` class and one numbering ``epoch``, whatever its clocks said. ``refers_to`` is the
+    message that an update or notice says again.
     """
 
     statement: Statement
@@ -160,3 +161,4 @@ class PlacedStatement(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
     epoch: int = 0
     priority: Priority = Priority.NORMAL
+    refers_to: str | None = None

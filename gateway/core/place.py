@@ -27,8 +27,8 @@ def place(
     """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (SEMANTICS: Two tracks).
 
     An update or notice is issued when its message was made and takes effect when it says. A list or response is a picture:
-    issued at its ``as_of`` and in effect from then, except that a loss never takes effect later than it says. What takes effect *now*
-    by the sender's clock does so at ``received``, by ours, at the latest: a clock that is ahead must not delay a suspension.
+    issued at its ``as_of`` and in effect from then, except that a loss never takes effect later than it says. What has taken effect by
+    the sender's clock does so at ``received``, by ours, at the latest: a clock that is ahead must not delay a suspension.
     """
     said = statement.effective
     effective = said if isinstance(said, datetime) else None if said is None else midnight(said, zone)
@@ -38,7 +38,7 @@ def place(
         effective = issued
     elif pictured:
         effective = issued if statement.standing.grants else min(issued, effective)
-    if effective in (issued, header.created):
+    if effective <= max(issued, header.created):
         effective = min(effective, received)
     return PlacedStatement(
         statement=statement,
@@ -52,4 +52,5 @@ def place(
         transcribed=transcribed,
         sequence=header.sequence,
         priority=priority_of(header.kind),
+        refers_to=None if pictured else header.refers_to,
     )

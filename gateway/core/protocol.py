@@ -39,10 +39,14 @@ class RefusalNotice(msgspec.Struct, frozen=True):
     about: str
 
 
+#: Reasons that only warn: the code is recorded as issued, though the national checksum fails; by the numbers, the sender's clock went back
+#: before the message was made (said of each of its records, before anything else).
+CHECKSUM, CLOCK_WENT_BACK = "checksum", "clock-went-back"
+
+
 class RecordResult(msgspec.Struct, frozen=True):
     """What became of one record: accepted, overruled (by something issued later), held, waiting (for the other parts) or refused.
-
-    ``reason`` ``checksum`` only warns: the code is recorded as issued, though the national checksum fails."""
+    ``reason``: ``CHECKSUM``, ``CLOCK_WENT_BACK`` or none."""
 
     code: str
     outcome: str

@@ -204,14 +204,8 @@ def _annul(
         connection.execute(update(message).where(these, message.c.voided.is_(None)).values(voided=at))
         tins.update(_drop_lists(connection, iso, batch, at))
     said = statements.statements_of(connection, iso, tins)
-    standing = [one for tells in said.values() for one in tells if one.voided is None]
     # Whom a later list did not name was perhaps not delisted by it only because what is annulled had taken the standing before.
-    there = {(one.statement.tin, one.message_id) for one in standing if one.derived}
-    late = {
-        (one.statement.tin, one.message_id): msgspec.structs.replace(one, received=at)  # known from now on, and not before
-        for one in weigh.omitted_since(connection, arrangement, standing)
-    }
-    missed = [one for place, one in late.items() if place not in there]
+    missed = weigh.missed(connection, arrangement, said, at)
     statements.record(connection, iso, missed)
     for one in missed:
         said[one.statement.tin].append(one)

@@ -211,6 +211,7 @@ sequence = Table(
     Column("last", Integer, nullable=False),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("began", Moment),
+    Column("latest", Moment),
 )
 
 #: What a partner's lists and updates changed in a day at home without a person: the threshold counts it.

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
-from gateway.exchange.lists import threshold
-from gateway.exchange.lists.weigh import delisted
+from gateway.exchange.lists import threshold, weigh
 from gateway.node.committed import Change
 from gateway.settings import Settings
 from gateway.store import journal, messages, partners, proposals, statements
@@ -36,14 +35,16 @@ def release(
     decided = _decide(connection, arrangement.iso, identity, Decision.LIST_RELEASE, settings, who=who, reason=reason, at=at)
     if isinstance(decided, Proposal):
         return decided
-    row, carried = decided.row, decided.messages
-    tins = set(statements.release(connection, arrangement.iso, carried, at))
+    row, carried, iso = decided.row, decided.messages, arrangement.iso
+    tins = set(statements.release(connection, iso, carried, at))
+    # Lists that were applied while it waited may not name whom it grants.
+    statements.record(connection, iso, weigh.missed(connection, arrangement, statements.statements_of(connection, iso, tins), at))
     missed = threshold.standing(connection, arrangement, row.scope, row.as_of) - tins
-    missed -= statements.named_in(connection, arrangement.iso, carried, missed)
-    claimed = messages.claimed(connection, arrangement.iso, carried[-1])
+    missed -= statements.named_in(connection, iso, carried, missed)
+    claimed = messages.claimed(connection, iso, carried[-1])
     assert claimed is not None, "a list came in claimed messages"
-    late = [delisted(tin, row.as_of, carried[-1], claimed[0], at) for tin in sorted(missed)]
-    statements.record(connection, arrangement.iso, late)
+    late = [weigh.delisted(tin, row.as_of, carried[-1], claimed[0], at) for tin in sorted(missed)]
+    statements.record(connection, iso, late)
     return _refold(connection, arrangement, decided, tins | missed, "release", reason=reason, at=at)
 
 

@@ -3,7 +3,8 @@
 Counted are operators, by partner and day at home, across lists, updates and notices, as far as no person looked: those whom a list no longer names,
 and those who are granted what they do not have. That is a standing, or a level that the arrangement recognises, or a certificate that has
 not run out: a list that raises everybody to the recognised level grants to everybody. Renewals of what stands, and losses that are stated,
-neither count nor wait. Whatever the threshold, a list waits that names nobody of those who stand, or omits too large a share of them.
+neither count nor wait. Whatever the threshold, a list waits that names nobody while somebody stands, or omits too large a share of those who
+stand.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def passed(connection: Connection, arrangement: Arrangement, granting: int, omit
         return True
     here = (applied_change.c.partner == arrangement.iso) & (applied_change.c.day == _day(received))
     earlier = connection.execute(select(applied_change.c.granting, applied_change.c.omitting).where(here)).first() or (0, 0)
-    return granting + earlier[0] > most or omitting + earlier[1] > most
+    return any(more and more + before > most for more, before in zip((granting, omitting), earlier, strict=True))
 
 
 def count(connection: Connection, iso: str, granting: int, omitting: int, received: datetime) -> None:

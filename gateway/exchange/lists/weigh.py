@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, bindparam, or_, select
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Picture, PlacedStatement, Priority, Standing, Statement
+from gateway.core.reissue import as_first_said
 from gateway.exchange.lists import threshold
 from gateway.store import listings, queries, statements
 from gateway.store.listings import messages_of
@@ -107,3 +109,14 @@ def omitted_since(connection: Connection, arrangement: Arrangement, placed: Sequ
             if one.statement.tin == tin and one.issued < as_of and not one.derived
         ]
     return late
+
+
+def missed(
+    connection: Connection, arrangement: Arrangement, said: Mapping[str, Sequence[PlacedStatement]], at: datetime
+) -> list[PlacedStatement]:
+    """The delistings that everything on record of these operators calls for and that are not there, for a person has just decided what
+    counts of it. They are known from ``at`` on, and not before."""
+    standing = [one for tells in said.values() for one in as_first_said(tells) if one.voided is None and not one.held]
+    there = {(one.statement.tin, one.message_id) for one in standing if one.derived}
+    late = {(one.statement.tin, one.message_id): one for one in omitted_since(connection, arrangement, standing)}
+    return [msgspec.structs.replace(one, received=at) for place, one in late.items() if place not in there]

@@ -26,7 +26,7 @@ from gateway.core.four_eyes import Decision
 from gateway.core.incoming import IncomingMessage
 from gateway.core.model import Kind
 from gateway.core.text import a_reason
-from gateway.exchange.lists import assemble, weigh
+from gateway.exchange.lists import assemble, threshold, weigh
 from gateway.exchange.offline.read import Mailed, ReadSpreadsheet, read_file
 from gateway.exchange.receive.apply import take_in
 from gateway.node.committed import Change
@@ -62,8 +62,8 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What it does to operators, as things are now. ``says`` counts standings; the rest is of a complete list: the operators to whom it
-    grants what they do not have, those whom it no longer names, and whether that is so much that it then waits for a person."""
+    """What it does to operators, as things are now. ``says`` counts standings; then the operators to whom it grants what they do
+    not have, those whom a complete list no longer names, and whether that is so much that it then waits for a person."""
 
     says: dict[str, int]
     baseline: bool = False
@@ -233,7 +233,9 @@ def recorded(connection: Connection, partner: str | None = None) -> list[Transcr
 def _would(connection: Connection, said: IncomingMessage, at: datetime) -> Effect:
     says = dict(Counter(one.statement.standing.value for one in said.placed))
     if said.header.picture is None:
-        return Effect(says=says)
+        granting = threshold.granted_by(connection, said.arrangement, said.placed, at)
+        held = threshold.passed(connection, said.arrangement, len(granting), 0, at)
+        return Effect(says=says, granting=tuple(sorted(granting)), held=held)
     weighed = weigh.weigh(connection, said.arrangement, said.header.picture, said.placed, at)
     return Effect(
         says=says,

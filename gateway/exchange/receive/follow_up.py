@@ -121,7 +121,8 @@ def send(
 
 
 def numbered(connection: Connection, node: Node, message: Translated, received: datetime) -> Seen:
-    """Notes the message's number in its class; asks for what is missing before it. A sender that began anew is told to a person."""
+    """Notes the message's number in its class; asks for what is missing before it. A sender that began anew, or whose clock went back, is
+    told to a person."""
     header = message.proven.header
     if not header.sequence:
         return Seen(0)
@@ -140,6 +141,19 @@ def numbered(connection: Connection, node: Node, message: Translated, received: 
             header.sender,
             priority.value,
             header.id,
+        )
+    if seen.before is not None:
+        clock: dict[str, object] = {"clock": "went back", "class": priority.value, "epoch": seen.epoch, "number": header.sequence}
+        clock |= {"created": header.created, "other": seen.before}
+        journal.append(connection, "numbering", header.id, clock, at=received, partner=header.sender)
+        log.warning(
+            "the clock of %s went back: message %s, %s number %d, was made at %s and another at %s; their numbers say the opposite. "
+            "Within their class the numbers count; ask its liaison officer",
+            header.sender,
+            header.id,
+            priority.value,
+            header.sequence,
+            *(one.isoformat(timespec="seconds") for one in (header.created, seen.before)),
         )
     if seen.missing is not None:
         send(connection, node, message, Kind.RESEND, payloads.write_resend(Resend(priority, *seen.missing)), received)

@@ -76,7 +76,12 @@ def record(
     placed = message.placed + implied
     if not placed and header.kind is not Kind.LIST:
         return Recorded(receipt, fresh=True, pull=pull)
-    outcomes, timelines = take_in(connection, message.incoming._replace(placed=placed, epoch=seen.epoch), entry, received)
+    outcomes, timelines = take_in(
+        connection,
+        message.incoming._replace(placed=placed, epoch=seen.epoch, clock_went_back=seen.before is not None),
+        entry,
+        received,
+    )
     if header.kind is not Kind.RESPONSE:
         for about, results in outcomes.items():
             send(connection, node, message, Kind.RESULT, payloads.write_result(results), received, refers_to=about)

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("epoch", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("sequence", sa.Column("epoch", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("sequence", sa.Column("began", Moment(), nullable=True))
+    op.add_column("sequence", sa.Column("latest", Moment(), nullable=True))
     op.create_table(
         "applied_change",
         sa.Column("partner", sa.String(2), primary_key=True),
