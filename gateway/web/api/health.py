@@ -94,35 +94,25 @@ async def metrics(service: Served, caller: Scraper) -> Response:
 
 
 def _gauges(service: Service) -> list[Metric]:
-    node, index, now = service.node, service.index, service.node.clock()
-    age = index.age(now)
-    with node.database.reading() as connection:
-        depth, lists, feed = sent.depth(connection), last_complete(connection), feed_claims.status(connection)
-        size, reusable = growth.size_of(connection)
-        gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
-        ends = list(expiry.watched(connection, node, node.revocation.facts() if node.revocation else (), now))
-        problems = node.partners.problems.merged(noted(connection))
-    disk = growth.disk_left(node.settings.database_url)
+    return [*_of_this_node(service), *_of_the_database(service)]
+
+
+def _of_this_node(service: Service) -> list[Metric]:
+    index, now = service.index, service.node.clock()
+    age, disk = index.age(now), growth.disk_left(service.node.settings.database_url)
+    beats = service.background.heartbeats()
     return [
-        gauge("aeo_database_bytes", "Size of the database.", [((), size)]),
-        gauge("aeo_database_reusable_bytes", "Free pages in it, which are used again.", [((), reusable)]),
         gauge("aeo_disk_free_bytes", "What its disk has left, where that is a disk of this node.", [((), disk)] if disk else []),
-        gauge(
-            "aeo_retention_bytes",
-            "What went by the rules.",
-            [((name,), gone.get(name, 0)) for name in retention_classes.BY_NAME],
-            ("shelf",),
-        ),
         gauge(
             "aeo_background_age_seconds",
             "Since a background task last ended a round well.",
-            [((one.name,), one.age.total_seconds()) for one in service.background.heartbeats()],
+            [((one.name,), one.age.total_seconds()) for one in beats],
             ("task",),
         ),
         gauge(
             "aeo_background_failures",
             "Rounds of it that failed since then.",
-            [((one.name,), one.failures) for one in service.background.heartbeats()],
+            [((one.name,), one.failures) for one in beats],
             ("task",),
         ),
         gauge("aeo_index_operators", "Operators in the read index.", [((), len(index))]),
@@ -134,6 +124,26 @@ def _gauges(service: Service) -> list[Metric]:
         ),
         gauge("aeo_index_bound_seconds", "From this age on the node answers not-current.", [((), index.bound.total_seconds())]),
         gauge("aeo_index_current", "1 if the index can be answered from.", [((), float(index.current(now)))]),
+    ]
+
+
+def _of_the_database(service: Service) -> list[Metric]:
+    node, now = service.node, service.node.clock()
+    with node.database.reading() as connection:
+        depth, lists, feed = sent.depth(connection), last_complete(connection), feed_claims.status(connection)
+        size, reusable = growth.size_of(connection)
+        gone = {one.shelf: one.bytes for one in retention.rules(connection).values()}
+        ends = list(expiry.watched(connection, node, node.revocation.facts() if node.revocation else (), now))
+        problems = node.partners.problems.merged(noted(connection))
+    return [
+        gauge("aeo_database_bytes", "Size of the database.", [((), size)]),
+        gauge("aeo_database_reusable_bytes", "Free pages in it, which are used again.", [((), reusable)]),
+        gauge(
+            "aeo_retention_bytes",
+            "What went by the rules.",
+            [((name,), gone.get(name, 0)) for name in retention_classes.BY_NAME],
+            ("shelf",),
+        ),
         gauge(
             "aeo_data_age_seconds",
             "Age of the last complete list.",
