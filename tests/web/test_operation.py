@@ -25,10 +25,11 @@ from tests.web.world import World
 
 def test_ready_while_current_and_the_database_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.client.get("/healthz").json() == {"status": "ok"}
-    ready = world.client.get("/readyz")
+    headers = world.token(TokenScope.METRICS_READ)
+    ready = world.client.get("/readyz", headers=headers)
     assert (ready.status_code, ready.json()["ready"], ready.json()["bound"]) == (200, True, 5.0)
     world.now += timedelta(seconds=6)
-    old = world.client.get("/readyz")
+    old = world.client.get("/readyz", headers=headers)
     assert (old.status_code, old.json()["current"], old.json()["age"]) == (503, False, 6.0)
     world.index.heard(world.now)
 
@@ -36,7 +37,7 @@ def test_ready_while_current_and_the_database_answers(world: World, monkeypatch:
         raise OperationalError("SELECT 1", None, Exception("gone"))
 
     monkeypatch.setattr(world.node.database, "reading", fails)
-    gone = world.client.get("/readyz")
+    gone = world.client.get("/readyz", headers=headers)
     assert (gone.status_code, gone.json()["current"], gone.json()["database"]) == (503, True, False)
 
 

@@ -25,7 +25,7 @@ from gateway.store.tokens import Caller, TokenScope
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
-from gateway.web.guard import Need, Served
+from gateway.web.guard import Need, Number, Served
 from gateway.web.http import body
 from gateway.web.service import Service
 
@@ -125,7 +125,7 @@ async def held(service: Served, caller: Reader) -> Response:
 
 
 @router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord, accepts=ProposedRecord))
-async def confirm(number: int, service: Served, caller: Decider) -> Response:
+async def confirm(number: Number, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told. Where that takes two people (AEO_TWO_PEOPLE), the
     first one's call proposes it, with status 202, and the same call of the holder of a token of another name does it."""
     node = service.node
