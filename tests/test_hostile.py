@@ -11,8 +11,8 @@ import pytest
 from gateway import net
 from gateway.core.errors import Code
 from gateway.core.question import Reason
+from tests.rig.machine import REAL_DATA
 from tests.summary import FOLDER, vectors
-from tests.tools import REAL_DATA
 
 CLAUSES: list[dict[str, Any]] = tomllib.loads((FOLDER / "hostile.toml").read_text("utf-8"))["clause"]
 FILES = {str(file.relative_to(FOLDER).with_suffix("")): list(vectors(file)) for file in sorted(FOLDER.glob("*/*.toml"))}

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from gateway.cli.main import app
 from gateway.settings import ROOT, Settings, SettingsFault, from_environment
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 README = (REPO / "README.md").read_text("utf-8")
 
@@ -77,6 +77,7 @@ def test_durations_are_seconds() -> None:
     assert from_environment({"AEO_POLL": "0.5"}).poll == timedelta(milliseconds=500)
 
 
+@pytest.mark.process
 def test_the_command_is_installed() -> None:
     done = subprocess.run([sys.executable, "-m", "gateway.cli.main", "version"], capture_output=True, text=True, check=True)
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?\n", done.stdout)

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from sqlalchemy import select
 
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.tables import Table
@@ -16,8 +15,8 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.protocol import Checkpoint
 from gateway.journal import audit
 from gateway.store.database import Database
-from gateway.store.tables import entry
 from gateway.trust.keys import KeyRing
+from gateway.views import entries
 
 app = typer.Typer(no_args_is_help=True, help="Is the record of what happened still what was sealed, and what does it say.")
 
@@ -85,15 +84,11 @@ def show(
     json: Json = False,
 ) -> None:
     """The latest entries, newest first."""
-    query = select(entry).order_by(entry.c.id.desc()).limit(most)
-    for column, wanted in ((entry.c.kind, kind), (entry.c.partner, partner), (entry.c.subject, subject)):
-        if wanted is not None:
-            query = query.where(column == wanted)
     database = Database(settings().database_url)
     database.migrate()
     try:
         with database.reading() as connection:
-            rows = [{"position": row.position, **msgspec.json.decode(row.body)} for row in connection.execute(query)]
+            rows = entries.latest(connection, kind=kind, partner=partner, subject=subject, most=most)
     finally:
         database.close()
     if subject is not None and not rows:

@@ -6,7 +6,6 @@ import getpass
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json, settings
@@ -14,14 +13,11 @@ from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.deliver import resend as sending
-from gateway.store import circuits, outbox
+from gateway.store import circuits, sent
 from gateway.store.database import Database
-from gateway.store.tables import outbox as table
+from gateway.views import messages
 
 app = typer.Typer(no_args_is_help=True, help="What is on its way to partners, what failed, and sending it again.")
-
-#: What a person has to look at.
-FAILED = ("dead", "expired")
 
 
 @app.command("list")
@@ -32,16 +28,11 @@ def listed(
     json: Json = False,
 ) -> None:
     """Messages that did not arrive yet, the latest first, and the lines that rest."""
-    wanted = tuple(state or (*outbox.OPEN, *FAILED))
-    query = select(table).where(table.c.state.in_(wanted)).order_by(table.c.id.desc()).limit(most)
-    if partner is not None:
-        query = query.where(table.c.partner == partner)
     database = Database(settings().database_url)
     database.migrate()
     try:
         with database.reading() as connection:
-            columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")
-            rows = [{name: getattr(row, name) for name in columns} for row in connection.execute(query)]
+            rows = messages.undelivered(connection, partner=partner, states=state or messages.UNDELIVERED, most=most)
             lines = circuits.broken(connection)
     finally:
         database.close()
@@ -51,7 +42,7 @@ def listed(
         return
     shown = Table("id", "to", "kind", "state", "tries", "made", "expires", "problem")
     for row in rows:
-        colour = "red" if row["state"] in FAILED else "yellow"
+        colour = "red" if row["state"] in messages.FAILED else "yellow"
         made, ends = (f"{row[name]:%Y-%m-%d %H:%M}" for name in ("created", "expires"))
         problem = escape(row["problem"] or "")
         shown.add_row(
@@ -79,8 +70,7 @@ def resend(
     chosen = list(message_ids or ())
     with opened() as desk, desk.database.write.begin() as connection:
         if failed:
-            query = select(table.c.message_id).where(table.c.state.in_(FAILED))
-            chosen += connection.execute(query if partner is None else query.where(table.c.partner == partner)).scalars()
+            chosen += sent.ids_in(connection, messages.FAILED, partner)
         if failed and not chosen:
             console.print("Nothing was refused, and nothing has expired.")
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import typer
@@ -14,11 +14,12 @@ from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
+from gateway.core.arrangement import AnyLevel
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
-from gateway.core.home import HOME_ZONE
 from gateway.core.terms import Dated
-from gateway.onboarding.terms import TERMS, steps
+from gateway.node.context import day_of
+from gateway.onboarding.terms import TERMS, in_force_by, in_force_since, steps
 from gateway.partners import load_all
 from gateway.store import proposals, sent
 from gateway.store.active import ActivePartner, ActivePartners
@@ -92,7 +93,7 @@ def _ago(span: timedelta) -> str:
 def list_(as_json: Json = False) -> None:
     """Every arrangement: in force since when, levels, measures, dialect, link, health."""
     live, health, proposed = _look()
-    today = datetime.now(HOME_ZONE).date()
+    today = day_of(wiring.utc_now())
     rows = [_row(one, today) | {"health": health.get(iso, "not activated")} for iso, one in sorted(live.items())]
     if as_json:
         print_json(rows)
@@ -111,7 +112,8 @@ def list_(as_json: Json = False) -> None:
         + ("" if wide else f"\nDialect and link have room from {_WIDE} columns on; --json has everything."),
     )
     for row in rows:
-        since = row["in_force_since"] or ("[yellow]?[/]" if row["in_force"] is None else "not in force")
+        unknown = "[yellow]?[/]" if row["in_force"] is None else "yes, since [yellow]?[/]" if row["in_force"] else "not in force"
+        since = row["in_force_since"] or unknown
         table.add_row(
             row["iso"],
             row["economy"]["en"] + (f" ({row['members']})" if row["members"] > 1 else ""),
@@ -133,7 +135,8 @@ def _row(live: ActivePartner, today: date) -> dict[str, Any]:
         "members": len(one.members),
         "state": live.state,
         "in_force": one.in_force.on(today).value,
-        "in_force_since": next((step.since.isoformat() for step in one.in_force.steps if step.value), None),
+        "in_force_since": _iso(in_force_since(one)),
+        "in_force_by": _iso(in_force_by(one)),
         "levels": _words(one.levels.on(today)),
         "measures": _words(one.measures.on(today)),
         "directions": _words(one.directions.on(today)),
@@ -143,9 +146,15 @@ def _row(live: ActivePartner, today: date) -> dict[str, Any]:
     }
 
 
-def _words(step: Dated[Any]) -> list[str] | None:
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _words(step: Dated[Any]) -> list[str] | str | None:
     if step.value is None:
         return None
+    if step.value is AnyLevel.ANY:
+        return AnyLevel.ANY.value
     return [str(word) for word in (step.value if isinstance(step.value, tuple) else sorted(step.value))]
 
 
@@ -163,7 +172,7 @@ def show(iso: str, as_json: Json = False) -> None:
     arrangement = one.arrangement
     terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}
     if as_json:
-        print_json(_row(one, datetime.now(HOME_ZONE).date()) | {"administration": arrangement.administration, "terms": terms})
+        print_json(_row(one, day_of(wiring.utc_now())) | {"administration": arrangement.administration, "terms": terms})
         return
     console.print(f"\n[bold]{escape(arrangement.economy.en)}[/] {arrangement.economy.zh} ({arrangement.iso})", highlight=False)
     console.print(
@@ -180,11 +189,14 @@ def show(iso: str, as_json: Json = False) -> None:
     table = Table("term", "from", "value", "how we know")
     for name, label in TERMS.items():
         for number, step in enumerate(terms[name]):
+            note = getattr(arrangement, name).steps[number].provenance.note
             colour = _COLOURS[str(step["kind"])]
             value = Text("unknown", "yellow") if step["value"] is None else Text(step["value"])
-            table.add_row(
-                label if number == 0 else "", step["since"], value, f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
-            )
+            by = "by " if name == "in_force" and step["since"] == _iso(in_force_by(arrangement)) else ""
+            why = f"[{colour}]{step['kind']}[/] {escape(step['why'] or '')}"
+            if step["kind"] == "fact" and note:
+                why += f". {escape(note)}"
+            table.add_row(label if number == 0 else "", by + step["since"], value, why)
     console.print(table)
 
 

@@ -166,9 +166,6 @@ def transcript(
         console.print(f"{unsaid.uscc} cannot be told: {escape(unsaid.reason)}", highlight=False)
 
 
-# ---------------------------------------------------------------- in words
-
-
 def _live(desk: Workplace, iso: str) -> ActivePartner:
     live = desk.partners.all().get(iso.upper())
     if live is None:

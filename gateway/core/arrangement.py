@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import lru_cache
 from importlib import import_module
 from typing import Literal
@@ -69,6 +69,15 @@ class Measure(StrEnum):
         if self is Measure.R:
             return MeasureScope.EVENT
         return MeasureScope.OPERATOR if self in (Measure.L, Measure.S) else MeasureScope.DECLARATION
+
+
+class AnyLevel(Enum):
+    """Said of the levels recognised: whoever the programme certified. A text says so; where no text speaks of levels they are unknown.
+
+    No string, so that asking whether a level is in it fails instead of comparing letters.
+    """
+
+    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,7 @@ class Arrangement:
     in_force: Term[bool]
     directions: Term[frozenset[Direction]]
     modes: Term[frozenset[Mode]]
-    levels: Term[frozenset[str]]
+    levels: Term[frozenset[str] | AnyLevel]
     measures: Term[tuple[Measure, ...]]
     code: Term[CodeForm]
 

@@ -17,7 +17,8 @@ from gateway.core.model import Standing
 from gateway.core.question import Currency, Disruption, Feed, Party, Reason, Stop, Why
 from gateway.core.terms import Provenance
 
-EVERY_MODE = frozenset(Mode)
+#: What a question that names no mode may be about; whoever means another says so (choice).
+USUAL_MODES = frozenset({Mode.LAND, Mode.SEA, Mode.AIR})
 _NATURAL = {Direction.IMPORT: Role.CONSIGNOR, Direction.EXPORT: Role.CONSIGNEE}
 #: Whatever the unknown rule on conflicting measures may be, parties of these tiers are not what it is about.
 _HARMLESS = (Tier.ADVANCED, Tier.CERTIFIED, Tier.GENERAL, Tier.REGULAR)
@@ -92,8 +93,8 @@ def outside(declared: Declared, day: Day | None, law: Law) -> list[Why]:
 
 
 def terms(day: Day, mode: Mode | None) -> tuple[Why, ...]:
-    """The terms that do not depend on the direction. A mode that was not named is taken as one that is not covered, unless every
-    mode is (choice)."""
+    """The terms that do not depend on the direction. A mode that was not named is taken as one that is not covered, unless land,
+    sea and air all are (choice)."""
     return day.kept(("terms", mode), lambda: tuple(_terms(day, mode)))
 
 
@@ -102,7 +103,7 @@ def _terms(day: Day, mode: Mode | None) -> Iterator[Why]:
         if dated.value is None:
             yield _unknown(term, dated.provenance)
     modes = day.modes.value
-    if modes is not None and not modes.issuperset(EVERY_MODE if mode is None else (mode,)):
+    if modes is not None and not modes.issuperset(USUAL_MODES if mode is None else (mode,)):
         facts = {"asked": mode or "", "covered": ", ".join(sorted(modes))}
         yield Why(code=Reason.MODE_NOT_COVERED, facts=facts, source=day.modes.provenance.source)
 
@@ -148,7 +149,7 @@ def _against(
 ) -> Iterator[Why]:
     """Of an authorisation whose level is not recognised nothing else matters. Where the code carries the level, both must be."""
     recognised = day.levels.value
-    if recognised is not None:
+    if isinstance(recognised, frozenset):  # neither unknown nor any
         stated = {authorisation.level, code_level} - {None} or {None}
         if not stated <= recognised:
             facts = {"level": ", ".join(sorted(filter(None, stated))), "recognised": ", ".join(sorted(recognised))}

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, MeasureScope, Mode
+from gateway.core.arrangement import AnyLevel, Arrangement, CodeForm, Direction, Law, Measure, MeasureScope, Mode
 from gateway.core.history import midnight
 from gateway.core.home import HOME_ZONE, Tier
 from gateway.core.question import Granted
@@ -28,7 +28,7 @@ class Day:
     in_force: Dated[bool]
     directions: Dated[frozenset[Direction]]
     modes: Dated[frozenset[Mode]]
-    levels: Dated[frozenset[str]]
+    levels: Dated[frozenset[str] | AnyLevel]
     measures: Dated[tuple[Measure, ...]]
     code: Dated[CodeForm]
     pattern: re.Pattern[str] | None

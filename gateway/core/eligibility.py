@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.core import checks
-from gateway.core.arrangement import Arrangement, Direction, Law, Role
+from gateway.core.arrangement import Arrangement, Direction, Law, Mode, Role
 from gateway.core.day import Day, home_day, terms_of
 from gateway.core.declared import Declared, spellings
 from gateway.core.history import Authorisation, Timeline, midnight
@@ -274,7 +274,9 @@ def _warnings(
         yield Caution(code=Warn.DATA_OLD, facts={"age": str(age), "limit": str(day.warn_after)})
     if timeline and timeline.names and (question.name or len(timeline.names) > 1):
         yield from _names(question.name, timeline)
-    if question.manifest and not declared.fault and not spellings(question.manifest) & set(declared.readings or ("",)):
+    # 2018/131 speaks of the manifests of sea and air alone; elsewhere none has to hold the code. Where the mode is not told, it is compared.
+    told = question.mode in (None, Mode.SEA, Mode.AIR)
+    if question.manifest and told and not declared.fault and not spellings(question.manifest) & set(declared.readings or ("",)):
         yield Caution(code=Warn.CODES_DISAGREE, facts={"declared": question.code, "manifest": question.manifest})
     if declared.slips and code:
         yield Caution(code=Warn.CODE_FOLDED, facts={"declared": declared.text, "read": code, "slips": ", ".join(declared.slips)})

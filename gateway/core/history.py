@@ -89,6 +89,14 @@ class Authorisation(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 found = stand
         return found
 
+    def stands_as_of(self, now: int) -> tuple[Stand, ...]:
+        """The track of standings as it is ``now``: an annulment that has taken effect was there from the start of time."""
+        for index in reversed(range(len(self.stands))):
+            stand = self.stands[index]
+            if stand.standing is Standing.ANNULLED and stand.since <= now:
+                return (Stand(ALWAYS, stand.standing, stand.evidence), *self.stands[index + 1 :])
+        return self.stands
+
     def period_at(self, moment: int) -> Period | None:
         """The certificate that counts at ``moment``, expired or not; None: none begins so early, or none was stated."""
         for period in reversed(self.periods):

@@ -1,6 +1,6 @@
 """What can follow what, and what is due.
 
-Credit management decides; the gateway follows. `judge` never refuses: what no rule foresees is flagged, its losses apply at once,
+Credit management decides; the gateway follows. `apply` never refuses: what no rule foresees is flagged, its losses apply at once,
 and its gains wait for a person. The rules are data (``rules.toml``).
 """
 

@@ -122,9 +122,9 @@ def _exchanged(connection: Connection, message_id: str, partner: str | None) -> 
     return _Exchanged("out", sent.partner, "delivered", sent.body, sent.answer, sent.finished)
 
 
-def _gone(connection: Connection, shelf: str, row: Row[Any]) -> Refusal:
+def _gone(connection: Connection, kept: str, row: Row[Any]) -> Refusal:
     """The message itself is no longer kept, which is to be said with the rule and what remains."""
-    why = retention.why_gone(connection, shelf, row.pruned)
+    why = retention.why_gone(connection, kept, row.pruned)
     return Refusal(
         Code.NOT_FOUND,
         f"The message is no longer kept: {why}. Its digest remains: {row.digest}.",

@@ -229,6 +229,3 @@ def raw_signature(algorithm: str, der: bytes) -> bytes:
     size = 48 if "p384" in algorithm else 32
     r, s = decode_dss_signature(der)
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
-
-
-# ---------------------------------------------------------------- for a person with a shell

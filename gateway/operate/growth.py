@@ -65,16 +65,16 @@ def overview(connection: Connection, house: Context, at: datetime) -> Overview:
     for one in retention_classes.RETENTION_CLASSES:
         came = retention.by_day(connection, one.table, one.at, one.size, one.filled)
         rule, due = rules.get(one.name), (0, 0)
-        shelf = forecast.Growing(_bytes(came))
+        kept = forecast.Growing(_bytes(came))
         if rule is not None:
             found = list(putting_away.find(connection, house, one, rule.days, at))
             due = len(found), sum(each.bytes for each in found)
             late = max(0, sum(size for day, (_, size) in came.items() if day <= today - rule.days) - due[1])
             passed = late + due[1] + rule.bytes
-            shelf = forecast.Growing(_bytes(came), rule.days, late, late / passed if passed else 0.0)
-        classes[one.name] = shelf
+            kept = forecast.Growing(_bytes(came), rule.days, late, late / passed if passed else 0.0)
+        classes[one.name] = kept
         words = {"holds": one.holds, "purpose": one.purpose, "stays": one.stays}
-        lines.append(_line(one.name, words, came, shelf, rule, due, today, began))
+        lines.append(_line(one.name, words, came, kept, rule, due, today, began))
     for name, (why, table, moment, size) in retention_classes.KEPT.items():
         came = retention.by_day(connection, table, moment, size, always())
         classes[name] = forecast.Growing(_bytes(came))
@@ -91,25 +91,25 @@ def _line(
     name: str,
     words: Mapping[str, str],
     came: Mapping[int, tuple[int, int]],
-    shelf: forecast.Growing,
+    kept: forecast.Growing,
     rule: Rule | None,
     due: tuple[int, int],
     today: int,
     began: int,
 ) -> GrowthLine:
     dated = [day for day in came if day > 0]
-    month = shelf.growth(today, WINDOWS[-1], began)
+    month = kept.growth(today, WINDOWS[-1], began)
     return GrowthLine(
         shelf=name,
         **words,
         rows=sum(rows for rows, _ in came.values()),
-        bytes=shelf.size,
+        bytes=kept.size,
         oldest=_EPOCH + timedelta(days=min(dated)) if dated else None,
         rule=rule,
         due=due[0],
         due_bytes=due[1],
-        a_day={window: round(shelf.growth(today, window, began)) for window in WINDOWS},
-        ahead={days: round(shelf.after(today, days, month)) for days in AHEAD},
+        a_day={window: round(kept.growth(today, window, began)) for window in WINDOWS},
+        ahead={days: round(kept.after(today, days, month)) for days in AHEAD},
     )
 
 

@@ -58,9 +58,9 @@ def _in_force(node: Node, at: datetime) -> list[Rule]:
     with node.database.reading() as connection:
         rules = retention.rules(connection)
     return [
-        rules[shelf.name]
-        for shelf in retention_classes.RETENTION_CLASSES
-        if shelf.name in rules and rules[shelf.name].since + GRACE <= at
+        rules[kept.name]
+        for kept in retention_classes.RETENTION_CLASSES
+        if kept.name in rules and rules[kept.name].since + GRACE <= at
     ]
 
 
@@ -88,15 +88,15 @@ def batches(found: Iterable[DueRow]) -> Iterator[list[int | str]]:
         yield keys
 
 
-def find(connection: Connection, house: Context, shelf: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
-    """What of a shelf may go at a moment, if it is kept for so many days."""
+def find(connection: Connection, house: Context, kept: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
+    """What of a class may go at a moment, if it is kept for so many days."""
     before = at - timedelta(days=days)
-    if shelf.asked:
+    if kept.asked:
         before = min(before, at - asked_for(house))
-    due = retention.due(connection, shelf, before)
-    if shelf.name == "messages":
+    due = retention.due(connection, kept, before)
+    if kept.name == "messages":
         return _unused(connection, house, due, before)
-    return _unnamed(connection, due, before) if shelf.name == "revocation" else due
+    return _unnamed(connection, due, before) if kept.name == "revocation" else due
 
 
 def asked_for(house: Context) -> timedelta:

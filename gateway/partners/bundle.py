@@ -269,5 +269,6 @@ def _recover(raw: Raw, name: str, faults: list[Fault], stored: bool) -> PartnerF
     # Only keys that there are: a fault about one with a dot in it reads like a fault below another.
     read = {key: value for key, value in terms.items() if key in Terms.model_fields and f"terms.{key}" not in unread}
     mended = _STAND_INS | {key: value for key, value in raw.items() if key in PartnerFile.model_fields and key not in whole}
-    mended["terms"] = dict.fromkeys(Terms.model_fields, _NOTHING) | {"in_force": _NOT_IN_FORCE} | read
+    needed = [name for name, field in Terms.model_fields.items() if field.is_required() or name in terms]
+    mended["terms"] = dict.fromkeys(needed, _NOTHING) | {"in_force": _NOT_IN_FORCE} | read
     return PartnerFile.model_validate_json(canonical(mended), context=STORED if stored else None)

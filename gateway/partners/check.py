@@ -155,7 +155,7 @@ def _prefixes(file: PartnerFile) -> Iterator[Finding]:
 def _words(file: PartnerFile) -> Iterator[Finding]:
     known = frozenset(file.level_words)
     for at, step in enumerate(file.terms.levels):
-        for level in sorted((step.value or frozenset()) - known):
+        for level in sorted(step.value - known) if isinstance(step.value, frozenset) else ():
             yield Finding(f"terms.levels[{at}].value", f"{level!r} is not among level_words.", "Add it there, or correct it.")
     for code, level in file.codes.get("level", {}).items():
         if level not in known:

@@ -20,12 +20,14 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 from typing_extensions import TypeAliasType
 
-from gateway.core.arrangement import CodeForm, Contact, DialectChoice, Direction, Measure, MeasureScope, Mode
+from gateway.core.arrangement import AnyLevel, CodeForm, Contact, DialectChoice, Direction, Measure, MeasureScope, Mode
 from gateway.core.home import Tier
 from gateway.core.model import OPTIONAL_FIELDS
 from gateway.partners.faults import wrong
@@ -100,6 +102,16 @@ def _dialect(choice: DialectChoice) -> DialectChoice:
     return choice
 
 
+def _levels(said: Any, listed: ValidatorFunctionWrapHandler) -> Any:
+    if said == AnyLevel.ANY.value:
+        return AnyLevel.ANY
+    if not isinstance(said, list):
+        raise wrong(
+            f"{said!r} is no list of levels", 'Write it as ["AEOS", "AEOF"], or as "any" where a text recognises any level.'
+        )
+    return listed(said)
+
+
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Chinese = Annotated[str, StringConstraints(pattern="[\u4e00-\u9fff]")]
 Prefix = Annotated[str, StringConstraints(pattern="^[A-Z]{2,4}$")]
@@ -149,7 +161,8 @@ ChineseCode = TypeAliasType("ChineseCode", Annotated[str, StringConstraints(patt
 ClearanceCode = TypeAliasType("ClearanceCode", Text)
 Directions = TypeAliasType("Directions", Annotated[frozenset[Direction], Field(min_length=1)])
 Modes = TypeAliasType("Modes", Annotated[frozenset[Mode], Field(min_length=1)])
-Levels = TypeAliasType("Levels", Annotated[frozenset[Text], Field(min_length=1)])
+_Listed = Annotated[frozenset[Text], Field(min_length=1, strict=False)]  # what a wrapped validator is given is a list
+Levels = TypeAliasType("Levels", Annotated[_Listed, WrapValidator(_levels, json_schema_input_type=_Listed | AnyLevel)])
 Measures = TypeAliasType("Measures", Annotated[tuple[Measure, ...], Field(min_length=1)])
 Tiers = TypeAliasType("Tiers", Annotated[frozenset[Tier], Field(min_length=1)])
 AnyTiers = TypeAliasType("AnyTiers", frozenset[Tier])
@@ -239,7 +252,9 @@ class Terms(Shape):
     in_force: Timeline[bool]
     directions: Timeline[Directions]
     modes: Timeline[Modes]
-    levels: Timeline[Levels] = Field(description="Levels China recognises; unknown: any level of the programme.")
+    levels: Timeline[Levels] = Field(
+        description='Levels China recognises; "any": a text recognises every level; unknown: no text filters any, so any level.'
+    )
     measures: Timeline[Measures]
     code: Timeline[Code] = Field(description="How the partner's codes look; unknown: the partner's own list decides.")
 

@@ -95,7 +95,8 @@ def _level(arrangement: Arrangement, capabilities: Capabilities, tin: str, today
     form = arrangement.code.on(today).value
     if form and form.level_group and (match := re.fullmatch(form.pattern, tin)):
         return match[form.level_group]
-    recognised = sorted(arrangement.levels.on(today).value or arrangement.level_words)
+    levels = arrangement.levels.on(today).value
+    recognised = sorted(levels if isinstance(levels, frozenset) else arrangement.level_words)
     sayable = [
         word for word in recognised if capabilities.fits("level", word) and word in (capabilities.words("level") or recognised)
     ]

@@ -1,6 +1,6 @@
-"""How long what is kept is kept: the rule of each shelf, and putting away what is closed and past its rule.
+"""How long what is kept is kept: the rule of each class, and putting away what is closed and past its rule.
 
-No rule is shipped, because no source states one: a shelf is kept until a person says how long and because of what.
+No rule is shipped, because no source states one: a class is kept until a person says how long and because of what.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DAY = 86_400_000_000
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """How many days a shelf is kept once it is closed, because of what, who said so and when; and what went by it so far."""
+    """How many days a class is kept once it is closed, because of what, who said so and when; and what went by it so far."""
 
     shelf: str
     days: int
@@ -50,7 +50,7 @@ def class_of(name: str) -> RetentionClass:
 
 
 def rules(connection: Connection) -> dict[str, Rule]:
-    """The rules that were set, by shelf."""
+    """The rules that were set, by class."""
     return {row.shelf: Rule(**row._mapping) for row in connection.execute(select(retention).order_by(retention.c.since))}
 
 
@@ -70,7 +70,7 @@ def set_rule(connection: Connection, name: str, days: int, *, because: str, who:
 
 
 def unset_rule(connection: Connection, name: str, *, because: str, who: str, at: datetime) -> None:
-    """A person has a shelf kept from now on. Raises ``Refusal`` NOT_FOUND where it has no rule."""
+    """A person has a class kept from now on. Raises ``Refusal`` NOT_FOUND where it has no rule."""
     class_of(name)
     if connection.execute(delete(retention).where(retention.c.shelf == name)).rowcount == 0:
         raise Refusal(Code.NOT_FOUND, f"The shelf {name!r} has no rule: it is kept.")
@@ -78,44 +78,44 @@ def unset_rule(connection: Connection, name: str, *, because: str, who: str, at:
     journal.append(connection, "decision", f"retention-{name}", said, at=at)
 
 
-def due(connection: Connection, shelf: RetentionClass, before: datetime) -> Iterator[DueRow]:
+def due(connection: Connection, kept: RetentionClass, before: datetime) -> Iterator[DueRow]:
     """What is closed and came before a moment, the oldest first."""
-    key, whose = shelf.key, shelf.table.c.get("partner", null())
-    query = select(key.label("key"), whose.label("partner"), shelf.called.label("called"), shelf.size.label("size"))
-    query = query.where(shelf.filled, shelf.closed, shelf.at < before)
+    key, whose = kept.key, kept.table.c.get("partner", null())
+    query = select(key.label("key"), whose.label("partner"), kept.called.label("called"), kept.size.label("size"))
+    query = query.where(kept.filled, kept.closed, kept.at < before)
     for row in connection.execute(query.order_by(key).execution_options(yield_per=1_000)):
-        yield DueRow(row.key, row.partner, _name(shelf, row.called), int(row.size))
+        yield DueRow(row.key, row.partner, _name(kept, row.called), int(row.size))
 
 
-def _name(shelf: RetentionClass, called: Any) -> str:
-    return f"intake-{called}" if shelf.table is intake else str(called)
+def _name(kept: RetentionClass, called: Any) -> str:
+    return f"intake-{called}" if kept.table is intake else str(called)
 
 
 def prune(connection: Connection, rule: Rule, keys: Sequence[int | str], at: datetime) -> int:
     """Puts these rows away where they are still closed, and journals each with its digest and the rule; returns how many went."""
-    shelf = BY_NAME[rule.shelf]
-    table, key = shelf.table, shelf.key
-    digest = table.c.body if shelf.digest is None else shelf.digest
-    still = select(key.label("key"), shelf.called.label("called"), digest.label("digest"), shelf.size.label("size"))
-    rows = connection.execute(still.where(key.in_(keys), shelf.filled, shelf.closed).order_by(key).with_for_update()).all()
+    kept = BY_NAME[rule.shelf]
+    table, key = kept.table, kept.key
+    digest = table.c.body if kept.digest is None else kept.digest
+    still = select(key.label("key"), kept.called.label("called"), digest.label("digest"), kept.size.label("size"))
+    rows = connection.execute(still.where(key.in_(keys), kept.filled, kept.closed).order_by(key).with_for_update()).all()
     if not rows:
         return 0
     gone = [row.key for row in rows]
-    if shelf.emptied is None:
+    if kept.emptied is None:
         connection.execute(delete(table).where(key.in_(gone)))
     else:
-        connection.execute(update(table).where(key.in_(gone)).values({**shelf.emptied, **({"pruned": at} if shelf.marks else {})}))
+        connection.execute(update(table).where(key.in_(gone)).values({**kept.emptied, **({"pruned": at} if kept.marks else {})}))
     size = sum(int(row.size) for row in rows)
     mine = retention.c.shelf == rule.shelf
     connection.execute(update(retention).where(mine).values(rows=retention.c.rows + len(rows), bytes=retention.c.bytes + size))
-    pruned = [[_name(shelf, row.called), sha256(row.digest).hexdigest() if shelf.digest is None else row.digest] for row in rows]
+    pruned = [[_name(kept, row.called), sha256(row.digest).hexdigest() if kept.digest is None else row.digest] for row in rows]
     said: dict[str, object] = {"days": rule.days, "because": rule.because, "who": rule.who, "set": rule.since}
     journal.append(connection, "retention", rule.shelf, said | {"bytes": size, "pruned": pruned}, at=at)
     return len(rows)
 
 
 def why_gone(connection: Connection, name: str, pruned: datetime) -> str:
-    """By which rule something of a shelf went, and where the journal says so."""
+    """By which rule something of a class went, and where the journal says so."""
     here = (entry.c.kind == "retention") & (entry.c.subject == name) & (entry.c.at == pruned)
     row = connection.execute(select(entry.c.position, entry.c.body).where(here).order_by(entry.c.id).limit(1)).first()
     if row is None:
@@ -126,9 +126,6 @@ def why_gone(connection: Connection, name: str, pruned: datetime) -> str:
         f"it was put away at {pruned.isoformat()} by the rule {rule['days']} days, {rule['because']!r}, set by {rule['who']} "
         f"(journal, {place})"
     )
-
-
-# ---------------------------------------------------------------- sizes
 
 
 def by_day(

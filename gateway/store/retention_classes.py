@@ -1,7 +1,7 @@
 """The shelves of retention: what is kept, by class and state, what it is kept for, and what of it can be put away.
 
 What is open is never closed here, whatever a rule says: what waits to be judged or sent or decided, what failed and a person may still
-send again. Ids, digests, statements and the journal are on no shelf: they outlive the bytes.
+send again. Ids, digests, statements and the journal are in no class: they outlive the bytes.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ RETENTION_CLASSES = (
         None,
     ),
 )
-BY_NAME = {shelf.name: shelf for shelf in RETENTION_CLASSES}
+BY_NAME = {one.name: one for one in RETENTION_CLASSES}
 
 #: What no rule puts away, with its moments and sizes, and why.
 KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {

@@ -89,6 +89,12 @@ def named(message_ids: Sequence[str]) -> ColumnElement[bool]:
     return outbox.c.message_id.in_(message_ids)
 
 
+def ids_in(connection: Connection, states: Sequence[str], partner: str | None = None) -> list[str]:
+    """The ids of every message in these states, to one partner or to all."""
+    query = select(outbox.c.message_id).where(outbox.c.state.in_(states)).order_by(outbox.c.id)
+    return list(connection.execute(query if partner is None else query.where(outbox.c.partner == partner)).scalars())
+
+
 def content(connection: Connection, row: int) -> tuple[Header, str]:
     """The header and the payload of one message, to issue it anew."""
     found = connection.execute(select(outbox.c.header, outbox.c.payload).where(outbox.c.id == row)).one()

@@ -342,7 +342,7 @@ fact = Table(
     Column("stored", Moment, nullable=False),
 )
 
-#: How long each shelf (``store.retention``) is kept once it is closed: ``days``, because of what, on whose word. A shelf without a row is
+#: How long each class (``store.retention_classes``) is kept once it is closed: ``days``, because of what, on whose word. A class without a row is
 #: kept. ``rows`` and ``bytes`` count what went since the rule was first set.
 retention = Table(
     "retention",

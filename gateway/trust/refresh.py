@@ -26,7 +26,7 @@ EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A ``Shelf`` of files. A file that cannot be read is passed over: what it held is fetched again."""
+    """An ``EvidenceStore`` of files. A file that cannot be read is passed over: what it held is fetched again."""
 
     path: Path
 

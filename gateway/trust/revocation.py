@@ -104,9 +104,9 @@ def sources(trust: Trust) -> Iterator[Source]:
 class Revocation:
     """Implements ``certificates.Revocations``. ``refresh`` is for one background task; ``known`` for anyone, at any time."""
 
-    def __init__(self, shelf: EvidenceStore, fetch: Fetch) -> None:
-        self._shelf, self._fetch = shelf, fetch
-        self._facts = {(fact.url, fact.about): fact for fact in shelf.all()}
+    def __init__(self, store: EvidenceStore, fetch: Fetch) -> None:
+        self._store, self._fetch = store, fetch
+        self._facts = {(fact.url, fact.about): fact for fact in store.all()}
         self._problems: dict[tuple[str, str], FetchProblem] = {}
         self._known = self._gather(0)
 
@@ -143,7 +143,7 @@ class Revocation:
             except (Unreachable, ValueError) as error:
                 self._problems[source.key] = FetchProblem(url, str(error)[:300], now)
             else:
-                await asyncio.to_thread(self._shelf.put, fact)
+                await asyncio.to_thread(self._store.put, fact)
                 self._facts[source.key] = fact
                 self._problems.pop(source.key, None)
                 return

@@ -4,127 +4,123 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, select, true
 
 from gateway.store.messages import NOBODY
-from gateway.store.outbox import read_header
+from gateway.store.outbox import OPEN, read_header
 from gateway.store.tables import intake, message, outbox, transcription
 
 #: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
 _REFUSED = re.compile(r"intake-([0-9]{1,18})")
+#: What a person has to look at, and with what is still on its way, whatever has not arrived.
+FAILED = ("dead", "expired")
+UNDELIVERED = (*OPEN, *FAILED)
 
 
 def listed(connection: Connection, *, partner: str | None = None, most: int = 50) -> list[dict[str, Any]]:
     """The latest messages both ways, newest first, with what became of each. Refused intakes are among them."""
-    came = select(message).order_by(message.c.received.desc()).limit(most)
-    went = select(outbox).order_by(outbox.c.id.desc()).limit(most)
-    refused = select(intake).where(intake.c.outcome.not_in(("accepted", "duplicate"))).order_by(intake.c.id.desc()).limit(most)
-    mailed = select(transcription).where(transcription.c.state != "confirmed").order_by(transcription.c.id.desc()).limit(most)
-    if partner is not None:
-        came, went, refused, mailed = (
-            came.where(message.c.partner == partner),
-            went.where(outbox.c.partner == partner),
-            refused.where(intake.c.partner == partner),
-            mailed.where(transcription.c.partner == partner),
-        )
-    rows = [
-        {
-            "direction": "in",
-            "at": row.received,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": _state(row),
-            "statements": row.statements,
-        }
-        for row in connection.execute(came)
-    ]
-    rows += [
-        {
-            "direction": "out",
-            "at": row.created,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": row.state,
-            "problem": row.problem,
-        }
-        for row in connection.execute(went)
-    ]
-    rows += [
-        {
-            "direction": "in",
-            "at": row.received,
-            "partner": row.partner,
-            "kind": None,
-            "id": f"intake-{row.id}",
-            "state": row.outcome,
-            "problem": row.code,
-        }
-        for row in connection.execute(refused)
-    ]
-    rows += [
-        {
-            "direction": "in",
-            "at": row.proposed,
-            "partner": row.partner,
-            "kind": row.kind,
-            "id": row.message_id,
-            "state": row.state,
-            "problem": None if row.decided else f"waits for a second person: {row.id}",
-        }
-        for row in connection.execute(mailed)
-    ]
+    latest: tuple[tuple[Table, ColumnElement[bool], Column[Any], Callable[[Any], dict[str, Any]]], ...] = (
+        (message, true(), message.c.received, _came),
+        (outbox, true(), outbox.c.id, _went),
+        (intake, intake.c.outcome.not_in(("accepted", "duplicate")), intake.c.id, _refused),
+        (transcription, transcription.c.state != "confirmed", transcription.c.id, _transcribed),
+    )
+    rows: list[dict[str, Any]] = []
+    for table, chosen, newest, told in latest:
+        query = select(table).where(chosen).order_by(newest.desc()).limit(most)
+        if partner is not None:
+            query = query.where(table.c.partner == partner)
+        rows += map(told, connection.execute(query))
     rows.sort(key=lambda row: row["at"], reverse=True)
     return rows[:most]
+
+
+def undelivered(
+    connection: Connection, *, partner: str | None = None, states: Sequence[str] = UNDELIVERED, most: int = 50
+) -> list[dict[str, Any]]:
+    """Our own messages in these states, the latest first."""
+    query = select(outbox).where(outbox.c.state.in_(states)).order_by(outbox.c.id.desc()).limit(most)
+    if partner is not None:
+        query = query.where(outbox.c.partner == partner)
+    columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")
+    return [{name: getattr(row, name) for name in columns} for row in connection.execute(query)]
 
 
 def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
     """One message whole: as received, as sent, or as refused (``intake-N``)."""
     if refused := _REFUSED.fullmatch(message_id):
         row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
-        if row is None:
-            return None
-        return {
-            "direction": "in",
-            "id": message_id,
-            "partner": row.partner,
-            "state": row.outcome,
-            "received": row.received,
-            "remote": row.remote,
-            "code": row.code,
-            "detail": row.detail,
-            "facts": json.loads(row.facts) if row.facts else {},
-            "pruned": row.pruned,
-            "body": row.body.decode("utf-8", "backslashreplace"),
-            "answer": (row.answer or b"").decode(),
-        }
+        return None if row is None else _refused_whole(row)
     row = connection.execute(select(message).where(message.c.message_id == message_id)).first()
     if row is not None:
-        return {
-            "direction": "in",
-            "id": row.message_id,
-            "partner": row.partner,
-            "kind": row.kind,
-            "state": _state(row),
-            "created": row.created,
-            "received": row.received,
-            "voided": row.voided,
-            "digest": row.digest,
-            "certificate": row.fingerprint,
-            "partner_data": row.bundle,
-            "refers_to": row.refers_to,
-            "statements": row.statements,
-            "pruned": row.pruned,
-            **_mailed(connection, row),
-            "body": _text(row.body),
-            "answer": row.answer.decode(),
-        }
+        return _came_whole(connection, row)
     row = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
-    if row is None:
-        return None
+    return None if row is None else _went_whole(row)
+
+
+def _came(row: Any) -> dict[str, Any]:
+    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": row.kind, "id": row.message_id}
+    return said | {"state": _state(row), "statements": row.statements}
+
+
+def _went(row: Any) -> dict[str, Any]:
+    said = {"direction": "out", "at": row.created, "partner": row.partner, "kind": row.kind, "id": row.message_id}
+    return said | {"state": row.state, "problem": row.problem}
+
+
+def _refused(row: Any) -> dict[str, Any]:
+    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": None, "id": f"intake-{row.id}"}
+    return said | {"state": row.outcome, "problem": row.code}
+
+
+def _transcribed(row: Any) -> dict[str, Any]:
+    said = {"direction": "in", "at": row.proposed, "partner": row.partner, "kind": row.kind, "id": row.message_id}
+    return said | {"state": row.state, "problem": None if row.decided else f"waits for a second person: {row.id}"}
+
+
+def _refused_whole(row: Any) -> dict[str, Any]:
+    return {
+        "direction": "in",
+        "id": f"intake-{row.id}",
+        "partner": row.partner,
+        "state": row.outcome,
+        "received": row.received,
+        "remote": row.remote,
+        "code": row.code,
+        "detail": row.detail,
+        "facts": json.loads(row.facts) if row.facts else {},
+        "pruned": row.pruned,
+        "body": row.body.decode("utf-8", "backslashreplace"),
+        "answer": (row.answer or b"").decode(),
+    }
+
+
+def _came_whole(connection: Connection, row: Any) -> dict[str, Any]:
+    return {
+        "direction": "in",
+        "id": row.message_id,
+        "partner": row.partner,
+        "kind": row.kind,
+        "state": _state(row),
+        "created": row.created,
+        "received": row.received,
+        "voided": row.voided,
+        "digest": row.digest,
+        "certificate": row.fingerprint,
+        "partner_data": row.bundle,
+        "refers_to": row.refers_to,
+        "statements": row.statements,
+        "pruned": row.pruned,
+        **_mailed(connection, row),
+        "body": _text(row.body),
+        "answer": row.answer.decode(),
+    }
+
+
+def _went_whole(row: Any) -> dict[str, Any]:
     header = read_header(row.header)
     return {
         "direction": "out",

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.clearance_server import PATH, code
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 Row = dict[str, Any]
 CONNECTIONS = 32

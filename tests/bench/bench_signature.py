@@ -26,7 +26,7 @@ from lxml import etree
 from gateway.wire.signature import sign, verify
 from gateway.wire.xml import parse
 from tests.bench import general
-from tests.tools import REPO
+from tests.rig.machine import REPO
 from tests.wire.differential.documents import pem_certificate, write_keys
 from tests.wire.kit import ALL, certificate, message, private_key, signer, verify_key
 

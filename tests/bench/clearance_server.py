@@ -43,7 +43,7 @@ from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import TokenScope
 from gateway.web.site import settle
-from tests.web.world import World
+from tests.rig.web import WebFixture
 
 FIRST = 100_000_000_000
 PATH = "/v1/eligibility"
@@ -81,11 +81,11 @@ def timelines(count: int, as_of: datetime, arrangement: Arrangement) -> Iterator
 
 def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
     """The application, and what loading took."""
-    world = World(home, ("SG",), rate=10_000_000)
-    world.now = datetime.now(UTC)
-    as_of = world.now - timedelta(days=1)
-    arrangement = world.node.partners.get("SG").arrangement
-    with world.node.database.write.begin() as connection:
+    web = WebFixture(home, ("SG",), rate=10_000_000)
+    web.now = datetime.now(UTC)
+    as_of = web.now - timedelta(days=1)
+    arrangement = web.node.partners.get("SG").arrangement
+    with web.node.database.write.begin() as connection:
         rows = [
             {"tin": tin, "partner": "SG", "timeline": packed, "entry": 1} for tin, packed in timelines(count, as_of, arrangement)
         ]
@@ -93,29 +93,29 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         applied = {"state": "applied", "baseline": True, "granting": 0, "omitting": 0, "changed": as_of}
         connection.execute(insert(listing).values(partner="SG", scope="*", as_of=as_of, parts=1, **applied))
         _, secret = tokens.create(
-            connection, "bench", [TokenScope.CLEARANCE_READ], at=world.now, expires=world.now + timedelta(days=1), by="bench"
+            connection, "bench", [TokenScope.CLEARANCE_READ], at=web.now, expires=web.now + timedelta(days=1), by="bench"
         )
     started = time.perf_counter()
-    with world.node.database.reading() as connection:
-        world.node.partners.refresh(connection)
-        world.answers.refresh(connection)
-        world.index.load(((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline))), 0)
+    with web.node.database.reading() as connection:
+        web.node.partners.refresh(connection)
+        web.answers.refresh(connection)
+        web.index.load(((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline))), 0)
     loaded = time.perf_counter() - started
-    world.node.clock = _now
-    world.service.callers = tokens.Callers(world.node.database, world.node.writer, _now)
-    world.answers.now = _now
-    world.node.committed.reread()
-    world.index.current = lambda now: True  # type: ignore[method-assign] # no journal is followed here
-    said = {"token": secret, "load": loaded, "bytes": world.index.memory() / max(1, count)}
+    web.node.clock = _now
+    web.service.callers = tokens.Callers(web.node.database, web.node.writer, _now)
+    web.answers.now = _now
+    web.node.committed.reread()
+    web.index.current = lambda now: True  # type: ignore[method-assign] # no journal is followed here
+    said = {"token": secret, "load": loaded, "bytes": web.index.memory() / max(1, count)}
     body = msgspec.json.encode(
-        render(world.service.answers.answer(Asked(code=code(0), direction=Direction.IMPORT)), world.answers.law, Language.EN)
+        render(web.service.answers.answer(Asked(code=code(0), direction=Direction.IMPORT)), web.answers.law, Language.EN)
     )
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
 
     async def constant(request: Request) -> Response:
         return Response(body, media_type="application/json")
 
-    inner = world.app.app
+    inner = web.app.app
     assert isinstance(inner, FastAPI)
     inner.router.routes.insert(0, Route("/constant", constant))
 
@@ -126,7 +126,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         elif scope.get("path") == "/constant":
             await inner(scope, receive, send)
         else:
-            await world.app(scope, receive, send)
+            await web.app(scope, receive, send)
 
     return app, said | {"size": len(body)}
 
@@ -171,8 +171,8 @@ SELECT (SELECT timeline FROM operators WHERE tin = %(tin)s),
 
 def postgres(count: int, home: Path, url: str) -> FastAPI:
     """The same question, asked of the database."""
-    world = World(home, ("SG",))
-    arrangement, law = world.node.partners.get("SG").arrangement, world.answers.law
+    web = WebFixture(home, ("SG",))
+    arrangement, law = web.node.partners.get("SG").arrangement, web.answers.law
     as_of = _now() - timedelta(days=1)
     with psycopg.connect(url) as connection:
         connection.execute(_TABLES)

@@ -20,7 +20,7 @@ from gateway.sandbox.box import Box
 from gateway.store import packing
 from gateway.wire.xml import parse
 from tests.bench.rows import Row, children, processor_seconds, processor_timed, row, timed
-from tests.exchange.installation import XML, Installation, Served
+from tests.rig.installation import XML, Installation, Served
 
 
 def listed(home: Path, operators: int, smoke: bool) -> list[Row]:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from tests.wire.bounds import resident
+from tests.rig.bounds import resident
 
 
 def main(who: str, what: str, message: str, key_file: str, certificate_file: str) -> None:

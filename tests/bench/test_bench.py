@@ -8,6 +8,8 @@ import pytest
 
 from tests.bench.__main__ import modules
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("name", modules())
 def test_rows_in_a_smoke_run(name: str) -> None:

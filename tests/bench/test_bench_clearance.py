@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.bench.bench_clearance import rows
+
+pytestmark = pytest.mark.process
 
 
 def test_rows_in_a_smoke_run() -> None:

@@ -23,21 +23,22 @@ from gateway.domestic.rules import LegalGround, MeasureStatus
 from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
-from tests.web.world import START, World, shipped
+from tests.rig.node import START
+from tests.rig.shipped import shipped
+from tests.rig.web import WebFixture
 
 IMPORT = Direction.IMPORT
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, ("SG", "EU"))
-    yield made
-    made.close()
+def web(tmp_path: Path) -> Iterator[WebFixture]:
+    with WebFixture(tmp_path, ("SG", "EU")) as made:
+        yield made
 
 
-def then(world: World, asked: Asked, moment: datetime) -> Answer:
-    with world.node.database.reading() as connection:
-        return AsKnown(connection, world.node.partners, moment).answer(asked, world.now)
+def then(web: WebFixture, asked: Asked, moment: datetime) -> Answer:
+    with web.node.database.reading() as connection:
+        return AsKnown(connection, web.node.partners, moment).answer(asked, web.now)
 
 
 def reasons(answer: Answer) -> list[Reason]:
@@ -65,74 +66,74 @@ def test_an_operators_data_reaches_as_far_as_the_later_list_that_covers_it(lists
     assert found == (None if expected is None else DAY + timedelta(days=expected))
 
 
-def test_nothing_is_answered_before_anything_was_activated(world: World) -> None:
-    (code, *_) = world.listed("SG")
+def test_nothing_is_answered_before_anything_was_activated(web: WebFixture) -> None:
+    (code, *_) = web.listed("SG")
     with pytest.raises(Refusal, match="not-found"):
-        then(world, Asked(code=code), START - timedelta(days=500))
+        then(web, Asked(code=code), START - timedelta(days=500))
 
 
-def test_statements_count_from_when_they_were_received(world: World) -> None:
-    before = world.now - timedelta(seconds=1)
-    (code, *_) = world.listed("SG")
-    listed = world.now
-    world.pass_time(hours=1)
-    world.send(world.boxes["SG"].status_message(code, Standing.SUSPENDED))
+def test_statements_count_from_when_they_were_received(web: WebFixture) -> None:
+    before = web.now - timedelta(seconds=1)
+    (code, *_) = web.listed("SG")
+    listed = web.now
+    web.later(hours=1)
+    web.send(web.boxes["SG"].status_message(code, Standing.SUSPENDED))
     asked = Asked(code=code, direction=IMPORT)
-    assert reasons(world.answers.answer(asked)) == [Reason.SUSPENDED]
-    assert then(world, asked, listed).grant
-    assert reasons(then(world, asked, world.now)) == [Reason.SUSPENDED]
-    unheard = then(world, asked, before)
+    assert reasons(web.answers.answer(asked)) == [Reason.SUSPENDED]
+    assert then(web, asked, listed).grant
+    assert reasons(then(web, asked, web.now)) == [Reason.SUSPENDED]
+    unheard = then(web, asked, before)
     assert reasons(unheard) == [Reason.DATA_TOO_OLD, Reason.OPERATOR_UNKNOWN]
     assert (unheard.data_as_of, unheard.known_at, unheard.ask_again) == (None, before, None)
 
 
-def test_a_code_is_known_only_from_when_it_was_stated(world: World) -> None:
+def test_a_code_is_known_only_from_when_it_was_stated(web: WebFixture) -> None:
     """A code that begins with AEO is itself and not another one's, but only once a partner has stated it."""
-    world.listed("SG")
-    with world.node.database.reading() as connection:
-        (code, *_) = world.boxes["SG"].operators
-        assert AsKnown(connection, world.node.partners, world.now).known(code)
-        assert not AsKnown(connection, world.node.partners, world.now - timedelta(seconds=1)).known(code)
-        assert not AsKnown(connection, world.node.partners, world.now).known("SG000000000000")
+    web.listed("SG")
+    with web.node.database.reading() as connection:
+        (code, *_) = web.boxes["SG"].operators
+        assert AsKnown(connection, web.node.partners, web.now).known(code)
+        assert not AsKnown(connection, web.node.partners, web.now - timedelta(seconds=1)).known(code)
+        assert not AsKnown(connection, web.node.partners, web.now).known("SG000000000000")
 
 
-def test_lists_count_from_when_their_last_part_was_here(world: World) -> None:
-    box = world.boxes["EU"]
+def test_lists_count_from_when_their_last_part_was_here(web: WebFixture) -> None:
+    box = web.boxes["EU"]
     box.make_up(4)
     code = next(iter(box.operators))
-    whole, as_of = tuple(box.operators.values()), world.now
-    world.send(box.message(Kind.LIST, whole[:2], picture=Picture(as_of=as_of, part=1, parts=2)))
-    world.pass_time(minutes=10)
-    waiting = world.now - timedelta(seconds=1)
-    world.send(box.message(Kind.LIST, whole[2:], picture=Picture(as_of=as_of, part=2, parts=2)))
-    assert world.answers.currency(box.bundle.arrangement, code).as_of == as_of
-    assert then(world, Asked(code=code), world.now).data_as_of == as_of
-    assert then(world, Asked(code=code), waiting).data_as_of is None
+    whole, as_of = tuple(box.operators.values()), web.now
+    web.send(box.message(Kind.LIST, whole[:2], picture=Picture(as_of=as_of, part=1, parts=2)))
+    web.later(minutes=10)
+    waiting = web.now - timedelta(seconds=1)
+    web.send(box.message(Kind.LIST, whole[2:], picture=Picture(as_of=as_of, part=2, parts=2)))
+    assert web.answers.currency(box.bundle.arrangement, code).as_of == as_of
+    assert then(web, Asked(code=code), web.now).data_as_of == as_of
+    assert then(web, Asked(code=code), waiting).data_as_of is None
 
 
-def test_partner_data_and_law_are_those_of_that_time(world: World) -> None:
-    (code, *_) = world.listed("SG")
-    asked, before = Asked(code=code, direction=IMPORT), world.now
-    world.pass_time(hours=1)
+def test_partner_data_and_law_are_those_of_that_time(web: WebFixture) -> None:
+    (code, *_) = web.listed("SG")
+    asked, before = Asked(code=code, direction=IMPORT), web.now
+    web.later(hours=1)
     raw = json.loads(shipped("SG").content)
     raw["partner"]["terms"]["in_force"] = [{"from": "2013-03-15", "value": False, "setting": "a test"}]
     content = canonical(raw)
-    with world.node.database.write.begin() as connection:
-        partners.activate(connection, "SG", sha256(content).hexdigest(), content, at=world.now, who="a test", reason="a test")
-    world.refresh()
-    assert reasons(world.answers.answer(asked)) == [Reason.NOT_IN_FORCE]
-    known = then(world, asked, before)
+    with web.node.database.write.begin() as connection:
+        partners.activate(connection, "SG", sha256(content).hexdigest(), content, at=web.now, who="a test", reason="a test")
+    web.refresh()
+    assert reasons(web.answers.answer(asked)) == [Reason.NOT_IN_FORCE]
+    known = then(web, asked, before)
     assert known.grant
     assert known.arrangement_digest == shipped("SG").digest
-    assert reasons(then(world, asked, world.now)) == [Reason.NOT_IN_FORCE]
+    assert reasons(then(web, asked, web.now)) == [Reason.NOT_IN_FORCE]
 
 
-def test_a_suspended_exchange_ends_no_benefits(world: World) -> None:
-    (code, *_) = world.listed("SG")
-    with world.node.database.write.begin() as connection:
-        partners.set_state(connection, "SG", "suspended", at=world.now, who="a test", reason="a test")
-    world.refresh()
-    assert world.answers.answer(Asked(code=code, direction=IMPORT)).grant
+def test_a_suspended_exchange_ends_no_benefits(web: WebFixture) -> None:
+    (code, *_) = web.listed("SG")
+    with web.node.database.write.begin() as connection:
+        partners.set_state(connection, "SG", "suspended", at=web.now, who="a test", reason="a test")
+    web.refresh()
+    assert web.answers.answer(Asked(code=code, direction=IMPORT)).grant
 
 
 USCC, CUSTOMS_CODE = "91310000MA1FL0000X", "3101960001"
@@ -151,59 +152,57 @@ def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE
     )
 
 
-def feed(world: World, one: Record) -> None:
+def feed(web: WebFixture, one: Record) -> None:
     """Has credit management state it; an hour passes."""
-    world.node.writer.do(lambda connection: tell.follow(connection, world.node, [one], world.now))
-    world.pass_time(hours=1)
+    web.node.writer.do(lambda connection: tell.follow(connection, web.node, [one], web.now))
+    web.later(hours=1)
 
 
-def party(world: World, identity: str, on: date, known_at: datetime | None = None) -> Party:
-    with world.node.database.reading() as connection:
+def party(web: WebFixture, identity: str, on: date, known_at: datetime | None = None) -> Party:
+    with web.node.database.reading() as connection:
         (found,) = domestic(connection, (identity,), on, known_at)
     return found
 
 
-def test_a_domestic_party_is_known_by_either_code_and_as_of_then(world: World) -> None:
-    day = world.now.date()
-    assert party(world, USCC, day) == Party(id=USCC)
-    unheard = world.now
-    world.pass_time(hours=1)
-    world.node.writer.do(
-        lambda connection: tell.follow(connection, world.node, [record(Tier.GENERAL, date(2026, 4, 1))], world.now)
-    )
-    general = world.now
-    world.pass_time(hours=1)
-    feed(world, record(Tier.DISCREDITED, date(2026, 6, 10)))
+def test_a_domestic_party_is_known_by_either_code_and_as_of_then(web: WebFixture) -> None:
+    day = web.now.date()
+    assert party(web, USCC, day) == Party(id=USCC)
+    unheard = web.now
+    web.later(hours=1)
+    web.node.writer.do(lambda connection: tell.follow(connection, web.node, [record(Tier.GENERAL, date(2026, 4, 1))], web.now))
+    general = web.now
+    web.later(hours=1)
+    feed(web, record(Tier.DISCREDITED, date(2026, 6, 10)))
 
-    assert party(world, USCC, day) == Party(id=USCC, tier=Tier.DISCREDITED)
-    assert party(world, f" {CUSTOMS_CODE} ", day).tier is Tier.DISCREDITED
-    assert party(world, USCC, date(2026, 6, 9)).tier is Tier.GENERAL
-    assert party(world, USCC, date(2021, 1, 1)).tier is None
-    assert party(world, USCC, day, unheard) == Party(id=USCC)
-    assert party(world, USCC, day, general).tier is Tier.GENERAL
-    assert party(world, CUSTOMS_CODE, day, world.now).tier is Tier.DISCREDITED
+    assert party(web, USCC, day) == Party(id=USCC, tier=Tier.DISCREDITED)
+    assert party(web, f" {CUSTOMS_CODE} ", day).tier is Tier.DISCREDITED
+    assert party(web, USCC, date(2026, 6, 9)).tier is Tier.GENERAL
+    assert party(web, USCC, date(2021, 1, 1)).tier is None
+    assert party(web, USCC, day, unheard) == Party(id=USCC)
+    assert party(web, USCC, day, general).tier is Tier.GENERAL
+    assert party(web, CUSTOMS_CODE, day, web.now).tier is Tier.DISCREDITED
 
 
-def test_what_a_person_let_through_counts_from_then(world: World) -> None:
-    day = world.now.date()
-    feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
-    feed(world, record(Tier.ADVANCED, date(2026, 6, 10)))
-    held = world.now
-    assert party(world, USCC, day).tier is not Tier.ADVANCED
-    world.pass_time(hours=1)
-    (waiting,) = world.node.writer.do(tell.waiting)
-    world.node.writer.do(lambda connection: tell.let_through(connection, world.node, waiting.id, who="a test", at=world.now))
-    assert party(world, USCC, day).tier is Tier.ADVANCED
-    assert party(world, USCC, day, held).tier is not Tier.ADVANCED
-    assert party(world, USCC, day, world.now).tier is Tier.ADVANCED
+def test_what_a_person_let_through_counts_from_then(web: WebFixture) -> None:
+    day = web.now.date()
+    feed(web, record(Tier.DISCREDITED, date(2026, 4, 1)))
+    feed(web, record(Tier.ADVANCED, date(2026, 6, 10)))
+    held = web.now
+    assert party(web, USCC, day).tier is not Tier.ADVANCED
+    web.later(hours=1)
+    (waiting,) = web.node.writer.do(tell.waiting)
+    web.node.writer.do(lambda connection: tell.let_through(connection, web.node, waiting.id, who="a test", at=web.now))
+    assert party(web, USCC, day).tier is Tier.ADVANCED
+    assert party(web, USCC, day, held).tier is not Tier.ADVANCED
+    assert party(web, USCC, day, web.now).tier is Tier.ADVANCED
 
 
-def test_a_discredited_party_prevails_now_and_then(world: World) -> None:
-    (code, *_) = world.listed("SG")
-    asked, before = Asked(code=code, direction=IMPORT, parties=(USCC,)), world.now
-    world.pass_time(hours=1)
-    feed(world, record(Tier.DISCREDITED, date(2026, 4, 1)))
-    answer = world.answers.answer(asked, (party(world, USCC, world.now.date()),))
+def test_a_discredited_party_prevails_now_and_then(web: WebFixture) -> None:
+    (code, *_) = web.listed("SG")
+    asked, before = Asked(code=code, direction=IMPORT, parties=(USCC,)), web.now
+    web.later(hours=1)
+    feed(web, record(Tier.DISCREDITED, date(2026, 4, 1)))
+    answer = web.answers.answer(asked, (party(web, USCC, web.now.date()),))
     assert reasons(answer) == [Reason.DOMESTIC_PARTY_PREVAILS]
-    assert reasons(then(world, asked, world.now)) == [Reason.DOMESTIC_PARTY_PREVAILS]
-    assert then(world, asked, before).grant
+    assert reasons(then(web, asked, web.now)) == [Reason.DOMESTIC_PARTY_PREVAILS]
+    assert then(web, asked, before).grant

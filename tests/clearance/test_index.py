@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
@@ -130,6 +131,7 @@ def test_readers_see_an_entry_before_or_after_a_change() -> None:
     assert seen <= {1, 2}
 
 
+@pytest.mark.long
 def test_half_a_million_operators_fit_and_load_fast() -> None:
     """A tenth of them here, one in twenty with a suspension behind it: 500 bytes each, and 5 seconds for all at the start."""
     some = [

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,35 +15,28 @@ from gateway.clearance.as_known import AsKnown
 from gateway.clearance.wording import Language
 from gateway.cli import answer as cli
 from gateway.core.model import Standing
-from tests.web.world import World
+from tests.rig.web import WebFixture
 
 COLUMNS = 80
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.close()
-
-
-def shown(world: World, monkeypatch: pytest.MonkeyPatch, language: Language, code: str, **asked: Any) -> str:
+def shown(web: WebFixture, monkeypatch: pytest.MonkeyPatch, language: Language, code: str, **asked: Any) -> str:
     """The lines, with every message id as ID and digest as DIGEST."""
     out = StringIO()
     monkeypatch.setattr(cli, "console", Console(file=out, width=COLUMNS))
-    with world.node.database.reading() as connection:
-        then = AsKnown(connection, world.node.partners, world.now)
-        cli.show(then.answer(Asked(code=code, **asked), world.now), then, language)
+    with web.node.database.reading() as connection:
+        then = AsKnown(connection, web.node.partners, web.now)
+        cli.show(then.answer(Asked(code=code, **asked), web.now), then, language)
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert all(cell_len(line) <= COLUMNS for line in lines)
     return re.sub(r"sha256 \w+…", "sha256 DIGEST", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", "\n".join(lines)))
 
 
-def test_eligible_one_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = world.listed("SG", 1)
-    world.pass_time(hours=3)
+def test_eligible_one_way(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = web.listed("SG", 1)
+    web.later(hours=3)
     assert (
-        shown(world, monkeypatch, Language.EN, code)
+        shown(web, monkeypatch, Language.EN, code)
         == f"""\
 ╭─ {code}   Singapore   on 2026-06-15 ─╮
 │ Eligible for mutual recognition.             │
@@ -66,12 +57,12 @@ Ask again from 2026-07-20 12:00 China time."""
     )
 
 
-def test_suspended_in_chinese(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = world.listed("HK", 1)
-    world.pass_time(hours=3)
-    world.send(world.boxes["HK"].status_message(code, Standing.SUSPENDED))
-    world.pass_time(hours=1)
-    said = shown(world, monkeypatch, Language.ZH, code, direction="import")
+def test_suspended_in_chinese(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = web.listed("HK", 1)
+    web.later(hours=3)
+    web.send(web.boxes["HK"].status_message(code, Standing.SUSPENDED))
+    web.later(hours=1)
+    said = shown(web, monkeypatch, Language.ZH, code, direction="import")
     assert (
         re.sub("（.*）", "（等级）", said)
         == f"""\
@@ -92,11 +83,11 @@ def test_suspended_in_chinese(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("text", ["", "NO", "[bold]x[/]", "SG12", "TW1", "DE AEOF 00025/08", "A" * 5_000, "\x1b[31mSG1"])
 def test_whatever_is_typed_is_shown_within_the_screen(
-    text: str, language: Language, world: World, monkeypatch: pytest.MonkeyPatch
+    text: str, language: Language, web: WebFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "\x1b" not in shown(world, monkeypatch, language, text)
+    assert "\x1b" not in shown(web, monkeypatch, language, text)
 
 
-def test_a_near_miss_is_shown_as_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = world.listed("SG", 1)
-    assert f"nothing is granted by them\n  {code}" in shown(world, monkeypatch, Language.EN, f"{code}0")
+def test_a_near_miss_is_shown_as_one(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = web.listed("SG", 1)
+    assert f"nothing is granted by them\n  {code}" in shown(web, monkeypatch, Language.EN, f"{code}0")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from sqlalchemy import Pool, event
 from typer.testing import CliRunner, Result
 
 from gateway.cli import common, domestic
@@ -19,8 +21,8 @@ from gateway.core.errors import Refusal
 from gateway.domestic.record import FIELDS
 from gateway.store import disclosures
 from gateway.store.database import Database
-from tests.domestic.made import made, made_uscc, write
-from tests.exchange.desk import DOWNGRADED, RECTIFYING, UNFORESEEN, Desk, row
+from tests.rig.enterprises import DOWNGRADED, RECTIFYING, UNFORESEEN, made, made_uscc, row, write
+from tests.rig.telling import TellingFixture
 
 Run = Callable[..., Result]
 
@@ -53,6 +55,7 @@ def feed(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_ten_thousand_with_thirty_faulty_rows(run: Run, tmp_path: Path) -> None:
     rows, wrong = made(10_000, faulty=30)
     file = tmp_path / "feed.csv"
@@ -130,9 +133,9 @@ def test_what_each_partner_was_told(run: Run, tmp_path: Path, database_url: str)
     run("import", feed(tmp_path / "a.ndjson", row(2)))
     assert "No partner was told of it." in run("told", made_uscc(2)).stdout
     database = Database(database_url)
-    desk = Desk(database, tmp_path, ["SG", "HK"])
-    desk.feed(row(1))
-    desk.deliver("SG", "accepted")
+    telling = TellingFixture(tmp_path, ["SG", "HK"], database=database)
+    telling.feed(row(1))
+    telling.deliver("SG", "accepted")
     told = run("told", "9900000001").stdout
     queued, heard = (part.split() for part in told[told.index("HK ") :].split("SG "))
     assert heard[:2] == ["AEOCN9900000001", "valid"]
@@ -151,19 +154,18 @@ def test_what_each_partner_was_told(run: Run, tmp_path: Path, database_url: str)
 
 
 def test_a_command_waits_for_its_turn_beside_a_gateway_that_writes(run: Run, tmp_path: Path, database_url: str) -> None:
-    database = Database(database_url)
-    database.migrate()
-    began = threading.Event()
+    """A serving gateway holds what the command needs; the command tries, and is not done before that is let go."""
+    tries = threading.Event()
 
-    def serve() -> None:
+    def checked_out(*_: object) -> None:
+        tries.set()
+
+    with closing(Database(database_url)) as database, ThreadPoolExecutor(1) as terminal:
         with database.write.begin() as connection:
-            connection.exec_driver_sql("UPDATE enterprise SET changed = changed")
-            began.set()
-            time.sleep(0.3)
-
-    serving = threading.Thread(target=serve)
-    serving.start()
-    began.wait()
-    assert "1 taken" in run("import", feed(tmp_path / "a.ndjson", row(1))).stdout
-    serving.join()
-    database.close()
+            connection.exec_driver_sql("UPDATE enterprise SET changed = changed" if database.sqlite else "LOCK TABLE enterprise")
+            event.listen(Pool, "checkout", checked_out)
+            said = terminal.submit(run, "import", feed(tmp_path / "a.ndjson", row(1)))
+            assert tries.wait(60)
+            assert not said.done()
+        assert "1 taken" in said.result(60).stdout
+    event.remove(Pool, "checkout", checked_out)

@@ -2,58 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway.cli.main import app
-from gateway.partners import load_one
-from gateway.store import partners as stored
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from tests.tools import REPO
+from tests.rig.databases import migrate
+from tests.rig.shipped import activate, installed
+from tests.rig.terminal import Terminal, program
+
+pytestmark = pytest.mark.long
 
 PASSPHRASE = "correct horse battery staple 7Q"
 
 
 @dataclass
-class Terminal:
-    """A home, and the command in it: in this process, or as the program that is installed."""
+class Safe(Terminal):
+    """A terminal that opens keys; it never says with what."""
 
-    home: Path
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
+    environment: Mapping[str, str] = field(default_factory=lambda: {"AEO_KEY_PASSPHRASE": PASSPHRASE})
 
     def run(self, *arguments: str, expect: int = 0) -> str:
-        """What it prints, both ways."""
-        for name, value in {"AEO_HOME": str(self.home), "AEO_KEY_PASSPHRASE": PASSPHRASE}.items():
-            self.monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            app(arguments)
-        said = "".join(self.capsys.readouterr())
-        assert (ended.value.code or 0) == expect, said
+        said = super().run(*arguments, expect=expect)
         assert PASSPHRASE not in said
         return said
 
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
-
     def start(self, command: str = "serve", passphrase: str = PASSPHRASE) -> str:
         """What a production start complains of."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AEO_")}
-        own |= {"AEO_HOME": str(self.home), "AEO_MODE": "production", "AEO_KEY_PASSPHRASE": passphrase, "COLUMNS": "400"}
-        program = Path(sys.executable).parent / "aeo-gateway"
-        done = subprocess.run([str(program), command], capture_output=True, text=True, env=own, cwd=REPO, timeout=120)
+        done = program(self.home, command, AEO_MODE="production", AEO_KEY_PASSPHRASE=passphrase, COLUMNS="400")
         said = done.stdout + done.stderr
         assert done.returncode == 2, said
         assert PASSPHRASE not in said
@@ -67,18 +51,13 @@ class Terminal:
         (folder / "site.toml").write_text(settings, "utf-8")
         if certificate:
             (folder / "certs" / "signing-1.pem").write_text(certificate, "ascii")
-        bundle = load_one(REPO / "partners" / iso.lower(), REPO / "schemas", self.home / "site")
-        database = Database(f"sqlite:///{self.home / 'gateway.db'}")
-        database.migrate()
-        with database.write.begin() as connection:
-            at = datetime.now(UTC) - timedelta(days=1)
-            stored.activate(connection, iso, bundle.digest, bundle.content, at=at, who="a test", reason="a test")
-        database.close()
+        with closing(Database(migrate(f"sqlite:///{self.home / 'gateway.db'}"))) as database, database.write.begin() as connection:
+            activate(connection, [installed(iso, self.home / "site")], datetime.now(UTC) - timedelta(days=1))
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    return Terminal(tmp_path / "home", capsys, monkeypatch)
+def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Safe:
+    return Safe(tmp_path / "home", capsys, monkeypatch)
 
 
 def certificate(folder: Path, purpose: Purpose) -> str:
@@ -87,8 +66,9 @@ def certificate(folder: Path, purpose: Purpose) -> str:
     return create_file_key(folder, "partner", "ecdsa-p256-sha256", Subject("partner"), purpose, PASSPHRASE, 90, now=now).pem
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["serve", "courier"])
-def test_production_names_everything_that_is_missing_at_once(command: str, terminal: Terminal, tmp_path: Path) -> None:
+def test_production_names_everything_that_is_missing_at_once(command: str, terminal: Safe, tmp_path: Path) -> None:
     terminal.run("key", "create", "--purpose", "demo")
     demo = certificate(tmp_path / "demo", Purpose.DEMO)
     terminal.partner("SG", '[binding]\nendpoint = "http://127.0.0.1:9/exchange"\nprivate_addresses = true\n', demo)
@@ -105,19 +85,22 @@ def test_production_names_everything_that_is_missing_at_once(command: str, termi
         assert part in said
 
 
-def test_production_without_anything_says_what_to_do_first(terminal: Terminal) -> None:
+@pytest.mark.process
+def test_production_without_anything_says_what_to_do_first(terminal: Safe) -> None:
     said = terminal.start()
     assert "There is no key named gateway" in said
     assert "aeo-gateway key create gateway --purpose production" in said
     assert "No partner is active" in said
 
 
-def test_a_wrong_passphrase_is_named_without_a_secret(terminal: Terminal) -> None:
+@pytest.mark.process
+def test_a_wrong_passphrase_is_named_without_a_secret(terminal: Safe) -> None:
     terminal.run("key", "create")
     assert "The passphrase does not open" in terminal.start(passphrase="not it")
 
 
-def test_a_key_file_that_others_may_read_is_refused(terminal: Terminal) -> None:
+@pytest.mark.process
+def test_a_key_file_that_others_may_read_is_refused(terminal: Safe) -> None:
     terminal.run("key", "create")
     key = terminal.home / "keys" / "gateway-1" / "key.pem"
     key.chmod(0o644)
@@ -148,11 +131,11 @@ def test_a_key_file_that_others_may_read_is_refused(terminal: Terminal) -> None:
         (("eligible", "SG123456789012"), "aeo-gateway partner activate --all"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], said: str, terminal: Terminal) -> None:
+def test_what_cannot_be_is_refused_in_a_sentence(arguments: tuple[str, ...], said: str, terminal: Safe) -> None:
     assert said in " ".join(terminal.run(*arguments, expect=2).replace("│", " ").split())
 
 
-def test_the_life_of_a_key(terminal: Terminal) -> None:
+def test_the_life_of_a_key(terminal: Safe) -> None:
     """Made, listed, rolled over, shown, exported; never a word of its secret."""
     terminal.run("key", "create", "--days", "40")
     assert "aeo-gateway key rotate gateway" in terminal.run("key", "create", expect=2)
@@ -176,7 +159,7 @@ def test_the_life_of_a_key(terminal: Terminal) -> None:
         assert held.splitlines()[1] not in terminal.run(*arguments)
 
 
-def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(terminal: Terminal) -> None:
+def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(terminal: Safe) -> None:
     terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
     terminal.run("key", "create")
     terminal.run("key", "rotate")
@@ -184,7 +167,7 @@ def test_a_partner_that_has_not_acknowledged_the_next_certificate_is_warned_of(t
     assert (warning["owner"], warning["name"]) == ("gateway", "gateway-2 is not acknowledged by SG")
 
 
-def test_a_key_stolen_during_a_rollover(terminal: Terminal) -> None:
+def test_a_key_stolen_during_a_rollover(terminal: Safe) -> None:
     terminal.partner("SG", '[binding]\nendpoint = "https://sg.example/exchange"\n')
     terminal.run("key", "create")
     assert "aeo-gateway key rotate gateway" in terminal.run("key", "hasten", expect=2)
@@ -203,7 +186,7 @@ def test_a_key_stolen_during_a_rollover(terminal: Terminal) -> None:
     assert states == [("gateway-1", "retired"), ("gateway-3", "current"), ("gateway-2", "dropped")]
 
 
-def test_a_void_from_a_terminal_needs_something_to_annul(terminal: Terminal) -> None:
+def test_a_void_from_a_terminal_needs_something_to_annul(terminal: Safe) -> None:
     terminal.partner("SG", "")
     assert "Nothing was ever annulled" in terminal.run("void", "list")
     assert "No partner is known" in terminal.run("void", "propose", "--message", "m-1", "--reason", "r", expect=2)
@@ -212,7 +195,7 @@ def test_a_void_from_a_terminal_needs_something_to_annul(terminal: Terminal) -> 
     assert "Nothing to annul has the number 1" in terminal.run("void", "confirm", "1", expect=2)
 
 
-def test_a_void_from_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_void_from_a_terminal(terminal: Safe, tmp_path: Path) -> None:
     pinned = certificate(tmp_path / "keys", Purpose.PRODUCTION)
     terminal.partner("SG", "", pinned)
     fingerprint = x509.load_pem_x509_certificate(pinned.encode()).fingerprint(hashes.SHA256()).hex()

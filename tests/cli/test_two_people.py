@@ -21,8 +21,9 @@ from gateway.store import proposals
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
-from tests.exchange.desk import DOWNGRADED, UNFORESEEN, Desk, chosen, row
-from tests.exchange.house import House
+from tests.rig.enterprises import DOWNGRADED, UNFORESEEN, row
+from tests.rig.gateway import GatewayFixture
+from tests.rig.telling import TellingFixture
 from tests.store.test_migrations import at_release_0_1_0, fill_with_proposals
 
 Say = Callable[..., str]
@@ -58,12 +59,12 @@ def database(home: Path) -> Any:
 
 
 def test_two_people_release_a_held_list(say: Say, home: Path, database: Database) -> None:
-    house = House(database, home)
-    house.change("SG", threshold=chosen(2))
-    made = house.boxes["SG"].invent(9, 1)
+    gateway = GatewayFixture(home, database=database)
+    gateway.threshold("SG", 2)
+    made = gateway.boxes["SG"].invent(9, 1)
     for said in (made[:6], made[3:]):
-        house.send(house.boxes["SG"].message(Kind.LIST, said, picture=Picture(as_of=house.now)))
-        house.later(days=1)
+        gateway.send(gateway.boxes["SG"].message(Kind.LIST, said, picture=Picture(as_of=gateway.now)))
+        gateway.later(days=1)
     words = "Proposed by alice. It comes in force when a second person releases the very same list."
     assert say("list", "release", 2, "--reason", "I telephoned.") == words
     assert say("list", "release", 2, "--reason", "I telephoned.", who="ALICE") == words
@@ -72,14 +73,14 @@ def test_two_people_release_a_held_list(say: Say, home: Path, database: Database
     assert "(I telephoned.)" in held
     assert say("list", "release", 2, "--reason", "So did I.", who="bob").startswith("List 2 counts.")
     assert say("list", "held") == "No list waits for a person."
-    house.close()
+    gateway.close()
 
 
 def test_two_people_let_gains_through(say: Say, home: Path, database: Database) -> None:
-    desk = Desk(database, home, [])
-    desk.feed(row(1))
-    desk.feed(row(1, **DOWNGRADED))
-    record = desk.feed(row(1, **UNFORESEEN)).flagged[0].record
+    telling = TellingFixture(home, [], database)
+    telling.feed(row(1))
+    telling.feed(row(1, **DOWNGRADED))
+    record = telling.feed(row(1, **UNFORESEEN)).flagged[0].record
     words = "Proposed by alice. It comes in force when a second person confirms the very same record."
     assert say("domestic", "confirm", record) == words
     assert f"record-{record}: {words}" in say("domestic", "held")
@@ -98,7 +99,7 @@ def upgraded(home: Path) -> Database:
 
 
 def test_what_ended_at_the_upgrade_is_shown(say: Say, home: Path, upgraded: Database) -> None:
-    Desk(upgraded, home, ["SG"])
+    TellingFixture(home, ["SG"], upgraded)
     upgraded.close()
     assert f"message m-1 - alice, 2026-06-01 04:00 ended {datetime.now(UTC):%Y-%m-%d}" in (voids := say("void", "list"))
     assert proposals.UPGRADED in voids

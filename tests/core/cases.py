@@ -9,16 +9,15 @@ every warning that an answer gives must be expected by its case, in order; every
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gateway.core.arrangement import Arrangement, CodeForm, Direction, Law, Measure, Mode, Role
+from gateway.core.arrangement import AnyLevel, Arrangement, CodeForm, Direction, Measure, Mode, Role
 from gateway.core.declared import resolve
 from gateway.core.eligibility import decide
 from gateway.core.fold import fold
@@ -29,14 +28,13 @@ from gateway.core.place import place
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.partners import Registry
-from gateway.partners.build import arrangement
-from gateway.partners.bundle import PartnerDraft, read_law
+from tests.rig.shipped import arrangements, law
 
 REPO = Path(__file__).resolve().parents[2]
 CASES = REPO / "tests" / "cases" / "eligibility"
 
 
-class Line(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"effective": "from"}):
+class TableLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"effective": "from"}):
     """One thing the partner told; exactly one of the first four is given."""
 
     list: datetime | None = None
@@ -66,8 +64,8 @@ class Given(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     tin: str = "SG123456789012"
     now: datetime = datetime(2026, 6, 15, 4, tzinfo=UTC)
     as_of: Any = datetime(2026, 6, 1, tzinfo=UTC)
-    told: tuple[Line, ...] = ()
-    then: tuple[Line, ...] = ()
+    told: tuple[TableLine, ...] = ()
+    then: tuple[TableLine, ...] = ()
     known: tuple[str, ...] = ()
     terms: dict[str, Any] = {}
     law: dict[str, Any] = {}
@@ -127,24 +125,11 @@ def read(path: Path) -> Iterator[Case]:
         yield msgspec.convert(named | {"given": given}, Case)
 
 
-@cache
-def partners() -> Mapping[str, Arrangement]:
-    """Every partner of the repository as shipped, without its dialects and certificates."""
-    files = sorted((REPO / "partners").glob("*/partner.toml"))
-    drafts = [PartnerDraft.read(tomllib.loads(path.read_text("utf-8")), {}, path.parent.name, "") for path in files]
-    assert not [fault for draft in drafts for fault in draft.faults]
-    return {draft.file.iso: arrangement(draft.file, f"as shipped: {draft.file.iso}") for draft in drafts}
-
-
-@cache
-def law() -> Law:
-    """The common law of the repository as shipped."""
-    return read_law(tomllib.loads((REPO / "partners" / "common.toml").read_text("utf-8")), "common.toml")[0]
-
-
 def ask(given: Given) -> Answer:
     """Put a case's question, from the text as typed to the answer."""
-    ours = replace(partners()[given.partner], digest="", **_terms(given.terms)) if given.terms else partners()[given.partner]
+    ours = (
+        replace(arrangements()[given.partner], digest="", **_terms(given.terms)) if given.terms else arrangements()[given.partner]
+    )
     rules = replace(law(), digest="", **_terms(given.law)) if given.law else law()
     registry = _Registry(ours, {given.tin, *given.known} if given.told or given.then else set(given.known))
     question = Question(
@@ -181,13 +166,13 @@ class _Registry:
 
     def __init__(self, ours: Arrangement, known: set[str]) -> None:
         self._known = known
-        self.arrangement_for = Registry({**partners(), ours.iso: ours}.values()).arrangement_for
+        self.arrangement_for = Registry({**arrangements(), ours.iso: ours}.values()).arrangement_for
 
     def known(self, code: str) -> bool:
         return code in self._known
 
 
-def _told(line: Line, tin: str, ours: Arrangement, at: int) -> PlacedStatement:
+def _told(line: TableLine, tin: str, ours: Arrangement, at: int) -> PlacedStatement:
     ((kind, made),) = ((kind, made) for kind in ("list", "response", "update", "notice") if (made := getattr(line, kind)))
     fields = ("effective", "level", "number", "name", "name_local", "granted", "expires")
     message = line.id or f"m{at}"
@@ -232,6 +217,8 @@ def _value(name: str, value: Any) -> Any:
         return timedelta(days=value)
     if name == "code":
         return CodeForm(**value)
+    if value == "any":
+        return AnyLevel.ANY
     kinds = {"directions": Direction, "modes": Mode, "levels": str, "prevailing": Tier}
     if name == "measures":
         return tuple(Measure(letter) for letter in value)

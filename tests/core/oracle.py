@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway.core.arrangement import Mode
-from tests.core.cases import Given, Line, law, partners
+from gateway.core.arrangement import AnyLevel
+from tests.core.cases import Given, TableLine
+from tests.rig.shipped import arrangements, law
 
 CHINA = ZoneInfo("Asia/Shanghai")
 GRAVITY = ("valid", "reinstated", "suspended", "delisted", "withdrawn", "revoked", "annulled")
@@ -26,7 +27,7 @@ class Said(NamedTuple):
     effect: datetime
     standing: str
     picture: bool
-    line: Line
+    line: TableLine
 
 
 class Verdict(NamedTuple):
@@ -60,7 +61,7 @@ def expected(given: Given, direction: str) -> Verdict:
         if given.role not in (None, natural):
             not_covered.add("role-not-covered")
         modes = terms["modes"]
-        if modes is not None and len(modes) < len(Mode) and given.mode not in modes:
+        if modes is not None and not ({given.mode} if given.mode else {"land", "sea", "air"}) <= set(modes):
             not_covered.add("mode-not-covered")
         unknown = {"terms-unknown" for term in ("directions", "modes", "measures") if terms[term] is None}
         if _too_old(given, at, terms["stop_after"]):
@@ -80,7 +81,7 @@ def expected(given: Given, direction: str) -> Verdict:
 
 def _terms(given: Given, on: date) -> dict[str, Any]:
     """What the partner's data and the law say on a day, or the case instead."""
-    ours = partners()[given.partner]
+    ours = arrangements()[given.partner]
     dated = {name: getattr(ours, name) for name in ("in_force", "directions", "modes", "levels", "measures", "stop_after")}
     dated |= {name: getattr(law(), name) for name in ("prevailing", "suspended_prevails")}
     found = {name: term.on(on).value for name, term in dated.items()}
@@ -118,14 +119,14 @@ def _domestic(given: Given, terms: dict[str, Any]) -> tuple[set[str], set[str]]:
     return prevails, unknown
 
 
-def _against(given: Given, at: datetime, whole: date | None, levels: frozenset[str] | None) -> Iterator[str]:
+def _against(given: Given, at: datetime, whole: date | None, levels: frozenset[str] | AnyLevel | None) -> Iterator[str]:
     """What stands against the operator's one authorisation: its standing and its period, two separate tracks."""
     told = said(given)
     if not told:
         yield "operator-unknown"
         return
     level = next((one.line.level for one in told if one.line.level), None)
-    if levels is not None and level not in levels:
+    if levels is not None and levels is not AnyLevel.ANY and level not in levels:
         yield "level-not-recognised"
         return
     zone = _zone(given)
@@ -203,7 +204,7 @@ def period(dated: Iterable[Said], at: datetime, zone: ZoneInfo) -> Said | None:
 
 
 def _zone(given: Given) -> ZoneInfo:
-    ours = partners()[given.partner]
+    ours = arrangements()[given.partner]
     return next((one.zone for one in ours.members if given.tin.startswith(one.prefixes)), ours.zone)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.core.arrangement import Arrangement
 from gateway.core.declared import LONGEST, near, resolve, spellings
 from gateway.partners import Registry
-from tests.core.cases import partners
+from tests.rig.shipped import arrangements
 
 DAY = date(2026, 6, 15)
 codes = st.tuples(st.sampled_from(["SG", "HK", "UY", "BY"]), st.text(ascii_uppercase + digits, min_size=1, max_size=20)).map(
@@ -26,7 +26,7 @@ class Known:
 
     def __init__(self, *codes: str) -> None:
         self.codes = codes
-        self._registry = Registry(partners().values())
+        self._registry = Registry(arrangements().values())
 
     def arrangement_for(self, code: str) -> Arrangement | None:
         return self._registry.arrangement_for(code)

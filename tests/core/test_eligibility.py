@@ -20,10 +20,11 @@ from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.core.question import Answer, Currency, Disruption, Party, Question, Stop, Switches, Verdict
 from gateway.core.terms import Dated, Provenance, Term
-from tests.core.cases import Given, Line, ask, law, partners
+from tests.core.cases import Given, TableLine, ask
+from tests.rig.shipped import arrangements, law
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
-GRANTED = Given(direction=Direction.IMPORT, told=(Line(list=datetime(2026, 6, 1, tzinfo=UTC), level="STP-Plus"),))
+GRANTED = Given(direction=Direction.IMPORT, told=(TableLine(list=datetime(2026, 6, 1, tzinfo=UTC), level="STP-Plus"),))
 STOP: dict[str, Any] = {"since": NOW - timedelta(days=1), "reason": "inquiry", "by": "approver 7"}
 
 #: Each makes an answer that is granted without it one that is not.
@@ -38,9 +39,9 @@ DEFECTS: list[dict[str, Any]] = [
     {"as_of": "never"},
     {"as_of": NOW - timedelta(days=71)},
     {"told": ()},
-    {"then": (Line(notice=NOW, says=Standing.SUSPENDED),)},
-    {"then": (Line(list=NOW, says=Standing.DELISTED, derived=True),)},
-    {"then": (Line(update=NOW, level="STP-Plus", expires=date(2026, 6, 14)),)},
+    {"then": (TableLine(notice=NOW, says=Standing.SUSPENDED),)},
+    {"then": (TableLine(list=NOW, says=Standing.DELISTED, derived=True),)},
+    {"then": (TableLine(update=NOW, level="STP-Plus", expires=date(2026, 6, 14)),)},
     {"stops": (Stop(target="SG", **STOP),)},
     {"stops": (Stop(target="SG123456789012", **STOP),)},
     {"parties": (Party(id="1", tier=Tier.DISCREDITED),)},
@@ -74,8 +75,8 @@ def test_any_defect_takes_the_grant(defects: list[dict[str, Any]]) -> None:
 def test_the_answer_stays_until_it_says(hours: int) -> None:
     """Asked at any hour before ``ask_again``, the same answer; then another."""
     then = (
-        Line(notice=NOW, says=Standing.SUSPENDED, effective=date(2026, 6, 20)),
-        Line(notice=NOW + timedelta(seconds=1), says=Standing.REINSTATED, effective=date(2026, 6, 25)),
+        TableLine(notice=NOW, says=Standing.SUSPENDED, effective=date(2026, 6, 20)),
+        TableLine(notice=NOW + timedelta(seconds=1), says=Standing.REINSTATED, effective=date(2026, 6, 25)),
     )
     given_ = msgspec.structs.replace(GRANTED, then=then, now=NOW + timedelta(hours=hours))
     answer = ask(given_)
@@ -92,7 +93,7 @@ def test_measures_carry_their_scope_and_code_of_the_day() -> None:
     words = dict(law().measures)
     words[Measure.I] = replace(words[Measure.I], clearance_code=code)
     del words[Measure.P]
-    arrangement = replace(partners()["SG"], digest="")
+    arrangement = replace(arrangements()["SG"], digest="")
     rules = replace(law(), measures=words, digest="")
 
     def codes(on: date) -> dict[Measure, str | None]:
@@ -110,7 +111,7 @@ def test_measures_carry_their_scope_and_code_of_the_day() -> None:
 def test_terms_are_kept_by_digest_and_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(day, "_days", {})
     monkeypatch.setattr(day, "_KEPT", 2)
-    arrangement, days = partners()["SG"], [date(2026, 6, number) for number in (1, 2, 3)]
+    arrangement, days = arrangements()["SG"], [date(2026, 6, number) for number in (1, 2, 3)]
     first = day.terms_of(arrangement, law(), days[0])
     assert day.terms_of(arrangement, law(), days[0]) is first
     for on in days[1:]:
@@ -128,7 +129,7 @@ def test_an_answer_names_what_it_rests_on() -> None:
         datetime(2026, 6, 1, tzinfo=UTC),
         "valid",
     )
-    assert (answer.arrangement_digest, answer.law_digest) == (partners()["SG"].digest, law().digest)
+    assert (answer.arrangement_digest, answer.law_digest) == (arrangements()["SG"].digest, law().digest)
     assert (answer.data_as_of, answer.data_age) == (datetime(2026, 6, 1, tzinfo=UTC), 14 * 86_400 + 4 * 3_600)
 
 
@@ -137,7 +138,7 @@ def test_an_answer_survives_json() -> None:
         GRANTED,
         direction=None,
         disruptions=(Disruption(where="SG", since=NOW, what="storm", by="approver 7"),),
-        then=(Line(notice=NOW, says=Standing.SUSPENDED, transcribed=True),),
+        then=(TableLine(notice=NOW, says=Standing.SUSPENDED, transcribed=True),),
     )
     for one in (GRANTED, given_):
         assert msgspec.json.decode(msgspec.json.encode(ask(one)), type=Answer) == ask(one)

@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from gateway.core.question import Answer, Caution, Reason, Warn, Why
-from tests.core.cases import CASES, Case, ask, partners, read
+from tests.core.cases import CASES, Case, ask, read
+from tests.rig.shipped import arrangements
 
 FILES = sorted(CASES.glob("*.toml"))
 TABLE = [case for path in FILES for case in read(path)]
@@ -64,4 +65,4 @@ def test_every_reason_and_warning_is_reached() -> None:
 
 
 def test_every_partner_has_cases() -> None:
-    assert {case.given.partner for case in TABLE} >= set(partners())
+    assert {case.given.partner for case in TABLE} >= set(arrangements())

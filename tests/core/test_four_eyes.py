@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.core import four_eyes
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import RULES, Decision
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202e\u2066\x00\x1b\x7f\ufe0f\U000e0041\u034f\u115f\u3164"
 _BLANKS = " \t\n\u00a0\u2003\u3000\u2028"
@@ -92,7 +92,8 @@ def test_the_same_person(name: str, other: str) -> None:
     ("name", "other"), [("alice", "bob"), ("José", "Jose"), ("李四", "李三"), ("Anna", "Ana"), ("user1", "user2")]
 )
 def test_two_people(name: str, other: str) -> None:
-    four_eyes.second(name, other)
+    four_eyes.second(name, other)  # or it raises
+    assert not four_eyes.same(name, other)
 
 
 @pytest.mark.parametrize("nobody", ["", " ", "\u200b", "\u3164\t\ufe0f", "\u2800"])

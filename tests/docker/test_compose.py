@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from gateway.cli.main import app
 from gateway.settings import Settings
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 DOCKER = REPO / "docker"
 COMPOSE = (DOCKER / "compose.yaml").read_text("utf-8")

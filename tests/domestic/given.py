@@ -5,8 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cache
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,9 +14,8 @@ from gateway.core.terms import Dated, Provenance, Term, Words
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.record import Faults, Record, decode
 from gateway.domestic.tiers import apply
-from gateway.partners import load_all
+from tests.rig.machine import REPO
 
-REPO = Path(__file__).parents[2]
 CASES = REPO / "tests" / "cases"
 
 #: Enterprise 0 of the made-up ones.
@@ -64,12 +61,6 @@ def enterprise(given: Iterable[Mapping[str, Any]]) -> Enterprise | None:
         assert isinstance(found, Record), found
         state = apply(state, found, confirmed=True).state
     return state
-
-
-@cache
-def partners() -> Mapping[str, Arrangement]:
-    """Every partner as shipped."""
-    return {iso: bundle.arrangement for iso, bundle in load_all(REPO / "partners", REPO / "schemas").items()}
 
 
 def arrangement(terms: Mapping[str, Any]) -> Arrangement:

@@ -14,7 +14,8 @@ from gateway.core.terms import Dated, Provenance, Term
 from gateway.domestic.enterprise import Enterprise
 from gateway.domestic.projection import SOURCES, Silence, SilenceReason, changes, project, shared_on
 from gateway.domestic.rules import FIRST_DAY
-from tests.domestic.given import Case, cases, enterprise, label, partners
+from tests.domestic.given import Case, cases, enterprise, label
+from tests.rig.shipped import arrangements
 
 PARTNERS = cases("projection", "partners")
 TODAY = date(2026, 6, 1)
@@ -29,13 +30,13 @@ def stood(**said: Any) -> Enterprise:
 
 
 def heard(iso: str, state: Enterprise, on: date = TODAY) -> str:
-    now = project(state, partners()[iso], on)
+    now = project(state, arrangements()[iso], on)
     return f"silent: {now.why}" if isinstance(now, Silence) else f"{now.standing} {now.tin}"
 
 
 def test_the_table_names_every_partner() -> None:
     assert len(PARTNERS) == 31
-    assert {case["id"] for case in PARTNERS} == set(partners())
+    assert {case["id"] for case in PARTNERS} == set(arrangements())
     assert all(case["why"] and case["source"] for case in PARTNERS)
 
 
@@ -61,7 +62,7 @@ def test_nothing_before_an_arrangement_is_in_force(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in PARTNERS if "wants" in case], ids=label)
 def test_what_chinese_aeos_give_there_is_sent(case: Case) -> None:
-    now = project(stood(), partners()[case["id"]], TODAY)
+    now = project(stood(), arrangements()[case["id"]], TODAY)
     assert isinstance(now, Statement)
     assert all(getattr(now, field) for field in case["wants"])
 
@@ -70,9 +71,9 @@ def open_to(iso: str, shared: Iterable[str]) -> Any:
     """The partner with its own terms, but told of everything it recognises and allowed exactly ``shared``."""
     chosen = Provenance("setting")
     return replace(
-        partners()[iso],
+        arrangements()[iso],
         in_force=Term((Dated(FIRST_DAY, True, chosen),)),
-        chinese_code=Term((Dated(FIRST_DAY, partners()[iso].chinese_code.on(TODAY).value or "CN+10", chosen),)),
+        chinese_code=Term((Dated(FIRST_DAY, arrangements()[iso].chinese_code.on(TODAY).value or "CN+10", chosen),)),
         shared=Term((Dated(FIRST_DAY, frozenset(shared), chosen),)),
     )
 
@@ -101,11 +102,11 @@ def test_a_field_that_is_not_shared_cannot_appear(iso: str) -> None:
 
 @pytest.mark.parametrize("iso", [case["id"] for case in PARTNERS])
 def test_what_is_shared_today_and_no_more(iso: str) -> None:
-    now = project(stood(), partners()[iso], TODAY)
+    now = project(stood(), arrangements()[iso], TODAY)
     if isinstance(now, Silence):
         assert now.why in (SilenceReason.NOT_IN_FORCE, SilenceReason.CODE_FORM_UNKNOWN)
     else:
-        assert {name for name in OPTIONAL_FIELDS if getattr(now, name) is not None} == shared_on(partners()[iso], TODAY) & {
+        assert {name for name in OPTIONAL_FIELDS if getattr(now, name) is not None} == shared_on(arrangements()[iso], TODAY) & {
             *SOURCES,
             "effective",
         }

@@ -20,7 +20,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.domestic.readfile import HEADINGS, MAX_LINE, Row, read, read_json, read_ndjson, write_report
 from gateway.domestic.record import FIELDS, MAX_TEXT, Record, decode
 from gateway.wire.sheet.sheet import defused
-from tests.domestic.made import made, write
+from tests.rig.enterprises import made, write
 
 ROW = made(1)[0][0]
 FULL = {
@@ -60,6 +60,7 @@ def cells(**other: object) -> list[object]:
 # ---------------------------------------------------------------- all four forms
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "ndjson"])
 def test_ten_thousand_with_thirty_faulty(tmp_path: Path, ending: str) -> None:
     rows, wrong = made(10_000, faulty=30)

@@ -135,6 +135,7 @@ def reach(state: Enterprise | None, day: date) -> tuple[int, bool]:
     return RULES.height[tier or Tier.GENERAL], aeo and status in (None, MeasureStatus.ACTIVE)
 
 
+@pytest.mark.long
 @settings(max_examples=500, deadline=None)
 @given(st.lists(records(), max_size=4), records())
 def test_every_loss_applies_and_no_unforeseen_gain_does(before: list[Record], said: Record) -> None:

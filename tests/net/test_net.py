@@ -75,7 +75,7 @@ def names(**table: Sequence[str]) -> net.Resolver:
     return resolve
 
 
-def refused(
+def check_refused(
     reason: UnreachableReason, url: str, guard: Guard = LOCAL, *, resolver: net.Resolver = net.system_resolver
 ) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
@@ -175,8 +175,8 @@ def test_names_that_do_not_resolve() -> None:
     async def failing(host: str, port: int) -> Sequence[str]:
         raise OSError("no such host")
 
-    refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=nothing)
-    refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=failing)
+    check_refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=nothing)
+    check_refused(UnreachableReason.UNRESOLVED, "https://partner.example/", resolver=failing)
 
 
 def test_nobody_listening() -> None:
@@ -184,7 +184,7 @@ def test_nobody_listening() -> None:
         async with serving(OK) as server:
             return server.port
 
-    refused(UnreachableReason.CONNECTION, f"http://127.0.0.1:{asyncio.run(story())}/")
+    check_refused(UnreachableReason.CONNECTION, f"http://127.0.0.1:{asyncio.run(story())}/")
 
 
 async def _endless(writer: asyncio.StreamWriter) -> None:
@@ -203,7 +203,7 @@ async def _dripping(writer: asyncio.StreamWriter) -> None:
 
 
 async def _silent(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()
 
 
 GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"

@@ -12,6 +12,6 @@ from gateway.settings import from_environment
 
 
 @pytest.fixture(scope="session")
-def host() -> Iterator[RehearsalHost]:
+def rehearsal_host() -> Iterator[RehearsalHost]:
     with open_host(from_environment({})) as opened:
         yield opened

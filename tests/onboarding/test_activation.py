@@ -15,10 +15,12 @@ from gateway.onboarding import activation
 from gateway.onboarding.finding import Checked, Finding, Mark
 from gateway.onboarding.rehearsal import Rehearsal, RehearsalStep
 from gateway.onboarding.rehearsal.results import same
-from gateway.partners import Bundle, load_one
-from gateway.settings import ROOT, Settings, from_environment
+from gateway.partners import Bundle, read_bundle
+from gateway.partners.canonical import canonical
+from gateway.settings import Settings, from_environment
 from gateway.store import partners as stored
 from gateway.store.database import Database
+from tests.rig.shipped import shipped
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 GOOD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "receipt"),), (), 0.1)
@@ -27,7 +29,7 @@ BAD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    return shipped("SG")
 
 
 @pytest.fixture
@@ -70,9 +72,6 @@ def test_after_a_rehearsal_of_the_very_same_data(connection: Connection, bundle:
 def test_not_after_one_of_other_data_or_one_that_failed_later(connection: Connection, bundle: Bundle) -> None:
     other = json.loads(bundle.content)
     other["partner"]["programme"] = "another"
-    from gateway.partners import read_bundle
-    from gateway.partners.canonical import canonical
-
     rehearsed(connection, read_bundle(canonical(other)))
     with pytest.raises(Refusal, match="passed no rehearsal"):
         activate(connection, bundle, settings())

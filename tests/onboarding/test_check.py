@@ -11,11 +11,13 @@ import pytest
 from gateway.onboarding.check import check
 from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal.keys import make, pem
-from gateway.partners import load_one
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
 from gateway.sandbox.listen import listening
 from gateway.settings import ROOT
+from tests.rig.shipped import shipped
+
+pytestmark = pytest.mark.process
 
 NOW = datetime.now(UTC)
 
@@ -63,7 +65,7 @@ def test_an_example_that_reads_otherwise_is_a_cross(tmp_path: Path) -> None:
 
 
 def with_certificates(place: Path, **binding: str) -> Path:
-    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    bundle = shipped("SG")
     keys = make("SG", bundle.arrangement.binding, NOW)
     certificates = place / "sg" / "certs"
     certificates.mkdir(parents=True)
@@ -83,7 +85,7 @@ def test_certificates(tmp_path: Path) -> None:
 
 
 def test_online(tmp_path: Path) -> None:
-    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    bundle = shipped("SG")
     box = Box(bundle, make("SG", bundle.arrangement.binding, NOW).current, "CN", (), lambda: datetime.now(UTC))
     with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
         site = with_certificates(tmp_path, endpoint=f'"{url}/exchange"', private_addresses="true")
@@ -95,7 +97,7 @@ def test_online(tmp_path: Path) -> None:
 
 
 def test_an_address_that_leads_nowhere_gets_no_tick(tmp_path: Path) -> None:
-    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    bundle = shipped("SG")
     box = Box(bundle, make("SG", bundle.arrangement.binding, NOW).current, "CN", (), lambda: datetime.now(UTC))
     with listening(server.create_app(box, "http://127.0.0.1:1/exchange")) as url:
         site = with_certificates(tmp_path, endpoint=f'"{url}/elsewhere"', private_addresses="true")

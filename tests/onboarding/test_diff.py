@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,28 +11,23 @@ from gateway.core.history import pack
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import PlacedStatement
 from gateway.onboarding.diff import affected, differences
-from gateway.partners import Bundle, load_one, read_bundle
-from gateway.partners.bundle import read_law
+from gateway.partners import Bundle, read_bundle
 from gateway.partners.canonical import canonical
 from gateway.sandbox import made_up
 from gateway.sandbox.messages import Capabilities
-from gateway.settings import ROOT
+from tests.rig.shipped import law, shipped
 
 NOW = datetime.now(UTC)
 
 
-def shipped() -> Bundle:
-    return load_one(ROOT / "partners" / "sg", ROOT / "schemas")
-
-
 def changed(**terms: Any) -> Bundle:
-    raw = json.loads(shipped().content)
+    raw = json.loads(shipped("SG").content)
     raw["partner"]["terms"] |= terms
     return read_bundle(canonical(raw))
 
 
 def timelines(count: int) -> list[tuple[str, bytes]]:
-    bundle = shipped()
+    bundle = shipped("SG")
     today = NOW.astimezone(HOME_ZONE).date()
     made = made_up.operators(bundle.arrangement, Capabilities(bundle, bundle.dialects["party", "1"]), count, today)
     return [
@@ -61,37 +55,36 @@ def timelines(count: int) -> list[tuple[str, bytes]]:
 
 
 def touched(new: Bundle, count: int = 3) -> list[tuple[str, str]]:
-    law, _ = read_law(tomllib.loads((ROOT / "partners" / "common.toml").read_text("utf-8")), "common.toml")
-    return [(one.before, one.after) for one in affected(shipped().arrangement, new.arrangement, law, timelines(count), NOW)]
+    return [(one.before, one.after) for one in affected(shipped("SG").arrangement, new.arrangement, law(), timelines(count), NOW)]
 
 
 def test_the_same_data_changes_nothing() -> None:
-    assert list(differences(shipped(), shipped())) == []
-    assert touched(shipped()) == []
+    assert list(differences(shipped("SG"), shipped("SG"))) == []
+    assert touched(shipped("SG")) == []
 
 
 def test_a_measure_less() -> None:
-    was = json.loads(shipped().content)["partner"]["terms"]["measures"]
+    was = json.loads(shipped("SG").content)["partner"]["terms"]["measures"]
     fewer = [step | {"value": step["value"][1:]} for step in was]
-    said = list(differences(shipped(), changed(measures=fewer)))
+    said = list(differences(shipped("SG"), changed(measures=fewer)))
     assert len(said) == len(was)
     assert "measures" in said[0]
     assert len(touched(changed(measures=fewer))) == 3
 
 
 def test_no_longer_in_force() -> None:
-    was = json.loads(shipped().content)["partner"]["terms"]["in_force"]
+    was = json.loads(shipped("SG").content)["partner"]["terms"]["in_force"]
     new = changed(in_force=[*was, {"from": "2026-04-01", "value": False, "setting": "a test"}])
-    assert "From 2026-04-01, in force: no (setting: a test) (new)." in list(differences(shipped(), new))
+    assert "From 2026-04-01, in force: no (setting: a test) (new)." in list(differences(shipped("SG"), new))
     assert {after for _, after in touched(new)} == {"nothing (not-in-force)"}
 
 
 def test_messages_transport_and_trust() -> None:
-    raw = json.loads(shipped().content)
+    raw = json.loads(shipped("SG").content)
     raw["partner"]["administration"] = "Another"
     raw["site"]["binding"] = {"endpoint": "https://example.org/exchange"}
     raw["dialects"]["party/1"].pop("query.xml")
-    said = "\n".join(differences(shipped(), read_bundle(canonical(raw))))
+    said = "\n".join(differences(shipped("SG"), read_bundle(canonical(raw))))
     assert "in the dialect party/1, query.xml changed" in said
     assert "a query in party 1 is refused from now on" in said
     assert "endpoint is https://example.org/exchange; it was None" in said

@@ -23,10 +23,12 @@ from gateway.net import Guard, Unreachable
 from gateway.partners import PartnerFaults, load_all, load_one, read_bundle
 from gateway.wire.xsd import SchemaFault
 from tests.net.test_net import OK, serving
-from tests.tools import REPO
-from tests.wire.bounds import answer
+from tests.rig.bounds import answer
+from tests.rig.machine import REPO
+from tests.rig.vectors import load, spread
 from tests.wire.test_schema import XSD, compiled
-from tests.wire.vectors import load, spread
+
+pytestmark = pytest.mark.long
 
 BASE = REPO / "tests" / "partners" / "base"
 VECTORS = load("onboarding")

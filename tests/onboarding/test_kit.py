@@ -16,17 +16,17 @@ from gateway.core.model import Kind
 from gateway.onboarding.kit import kit
 from gateway.onboarding.rehearsal.keys import der, make, pem
 from gateway.onboarding.verify_message import main, problem
-from gateway.partners import load_one
 from gateway.sandbox.box import Box
-from gateway.settings import ROOT
 from gateway.wire.algorithms import ALGORITHMS, VerifyKey
+from tests.rig.shipped import ISOS, shipped
+
+pytestmark = pytest.mark.long
 
 NOW = datetime.now(UTC)
-EVERY = sorted(path.parent.name for path in (ROOT / "partners").glob("*/partner.toml"))
 
 
 def opened(iso: str) -> tuple[dict[str, bytes], Box]:
-    bundle = load_one(ROOT / "partners" / iso, ROOT / "schemas")
+    bundle = shipped(iso)
     key = make("CN", bundle.arrangement.binding, NOW).current
     made = kit(bundle, administration="CN", signer=key, certificates={"gateway-1": pem(key)}, endpoint="", clock=lambda: NOW)
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
@@ -37,7 +37,7 @@ def opened(iso: str) -> tuple[dict[str, bytes], Box]:
     return files, partner
 
 
-@pytest.mark.parametrize("iso", EVERY)
+@pytest.mark.parametrize("iso", ISOS)
 def test_every_partner_would_accept_our_messages(iso: str) -> None:
     files, partner = opened(iso)
     certificate = files["certificates/gateway-1.pem"]
@@ -51,7 +51,7 @@ def test_every_partner_would_accept_our_messages(iso: str) -> None:
 
 
 def test_says_every_refusal_and_every_term() -> None:
-    files, _ = opened("sg")
+    files, _ = opened("SG")
     refusals, profile = files["refusals.md"].decode(), files["profile.md"].decode()
     assert all(f"`{code}`" in refusals for code in Code)
     assert "Our endpoint: not settled yet" in profile
@@ -59,8 +59,9 @@ def test_says_every_refusal_and_every_term() -> None:
     assert "schemas/party/1/party.xsd" in files
 
 
+@pytest.mark.process
 def test_the_verifier_runs_alone(tmp_path: Path) -> None:
-    files, _ = opened("sg")
+    files, _ = opened("SG")
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -114,7 +115,7 @@ def test_the_verifier_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) ->
     ],
 )
 def test_an_address_that_no_partner_could_call_is_refused(endpoint: str) -> None:
-    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    bundle = shipped("SG")
     key = make("CN", bundle.arrangement.binding, NOW).current
     with pytest.raises(Refusal, match="no address that a partner can call") as caught:
         kit(bundle, administration="CN", signer=key, certificates={}, endpoint=endpoint, clock=lambda: NOW)
@@ -125,7 +126,7 @@ def test_an_address_that_no_partner_could_call_is_refused(endpoint: str) -> None
     "endpoint", ["https://aeo.example/exchange", "http://127.0.0.1:8100/exchange", "http://[::1]:8100/exchange"]
 )
 def test_an_address_that_a_partner_can_call_stands_in_the_profile(endpoint: str) -> None:
-    bundle = load_one(ROOT / "partners" / "sg", ROOT / "schemas")
+    bundle = shipped("SG")
     key = make("CN", bundle.arrangement.binding, NOW).current
     made = kit(bundle, administration="CN", signer=key, certificates={}, endpoint=endpoint, clock=lambda: NOW)
     with zipfile.ZipFile(io.BytesIO(made)) as archive:

@@ -7,17 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.partners import LoadedPartners, load_all
+from tests.rig.shipped import SCHEMAS
 
-REPO = Path(__file__).resolve().parents[2]
-SHIPPED = REPO / "partners"
-SCHEMAS = REPO / "schemas"
 BASE = Path(__file__).parent / "base"
-
-
-@pytest.fixture(scope="session")
-def shipped() -> LoadedPartners:
-    return load_all(SHIPPED, SCHEMAS)
 
 
 @pytest.fixture

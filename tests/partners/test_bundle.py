@@ -17,7 +17,8 @@ from gateway.partners import Bundle, PartnerFaults, read_bundle
 from gateway.partners.bundle import PartnerDraft
 from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
-from tests.partners.conftest import BASE, SCHEMAS
+from tests.partners.conftest import BASE
+from tests.rig.shipped import SCHEMAS
 
 RAW = tomllib.loads((BASE / "partners/xa/partner.toml").read_text(encoding="utf-8"))
 SENTENCES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)
@@ -53,6 +54,7 @@ def _bundle(raw: dict[str, Any]) -> Bundle:
     return PartnerDraft.read(raw, {}, "partner.toml", "site.toml").judge({"canonical/1": read_dialect(SCHEMAS / "canonical/1")}, ())
 
 
+@pytest.mark.long
 @given(TERMS, SENTENCES)
 @settings(max_examples=50, deadline=None)
 def test_round_trip(terms: dict[str, Any], programme: str) -> None:
@@ -110,6 +112,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_whatever_stands_there_is_a_fault_and_never_a_crash(data: st.DataObject) -> None:

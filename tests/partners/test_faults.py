@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from gateway.partners import PartnerFaults, load_all, load_one, read_bundle
-from tests.partners.conftest import SCHEMAS, SHIPPED
+from tests.rig.shipped import PARTNERS, SCHEMAS
 
 CASES: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "faults.toml").read_text(encoding="utf-8"))["case"]
 
@@ -120,7 +120,7 @@ def test_a_key_is_never_taken_for_a_certificate(base: Path) -> None:
 
 
 def test_the_shipped_partners_have_no_faults() -> None:
-    assert len(load_all(SHIPPED, SCHEMAS)) == len([path for path in SHIPPED.iterdir() if path.is_dir()])
+    assert len(load_all(PARTNERS, SCHEMAS)) == len([path for path in PARTNERS.iterdir() if path.is_dir()])
 
 
 def test_a_pinned_certificate_is_part_of_the_bundle_and_nothing_beside_it(base: Path) -> None:

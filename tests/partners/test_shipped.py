@@ -1,8 +1,7 @@
-"""The shipped partners: as many as there are folders, and as the table of arrangements says."""
+"""The shipped partners: as many as there are folders. What the table of arrangements says of them is compared in ``test_table.py``."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -13,24 +12,23 @@ from time import process_time
 
 import pytest
 
-from gateway.core.arrangement import Arrangement, Direction, Measure, Mode
-from gateway.partners import LoadedPartners, Registry, dialects, load_all, open_law, read_bundle
+from gateway.core.arrangement import AnyLevel, Direction, Measure, Mode
+from gateway.partners import Registry, dialects, load_all, open_law, read_bundle
 from gateway.partners.schema import SCHEMAS as EDITOR_SCHEMAS
 from gateway.partners.schema import text, write
 from gateway.wire import schema
-from tests.partners.conftest import BASE, REPO, SCHEMAS, SHIPPED
+from tests.partners.conftest import BASE
+from tests.rig.shipped import PARTNERS, SCHEMAS, loaded
 
 TODAY = date(2026, 11, 23)
-TABLE = REPO.parent / "shared/domain/arrangements.csv"
 CONFIRMED = {"SG", "HK", "CH", "AU", "IL", "JP", "RS", "UG", "ZA", "CR", "MO", "EC"}
-FOLDERS = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
-ROWS = {row["iso"]: row for row in csv.DictReader(TABLE.open(encoding="utf-8"))} if TABLE.exists() else {}
+FOLDERS = sorted(path.name for path in PARTNERS.iterdir() if path.is_dir())
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_partner(shipped: LoadedPartners, folder: str) -> None:
+def test_partner(folder: str) -> None:
     """Every folder is a partner that survives being stored, and its every value says how it is known."""
-    bundle = shipped[folder.upper()]
+    bundle = loaded()[folder.upper()]
     assert read_bundle(bundle.content) == bundle
     arrangement = bundle.arrangement
     assert arrangement.digest == bundle.digest
@@ -39,79 +37,41 @@ def test_partner(shipped: LoadedPartners, folder: str) -> None:
             assert (step.provenance.source is not None) == (step.provenance.kind == "fact")
             assert (step.value is None) == (step.provenance.kind == "unknown")
             assert step.provenance.source or step.provenance.note
-    text = (SHIPPED / folder / "partner.toml").read_text(encoding="utf-8")
+    text = (PARTNERS / folder / "partner.toml").read_text(encoding="utf-8")
     assert text.startswith("#:schema ../partner.schema.json\n")
 
 
-@pytest.mark.skipif(not ROWS, reason="the table of arrangements is not beside the project (../shared/domain/arrangements.csv)")
-class TestTable:
-    def test_31_arrangements_57_members(self, shipped: LoadedPartners) -> None:
-        assert set(shipped) == set(ROWS)
-        assert len(shipped) == 31
-        assert sum(len(bundle.arrangement.members) for bundle in shipped.values()) == 57
-
-    @pytest.mark.parametrize("iso", ROWS)
-    def test_row(self, shipped: LoadedPartners, iso: str) -> None:
-        row, arrangement = ROWS[iso], shipped[iso].arrangement
-        assert (arrangement.economy.en, arrangement.administration) == (row["economy"], row["administration"])
-        assert (arrangement.programme, arrangement.link) == (row["programme"], row["link_on_slide"])
-        assert (arrangement.signed, len(arrangement.members)) == (row["signed"].split(" ")[0], int(row["members"]))
-        assert _in_force_since(arrangement) == row["effective"]
-        assert _fact(arrangement, "directions") == (None if row["directions"] == "unknown" else row["directions"].split("+"))
-        assert _fact(arrangement, "measures") == (None if "likely" in row["measures"] else row["measures"].split() or None)
-        assert _fact(arrangement, "chinese_code") == (
-            None if "likely" in row["chinese_code_form"] else row["chinese_code_form"] or None
-        )
-        form = arrangement.code.on(TODAY).value
-        assert (re.sub(r"\?P<\w+>", "", form.pattern) if form else "").replace("(AEO[FS])", "AEO[FS]") == row["code_pattern"]
-        assert ((form and form.example) or "") == row["code_example"]
-        for level in arrangement.levels.on(TODAY).value or ():
-            assert level.split(" ")[-1].lower().replace("3", "third") in row["recognised_by_china"].lower()
-        if row["source"].startswith("GACC Announcement") and row["effective"]:
-            assert arrangement.in_force.steps[-1].provenance.source == row["source"].split(";")[0]
-
-
-def _in_force_since(arrangement: Arrangement) -> str:
-    if arrangement.in_force.steps[0].value is None:  # the day is not known
-        return ""
-    return next(step.since.isoformat() for step in arrangement.in_force.steps if step.value)
-
-
-def _fact(arrangement: Arrangement, term: str) -> list[str] | str | None:
-    step = getattr(arrangement, term).steps[-1]
-    if step.value is None:
-        return None
-    assert step.provenance.kind == "fact"
-    return (
-        step.value
-        if isinstance(step.value, str)
-        else [str(one) for one in step.value]
-        if term == "measures"
-        else sorted(step.value, reverse=True)
-    )
-
-
-def test_where_nothing_is_known_nothing_is_in_force(shipped: LoadedPartners) -> None:
-    unknown = {iso for iso, bundle in shipped.items() if bundle.arrangement.in_force.on(TODAY).value is None}
+def test_where_nothing_is_known_nothing_is_in_force() -> None:
+    unknown = {iso for iso, bundle in loaded().items() if bundle.arrangement.in_force.on(TODAY).value is None}
     assert unknown == {"KZ", "IR", "RU", "PH", "UZ", "IS"}
-    in_force = sum(len(bundle.arrangement.members) for iso, bundle in shipped.items() if iso not in unknown)
+    in_force = sum(len(bundle.arrangement.members) for iso, bundle in loaded().items() if iso not in unknown)
     assert in_force == 51  # of 52: which one of the six it is, no source says
 
 
-def test_confirmed_patterns(shipped: LoadedPartners) -> None:
-    forms = {iso: bundle.arrangement.code.on(TODAY).value for iso, bundle in shipped.items()}
+def test_confirmed_patterns() -> None:
+    forms = {iso: bundle.arrangement.code.on(TODAY).value for iso, bundle in loaded().items()}
     assert {iso for iso, form in forms.items() if form and form.confirmed} == CONFIRMED
     assert {iso for iso, form in forms.items() if form and not form.confirmed} == {"KR", "NZ", "EU", "GB"}
 
 
-def test_hong_kong_began_with_land(shipped: LoadedPartners) -> None:
-    modes = shipped["HK"].arrangement.modes
+def test_hong_kong_began_with_land() -> None:
+    modes = loaded()["HK"].arrangement.modes
     assert modes.on(date(2014, 8, 31)).value == frozenset({Mode.LAND})
-    assert modes.on(date(2014, 9, 1)).value == frozenset(Mode)
+    assert modes.on(date(2014, 9, 1)).value == frozenset({Mode.LAND, Mode.SEA, Mode.AIR}), "no text speaks of another mode"
 
 
-def test_level_inside_the_code(shipped: LoadedPartners) -> None:
-    form = shipped["RS"].arrangement.code.on(TODAY).value
+def test_any_level_is_a_fact_where_a_text_says_so() -> None:
+    """It is not the same as a filter that nobody has told us of, though both let every level through."""
+    levels = {iso: bundle.arrangement.levels.on(TODAY) for iso, bundle in loaded().items()}
+    stated = {iso for iso, step in levels.items() if step.value is AnyLevel.ANY}
+    assert stated == {"AE", "BR", "UY", "CL", "ZA", "UG", "CR", "EC", "TH", "BJ", "MN"}
+    assert {levels[iso].provenance.kind for iso in stated} == {"fact"}
+    assert levels["AE"].provenance.source == "GACC Announcement 2022/16"
+    assert levels["KR"].provenance.kind == "unknown"
+
+
+def test_level_inside_the_code() -> None:
+    form = loaded()["RS"].arrangement.code.on(TODAY).value
     assert form
     found = re.fullmatch(form.pattern, "RSAEOS" + "1" * 24)
     assert found
@@ -133,13 +93,13 @@ def test_level_inside_the_code(shipped: LoadedPartners) -> None:
         ("", None),
     ],
 )
-def test_whose_code(shipped: LoadedPartners, code: str, iso: str | None) -> None:
-    found = Registry(bundle.arrangement for bundle in shipped.values()).arrangement_for(code)
+def test_whose_code(code: str, iso: str | None) -> None:
+    found = Registry(bundle.arrangement for bundle in loaded().values()).arrangement_for(code)
     assert (found.iso if found else None) == iso
 
 
-def test_each_member_of_the_eu_has_its_own_midnight(shipped: LoadedPartners) -> None:
-    arrangement = shipped["EU"].arrangement
+def test_each_member_of_the_eu_has_its_own_midnight() -> None:
+    arrangement = loaded()["EU"].arrangement
     assert {str(arrangement.zone_of(f"{prefix}1")) for prefix in ("PT", "CY", "FR")} == {
         "Europe/Lisbon",
         "Asia/Nicosia",
@@ -148,9 +108,9 @@ def test_each_member_of_the_eu_has_its_own_midnight(shipped: LoadedPartners) -> 
     assert arrangement.member_of("XI123") is None
 
 
-def test_the_law(shipped: LoadedPartners) -> None:
-    law = shipped.law
-    assert open_law(shipped.law_content) == law
+def test_the_law() -> None:
+    law = loaded().law
+    assert open_law(loaded().law_content) == law
     assert set(law.measures) == set(Measure)
     assert all(words.clearance_code.on(TODAY).value is None for words in law.measures.values())
     assert law.prevailing.on(date(2021, 10, 31)).value is None
@@ -159,7 +119,7 @@ def test_the_law(shipped: LoadedPartners) -> None:
 
 
 def test_a_32nd_partner_is_a_folder(tmp_path: Path) -> None:
-    partners = Path(shutil.copytree(SHIPPED, tmp_path / "partners"))
+    partners = Path(shutil.copytree(PARTNERS, tmp_path / "partners"))
     shutil.copytree(BASE / "partners" / "xa", partners / "xa")
     loaded = load_all(partners, SCHEMAS)
     assert len(loaded) == len(FOLDERS) + 1
@@ -182,24 +142,25 @@ def test_a_site_lays_its_settings_over(base: Path) -> None:
 
 @pytest.mark.parametrize("name", EDITOR_SCHEMAS)
 def test_editor_schemas_are_current(name: str, tmp_path: Path) -> None:
-    assert (SHIPPED / name).read_text(encoding="utf-8") == text(EDITOR_SCHEMAS[name]), "run python -m gateway.partners.schema"
+    assert (PARTNERS / name).read_text(encoding="utf-8") == text(EDITOR_SCHEMAS[name]), "run python -m gateway.partners.schema"
     write(tmp_path)
     assert json.loads((tmp_path / name).read_text(encoding="utf-8"))["title"]
 
 
-def test_every_key_of_the_editor_schema_is_used(shipped: LoadedPartners) -> None:
+def test_every_key_of_the_editor_schema_is_used() -> None:
     """What nobody writes anywhere would be dead data."""
-    keys = set(json.loads((SHIPPED / "partner.schema.json").read_text(encoding="utf-8"))["properties"])
-    written = {key for folder in FOLDERS for key in tomllib.loads((SHIPPED / folder / "partner.toml").read_text(encoding="utf-8"))}
+    keys = set(json.loads((PARTNERS / "partner.schema.json").read_text(encoding="utf-8"))["properties"])
+    written = {key for folder in FOLDERS for key in tomllib.loads((PARTNERS / folder / "partner.toml").read_text(encoding="utf-8"))}
     assert keys - written <= {"contacts", "signatory"}  # empty until known
 
 
+@pytest.mark.long
 def test_loading_never_takes_long() -> None:
     """A guard against something quadratic; the figure itself is a row of ``make bench`` (partners.load)."""
     dialects.compile_cached.cache_clear()
     schema.compile_cached.cache_clear()
     began = process_time()
-    load_all(SHIPPED, SCHEMAS)
+    load_all(PARTNERS, SCHEMAS)
     assert process_time() - began < 15
 
 
@@ -207,7 +168,7 @@ def test_a_national_checksum_only_casts_doubt() -> None:
     """FACTS, Codes: the examples in official notices fail the national checksums, so they never refuse."""
     doubts = {
         iso: arrangement.code.on(date(2026, 11, 1)).value
-        for iso, arrangement in ((iso, bundle.arrangement) for iso, bundle in load_all(SHIPPED, SCHEMAS).items())
+        for iso, arrangement in ((iso, bundle.arrangement) for iso, bundle in loaded().items())
     }
     australia = doubts["AU"]
     assert australia is not None

@@ -142,7 +142,7 @@ def test_the_end_comes_within_the_time_whatever_a_task_does(caplog: pytest.LogCa
 
     async def stubborn() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             await let_go.wait()
 
@@ -150,7 +150,7 @@ def test_the_end_comes_within_the_time_whatever_a_task_does(caplog: pytest.LogCa
         ended.append("cleaned up")
 
     async def meek() -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def story() -> None:
         nonlocal let_go

@@ -22,7 +22,7 @@ from gateway.store import partners as stored
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database
 from gateway.store.tables import metadata
-from tests.web.world import shipped
+from tests.rig.shipped import shipped
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -1,11 +1,11 @@
-"""The file of the default database."""
+"""The file of the default database, and the clock that all nodes share."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from gateway.store.database import Database
+from gateway.store.database import Database, database_clock
 
 
 def test_nobody_else_on_the_machine_can_read_it(tmp_path: Path) -> None:
@@ -19,3 +19,10 @@ def test_nobody_else_on_the_machine_can_read_it(tmp_path: Path) -> None:
         os.umask(before)
     assert modes.keys() >= {"gateway.db", "gateway.db-wal"}
     assert set(modes.values()) == {0o600}
+
+
+def test_the_database_clock_is_the_database_s(database: Database) -> None:
+    with database.reading() as connection:
+        first, second = database_clock(connection), database_clock(connection)
+    assert first <= second, "it goes on within a transaction"
+    assert first.tzinfo is not None

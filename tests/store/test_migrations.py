@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -31,9 +31,21 @@ from gateway.store import journal, proposals
 from gateway.store.database import Database
 from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import entry, fact, message, metadata, microseconds
-from tests.exchange.desk import Desk
+from tests.rig.telling import TellingFixture
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    return empty_database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as opened:
+        opened.migrate()
+        yield opened
 
 
 def test_migrated_schema_is_what_the_tables_say(database: Database) -> None:
@@ -151,7 +163,7 @@ def test_what_ended_is_confirmed_by_nobody_and_proposed_again(database_url: str,
         fill_with_proposals(connection)
     now = Database(database_url)
     now.migrate()
-    partners = Desk(now, tmp_path, ["SG"]).partners
+    partners = TellingFixture(tmp_path, ["SG"], now).partners
     with now.write.begin() as connection:
         with pytest.raises(Refusal, match=proposals.UPGRADED):
             void.confirm(connection, partners, 1, who="bob", at=AT)

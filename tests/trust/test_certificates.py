@@ -147,7 +147,7 @@ def test_a_verdict_is_kept_until_it_may_change(monkeypatch: pytest.MonkeyPatch) 
         asked.append(moment)
         return validate(der, moment=moment, **named)
 
-    monkeypatch.setattr("gateway.trust.certificates.judge", counting)
+    monkeypatch.setattr("gateway.trust.certificates.validate", counting)
     store = TrustStore({"XA": Trust((pin("old", until=MOMENT + 600 * SECOND),))})
     for seconds in range(0, 600, 7):
         store.keys_for("XA", "signing", MOMENT + seconds * SECOND)

@@ -31,7 +31,7 @@ def make(
     return create_file_key(directory, name, algorithm, SUBJECT, purpose, "a passphrase", 365, now=NOW)
 
 
-def refused(sentence: str) -> pytest.RaisesExc[Refusal]:
+def raises_refusal(sentence: str) -> pytest.RaisesExc[Refusal]:
     return pytest.raises(Refusal, match=sentence, check=lambda refusal: refusal.code is Code.DATA_INVALID)
 
 
@@ -71,12 +71,12 @@ def test_the_key_is_for_its_owner_only(tmp_path: Path) -> None:
     assert b"ENCRYPTED" in secret.read_bytes()
     for mode in (0o640, 0o604, 0o660, 0o644):
         secret.chmod(mode)
-        with refused("open to others"):
+        with raises_refusal("open to others"):
             key.signer("a passphrase")
     secret.chmod(0o400)
     assert key.signer("a passphrase").sign(b"x")
     secret.unlink()
-    with refused("cannot be read"):
+    with raises_refusal("cannot be read"):
         key.signer("a passphrase")
 
 
@@ -84,7 +84,7 @@ def test_a_passphrase_may_be_in_a_file_of_the_owner(tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     file.write_text("a passphrase")
     file.chmod(0o644)
-    with refused("open to others"):
+    with raises_refusal("open to others"):
         read_secret(file)
     file.chmod(0o600)
     assert read_secret(file) == b"a passphrase"
@@ -93,14 +93,14 @@ def test_a_passphrase_may_be_in_a_file_of_the_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize("passphrase", ["wrong", ""])
 def test_a_wrong_passphrase_is_named_and_nothing_else(tmp_path: Path, passphrase: str) -> None:
     key = make(tmp_path)
-    with refused("passphrase does not open") as caught:
+    with raises_refusal("passphrase does not open") as caught:
         key.signer(passphrase)
     assert "a passphrase" not in str(caught.value)
     assert caught.value.remedy == "Check AEO_KEY_PASSPHRASE."
 
 
 def test_only_a_demo_key_does_without_a_passphrase(tmp_path: Path) -> None:
-    with refused("needs a passphrase"):
+    with raises_refusal("needs a passphrase"):
         create_file_key(tmp_path, "gateway", "ed25519", SUBJECT, Purpose.PRODUCTION, "", 30, now=NOW)
     key = create_file_key(tmp_path, "gateway", "ed25519", SUBJECT, Purpose.DEMO, "", 30, now=NOW)
     assert key.signer("").sign(b"x")
@@ -110,7 +110,7 @@ def test_only_a_demo_key_does_without_a_passphrase(tmp_path: Path) -> None:
 def test_another_key_beside_the_certificate_is_found(tmp_path: Path) -> None:
     one, two = make(tmp_path, "one"), make(tmp_path, "two")
     (one.folder / "key.pem").write_bytes((two.folder / "key.pem").read_bytes())
-    with refused("is not the key of the certificate"):
+    with raises_refusal("is not the key of the certificate"):
         one.signer("a passphrase")
 
 
@@ -126,7 +126,7 @@ def test_another_key_beside_the_certificate_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_keys_that_are_not_made(tmp_path: Path, name: str, algorithm: str, bits: int, sentence: str) -> None:
-    with refused(sentence):
+    with raises_refusal(sentence):
         create_file_key(tmp_path, name, algorithm, SUBJECT, Purpose.DEMO, "", 30, now=NOW, rsa_bits=bits)
     assert not list(tmp_path.iterdir())
 
@@ -134,7 +134,7 @@ def test_keys_that_are_not_made(tmp_path: Path, name: str, algorithm: str, bits:
 def test_an_unwritable_place_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "gateway-1").mkdir()
     (tmp_path / "gateway-1" / "something").touch()
-    with refused("cannot be written"):
+    with raises_refusal("cannot be written"):
         make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["gateway-1"]
 
@@ -143,7 +143,7 @@ def test_an_unwritable_place_leaves_nothing(tmp_path: Path) -> None:
 def test_a_damaged_directory_is_named(tmp_path: Path, damage: str) -> None:
     key = make(tmp_path)
     (key.folder / damage).write_text("{")
-    with refused("does not hold a readable key"):
+    with raises_refusal("does not hold a readable key"):
         KeyRing(tmp_path).all()
 
 
@@ -151,29 +151,29 @@ def test_a_demo_key_is_refused_in_production(tmp_path: Path) -> None:
     key = make(tmp_path, purpose=Purpose.DEMO)
     ring = KeyRing(tmp_path)
     assert ring.current("gateway", NOW, production=False) == key
-    with refused("AEO_MODE is production and gateway-1 is a demo key: a production key named gateway is missing"):
+    with raises_refusal("AEO_MODE is production and gateway-1 is a demo key: a production key named gateway is missing"):
         ring.current("gateway", NOW, production=True)
     # Nor does it become one by editing.
     file = key.folder / "key.json"
     file.write_text(file.read_text().replace('"demo"', '"production"'))
     assert DEMO_MARK in key.x509.subject.rfc4514_string().replace("\\,", ",")
-    with refused("is a demo key"):
+    with raises_refusal("is a demo key"):
         ring.current("gateway", NOW, production=True)
     assert not validate(key.certificate, roots=[key.certificate], moment=NOW, rules=CertificateRules(production=True)).passed
 
 
 def test_the_start_names_what_is_missing(tmp_path: Path) -> None:
-    with refused("There is no key named gateway") as caught:
+    with raises_refusal("There is no key named gateway") as caught:
         KeyRing(tmp_path / "none").current("gateway", NOW, production=True)
     assert caught.value.remedy == "aeo-gateway key create gateway --purpose production"
     make(tmp_path)
-    with refused("expired at 2027-06-01T08:30:00"):
+    with raises_refusal("expired at 2027-06-01T08:30:00"):
         KeyRing(tmp_path).current("gateway", NOW + 366 * DAY, production=True)
 
 
 def test_rotation_switches_every_node_at_one_moment(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
-    with refused("no key named gateway"):
+    with raises_refusal("no key named gateway"):
         ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + DAY, now=NOW)
     old = make(tmp_path, algorithm="rsa-sha256")
     switch = NOW + 300 * DAY
@@ -194,28 +194,28 @@ def test_rotation_switches_every_node_at_one_moment(tmp_path: Path) -> None:
     assert old.x509.not_valid_after_utc > switch
     assert new.x509.not_valid_after_utc == switch + 365 * DAY
     assert new.signer("a passphrase").sign(b"x")
-    with refused("gateway-2 is already to take over"):
+    with raises_refusal("gateway-2 is already to take over"):
         ring.rotate("gateway", "a passphrase", 365, signs_from=switch + DAY, now=later)
 
 
 @pytest.mark.parametrize("signs_from", [NOW - DAY, NOW, NOW + 366 * DAY])
 def test_a_switch_in_the_past_or_after_the_end_is_refused(tmp_path: Path, signs_from: datetime) -> None:
     make(tmp_path)
-    with refused("The switch lies after now"):
+    with raises_refusal("The switch lies after now"):
         KeyRing(tmp_path).rotate("gateway", "a passphrase", 365, signs_from=signs_from, now=NOW)
 
 
 def test_an_announced_switch_is_brought_forward(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     old = make(tmp_path)
-    with refused("No key is to take over from gateway"):
+    with raises_refusal("No key is to take over from gateway"):
         rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=NOW, now=NOW)
     new = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + 30 * DAY, now=NOW)
     later = NOW + DAY
     for moment in (later - DAY, NOW + 30 * DAY, NOW + 31 * DAY):
-        with refused("The switch is brought forward"):
+        with raises_refusal("The switch is brought forward"):
             rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=moment, now=later)
-    with refused("passphrase does not open"):
+    with raises_refusal("passphrase does not open"):
         rollover.bring_forward(ring, "gateway", "another", signs_from=later, now=later)
     assert ring.current("gateway", later, production=True) == old, "nothing changed"
     done = rollover.bring_forward(ring, "gateway", "a passphrase", signs_from=later, now=later)
@@ -228,13 +228,13 @@ def test_an_announced_switch_is_brought_forward(tmp_path: Path) -> None:
 def test_a_dropped_key_never_signs_and_makes_room_for_another(tmp_path: Path) -> None:
     ring = KeyRing(tmp_path)
     old = make(tmp_path)
-    with refused("No key is to take over from gateway"):
+    with raises_refusal("No key is to take over from gateway"):
         rollover.drop(ring, "gateway", now=NOW)
-    with refused("no key named gateway-1"):
+    with raises_refusal("no key named gateway-1"):
         rollover.drop(ring, "gateway-1", now=NOW)
     stolen = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + DAY, now=NOW)
     assert rollover.drop(ring, "gateway", now=NOW).fingerprint == stolen.fingerprint
-    with refused("No key is to take over from gateway"):
+    with raises_refusal("No key is to take over from gateway"):
         rollover.drop(ring, "gateway", now=NOW)
     assert ring.current("gateway", NOW + 2 * DAY, production=True) == old
     another = ring.rotate("gateway", "a passphrase", 365, signs_from=NOW + 3 * DAY, now=NOW)
@@ -248,7 +248,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_key_as_it_was(tmp_path: Path
     make(tmp_path)
     new = KeyRing(tmp_path).rotate("gateway", "a passphrase", 365, signs_from=NOW + DAY, now=NOW)
     (new.folder / "key.json.new").mkdir()
-    with refused("cannot be written"):
+    with raises_refusal("cannot be written"):
         rollover.drop(KeyRing(tmp_path), "gateway", now=NOW)
     assert open_key(new.folder) == new
 

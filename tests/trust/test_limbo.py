@@ -14,8 +14,8 @@ import pytest
 
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.validate import PathVerdict, validate
-from tests.tools import need_data
-from tests.wire.vectors import FOLDER
+from tests.rig.machine import need_data
+from tests.rig.vectors import FOLDER
 
 #: For cases that say "now": their certificates are valid for centuries.
 MOMENT = datetime(2026, 4, 1, tzinfo=UTC)

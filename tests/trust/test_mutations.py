@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from gateway.trust.revocation import Revocation
 from gateway.trust.validate import PathVerdict, validate
 from tests.trust.pki import MOMENT, Pki
-from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, Shelf, World, refresh, trust, verdict
+from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, EvidenceInMemory, Servers, refresh, trust, verdict
+
+pytestmark = pytest.mark.long
 
 BOTH = Pki.of({"leaf": {"lists": [LIST], "responders": [RESPONDER]}})
 MUTATIONS = st.lists(
@@ -86,7 +88,7 @@ def test_changed_evidence_says_nothing_else(pki: Pki, url: str, changes: list[tu
     bad = mutated(good, changes)
     if bad == good:
         return
-    known = Revocation(Shelf(), World({url: bad}).fetch)
+    known = Revocation(EvidenceInMemory(), Servers({url: bad}).fetch)
     refresh(known, trust(pki), MOMENT)
     # Only what no signature covers can differ in something that is taken, so it says what the good one said, or nothing.
     assert len(known.problems()) + len(known.facts()) == 1

@@ -22,7 +22,9 @@ from gateway.trust.pkcs11 import Token, open_signer, public_key
 from gateway.trust.selfsigned import Subject
 from gateway.trust.validate import validate
 from gateway.wire.algorithms import BY_NAME, VerifyKey
-from tests.tools import need_tool
+from tests.rig.machine import need_tool
+
+pytestmark = pytest.mark.process
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PIN = "1234"
@@ -175,9 +177,9 @@ def test_spawned_workers_open_their_own_session(module: str) -> None:
 
 
 def test_a_token_that_another_process_is_writing_is_looked_for_again(module: str) -> None:
-    """SoftHSM2 writes a token's file at each login: of a hundred processes that start together, some see no token at first."""
+    """SoftHSM2 writes a token's file at each login: of many processes that start together, some see no token at first."""
     with multiprocessing.get_context("spawn").Pool(6, maxtasksperchild=1) as pool:
-        signatures = pool.starmap(_sign_in_worker, [(token(module, "p256"), b"data")] * 60, chunksize=1)
+        signatures = pool.starmap(_sign_in_worker, [(token(module, "p256"), b"data")] * 24, chunksize=1)
     public = public_key(token(module, "p256"), PIN)
     assert all(BY_NAME["ecdsa-p256-sha256"].made_by(public, made, b"data") for made in signatures)
 

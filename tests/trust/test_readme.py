@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
-from tests.tools import REPO
+from tests.rig.machine import REPO
 
 COMMANDS = re.findall(r"^ +aeo-gateway (.+)$", (REPO / "keys" / "README.md").read_text("utf-8"), re.MULTILINE)
 

@@ -16,7 +16,7 @@ from gateway.trust.certificates import TrustStore
 from gateway.trust.refresh import Folder, refresh
 from gateway.trust.revocation import Revocation, RevocationEvidence
 from tests.trust.pki import MOMENT, Pki
-from tests.trust.test_revocation import LIST, PKI, Shelf, World, trust
+from tests.trust.test_revocation import LIST, PKI, EvidenceInMemory, Servers, trust
 
 DAY = timedelta(days=1)
 
@@ -52,8 +52,8 @@ def test_a_damaged_file_is_passed_over(tmp_path: Path, caplog: pytest.LogCapture
 
 def test_it_goes_on_until_cancelled(caplog: pytest.LogCaptureFixture) -> None:
     """Also over a fault of ours; and what it judged, messages need not wait for."""
-    shelf, world = Shelf(broken=True), World({LIST: PKI.crl({})})
-    known = Revocation(shelf, world.fetch)
+    evidence, servers = EvidenceInMemory(broken=True), Servers({LIST: PKI.crl({})})
+    known = Revocation(evidence, servers.fetch)
     store = TrustStore({"XA": trust()}, known)
 
     async def story() -> None:
@@ -61,7 +61,7 @@ def test_it_goes_on_until_cancelled(caplog: pytest.LogCaptureFixture) -> None:
         background.start([Task(name="revocation", step=partial(refresh, known, store, lambda: MOMENT), every=pause, late=pause)])
         while "disk full" not in caplog.text:
             await asyncio.sleep(0.005)
-        shelf.broken = False
+        evidence.broken = False
         while not known.facts() or ("XA", "signing") not in store._judged:
             await asyncio.sleep(0.005)
         await background.stop()
@@ -75,7 +75,7 @@ def test_a_node_started_anew_knows_what_it_knew(tmp_path: Path) -> None:
     async def no_network(url: str, body: bytes | None) -> Response:
         raise AssertionError("asked")
 
-    known = Revocation(Folder(tmp_path), World({LIST: PKI.crl({})}).fetch)
+    known = Revocation(Folder(tmp_path), Servers({LIST: PKI.crl({})}).fetch)
     asyncio.run(known.refresh(_sources(PKI), MOMENT))
     again = Revocation(Folder(tmp_path), no_network)
     moment: datetime = MOMENT + DAY

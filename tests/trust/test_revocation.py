@@ -15,9 +15,9 @@ from gateway.net import Guard, Response, Unreachable, UnreachableReason
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.revocation import Revocation, RevocationEvidence, guarded_fetch, sources
 from tests.net.test_net import names, serving
+from tests.rig import bounds
+from tests.rig.vectors import load
 from tests.trust.pki import MOMENT, Pki
-from tests.wire import bounds
-from tests.wire.vectors import load
 
 LIST, RESPONDER = "http://ca.example/list", "http://ca.example/ocsp"
 DAY = timedelta(days=1)
@@ -30,7 +30,7 @@ def trust(pki: Pki = PKI) -> Trust:
 
 
 @dataclass
-class Shelf:
+class EvidenceInMemory:
     """Keeps facts in memory; can fail, as a database can."""
 
     kept: dict[tuple[str, str], RevocationEvidence] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Shelf:
 
 
 @dataclass
-class World:
+class Servers:
     """Answers by URL; what is no answer is raised."""
 
     answers: dict[str, Any] = field(default_factory=dict)
@@ -91,18 +91,18 @@ def test_where_to_ask() -> None:
     ids=["list", "responder"],
 )
 def test_a_revocation_becomes_known(pki: Pki, url: str, make: Any, bad: dict[str, Any]) -> None:
-    world, shelf = World({url: make({})}), Shelf()
-    known = Revocation(shelf, world.fetch)
+    servers, evidence = Servers({url: make({})}), EvidenceInMemory()
+    known = Revocation(evidence, servers.fetch)
     assert verdict(known, pki, MOMENT) == "revocation-unknown"
     refresh(known, trust(pki), MOMENT)
     assert verdict(known, pki, MOMENT) == "accepted"
-    world.answers[url] = make({**bad, "issued": MOMENT + 3 * DAY, "next": MOMENT + 10 * DAY})
+    servers.answers[url] = make({**bad, "issued": MOMENT + 3 * DAY, "next": MOMENT + 10 * DAY})
     refresh(known, trust(pki), MOMENT + DAY)  # not yet at half of its life
-    assert len(world.asked) == 1
+    assert len(servers.asked) == 1
     refresh(known, trust(pki), MOMENT + 4 * DAY)
     assert verdict(known, pki, MOMENT + 4 * DAY) == "certificate-revoked"
-    # Another process, or this one after a restart, knows it from the shelf without asking.
-    again = Revocation(shelf, World().fetch)
+    # Another process, or this one after a restart, knows it from what was kept without asking.
+    again = Revocation(evidence, Servers().fetch)
     assert again.known()[:3] == known.known()[:3]
     assert verdict(again, pki, MOMENT + 4 * DAY) == "certificate-revoked"
     (fact,) = again.facts()
@@ -111,20 +111,20 @@ def test_a_revocation_becomes_known(pki: Pki, url: str, make: Any, bad: dict[str
 
 def test_the_second_address_is_asked_when_the_first_is_silent() -> None:
     pki = Pki.of({"leaf": {"responders": [RESPONDER, "http://second.example/"]}})
-    world = World({"http://second.example/": pki.ocsp({})})
-    known = Revocation(Shelf(), world.fetch)
+    servers = Servers({"http://second.example/": pki.ocsp({})})
+    known = Revocation(EvidenceInMemory(), servers.fetch)
     refresh(known, trust(pki), MOMENT)
-    assert [url for url, _ in world.asked] == [RESPONDER, "http://second.example/"]
+    assert [url for url, _ in servers.asked] == [RESPONDER, "http://second.example/"]
     assert verdict(known, pki, MOMENT) == "accepted"
     assert known.problems() == ()
 
 
 def test_a_failing_address_is_left_alone_for_a_while() -> None:
-    world = World()
-    known = Revocation(Shelf(), world.fetch)
+    servers = Servers()
+    known = Revocation(EvidenceInMemory(), servers.fetch)
     for minutes in (0, 1, 4, 6):
         refresh(known, trust(), MOMENT + timedelta(minutes=minutes))
-    assert len(world.asked) == 2
+    assert len(servers.asked) == 2
     (problem,) = known.problems()
     assert (problem.url, problem.tried) == (LIST, MOMENT + timedelta(minutes=6))
     assert "nobody there" in problem.detail
@@ -153,15 +153,15 @@ UNAUTHORISED = Pki.of({**ANSWERED.described, "responder": {"issuer": "issuing", 
 )
 def test_a_bad_answer_changes_nothing_and_is_remembered(pki: Pki, answer: object, problem: str) -> None:
     url = LIST if pki is PKI else RESPONDER
-    world, shelf = World({url: PKI.crl({}) if pki is PKI else ANSWERED.ocsp({})}), Shelf()
-    known = Revocation(shelf, world.fetch)
+    servers, evidence = Servers({url: PKI.crl({}) if pki is PKI else ANSWERED.ocsp({})}), EvidenceInMemory()
+    known = Revocation(evidence, servers.fetch)
     refresh(known, trust(pki), MOMENT)
-    before = (known.known(), dict(shelf.kept))
-    world.answers[url] = answer
+    before = (known.known(), dict(evidence.kept))
+    servers.answers[url] = answer
     later = MOMENT + 4 * DAY
     refresh(known, trust(pki), later)
-    assert len(world.asked) == 2
-    assert (known.known()[:3], shelf.kept) == (before[0][:3], before[1])
+    assert len(servers.asked) == 2
+    assert (known.known()[:3], evidence.kept) == (before[0][:3], before[1])
     (noted,) = known.problems()
     with pytest.raises(AssertionError, match=problem):
         raise AssertionError(noted.detail)
@@ -171,8 +171,8 @@ def test_a_bad_answer_changes_nothing_and_is_remembered(pki: Pki, answer: object
 
 
 def test_what_cannot_be_kept_is_not_known_either() -> None:
-    shelf = Shelf(broken=True)
-    known = Revocation(shelf, World({LIST: PKI.crl({})}).fetch)
+    evidence = EvidenceInMemory(broken=True)
+    known = Revocation(evidence, Servers({LIST: PKI.crl({})}).fetch)
     with pytest.raises(OSError, match="disk full"):
         refresh(known, trust(), MOMENT)
     assert known.known().crls == ()
@@ -182,9 +182,9 @@ def test_what_cannot_be_kept_is_not_known_either() -> None:
 def test_one_list_for_all_certificates_of_an_issuer_is_asked_once() -> None:
     pki = Pki.of({name: {"issuer": "issuing", "usages": ["digital_signature"], "lists": [LIST]} for name in ("leaf", "two")})
     both = Trust((*trust(pki).pins, Pin.of("tls", pki.get("two"))), trust(pki).roots, trust(pki).intermediates)
-    world = World({LIST: pki.crl({})})
-    refresh(Revocation(Shelf(), world.fetch), both, MOMENT)
-    assert world.asked == [(LIST, None)]
+    servers = Servers({LIST: pki.crl({})})
+    refresh(Revocation(EvidenceInMemory(), servers.fetch), both, MOMENT)
+    assert servers.asked == [(LIST, None)]
 
 
 # Through the guard, from a server.
@@ -211,7 +211,7 @@ def test_fetched(vector: dict[str, Any]) -> None:
                 await writer.drain()
 
             guard = Guard(private_addresses=vector.get("private", False))
-            known = Revocation(Shelf(), guarded_fetch(guard, names(ca_example=[vector["address"]])))
+            known = Revocation(EvidenceInMemory(), guarded_fetch(guard, names(ca_example=[vector["address"]])))
             await known.refresh(sources(trust(pki)), MOMENT)
             questions = [request for request in server.requests if request.startswith(b"POST /ocsp")]
             assert all(b"content-type: application/ocsp-request" in question.lower() for question in questions)
@@ -228,7 +228,7 @@ def test_receiving_never_fetches() -> None:
     async def never(url: str, body: bytes | None) -> Response:
         raise AssertionError("fetched while judging")
 
-    known = Revocation(Shelf(), never)
+    known = Revocation(EvidenceInMemory(), never)
     for moment in (MOMENT, MOMENT + 365 * DAY):
         with pytest.raises(Refusal) as caught:
             TrustStore({"XA": trust()}, known).keys_for("XA", "signing", moment)

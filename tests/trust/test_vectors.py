@@ -10,9 +10,9 @@ import pytest
 from gateway.core.errors import Code
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.validate import PathVerdict, validate
+from tests.rig.bounds import answer
+from tests.rig.vectors import load
 from tests.trust.pki import MOMENT, Pki
-from tests.wire.bounds import answer
-from tests.wire.vectors import load
 
 #: Not DER at all, and a responder that says "unauthorized".
 GARBAGE = [b"garbage", b"\x30\x03\x0a\x01\x06"]

@@ -41,7 +41,7 @@ RELEASE = Path(__file__).parent / "release-0.1.0"
 EXPECTED: dict[str, Any] = json.loads((RELEASE / "expected.json").read_text("utf-8"))
 ENGINES = ["sqlite", "postgresql"]
 #: Both installations are made in one process: each takes seconds to open.
-pytestmark = pytest.mark.xdist_group("release-0.1.0")
+pytestmark = [pytest.mark.xdist_group("release-0.1.0"), pytest.mark.process]
 
 Step = dict[str, Any]
 

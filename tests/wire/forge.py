@@ -28,8 +28,8 @@ from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy, VerifyKey
 from gateway.wire.profile import DS
 from gateway.wire.signature import sign
 from gateway.wire.xml import canonical
+from tests.rig.vectors import spread
 from tests.wire.kit import certificate, message, private_key, signer, verify_key
-from tests.wire.vectors import spread
 
 _SIGNED_INFO = re.compile("<ds:SignedInfo[ >].*</ds:SignedInfo>", re.DOTALL)
 _VALUE = re.compile("(?<=<ds:SignatureValue>)[^<]*")

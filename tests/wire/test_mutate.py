@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.wire.mutate import MUTATIONS, corpus, mutated, verdict
 
 
+@pytest.mark.long
 def test_structured_mutations() -> None:
     """A few thousand; ``AEO_MUTATIONS`` sets another number. The seed is fixed: a failure can be seen again."""
     r = random.Random(20261123)
@@ -46,4 +47,4 @@ def test_any_bytes_replaced(data: st.DataObject) -> None:
     signed = data.draw(st.sampled_from(corpus()[0])).encode()
     start = data.draw(st.integers(0, len(signed)))
     end = data.draw(st.integers(start, min(len(signed), start + 40)))
-    verdict(signed[:start] + data.draw(st.binary(max_size=8)) + signed[end:])
+    assert verdict(signed[:start] + data.draw(st.binary(max_size=8)) + signed[end:])

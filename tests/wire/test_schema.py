@@ -15,7 +15,7 @@ from gateway.wire import schema
 from gateway.wire.schema import compile_schema, read_xsds, survives
 from gateway.wire.xsd import runaway
 
-CASES = tomllib.loads((Path(__file__).parent / "samples" / "schemas.toml").read_text(encoding="utf-8"))
+CASES = tomllib.loads((Path(__file__).parent / "schemas.toml").read_text(encoding="utf-8"))
 XSD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {attributes}>\n{body}</xs:schema>'
 LIST = """
 <xs:element name="List"><xs:complexType><xs:sequence>
@@ -47,7 +47,10 @@ def operators(tmp_path: Path) -> schema.Schema:
 def test_files_that_include_each_other(tmp_path: Path) -> None:
     folder = write(tmp_path / "x", '<xs:include schemaLocation="b.xsd"/>' + LIST)
     write(folder, '<xs:include schemaLocation="main.xsd"/>', name="b.xsd")
-    compiled(folder).validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+    operators = compiled(folder)
+    operators.validate(etree.fromstring("<List><Op><Code>A</Code></Op></List>"))
+    with pytest.raises(Refusal, match="Code"):
+        operators.validate(etree.fromstring("<List><Op><Code>longer</Code></Op></List>"))
 
 
 def test_two_roots_in_two_files(tmp_path: Path) -> None:
@@ -171,6 +174,7 @@ def test_a_pattern_longer_than_any_code_needs() -> None:
     assert runaway("a" * 1001)
 
 
+@pytest.mark.process
 def test_survives(operators: schema.Schema) -> None:
     assert survives(operators.files)
     assert not survives({})

@@ -16,10 +16,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy, VerifyKey
 from gateway.wire.signature import Verified, sign, verify
 from gateway.wire.xml import canonical, escape, parse
-from tests.wire.bounds import answer, code, judged
+from tests.rig.bounds import answer, code, judged
+from tests.rig.vectors import load
 from tests.wire.forge import forge, pinned, policy
 from tests.wire.kit import ALL, certificate, message, private_key, signer, verify_key
-from tests.wire.vectors import load
 
 
 @pytest.mark.parametrize("vector", load("signature"), ids=lambda vector: vector["id"])

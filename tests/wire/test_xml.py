@@ -12,9 +12,9 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.wire.xml import Limits, _check_tree, canonical, escape, parse, plain_code
-from tests.tools import need_data
-from tests.wire.bounds import answer, code, judged
-from tests.wire.vectors import document, load
+from tests.rig.bounds import answer, code, judged
+from tests.rig.machine import need_data
+from tests.rig.vectors import document, load
 
 XML_TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff") | st.sampled_from("\t\n\r")

@@ -137,7 +137,7 @@ def _complete(
 
 
 def accept_update(connection: Connection, said: IncomingMessage, received: datetime) -> list[PlacedStatement]:
-    """What an update says, with its grants held for a person where they are too many at once; what it states as lost applies."""
+    """What an update or a notice says, with its grants held for a person where they are too many at once; what it states as lost applies."""
     arrangement, header, placed = said.arrangement, said.header, list(said.placed)
     granting = threshold.granted_by(connection, arrangement, placed, received)
     if not threshold.passed(connection, arrangement, len(granting), 0, received):
@@ -154,6 +154,3 @@ def accept_update(connection: Connection, said: IncomingMessage, received: datet
     body: dict[str, object] = {"scope": UPDATE, "as_of": as_of, "state": "held", "granting": len(granting)}
     journal.append(connection, "list", header.id, body, at=received, partner=arrangement.iso)
     return [msgspec.structs.replace(one, held=True) if one.statement.tin in granting else one for one in placed]
-
-
-# ---------------------------------------------------------------- a person decides

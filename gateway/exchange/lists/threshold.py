@@ -1,6 +1,6 @@
 """Whether a list or an update would change too much at once, so that a person should look first (SEMANTICS: Lists).
 
-Counted are operators, by partner and day at home, across lists and updates, as far as no person looked: those whom a list no longer names,
+Counted are operators, by partner and day at home, across lists, updates and notices, as far as no person looked: those whom a list no longer names,
 and those who are granted what they do not have. That is a standing, or a level that the arrangement recognises, or a certificate that has
 not run out: a list that raises everybody to the recognised level grants to everybody. Renewals of what stands, and losses that are stated,
 neither count nor wait. Whatever the threshold, a list waits that names nobody of those who stand, or omits too large a share of them.
@@ -113,7 +113,7 @@ def _recognised(arrangement: Arrangement, received: datetime) -> Callable[[str |
     levels, form = arrangement.levels.on(day).value, arrangement.code.on(day).value
     # Where the code itself carries the level, another level is another operator's code.
     in_code = form is not None and form.level_group is not None
-    return lambda level: levels is None or level in levels or (level is None and in_code)
+    return lambda level: not isinstance(levels, frozenset) or level in levels or (level is None and in_code)
 
 
 def covers(scope: str, arrangement: Arrangement, tin: str) -> bool:

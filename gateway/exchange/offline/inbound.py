@@ -230,9 +230,6 @@ def recorded(connection: Connection, partner: str | None = None) -> list[Transcr
     ]
 
 
-# ---------------------------------------------------------------- reading
-
-
 def _would(connection: Connection, said: IncomingMessage, at: datetime) -> Effect:
     says = dict(Counter(one.statement.standing.value for one in said.placed))
     if said.header.picture is None:
@@ -245,9 +242,6 @@ def _would(connection: Connection, said: IncomingMessage, at: datetime) -> Effec
         omitting=tuple(weighed.omitted),
         held=weighed.held,
     )
-
-
-# ---------------------------------------------------------------- what is on record
 
 
 def _new(connection: Connection, live: ActivePartner, said: IncomingMessage) -> None:

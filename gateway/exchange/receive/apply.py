@@ -34,7 +34,7 @@ def take_in(
             results[header.id] = [RecordResult(one.statement.tin, "waiting") for one in placed]
             return results, {}
         placed = complete
-    elif header.kind is Kind.UPDATE:
+    elif header.kind in (Kind.UPDATE, Kind.NOTICE):
         placed = assemble.accept_update(connection, message, received)
     placed += weigh.omitted_since(connection, arrangement, placed)
     said = statements.statements_of(connection, iso, {one.statement.tin for one in placed})

@@ -48,18 +48,10 @@ def record(
     header, iso, digest = proven.header, proven.header.sender, proven.digest
     pull = header if header.kind is Kind.PULL else None
     state = partners.lock(connection, iso)
-    known = messages.claimed(connection, iso, header.id)
-    if known is not None:
-        if known[0] != digest:
-            raise Refusal(
-                Code.ID_CONFLICT,
-                f"Message {header.id} was received before with other content.",
-                facts={"stored": known[0], "came": digest},
-            )
-        if not known[1]:
-            raise Refusal(Code.TOO_OLD, f"Message {header.id} was received long ago; its receipt is no longer kept.", field="Id")
+    stored = _receipt_of_before(connection, header, digest)
+    if stored is not None:
         messages.close(connection, kept, "duplicate", partner=iso)
-        return Recorded(known[1], fresh=False, pull=pull)
+        return Recorded(stored, fresh=False, pull=pull)
     if state != "active":
         raise Refusal(Code.PARTNER_SUSPENDED, f"Exchange with {iso} is {state}.")
     if partner.withdrawn_now(connection, iso, proven.fingerprint):
@@ -67,23 +59,7 @@ def record(
         raise Refusal(Code.CERTIFICATE_REVOKED, "The certificate was withdrawn.", facts={"certificate": proven.fingerprint})
     implied = follow_up(connection, node, message, body, received)
     seen = numbered(connection, node, message, received)
-    entry = journal.append(
-        connection,
-        "message",
-        header.id,
-        {
-            "message": header.kind.value,
-            "digest": digest,
-            "certificate": proven.fingerprint,
-            "partner_data": proven.live.bundle.digest,
-            "statements": len(message.placed),
-            "statements_digest": statements.digest(message.placed),
-            "receipt": sha256(receipt).hexdigest(),
-            "revocation": revocation_evidence.keep(connection, node.trust, iso, received),
-        },
-        at=received,
-        partner=iso,
-    )
+    entry = _journal(connection, node, message, receipt, received)
     messages.claim_id(
         connection,
         header,
@@ -105,3 +81,34 @@ def record(
         for about, results in outcomes.items():
             send(connection, node, message, Kind.RESULT, payloads.write_result(results), received, refers_to=about)
     return Recorded(receipt, fresh=True, change=Change(timelines, entry, lists_or_switches=header.kind is Kind.LIST))
+
+
+def _receipt_of_before(connection: Connection, header: Header, digest: str) -> bytes | None:
+    """The receipt that this very message got before; None: its id is new. Raises ``Refusal`` ID_CONFLICT for other content."""
+    known = messages.claimed(connection, header.sender, header.id)
+    if known is None:
+        return None
+    first, receipt = known
+    if first != digest:
+        problem = f"Message {header.id} was received before with other content."
+        raise Refusal(Code.ID_CONFLICT, problem, facts={"stored": first, "came": digest})
+    if not receipt:
+        raise Refusal(Code.TOO_OLD, f"Message {header.id} was received long ago; its receipt is no longer kept.", field="Id")
+    return receipt
+
+
+def _journal(connection: Connection, node: Node, message: Translated, receipt: bytes, received: datetime) -> int:
+    """The entry that says what was received, by what it was judged, and what was answered."""
+    proven = message.proven
+    iso = proven.header.sender
+    said: dict[str, object] = {
+        "message": proven.header.kind.value,
+        "digest": proven.digest,
+        "certificate": proven.fingerprint,
+        "partner_data": proven.live.bundle.digest,
+        "statements": len(message.placed),
+        "statements_digest": statements.digest(message.placed),
+        "receipt": sha256(receipt).hexdigest(),
+        "revocation": revocation_evidence.keep(connection, node.trust, iso, received),
+    }
+    return journal.append(connection, "message", proven.header.id, said, at=received, partner=iso)

@@ -57,12 +57,6 @@ def tell(
     return notices
 
 
-# ---------------------------------------------------------------- what was told
-
-
-# ---------------------------------------------------------------- news
-
-
 def _tell_changes(recipient: Recipient, states: Mapping[str, Enterprise]) -> None:
     states = dict(states)
     while True:
@@ -119,9 +113,3 @@ def _changes_of(last: Disclosure | None, now: Statement | Silence, shared: froze
     if before.standing in LEARNED:
         return (now,) if isinstance(now, Statement) else ()
     return () if before.standing is Standing.DELISTED else (ending(before, before.standing, before.effective, shared),)
-
-
-# ---------------------------------------------------------------- the complete list
-
-
-# ---------------------------------------------------------------- saying it

@@ -148,12 +148,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 async def operator(code: str, service: Served, caller: Clearance) -> Response:
     """One operator's history, statement by statement. The code may be written as people type it."""
     service.limiter.take(caller.id, 1)
-    declared = resolve(code, service.answers, service.node.clock().astimezone(HOME_ZONE).date())
+    at = service.node.clock()
+    declared = resolve(code, service.answers, at.astimezone(HOME_ZONE).date())
     arrangement = declared.arrangement
     timeline = service.index.get(declared.code) if declared.code else None
     if declared.code is None or arrangement is None or timeline is None:
         raise Refusal(Code.NOT_FOUND, "No partner ever stated an operator with this code.", field="code", value=code)
-    return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline))
+    return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
 
 
 @router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=PartnerList))
@@ -212,7 +213,7 @@ async def _shown(service: Service, look: Callable[[Connection], object]) -> Resp
     return Response(await asyncio.to_thread(read), 200, NO_STORE, JSON)
 
 
-def _operator(connection: Connection, arrangement: Arrangement, code: str, timeline: Timeline) -> OperatorShown:
+def _operator(connection: Connection, arrangement: Arrangement, code: str, timeline: Timeline, at: datetime) -> OperatorShown:
     member = arrangement.member_of(code)
     return OperatorShown(
         code=code,
@@ -220,7 +221,7 @@ def _operator(connection: Connection, arrangement: Arrangement, code: str, timel
         member=member.iso if member else None,
         names=timeline.names,
         local_name=timeline.local_name,
-        authorisations=[_authorised(one, timeline) for one in timeline.authorisations],
+        authorisations=[_authorised(one, timeline, int(at.timestamp())) for one in timeline.authorisations],
         statements=[
             Stated(**{name: getattr(one, name) for name in Stated.__struct_fields__} | {"statement": _said(one.statement)})
             for one in statements.statements_of(connection, arrangement.iso, [code]).get(code, ())
@@ -234,7 +235,7 @@ def _said(statement: Statement) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(statement).items() if value is not None}
 
 
-def _authorised(one: Authorisation, timeline: Timeline) -> Authorised:
+def _authorised(one: Authorisation, timeline: Timeline, now: int) -> Authorised:
     def by(evidence: int) -> str:
         return timeline.evidence[evidence].message_id
 
@@ -242,7 +243,8 @@ def _authorised(one: Authorisation, timeline: Timeline) -> Authorised:
         level=one.level,
         number=one.number,
         standings=[
-            Stood(since=_moment(stand.since), standing=stand.standing, message_id=by(stand.evidence)) for stand in one.stands
+            Stood(since=_moment(stand.since), standing=stand.standing, message_id=by(stand.evidence))
+            for stand in one.stands_as_of(now)
         ],
         periods=[Ran(granted=_day(run.granted), expires=_day(run.expires), message_id=by(run.evidence)) for run in one.periods],
     )

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.wire.algorithms import ALGORITHMS
-from tests.tools import REPO, need_tool
+from tests.rig.machine import REPO, need_tool
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, uris, write_keys
+
+pytestmark = pytest.mark.process
 
 #: KeyFactory names by the name of the key.
 KINDS = {"p256": "EC", "p384": "EC", "ed25519": "Ed25519", "rsa-3072": "RSA"}

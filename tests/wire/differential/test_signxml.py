@@ -14,10 +14,12 @@ from gateway.wire.algorithms import ALGORITHMS
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, pem_certificate, uris
 from tests.wire.kit import private_key
 
+pytestmark = pytest.mark.long
+
 KNOWN = sorted(ALGORITHMS - {"ed25519"})
 
 
-def verified_there(signed: bytes, algorithm: str) -> None:
+def assert_verifies_there(signed: bytes, algorithm: str) -> None:
     signature, digest = uris(algorithm)
     expected = SignatureConfiguration(
         signature_methods=frozenset({SignatureMethod(signature)}), digest_algorithms=frozenset({DigestAlgorithm(digest)})
@@ -28,12 +30,12 @@ def verified_there(signed: bytes, algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", KNOWN)
 def test_what_we_sign_verifies_there(algorithm: str) -> None:
     for unsigned in DOCUMENTS.values():
-        verified_there(ours(algorithm, unsigned), algorithm)
+        assert_verifies_there(ours(algorithm, unsigned), algorithm)
 
 
 def test_what_was_changed_does_not() -> None:
     with pytest.raises(InvalidSignature):
-        verified_there(ours("ecdsa-p256-sha256", DOCUMENTS["one record"]).replace(b"Quay", b"Key"), "ecdsa-p256-sha256")
+        assert_verifies_there(ours("ecdsa-p256-sha256", DOCUMENTS["one record"]).replace(b"Quay", b"Key"), "ecdsa-p256-sha256")
 
 
 @pytest.mark.parametrize("algorithm", KNOWN)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.wire.profile import DS, ENVELOPED, EXCLUSIVE
-from tests.tools import need_tool
+from tests.rig.machine import need_tool
 from tests.wire.differential.documents import DOCUMENTS, assert_verifies_here, key_of, ours, uris, write_keys
+
+pytestmark = pytest.mark.process
 
 KNOWN = ["ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-sha256", "rsa-sha384", "rsa-sha512"]
 TEMPLATE = (
