@@ -1,9 +1,13 @@
 """The one HTTP server: an ASGI application on a listening socket, over HTTP/1.1 and nothing else.
 
-Granian reads the lines on a thread of its own; the application runs in the event loop of whoever serves, so that what a node does in the
-background and the signals that end it stay the node's own. Without an identity nobody holds a line for long: a head has ``HEAD_WITHIN``
-and ``HEAD`` bytes, and who takes in nothing of his answer is cut off by the kernel. Whoever reads a body bounds that
-(``web/http/body.py``). An ``Upgrade``, such as ``h2c`` of Java's HTTP client, is not taken up, and trailers are let fall.
+Granian reads the lines on threads of its own; the application runs in the event loop of whoever serves, so that what a node does in the
+background and the signals that end it stay the node's own. An ``Upgrade``, such as ``h2c`` of Java's HTTP client, is not taken up, and
+trailers are let fall. Nobody holds a line for long, and it is held to that in four places:
+
+- hyper, inside granian: a head has ``HEAD_WITHIN`` and ``HEAD_LINES`` lines, what is said with the pieces of a body 16 KiB
+- ``web/http/head.py``, before any route: the ``HEAD`` bytes of a head, and what may stand in it once
+- ``web/http/body.py``: the size of a body, its slowest rate, and how many an address may have on their way
+- the kernel: who takes in nothing of an answer is cut off after ``UNREAD``
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import logging
 import os
 import resource
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from datetime import timedelta
@@ -31,9 +36,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-#: Bytes of a head, all its lines together: more are answered 431. And how many lines it may have, which is hyper's own limit.
+#: Bytes of a head, all its lines together, and how many lines it may have (hyper's own limit): what has more is answered 431.
 HEAD, HEAD_LINES = 64 * 1024, 100
-#: In which time a head must be whole. A line that is kept open has as long for its next one: hyper has one clock for both.
+#: In which time a head must be whole. A line without a request has no longer either: hyper has one clock for both.
 HEAD_WITHIN = timedelta(seconds=10)
 #: Lines at once; who comes then waits until another ends.
 LINES = 4_096
@@ -41,8 +46,11 @@ LINES = 4_096
 UNREAD, KEPT = timedelta(seconds=30), 256 * 1024
 #: Granian would name itself.
 NAME = (b"server", b"aeo-gateway")
-#: What was asked before the end has so long to be answered, and what then is still at work is called off.
+#: What was asked before the end has so long to be answered. What then is still at work is called off, and then the lines are closed.
 ENDS_WITHIN, CALLED_OFF_WITHIN = timedelta(seconds=5), timedelta(seconds=1)
+#: Who is called off is told to come again.
+COME_AGAIN = ((b"retry-after", b"30"), (b"content-length", b"0"))
+_THREADS = "/proc/self/task"
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -75,18 +83,27 @@ class Server:
         for number in signals:
             self._loop.add_signal_handler(number, self._told.set)
         listener.listen(LINES)
+        before = _native_threads()
         granian = _Granian(self._answer, listener)
         serving = asyncio.create_task(granian.serve())
         told = asyncio.create_task(self._told.wait())
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
+        self._told.set()
         if self._ending is not None:
             self._ending()
         granian.stop()  # type: ignore[no-untyped-call]
-        if not (await asyncio.wait({serving}, timeout=ENDS_WITHIN.total_seconds()))[0]:
-            log.warning("%d lines were still open and are closed", sum(map(_close, _lines(listener.getsockname()[1]))))
-        await self._call_off()
+        if not await _done({serving}, ENDS_WITHIN):
+            self._call_off()
+            if not await _done({serving}, CALLED_OFF_WITHIN):
+                log.warning("%d lines were still open and are closed", sum(map(_close, _lines(listener.getsockname()[1]))))
+        self._call_off()  # whose callers are gone already
+        await _done(self._at_work, CALLED_OFF_WITHIN)
         await serving
+        # What of granian still runs when the interpreter ends panics.
+        ends = self._loop.time() + CALLED_OFF_WITHIN.total_seconds()
+        while _native_threads() - before and self._loop.time() < ends:
+            await asyncio.sleep(0.01)
 
     def stop(self) -> None:
         """Tells it to end, from any thread."""
@@ -99,27 +116,30 @@ class Server:
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._at_work.add(task)
+        begun = False
 
         def named(message: Message) -> Awaitable[None]:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 message["headers"] = [*message.get("headers", ()), NAME]
             return send(message)
 
+        self._at_work.add(task)
         try:
             await self._application(scope, receive, named)
         except asyncio.CancelledError:
             if not self._told.is_set():
                 raise
+            if not begun:
+                await named({"type": "http.response.start", "status": 503, "headers": COME_AGAIN})
+                await send({"type": "http.response.body"})
         finally:
             self._at_work.discard(task)
 
-    async def _call_off(self) -> None:
-        """Nobody waits for these any more: a caller went away while his message was being recorded, say."""
+    def _call_off(self) -> None:
         for task in self._at_work:
             task.cancel()
-        if self._at_work:
-            await asyncio.wait(self._at_work, timeout=CALLED_OFF_WITHIN.total_seconds())
 
 
 class _Granian(embed.Server):
@@ -157,6 +177,16 @@ class _Granian(embed.Server):
         self._shd = SocketHolder(os.dup(listener.fileno()), False, self.backlog)  # type: ignore[assignment, call-arg]
 
 
+async def _done(tasks: set[asyncio.Task[Any]], within: timedelta) -> bool:
+    return not tasks or not (await asyncio.wait(tasks, timeout=within.total_seconds()))[1]
+
+
+def _native_threads() -> set[str]:
+    """The threads that are none of Python's; none are known where the system does not list them."""
+    listed = set(os.listdir(_THREADS)) if os.path.isdir(_THREADS) else set[str]()  # noqa: PTH112, PTH208 - names are all that is asked for
+    return listed - {str(thread.native_id) for thread in threading.enumerate()}
+
+
 def _at_once() -> int:
     """How many lines there may be: a process that has used up its file descriptors can open no database and no key."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -169,7 +199,7 @@ def _at_once() -> int:
 
 
 def _lines(port: int) -> Iterator[socket.socket]:
-    """What this process has open at a port: granian gives nobody a hold of its lines."""
+    """What callers have open at a port of this process: granian gives nobody a hold of its lines."""
     for name in os.listdir("/dev/fd"):  # noqa: PTH208 - names are all that is asked for
         try:
             copy = os.dup(int(name))
@@ -187,7 +217,8 @@ def _lines(port: int) -> Iterator[socket.socket]:
 
 def _close(line: socket.socket) -> bool:
     try:
+        line.getpeername()
         line.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it is closed already
+    except OSError:  # it is closed already, or is where we listen
         return False
     return True
