@@ -20,7 +20,8 @@ LONGEST = 128
 
 def once(connection: Connection, token: str, key: str, request: bytes, at: datetime, do: Callable[[], bytes]) -> bytes:
     """What ``do`` answers to ``request``, or what it answered when this token gave this key before, to whichever node. In one transaction
-    with what ``do`` does; where that is refused, the key is free. Raises ``Refusal`` DATA_INVALID where the key was another request's."""
+    with what ``do`` does; where that is refused, the key is free: a job of the writer takes back what it did. Raises ``Refusal``
+    DATA_INVALID where the key was another request's."""
     digest = sha256(request).hexdigest()
     connection.execute(delete(idempotency).where(idempotency.c.at < at - KEPT))
     # First of all: another node that has the same key at this moment waits here until it is known what became of it.

@@ -67,7 +67,8 @@ def turn(
 ) -> Switch:
     """Records a switch; every node follows it by the journal. Moments are kept in whole seconds, as everything that ``decide`` goes by.
     Of a disruption ``until`` is to when goods have priority once trade has resumed, and ``members`` are those that it may name.
-    ``once``: who says again in the same words what is in force gets what there is, for he may have lost the answer. Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
+    ``once``: who says again in the same words what is in force gets what there is, for he may have lost the answer.
+    Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
     _there_is(connection, what, subject, members)
     _is_a_reason(reason)
     since, until = since.replace(microsecond=0), until and until.replace(microsecond=0)

@@ -70,7 +70,8 @@ class ProposedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, gives=Report, media=(NDJSON, JSON)))
 async def feed(request: Request, service: Served, caller: Feeder) -> Response:
-    """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number. The same again does nothing.
+    """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number; a line of NDJSON has at most 64 KiB. The same
+    again does nothing.
 
     Each row is judged by itself: good rows hold and are told abroad even where others are refused. The status is 200 when every
     row was taken or repeated, and 207 when some were refused; either way the report says which, where, why and what to do.

@@ -44,7 +44,7 @@ SUGGESTING = 50
 SUGGESTED = 20
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-#: Why a person decides something: not empty, and without control characters.
+#: Why a person decides something: not empty.
 Reason = Annotated[str, bounds(minLength=1, pattern=r"\S")]
 
 

@@ -18,7 +18,7 @@ from gateway.node.committed import Change
 from gateway.store import idempotency, switches
 from gateway.store.switches import DISRUPTIONS, STOPS, Switch, What
 from gateway.store.tokens import Caller
-from gateway.web.api.questions import Moment, Reason, encode, understand
+from gateway.web.api.questions import Moment, encode, understand
 from gateway.web.documents import KEY, KEY_FORM, bounds, describe
 from gateway.web.guard import Clearance, Number, Served, Stopper
 from gateway.web.http import body
@@ -27,6 +27,10 @@ from gateway.web.service import Service
 T = TypeVar("T")
 router = APIRouter(tags=["switches"])
 LIMIT = 64 * 1024
+#: Text with no control characters but tabs and ends of lines.
+_TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
+#: Why, or by what: not empty.
+Reason = Annotated[str, bounds(minLength=1, pattern=rf"^{_TEXT}[^\s\x00-\x1f\x7f-\x9f]{_TEXT}$")]
 
 
 class Stopping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
