@@ -6,6 +6,7 @@ A vector's fields, all optional but the first four:
   ``encoding``, ``packed``, in pieces (``chunked``)
 - ``headers`` instead of the usual ones; ``certificate``: whose the client's is, forwarded in a ``form``, by our ``proxy``
 - ``limit`` of a body in bytes (``size``: its own), ``full``: no more can be held now
+- ``remote``: the address in the record of what was accepted, where it is not the peer's own
 - ``path``: a GET of that address instead
 - ``kept``: whether these very bytes are there afterwards though they were refused
 
@@ -155,7 +156,7 @@ def test_vector(vector: dict[str, Any], web: WebFixture, settings: dict[str, Any
     if "certificate" not in vector and vector["code"] == "accepted" and data:
         with web.node.database.reading() as connection:
             peer = connection.execute(select(intake.c.remote).order_by(intake.c.id.desc())).scalars().first()
-        assert peer == "testclient", "nobody else says where a message came from"
+        assert peer == vector.get("remote", "testclient"), "nobody but our proxy says where a message came from"
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,9 @@ def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, 
         "half": whole[: len(whole) // 2].decode(),
         "size": str(len(whole)),
         "hex": f"{len(whole):x}",
+        "token": web.token(*TokenScope)["Authorization"].removeprefix("Bearer "),
+        "64 KiB": "x" * 65_536,
+        "100 lines": "X: y\r\n" * 100,
     }
     before = standings(web)
     with memory(len(whole)), socket.create_connection(served, timeout=30) as line:
