@@ -56,10 +56,12 @@ def schema_of(document: dict[str, Any], where: str) -> dict[str, Any]:
 def fits(schema: dict[str, Any], value: Any) -> bool:
     """Whether a value keeps the bounds of a schema."""
     if isinstance(value, int):
-        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     least, most = ("minItems", "maxItems") if isinstance(value, list) else ("minLength", "maxLength")
     pattern = schema.get("pattern", "") if isinstance(value, str) else ""
-    return schema.get(least, 0) <= len(value) <= schema.get(most, len(value)) and (not pattern or bool(re.search(pattern, value)))
+    return bool(
+        schema.get(least, 0) <= len(value) <= schema.get(most, len(value)) and (not pattern or bool(re.search(pattern, value)))
+    )
 
 
 STOPPING = {"what": "arrangement", "subject": "SG", "reason": "r"}
