@@ -47,6 +47,8 @@ OTHERS = {
     "schema-fault",
     "partner-fault",
     "http-400",
+    "http-414",
+    "http-431",
     "nobody-to-tell",
     "no-verdict",
     "no-receipt",

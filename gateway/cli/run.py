@@ -19,14 +19,17 @@ from gateway.core.errors import Code, Refusal
 from gateway.partners import load_one
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
+from gateway.serving import Server, bind
 from gateway.settings import Settings
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.web.http import logs
-from gateway.web.http.server import Server
 from gateway.web.site import create_app, settle
 from gateway.wire.algorithms import VerifyKey
 from gateway.wire.certificate import from_pem
+
+#: What tells a process to end.
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(settings: Settings, port: int | None, *, courier: bool) -> None:
@@ -54,17 +57,29 @@ def _built(settings: Settings) -> Iterator[app.Gateway]:
 
 async def _deliver(gateway: app.Gateway) -> None:
     told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     async with app.running(gateway):
         await told.wait()
 
 
 async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
-    async with app.running(gateway, courier=courier):
-        node = Server(create_app(gateway.service), host, port)
-        settle()
-        await node.serve()
+    with _bound(host, port) as listener:
+        async with app.running(gateway, courier=courier):
+            server = Server(create_app(gateway.service), ending=gateway.service.room.close)
+            settle()
+            await server.serve(listener, *ENDING)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except OSError as error:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"Nobody can listen on {host}, port {port}: {error.strerror}.",
+            remedy="Name another with AEO_HOST and AEO_PORT, or end what listens there.",
+        ) from None
 
 
 def _certificate(file: Path) -> bytes:
@@ -96,11 +111,8 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
         gateway_keys=(VerifyKey.from_certificate(pinned),),
         clock=app.utc_now,
     )
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+    with _bound("127.0.0.1", port) as listener:
+        listener.listen()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listening = Server(server.create_app(box, gateway), "127.0.0.1", port)
-        listener.listen(128)
         print(json.dumps({"url": url, "iso": iso, "certificate": str(key.folder / "certificate.pem")}), flush=True)
-        uvloop.run(listening.serve([listener]))
+        uvloop.run(Server(server.create_app(box, gateway)).serve(listener, *ENDING))

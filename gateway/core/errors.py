@@ -62,6 +62,8 @@ class Code(Enum):
     BODY_INCOMPLETE = "body-incomplete", Row(_T, 400, True, "The message ended before it was complete.", "Send it again.")
     BODY_ENCODED = "body-encoded", Row(_T, 415, False, "Compressed or otherwise encoded bodies are not accepted.", "Send the XML as it is, without Content-Encoding.")
     MEDIA_TYPE = "media-type", Row(_T, 415, False, "The media type is not XML in UTF-8.", "Send Content-Type: application/xml.")
+    HEAD_TOO_LARGE = "head-too-large", Row(_T, 431, False, "The head of the request is larger than the limit.", "Send at most 64 KiB of header lines.")
+    HEAD_AMBIGUOUS = "head-ambiguous", Row(_T, 400, False, "The head of the request can be read in two ways.", "Send the header named once.")
     FORWARDED_IDENTITY = "forwarded-identity", Row(_T, 403, False, "A forwarded client certificate came from a host that may not forward one.", "Connect to the published address directly.")
     BUSY = "busy", Row(_T, 503, True, "The gateway cannot take the message now.", "Send the same bytes again after the time in Retry-After.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from gateway.core.declared import storable
 from gateway.core.errors import Code, Refusal
@@ -20,6 +20,8 @@ What = Literal["operator", "arrangement", "disruption"]
 STOPS: tuple[What, ...] = ("operator", "arrangement")
 DISRUPTIONS: tuple[What, ...] = ("disruption",)
 _LAYOUT = str.maketrans("", "", "\n\t")
+#: One number that every node locks while it looks whether a switch is there already.
+_TURNING = 7_226_283
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +63,19 @@ def turn(
     who: str,
     at: datetime,
     members: Collection[str] = (),
+    once: bool = False,
 ) -> Switch:
     """Records a switch; every node follows it by the journal. Moments are kept in whole seconds, as everything that ``decide`` goes by.
     Of a disruption ``until`` is to when goods have priority once trade has resumed, and ``members`` are those that it may name.
+    ``once``: who says again in the same words what is in force gets what there is, for he may have lost the answer.
     Raises ``Refusal``: NOT_FOUND for a subject there is not, DATA_INVALID."""
     _there_is(connection, what, subject, members)
     _is_a_reason(reason)
     since, until = since.replace(microsecond=0), until and until.replace(microsecond=0)
     if until is not None and until <= max(since, at):
         raise Refusal(Code.DATA_INVALID, "It would end before it begins.", field="until", value=until.isoformat())
+    if once and (there := _repeated(connection, what, subject, since, until, reason, who, at)):
+        return there
     row = connection.execute(
         insert(switch)
         .values(what=what, subject=subject, since=since, until=until, who=who, reason=reason, recorded=at)
@@ -78,6 +84,27 @@ def turn(
     said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who, "reason": reason}
     journal.append(connection, "switch", subject, said, at=at)
     return _read(row)
+
+
+def _repeated(
+    connection: Connection, what: What, subject: str, since: datetime, until: datetime | None, reason: str, who: str, at: datetime
+) -> Switch | None:
+    """The switch that these very words of this person made before, where it is in force or to come. One from now on has no moment of its
+    own: it began when it was said."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_TURNING)))
+    alike = (switch.c.what == what) & (switch.c.subject == subject) & (switch.c.reason == reason) & (switch.c.who == who)
+    now = at.replace(microsecond=0)
+    for one in map(_read, connection.execute(select(switch).where(alike, _open(at)).order_by(switch.c.id))):
+        begins = one.recorded.replace(microsecond=0) if since == now else since
+        if (one.since, one.until) == (begins, until):
+            return one
+    return None
+
+
+def _open(at: datetime) -> ColumnElement[bool]:
+    """Not lifted, and not over."""
+    return switch.c.lifted.is_(None) & or_(switch.c.until.is_(None), switch.c.until > at)
 
 
 def _is_a_reason(reason: str) -> None:
@@ -114,10 +141,9 @@ def lift(connection: Connection, identity: int, among: Iterable[What], *, reason
     """Ends a switch now, or one still to come before it begins. Raises ``Refusal``: NOT_FOUND where there is nothing left to end,
     DATA_INVALID."""
     _is_a_reason(reason)
-    open_ = switch.c.lifted.is_(None) & or_(switch.c.until.is_(None), switch.c.until > at)
     row = connection.execute(
         update(switch)
-        .where(numbered(switch, identity), switch.c.what.in_(tuple(among)), open_)
+        .where(numbered(switch, identity), switch.c.what.in_(tuple(among)), _open(at))
         .values(lifted=at, lifted_by=who, lifted_because=reason)
         .returning(*switch.c)
     ).one_or_none()

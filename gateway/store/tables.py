@@ -397,6 +397,17 @@ token = Table(
     Column("revoked", Moment),
 )
 
+#: What was answered to a token under a key of its own choice, for a while: who lost the answer asks again. ``digest`` is of the request.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("token", String(16), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+)
+
 #: China's own enterprises as the credit management system states them; ``record`` is msgpack of the state.
 enterprise = Table(
     "enterprise",

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from gateway.store.idempotency import KEPT, KEYS, LONGEST
 from gateway.web.problems import MEDIA_TYPE, Problem
 
+#: Who loses an answer and asks again gives both requests the same key (draft-ietf-httpapi-idempotency-key-header-07).
+KEY, KEY_FORM = "Idempotency-Key", f"[!-~]{{1,{LONGEST}}}"
+_AGAIN = {
+    "name": KEY,
+    "in": "header",
+    "required": False,
+    "description": f"Where an answer was lost, the same request is sent again under the same key and answered as the first was, for "
+    f"{KEPT // timedelta(hours=1)} hours and a token's latest {KEYS:,} keys. With another request the key is refused.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": f"^{KEY_FORM}$"},
+}
+#: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
+_BYTES = "x-max-bytes"
 _REF = "#/components/schemas/{name}"
 _PLAIN = {bytes: "string", dict: "object"}
 _described: dict[str, type] = {"Problem": Problem}
+
+
+def bounds(**words: int | str) -> msgspec.Meta:
+    """Bounds of a value in words of JSON Schema, which its route keeps itself, with a refusal that says more than the type could."""
+    return msgspec.Meta(extra_json_schema=words)
 
 
 def describe(
@@ -23,14 +42,19 @@ def describe(
     status: int = 200,
     accepts: type | None = None,
     media: tuple[str, str] = ("application/json", "application/json"),
+    limit: int | None = None,
+    again: bool = False,
 ) -> dict[str, Any]:
     """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
-    it answers with 202, where more is needed before it is done."""
+    it answers with 202, where more is needed before it is done. ``limit``: the bytes of its body; a message's where it is not said.
+    ``again``: it may be asked again under a key."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
-        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}}
+        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}} | ({_BYTES: limit} if limit else {})
     if query:
         said["parameters"] = _parameters(query)
+    if again:
+        said["parameters"] = [_AGAIN]
     if gives:
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
     if accepts:
@@ -60,8 +84,8 @@ def _parameters(query: type) -> list[dict[str, Any]]:
     ]
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
-    """The whole document, made once."""
+def openapi(app: FastAPI, limit: int) -> dict[str, Any]:
+    """The whole document, made once. ``limit`` is of the bytes of a message."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
@@ -74,6 +98,8 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         for operations in document["paths"].values():
             for operation in operations.values():
                 operation["responses"] = _ours(operation["responses"])
+                if body := operation.get("requestBody"):
+                    body["description"] = f"At most {body.setdefault(_BYTES, limit):,} bytes."
         app.openapi_schema = document
     return app.openapi_schema
 

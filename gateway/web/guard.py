@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 
 from gateway.store.tokens import Caller, TokenScope
@@ -30,6 +30,8 @@ class Need:
         return await service_of(request).admit(request.headers.get("authorization", ""), self.scope)
 
 
+#: The number of something in a path; there is nothing of any other.
+Number = Annotated[int, Path(json_schema_extra={"minimum": 1, "maximum": 2**63 - 1})]
 Served = Annotated[Service, Depends(service_of)]
 Clearance = Annotated[Caller, Depends(Need(TokenScope.CLEARANCE_READ))]
 Auditor = Annotated[Caller, Depends(Need(TokenScope.AUDIT_READ))]

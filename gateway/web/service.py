@@ -17,15 +17,17 @@ from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
 from gateway.web.http.metrics import Metrics
 
-#: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again.
-AT_ONCE = 8
+#: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again. A node needs as much
+#: again to hand them to the database.
+AT_ONCE = 3
 #: Requests about a past moment that are worked on at once; the next one waits, and nobody else does.
 PAST = 2
 
 
 @dataclass(slots=True)
 class Service:
-    """``app.py`` gives the first three."""
+    """``app.py`` gives the first three. ``look`` is the latest at whether the database answers, ``document``
+    what the routes are, once anybody asked."""
 
     node: Node
     answers: Answers
@@ -38,6 +40,8 @@ class Service:
     past: asyncio.Semaphore = field(init=False)
     background: Background = field(init=False, default_factory=Background)
     alike: Templates = field(init=False)
+    look: asyncio.Task[bool] | None = field(init=False, default=None)
+    document: bytes = field(init=False, default=b"")
 
     def __post_init__(self) -> None:
         node = self.node

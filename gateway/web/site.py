@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -13,9 +14,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway import __version__
 from gateway.core.errors import Refusal
+from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
 from gateway.web.api import domestic, eligibility, health, records, switches, voids
 from gateway.web.endpoints import exchange
@@ -27,6 +30,9 @@ __all__ = ["ROUTERS", "Service", "create_app", "settle"]
 _ABOUT = """What a foreign AEO is entitled to under China's mutual recognition arrangements, and the exchange it rests on.
 
 What partners state here serves mutual recognition only and goes to no other department.
+
+The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
+429 past that, with Retry-After.
 """
 #: Every route there is, but for the documentation's own.
 ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
@@ -35,13 +41,14 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
     """The ASGI application. ``lifespan`` is what goes on in the background while it serves."""
+    settings = service.node.settings
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
         redirect_slashes=False,  # an address is right or wrong
         swagger_ui_parameters={"validatorUrl": None},  # or a browser would ask a host outside about our document
         title="AEO mutual recognition gateway",
         version=__version__,
-        description=_ABOUT,
+        description=_ABOUT.format(head=HEAD, lines=HEAD_LINES, rate=settings.rate),
         lifespan=lifespan,
     )
     app.state.service = service
@@ -49,8 +56,17 @@ def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
         app.include_router(router)
     for error in (Refusal, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(error, _refused)
-    app.openapi = lambda: documents.openapi(app)  # type: ignore[method-assign] # FastAPI's own way of giving a document
+    app.openapi = lambda: documents.openapi(app, settings.body_limit)  # type: ignore[method-assign] # FastAPI's own way of giving a document
+    app.router.routes.insert(0, Route("/openapi.json", _document))
     return Front(app, service)
+
+
+async def _document(request: Request) -> Response:
+    """Written once: FastAPI's own route would write it anew for every stranger, which takes as long as a hundred answers."""
+    service: Service = request.app.state.service
+    if not service.document:
+        service.document = msgspec.json.encode(request.app.openapi())
+    return Response(service.document, media_type="application/json")
 
 
 def settle() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import psycopg
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from sqlalchemy import insert, select
 from starlette.requests import Request
@@ -37,11 +38,10 @@ from gateway.core.fold import fold
 from gateway.core.history import Timeline
 from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import ALWAYS_KNOWN, Currency, Feed, Stop, Switches
+from gateway.serving import Message, Receive, Send, Server
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.store.tokens import TokenScope
-from gateway.web.front import Message, Receive, Send
-from gateway.web.http.server import Server
 from gateway.web.site import settle
 from tests.rig.web import WebFixture
 
@@ -219,13 +219,11 @@ def main() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1024)
         print(json.dumps(said | {"port": listener.getsockname()[1]}), flush=True)
-        server = (
-            Server(app, "127.0.0.1", 0)
-            if kind == "gateway"
-            else uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
-        )
         settle()
-        server.run([listener])
+        if kind == "gateway":
+            uvloop.run(Server(app).serve(listener))
+        else:
+            uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning")).run([listener])
 
 
 if __name__ == "__main__":

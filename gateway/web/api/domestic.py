@@ -27,7 +27,7 @@ from gateway.store.tokens import Caller, TokenScope
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
-from gateway.web.guard import Need, Served
+from gateway.web.guard import Need, Number, Served
 from gateway.web.http import body
 from gateway.web.service import Service
 
@@ -89,7 +89,8 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 @router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, query=Claimed, gives=Report, media=(NDJSON, JSON)))
 async def feed(request: Request, service: Served, caller: Feeder) -> Response:
-    """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number. The same again does nothing.
+    """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number; a line of NDJSON has at most 64 KiB. The same
+    again does nothing.
 
     Each row is judged by itself: good rows hold and are told abroad even where others are refused. The status is 200 when every
     row was taken or repeated, and 207 when some were refused; either way the report says which, where, why and what to do. What the feed
@@ -162,7 +163,7 @@ async def held(service: Served, caller: Reader) -> Response:
 
 
 @router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord, accepts=ProposedRecord))
-async def confirm(number: int, service: Served, caller: Decider) -> Response:
+async def confirm(number: Number, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told. Where that takes two people (AEO_TWO_PEOPLE), the
     first one's call proposes it, with status 202, and the same call of the holder of a token of another name does it."""
     node = service.node

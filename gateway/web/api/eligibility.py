@@ -106,7 +106,7 @@ async def eligibility(request: Request, service: Served, caller: Clearance) -> R
     return Response(await answer_one(service, caller, request.scope["query_string"]), 200, NO_STORE, JSON)
 
 
-@router.post("/v1/eligibility", openapi_extra=describe(takes=Batch, gives=Answered))
+@router.post("/v1/eligibility", openapi_extra=describe(takes=Batch, gives=Answered, limit=BATCH_LIMIT))
 async def eligibility_of_many(request: Request, service: Served, caller: Clearance) -> Response:
     """The same of 1 to 3,000 codes."""
     async with body.whole(request, BATCH_LIMIT, service.room) as data:
@@ -120,7 +120,8 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
 
 
 @router.post(
-    "/v1/eligibility/stream", openapi_extra=describe(takes=Asked, query=Shared, gives=RenderedAnswer, media=(NDJSON, NDJSON))
+    "/v1/eligibility/stream",
+    openapi_extra=describe(takes=Asked, query=Shared, gives=RenderedAnswer, media=(NDJSON, NDJSON), limit=BATCH_LIMIT),
 )
 async def eligibility_stream(request: Request, service: Served, caller: Clearance) -> Response:
     """For reconciliation: a code, or an object with one, on each line; an answer, or a problem that names the line, on each line of the
@@ -155,11 +156,12 @@ def _line(line: bytes, number: int, shared: Shared) -> Asked | Refusal:
 
 @router.post(
     "/v1/declarations/eligibility",
-    openapi_extra=describe(takes=bytes, query=OfDeclaration, gives=DeclarationAnswered, media=(XML, JSON)),
+    openapi_extra=describe(takes=bytes, query=OfDeclaration, gives=DeclarationAnswered, media=(XML, JSON), limit=LIMITS.bytes),
 )
 async def eligibility_of_declaration(request: Request, service: Served, caller: Clearance) -> Response:
     """What the AEO parties of a declaration (WCO Data Model, as XML) are entitled to. What the query says counts only where the
-    declaration does not. One that amends another is judged again for its day of acceptance, and names the answer before."""
+    declaration does not. One that amends another is judged again for its day of acceptance, and names the answer before. It names at
+    most 3,000 parties."""
     shared = understand(parse_query(request.scope["query_string"]), OfDeclaration, strict=False)
     async with body.whole(request, LIMITS.bytes, service.room) as data:
         if len(data) > SMALL:

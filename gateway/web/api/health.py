@@ -6,15 +6,18 @@ import asyncio
 from math import inf
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from msgspec import UNSET, UnsetType
 from prometheus_client.core import Metric
 from sqlalchemy import select
 from starlette.responses import Response
 
+from gateway.core.errors import Refusal
 from gateway.operate import expiry, growth
 from gateway.store import feed_claims, retention, retention_classes, sent
 from gateway.store.listings import last_complete
 from gateway.store.problems import recorded as noted
+from gateway.store.tokens import TokenScope
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
 from gateway.web.http.metrics import CONTENT_TYPE, exposition, gauge
@@ -33,18 +36,19 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this node can answer: its index is current, its database reachable, and what keeps both so is at work.
+    """Whether this node can answer: its index is current, its database reachable, and what keeps both so is at work. Why, and how much it
+    holds, is told to whoever has a token for metrics alone.
 
     ``age`` is the time in seconds since the index last heard that it is complete; no revocation is served later than ``bound``.
     """
 
     ready: bool
-    current: bool
-    database: bool
-    operators: int
-    position: int
-    age: float | None
-    bound: float
+    current: bool | UnsetType = UNSET
+    database: bool | UnsetType = UNSET
+    operators: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    age: float | UnsetType | None = UNSET
+    bound: float | UnsetType = UNSET
 
 
 @router.get("/healthz", openapi_extra=describe(gives=Health))
@@ -54,10 +58,9 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", openapi_extra=describe(gives=Readiness))
-async def readyz(service: Served) -> Response:
+async def readyz(request: Request, service: Served) -> Response:
     """200 while this node can answer, otherwise 503."""
     index, now = service.index, service.node.clock()
-    age = index.age(now)
     reachable = await _reachable(service)
     current = index.current(now)
     said = Readiness(
@@ -66,23 +69,40 @@ async def readyz(service: Served) -> Response:
         database=reachable,
         operators=len(index),
         position=index.position,
-        age=age.total_seconds() if age is not None else None,
+        age=age.total_seconds() if (age := index.age(now)) is not None else None,
         bound=index.bound.total_seconds(),
     )
-    return Response(msgspec.json.encode(said), 200 if said.ready else 503, {"Cache-Control": "no-store"}, JSON)
+    told = said if await _may_know(request, service) else Readiness(ready=said.ready)
+    return Response(msgspec.json.encode(told), 200 if said.ready else 503, {"Cache-Control": "no-store"}, JSON)
+
+
+async def _may_know(request: Request, service: Service) -> bool:
+    """Who names himself waits for it no longer than the database may take: where it hangs, nobody can be known."""
+    if not (given := request.headers.get("authorization")):
+        return False
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await service.admit(given, TokenScope.METRICS_READ)
+    except (Refusal, TimeoutError):
+        return False
+    return True
 
 
 async def _reachable(service: Service) -> bool:
-    def look() -> None:
-        with service.node.database.reading() as connection:
-            connection.execute(select(1))
+    """One look for all who ask meanwhile: where the database hangs, strangers must not have every thread wait for it."""
 
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.to_thread(look)
-    except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it does not answer
-        return False
-    return True
+    def look() -> bool:
+        try:
+            with service.node.database.reading() as connection:
+                connection.execute(select(1))
+        except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it does not answer
+            return False
+        return True
+
+    if service.look is None or service.look.done():
+        service.look = asyncio.create_task(asyncio.to_thread(look))
+    done, _ = await asyncio.wait({service.look}, timeout=PATIENCE)
+    return any(one.result() for one in done)
 
 
 @router.get("/metrics", openapi_extra=describe(gives=bytes, media=(JSON, "text/plain")))

@@ -31,6 +31,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.question import Answer, Party, Verdict
 from gateway.store.tokens import Caller, TokenScope
+from gateway.web.documents import bounds
 from gateway.web.http.limiter import LARGEST
 from gateway.web.service import Service
 
@@ -45,6 +46,8 @@ SUGGESTING = 50
 SUGGESTED = 20
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+#: Why a person decides something: not empty.
+Reason = Annotated[str, bounds(minLength=1, pattern=r"\S")]
 
 
 class Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,7 +71,7 @@ class Batch(Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of ``POST /v1/eligibility``: 1 to 3,000 codes, each a text or an object that overrides what is common. Near misses are
     suggested for the first 20 that nobody knows now, as long as the client's rate allows it."""
 
-    codes: tuple[str | Asked, ...]
+    codes: Annotated[tuple[str | Asked, ...], bounds(minItems=1, maxItems=LARGEST)]
     as_known_at: Moment | None = None
     lang: Language | None = None
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -31,7 +31,7 @@ from gateway.store.switches import STOPS, Switch, recorded
 from gateway.store.tokens import Caller, TokenScope
 from gateway.views.messages import listed, shown
 from gateway.web.api.questions import parse_query, understand
-from gateway.web.documents import describe
+from gateway.web.documents import bounds, describe
 from gateway.web.guard import Auditor, Clearance, Served
 from gateway.web.service import Service
 
@@ -39,6 +39,8 @@ T = TypeVar("T")
 router = APIRouter()
 JSON = "application/json"
 NO_STORE = {"Cache-Control": "no-store"}
+#: Messages of one list.
+MOST = 1_000
 
 
 class Stood(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +157,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which messages: of one partner, at most so many."""
 
     partner: str | None = None
-    most: int = 50
+    most: Annotated[int, bounds(minimum=1, maximum=MOST)] = 50
 
 
 @router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
@@ -217,8 +219,8 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
 async def latest(request: Request, service: Served, caller: Auditor) -> Response:
     """The latest messages both ways."""
     wanted = understand(parse_query(request.scope["query_string"]), Wanted, strict=False)
-    if not 1 <= wanted.most <= 1_000:
-        raise Refusal(Code.QUESTION_INVALID, "Between 1 and 1,000 messages are shown.", field="most", value=str(wanted.most))
+    if not 1 <= wanted.most <= MOST:
+        raise Refusal(Code.QUESTION_INVALID, f"Between 1 and {MOST:,} messages are shown.", field="most", value=str(wanted.most))
     return await _shown(
         service, lambda connection: MessageList(messages=listed(connection, partner=wanted.partner, most=wanted.most))
     )

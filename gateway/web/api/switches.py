@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from gateway.core.declared import LONGEST
+from gateway.core.errors import Code, Refusal
 from gateway.node.committed import Change
-from gateway.store import switches
+from gateway.store import idempotency, switches
 from gateway.store.switches import DISRUPTIONS, STOPS, Switch, What
+from gateway.store.tokens import Caller
 from gateway.web.api.questions import Moment, encode, understand
-from gateway.web.documents import describe
-from gateway.web.guard import Clearance, Served, Stopper
+from gateway.web.documents import KEY, KEY_FORM, bounds, describe
+from gateway.web.guard import Clearance, Number, Served, Stopper
 from gateway.web.http import body
 from gateway.web.service import Service
 
 T = TypeVar("T")
 router = APIRouter(tags=["switches"])
 LIMIT = 64 * 1024
+#: Text with no control characters but tabs and ends of lines.
+_TEXT = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]*"
+#: Why, or by what: not empty.
+Reason = Annotated[str, bounds(minLength=1, pattern=rf"^{_TEXT}[^\s\x00-\x1f\x7f-\x9f]{_TEXT}$")]
 
 
 class Stopping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose benefits are stopped: an operator's or an arrangement's, by its code. ``since`` is now where it is left out."""
 
     what: Literal["operator", "arrangement"]
-    subject: str
-    reason: str
+    subject: Annotated[str, bounds(minLength=1, maxLength=LONGEST)]
+    reason: Reason
     since: Moment | None = None
     until: Moment | None = None
 
@@ -40,8 +47,8 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where trade is disrupted: an arrangement's code, a member's, ``*`` everywhere; and by what. ``until`` is to when goods have priority
     once trade has resumed, where that is known already."""
 
-    where: str
-    what: str
+    where: Annotated[str, bounds(pattern=r"^(\*|[A-Z]{2})$")]
+    what: Reason
     since: Moment | None = None
     until: Moment | None = None
 
@@ -49,14 +56,14 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class EndingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a stop is lifted."""
 
-    reason: str
+    reason: Reason
 
 
 class Resuming(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """That trade has resumed, from ``resumed`` (left out: now), and until when goods have priority (left out: as was said when the
     disruption was declared; where nothing was said, they have none)."""
 
-    reason: str
+    reason: Reason
     resumed: Moment | None = None
     until: Moment | None = None
 
@@ -73,26 +80,24 @@ async def stops(service: Served, caller: Clearance) -> Response:
     return await _listed(service, STOPS)
 
 
-@router.post("/v1/stops", openapi_extra=describe(takes=Stopping, gives=Switch, status=201))
+@router.post("/v1/stops", openapi_extra=describe(takes=Stopping, gives=Switch, status=201, limit=LIMIT, again=True))
 async def stop(request: Request, service: Served, caller: Stopper) -> Response:
     """Stops one operator's or one arrangement's benefits; it wins over everything. No partner is told (choice): the exchange has
-    no message for it yet; a person tells the partner's liaison officer."""
-    async with body.whole(request, LIMIT, service.room) as data:
-        asked = understand(data, Stopping)
-    return await _turned(service, asked.what, asked.subject, asked.since, asked.until, asked.reason, caller.name)
+    no message for it yet; a person tells the partner's liaison officer. Said again in the same words while it is in force, it is
+    answered as before."""
+    asked = await _asked(request, service, Stopping)
+    return await _turned(request, service, caller, asked, asked.what, asked.subject, asked.reason)
 
 
-@router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=EndingRequest, gives=Switch))
-async def lift(number: int, request: Request, service: Served, caller: Stopper) -> Response:
+@router.post("/v1/stops/{number}/lift", openapi_extra=describe(takes=EndingRequest, gives=Switch, limit=LIMIT, again=True))
+async def lift(number: Number, request: Request, service: Served, caller: Stopper) -> Response:
     """Lifts a stop."""
-    async with body.whole(request, LIMIT, service.room) as data:
-        reason = understand(data, EndingRequest).reason
-    at = service.node.clock()
+    asked, at = await _asked(request, service, EndingRequest), service.node.clock()
 
     def job(connection: Connection) -> Switch:
-        return switches.lift(connection, number, STOPS, reason=reason, who=caller.name, at=at)
+        return switches.lift(connection, number, STOPS, reason=asked.reason, who=caller.name, at=at)
 
-    return Response(encode(await _written(service, job)), media_type="application/json")
+    return await _done(request, service, caller, asked, job)
 
 
 @router.get("/v1/disruptions", openapi_extra=describe(gives=Listed))
@@ -101,48 +106,90 @@ async def disruptions(service: Served, caller: Clearance) -> Response:
     return await _listed(service, DISRUPTIONS)
 
 
-@router.post("/v1/disruptions", openapi_extra=describe(takes=Disrupting, gives=Switch, status=201))
+@router.post("/v1/disruptions", openapi_extra=describe(takes=Disrupting, gives=Switch, status=201, limit=LIMIT, again=True))
 async def disrupt(request: Request, service: Served, caller: Stopper) -> Response:
-    """Declares a disruption of trade. While it lasts nothing moves; measure R applies from its end on, where an arrangement grants it."""
-    async with body.whole(request, LIMIT, service.room) as data:
-        asked = understand(data, Disrupting)
-    return await _turned(service, "disruption", asked.where, asked.since, asked.until, asked.what, caller.name)
+    """Declares a disruption of trade. While it lasts nothing moves; measure R applies from its end on, where an arrangement grants it.
+    Said again in the same words while it lasts, it is answered as before."""
+    asked = await _asked(request, service, Disrupting)
+    return await _turned(request, service, caller, asked, "disruption", asked.where, asked.what)
 
 
-@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=Resuming, gives=Switch))
-async def end(number: int, request: Request, service: Served, caller: Stopper) -> Response:
+@router.post("/v1/disruptions/{number}/end", openapi_extra=describe(takes=Resuming, gives=Switch, limit=LIMIT, again=True))
+async def end(number: Number, request: Request, service: Served, caller: Stopper) -> Response:
     """Ends a disruption: trade has resumed, and measure R applies from then until its declared end."""
-    async with body.whole(request, LIMIT, service.room) as data:
-        asked = understand(data, Resuming)
-    at = service.node.clock()
+    asked, at = await _asked(request, service, Resuming), service.node.clock()
 
     def job(connection: Connection) -> Switch:
         return switches.resume(
             connection, number, resumed=asked.resumed, until=asked.until, reason=asked.reason, who=caller.name, at=at
         )
 
-    return Response(encode(await _written(service, job)), media_type="application/json")
+    return await _done(request, service, caller, asked, job)
+
+
+async def _asked(request: Request, service: Service, kind: type[T]) -> T:
+    async with body.whole(request, LIMIT, service.room) as data:
+        return understand(data, kind)
 
 
 async def _turned(
-    service: Service, what: What, subject: str, since: datetime | None, until: datetime | None, reason: str, who: str
+    request: Request,
+    service: Service,
+    caller: Caller,
+    asked: Stopping | Disrupting,
+    what: What,
+    subject: str,
+    reason: str,
 ) -> Response:
-    at = service.node.clock()
+    at, members, once = service.node.clock(), service.node.partners.members(), _key(request) is None
 
     def job(connection: Connection) -> Switch:
         return switches.turn(
             connection,
             what,
             subject,
-            since=since or at,
-            until=until,
+            since=asked.since or at,
+            until=asked.until,
             reason=reason,
-            who=who,
+            who=caller.name,
             at=at,
-            members=service.node.partners.members(),
+            members=members,
+            once=once,
         )
 
-    return Response(encode(await _written(service, job)), 201, media_type="application/json")
+    return await _done(request, service, caller, asked, job, 201)
+
+
+async def _done(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    asked: msgspec.Struct,
+    job: Callable[[Connection], Switch],
+    status: int = 200,
+) -> Response:
+    """Does it and answers; under a key that the caller gave before, what was answered then."""
+    key, at = _key(request), service.node.clock()
+
+    def once(connection: Connection) -> bytes:
+        if key is None:
+            return encode(job(connection))
+        whole = request.url.path.encode() + b"\n" + encode(asked)
+        return idempotency.once(connection, caller.id, key, whole, at, lambda: encode(job(connection)))
+
+    return Response(await _written(service, once), status, media_type="application/json")
+
+
+def _key(request: Request) -> str | None:
+    """What the caller calls this request, with or without quotation marks. Raises ``Refusal`` QUESTION_INVALID."""
+    given = request.headers.getlist(KEY)
+    if not given:
+        return None
+    key = given[0][1:-1] if len(given[0]) > 1 and given[0][0] == given[0][-1] == '"' else given[0]
+    if len(given) > 1 or not re.fullmatch(KEY_FORM, key):
+        detail = f"A key is one text of 1 to {idempotency.LONGEST} visible ASCII characters."
+        raise Refusal(Code.QUESTION_INVALID, detail, field=KEY, value=", ".join(given))
+    return key
 
 
 async def _written(service: Service, job: Callable[[Connection], T]) -> T:

@@ -16,9 +16,9 @@ from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Voiding, VoidScope
 from gateway.store.tokens import Caller, TokenScope
-from gateway.web.api.questions import Moment, encode, understand
-from gateway.web.documents import describe
-from gateway.web.guard import Need, Served
+from gateway.web.api.questions import Moment, Reason, encode, understand
+from gateway.web.documents import bounds, describe
+from gateway.web.guard import Need, Number, Served
 from gateway.web.http import body
 
 router = APIRouter(tags=["voids"])
@@ -30,9 +30,9 @@ Administrator = Annotated[Caller, Depends(Need(TokenScope.PARTNER_ADMIN))]
 class Annulling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Either ``message``, the id of one that came in, or ``certificate`` (SHA-256, hex) and ``since``. ``partner`` where two used one id."""
 
-    reason: str
+    reason: Reason
     message: str | None = None
-    certificate: str | None = None
+    certificate: Annotated[str, bounds(pattern="^[0-9A-Fa-f:]{64,95}$")] | None = None
     since: Moment | None = None
     partner: str | None = None
 
@@ -61,7 +61,7 @@ async def listed(service: Served, caller: Administrator) -> Response:
     return Response(encode(await asyncio.to_thread(look)), media_type=JSON)
 
 
-@router.post("/v1/voids", openapi_extra=describe(takes=Annulling, gives=Annulled, status=201))
+@router.post("/v1/voids", openapi_extra=describe(takes=Annulling, gives=Annulled, status=201, limit=LIMIT))
 async def propose(request: Request, service: Served, caller: Administrator) -> Response:
     """The first person. Nothing changes yet."""
     async with body.whole(request, LIMIT, service.room) as data:
@@ -82,7 +82,7 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
 
 
 @router.post("/v1/voids/{number}/confirm", openapi_extra=describe(gives=Annulled))
-async def confirm(number: int, service: Served, caller: Administrator) -> Response:
+async def confirm(number: Number, service: Served, caller: Administrator) -> Response:
     """The second person. It is done; this node's very next answer knows, the others follow the journal."""
     node = service.node
     job = partial(void.confirm, known=node.partners, identity=number, who=caller.name, at=node.clock())

@@ -19,6 +19,7 @@ from gateway.web import problems
 from gateway.web.documents import describe
 from gateway.web.guard import Served
 from gateway.web.http import body
+from gateway.web.http.peer import address
 from gateway.web.service import Service
 from gateway.wire.certificate import from_pem
 
@@ -28,8 +29,6 @@ PATH = "/exchange"
 XML = "application/xml"
 #: A proxy that ends TLS gives the client's certificate in this header (RFC 9440).
 FORWARDED = "client-cert"
-#: And the address of that client in this one.
-REMOTE = "x-real-ip"
 
 
 @router.post(PATH, openapi_extra=describe(takes=bytes, gives=bytes, media=(XML, XML)))
@@ -45,7 +44,8 @@ async def handle(request: Request, service: Service) -> Response:
     if kind != XML or charset not in ("", "utf-8"):
         raise Refusal(Code.MEDIA_TYPE, field="Content-Type", value=request.headers.get("content-type"))
     transport = _transport(request, service.node)
-    async with body.whole(request, service.node.settings.body_limit, service.room) as message:
+    stranger = "" if transport.identity else transport.remote
+    async with body.whole(request, service.node.settings.body_limit, service.room, stranger) as message:
         answer = await receive(service.node, message, transport)
     if answer.signed is None:
         assert answer.refusal is not None, "a receipt is always signed"
@@ -59,13 +59,13 @@ async def handle(request: Request, service: Service) -> Response:
 def _transport(request: Request, node: Node) -> Transport:
     """Who is at the other end: the peer itself or, where that is our TLS proxy, the one it speaks for and whose certificate it proved."""
     peer = request.client.host if request.client else ""
+    remote = address(request, node.settings.proxy)
     given = request.headers.getlist(FORWARDED)
     if not peer or peer != node.settings.proxy:
         if given:
             # From anybody else the header is an attempt to be somebody.
             raise _no(Code.FORWARDED_IDENTITY, "", **{"from": peer})
         return Transport(peer)
-    remote = request.headers.get(REMOTE, peer)
     return Transport(remote, _partner(node, _certificate(given), remote) if given else None)
 
 

@@ -1,40 +1,71 @@
-"""Bodies, counted while they come in: what a Content-Length says is not what comes."""
+"""Bodies, counted while they come in: what a Content-Length says is not what comes, and a slow line is nobody's to keep open for ever."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from gateway.core.errors import Code, Refusal
+from gateway.serving import Message, Receive
 
-#: A body that is not complete by then is given up: nobody holds a connection open by a byte a minute.
-PATIENCE = 60.0
-
+#: A body has so many seconds, and one more for each ``RATE`` bytes of it that came: nobody holds a place by a byte a minute (choice: a
+#: line of 256 kbit/s).
+PATIENCE, RATE = 10.0, 32 * 1024
 #: Up to this many bytes a body is small.
 SMALL = 64 * 1024
+#: How many small and how many large bodies may be on their way from one address (choice).
+AT_ONCE = {False: 256, True: 4}
+#: What nobody reads of a request that is answered is let go for at most so many seconds and bytes: closing a line on somebody who still
+#: sends can take back the answer he was given (RFC 9112, 9.6).
+LINGER, LET_GO = 2.0, 2**20
 
 
 @dataclass(slots=True)
 class Room:
-    """How many bytes of bodies may be held at once, by everybody together, and how many are."""
+    """How many bytes of bodies may be held at once, by everybody together, and how many are; and which bodies are on their way."""
 
     limit: int
     used: int = 0
+    closed: bool = False
+    coming: set[asyncio.Timeout] = field(default_factory=set)
+    senders: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def full(self, size: int, more: int = 0) -> bool:
         """Whether there is no room for ``more`` bytes of a body of this size. A quarter is kept for small ones (choice): a suspension
         must get in while everybody sends lists."""
         return self.used + more > (self.limit if size <= SMALL else self.limit - self.limit // 4)
 
+    @contextmanager
+    def place(self, sender: str, *, large: bool) -> Iterator[None]:
+        """A place for a body on its way from an address. Raises ``Refusal`` BUSY where it has too many already."""
+        if self.senders[sender, large] >= AT_ONCE[large]:
+            raise Refusal(Code.BUSY, f"{AT_ONCE[large]} other bodies are on their way from this address.")
+        self.senders[sender, large] += 1
+        try:
+            yield
+        finally:
+            self.senders[sender, large] -= 1
+            if not self.senders[sender, large]:
+                del self.senders[sender, large]
+
+    def close(self) -> None:
+        """The node ends: who is in the middle of a body is told to come again, and who begins one too."""
+        self.closed = True
+        for clock in self.coming:
+            with suppress(RuntimeError):  # its time was over anyway
+                clock.reschedule(0)
+
 
 @asynccontextmanager
-async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes]:
-    """The whole body, for as long as the block needs it. Raises ``Refusal``: BODY_ENCODED, BODY_TOO_LARGE, BODY_INCOMPLETE, BUSY."""
+async def whole(request: Request, limit: int, room: Room, stranger: str = "") -> AsyncIterator[bytes]:
+    """The whole body, for as long as the block needs it. ``stranger`` is the address of a sender that nothing is known of yet. Raises
+    ``Refusal``: BODY_ENCODED, BODY_TOO_LARGE, BODY_INCOMPLETE, BUSY."""
     encoding = ", ".join(request.headers.getlist("content-encoding"))
     if encoding.lower() not in ("", "identity"):
         raise Refusal(Code.BODY_ENCODED, field="Content-Encoding", value=encoding)
@@ -42,29 +73,85 @@ async def whole(request: Request, limit: int, room: Room) -> AsyncIterator[bytes
     announced = int(length) if length.isdecimal() else 0
     if announced > limit:
         raise _too_large(limit)
-    if room.full(announced, announced):
+    if room.closed or room.full(announced, announced):
         # Said before it is sent, and not to everybody in the middle.
         raise Refusal(Code.BUSY)
-    parts: list[bytes] = []
-    size = 0
+    body = _Body(limit, announced, room, stranger)
     try:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                async for part in request.stream():
-                    size += len(part)
-                    room.used += len(part)
-                    if size > limit:
-                        raise _too_large(limit)
-                    if room.full(max(size, announced)):
-                        raise Refusal(Code.BUSY)
-                    parts.append(part)
-        except (ClientDisconnect, TimeoutError):
-            raise Refusal(Code.BODY_INCOMPLETE) from None
-        body = b"".join(parts)
-        parts.clear()  # or it would be held twice
-        yield body  # outside of that: a timeout of ours is no fault of the sender's
+        await body.come(request)
+        yield await body.joined()
     finally:
-        room.used -= size
+        room.used -= body.size
+
+
+@dataclass(slots=True)
+class _Body:
+    """What has come of one."""
+
+    limit: int
+    announced: int
+    room: Room
+    sender: str
+    size: int = 0
+    parts: list[bytes] = field(default_factory=list)
+
+    async def come(self, request: Request) -> None:
+        room, begun = self.room, asyncio.get_running_loop().time()
+        try:
+            with ExitStack() as places:
+                self._take_place(places, large=self.announced > SMALL)
+                async with asyncio.timeout(PATIENCE) as clock:
+                    room.coming.add(clock)
+                    places.callback(room.coming.discard, clock)
+                    async for part in request.stream():
+                        self._add(part, places)
+                        clock.reschedule(begun + PATIENCE + self.size / RATE)
+        except ClientDisconnect:
+            raise Refusal(Code.BODY_INCOMPLETE) from None
+        except TimeoutError:
+            if room.closed:
+                raise Refusal(Code.BUSY) from None
+            raise Refusal(Code.BODY_INCOMPLETE, f"It came too slowly: in its time there were {self.size} bytes of it.") from None
+
+    def _take_place(self, places: ExitStack, *, large: bool) -> None:
+        if self.sender:
+            places.enter_context(self.room.place(self.sender, large=large))
+
+    def _add(self, part: bytes, places: ExitStack) -> None:
+        before, self.size = self.size, self.size + len(part)
+        self.room.used += len(part)
+        if self.size > self.limit:
+            raise _too_large(self.limit)
+        if self.room.closed or self.room.full(max(self.size, self.announced)):
+            raise Refusal(Code.BUSY)
+        if max(before, self.announced) <= SMALL < self.size:  # it did not say how large it is
+            self._take_place(places, large=True)
+        self.parts.append(part)
+
+    async def joined(self) -> bytes:
+        """The whole. Putting the largest together takes as long as a thousand answers, and is not done on the event loop."""
+        parts, self.parts = self.parts, []  # or it would be held twice
+        return b"".join(parts) if self.size <= SMALL else await asyncio.to_thread(b"".join, parts)
+
+
+class Rest:
+    """``receive`` of a request with a body, and what is left of that."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._left = receive, True
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def let_go(self) -> None:
+        """Once the request is answered: what still comes of it is read and thrown away for a while."""
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while self._left and size < LET_GO:
+                    size += len((await self()).get("body", b""))
 
 
 def media_type(request: Request) -> tuple[str, str]:

@@ -142,3 +142,60 @@ def test_a_moment_that_nobody_can_mean_is_refused_with_its_field(
     refused = post(web, headers, path, 422, body)
     assert (refused["code"], refused["field"]) == ("question-invalid", field)
     assert web.client.get(path, headers=headers).json()["switches"] == []
+
+
+STOP = {"what": "arrangement", "subject": "SG", "reason": "found on inspection"}
+DISRUPTION = {"where": "*", "what": "a typhoon"}
+
+
+@pytest.mark.parametrize(("path", "body", "end"), [("/v1/stops", STOP, "lift"), ("/v1/disruptions", DISRUPTION, "end")])
+def test_what_is_said_again_in_the_same_words_is_one(
+    path: str, body: dict[str, Any], end: str, web: WebFixture, headers: dict[str, str]
+) -> None:
+    """Without a key too: whoever lost the answer says the same again."""
+    first = post(web, headers, path, 201, body)
+    web.later(minutes=3)
+    assert post(web, headers, path, 201, body) == first
+    assert post(web, headers, path, 201, body | {"since": first["since"]}) == first
+    assert len(web.journal("switch")) == 1
+    soon = {"since": (web.now + timedelta(hours=1)).isoformat(), "until": (web.now + timedelta(hours=9)).isoformat()}
+    later = post(web, headers, path, 201, body | soon)
+    assert post(web, headers, path, 201, body | soon) == later
+    assert later["id"] != first["id"]
+    others = [
+        post(web, headers, path, 201, body | {"reason" if "reason" in body else "what": "another reason"}),
+        post(web, web.token(TokenScope.STOP_WRITE, name="somebody else"), path, 201, body),
+    ]
+    assert len({one["id"] for one in (first, later, *others)}) == 4
+    post(web, headers, f"{path}/{first['id']}/{end}", 200, REASON)
+    again = post(web, headers, path, 201, body)
+    assert again["id"] not in {one["id"] for one in (first, later, *others)}, "what was ended is said anew"
+
+
+def test_under_a_key_a_request_is_answered_as_before_whatever_became_of_it(web: WebFixture, headers: dict[str, str]) -> None:
+    def keyed(key: str) -> dict[str, str]:
+        return headers | {"Idempotency-Key": key}
+
+    first = post(web, keyed("stop-1"), "/v1/stops", 201, STOP)
+    assert post(web, keyed('"stop-1"'), "/v1/stops", 201, STOP) == first, "with quotation marks, as the draft has it, or without"
+    second = post(web, keyed("stop-2"), "/v1/stops", 201, STOP)
+    assert second["id"] != first["id"], "another key is another request"
+    lifted = post(web, keyed("lift-1"), f"/v1/stops/{first['id']}/lift", 200, REASON)
+    assert post(web, keyed("lift-1"), f"/v1/stops/{first['id']}/lift", 200, REASON) == lifted
+    assert post(web, keyed("stop-1"), "/v1/stops", 201, STOP) == first
+    assert post(web, keyed("stop-1"), "/v1/stops", 422, STOP | {"reason": "r"})["field"] == "Idempotency-Key"
+    assert post(web, keyed("lift-1"), f"/v1/stops/{second['id']}/lift", 422, REASON)["field"] == "Idempotency-Key"
+    assert [one["lifted"] for one in web.client.get("/v1/stops", headers=headers).json()["switches"]].count(None) == 1
+    declared = post(web, keyed("typhoon"), "/v1/disruptions", 201, DISRUPTION)
+    ended = post(web, keyed("over"), f"/v1/disruptions/{declared['id']}/end", 200, REASON)
+    assert post(web, keyed("over"), f"/v1/disruptions/{declared['id']}/end", 200, REASON) == ended
+
+
+@pytest.mark.parametrize("key", ["", '""', "a b", "k" * 129, "schl\xfcssel", "\t"])
+def test_a_key_that_is_none_is_refused(key: str, web: WebFixture, headers: dict[str, str]) -> None:
+    given = [*headers.items(), ("Idempotency-Key", key.encode("latin-1"))]
+    refused = web.client.post("/v1/stops", json=STOP, headers=given)
+    assert (refused.status_code, refused.json()["field"]) == (422, "Idempotency-Key")
+    twice = [*headers.items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
+    assert web.client.post("/v1/stops", json=STOP, headers=twice).json()["code"] == "question-invalid"
+    assert web.client.get("/v1/stops", headers=headers).json() == {"switches": []}

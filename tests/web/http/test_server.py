@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from functools import partial
 from typing import Any
 
 import pytest
 
-from gateway.web.http.server import Server
+from gateway.sandbox.listen import listening
 
 Scope = MutableMapping[str, Any]
 BIG = b"x" * 5_000_000
@@ -45,18 +44,9 @@ async def application(scope: Scope, receive: Callable[[], Awaitable[Scope]], sen
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    server = Server(application, "127.0.0.1", 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(16)
-        thread = threading.Thread(target=lambda: server.run([listener]), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
+    with listening(application) as url:
+        yield int(url.rpartition(":")[2])
+    assert "listening" not in {thread.name for thread in threading.enumerate()}, "it has ended"
 
 
 def ask(port: int, *paths: str, method: str = "GET", close: bool = True, room: int | None = None) -> socket.socket:
@@ -85,7 +75,9 @@ def test_sends_head_and_body_together(port: int) -> None:
 
 
 def test_does_not_say_what_it_is_made_of(port: int) -> None:
-    assert b"server:" not in rest(ask(port, "/hello")).lower()
+    said = rest(ask(port, "/hello")).lower()
+    assert [line for line in said.split(b"\r\n") if line.startswith(b"server:")] == [b"server: aeo-gateway"]
+    assert b"granian" not in said
 
 
 def test_answers_in_the_order_of_the_requests(port: int) -> None:

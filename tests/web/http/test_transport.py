@@ -6,6 +6,7 @@ A vector's fields, all optional but the first four:
   ``encoding``, ``packed``, in pieces (``chunked``)
 - ``headers`` instead of the usual ones; ``certificate``: whose the client's is, forwarded in a ``form``, by our ``proxy``
 - ``limit`` of a body in bytes (``size``: its own), ``full``: no more can be held now
+- ``remote``: the address in the record of what was accepted, where it is not the peer's own
 - ``path``: a GET of that address instead
 - ``kept``: whether these very bytes are there afterwards though they were refused
 
@@ -155,7 +156,7 @@ def test_vector(vector: dict[str, Any], web: WebFixture, settings: dict[str, Any
     if "certificate" not in vector and vector["code"] == "accepted" and data:
         with web.node.database.reading() as connection:
             peer = connection.execute(select(intake.c.remote).order_by(intake.c.id.desc())).scalars().first()
-        assert peer == "testclient", "nobody else says where a message came from"
+        assert peer == vector.get("remote", "testclient"), "nobody but our proxy says where a message came from"
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,15 @@ def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, 
     if vector["code"] == "body-incomplete":
         monkeypatch.setattr(body, "PATIENCE", 0.5)
     whole = ping(web)
-    parts = {"message": whole.decode(), "half": whole[: len(whole) // 2].decode(), "size": str(len(whole))}
+    parts = {
+        "message": whole.decode(),
+        "half": whole[: len(whole) // 2].decode(),
+        "size": str(len(whole)),
+        "hex": f"{len(whole):x}",
+        "token": web.token(*TokenScope)["Authorization"].removeprefix("Bearer "),
+        "64 KiB": "x" * 65_536,
+        "100 lines": "X: y\r\n" * 100,
+    }
     before = standings(web)
     with memory(len(whole)), socket.create_connection(served, timeout=30) as line:
         started = time.process_time()  # not before: collecting what a whole session of tests left takes longer than all of this
@@ -183,9 +192,10 @@ def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, 
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 line.sendall(piece.encode())
         until(lambda: not vector.get("kept") or _id(whole) in messages(web))
-        came = "nobody-to-tell" if vector.get("leave") else _answer(line)
+        came, more = ("nobody-to-tell", []) if vector.get("leave") else _answers(line)
         spent = time.process_time() - started
     assert came == vector["code"]
+    assert more == vector.get("then", [])
     assert spent < 0.05 * 4  # two ends of a connection, and what waits between them
     assert (_id(whole) in messages(web)) == vector.get("kept", False)
     assert standings(web) == before
@@ -198,11 +208,17 @@ def _id(whole: bytes) -> str:
     return whole.decode().partition("<x:Id>")[2].partition("<")[0]
 
 
-def _answer(line: socket.socket) -> str:
-    """The code of the first answer; where HTTP itself objects, its status."""
+def _answers(line: socket.socket) -> tuple[str, list[str]]:
+    """The code of the first answer, where HTTP itself objects its status, and those of all that follow on the line."""
+    came = []
     with contextlib.closing(line.makefile("rb")) as reader:
-        status = reader.readline().split()[1].decode()
-        headers = dict(iter(lambda: reader.readline().decode().rstrip().partition(": ")[::2], ("", "")))
-        text = reader.read(int(headers.get("content-length", 0)))
-    response = httpx.Response(int(status), headers={"content-type": headers.get("content-type", "")}, content=text)
-    return f"http-{status}" if headers.get("content-type", "").startswith("text/plain") else said(response)
+        while start := reader.readline():
+            status = start.split()[1].decode()
+            headers = dict(iter(lambda: reader.readline().decode().rstrip().partition(": ")[::2], ("", "")))
+            text = reader.read(int(headers.get("content-length", 0)))
+            response = httpx.Response(int(status), headers={"content-type": headers.get("content-type", "")}, content=text)
+            came.append(said(response) if headers.get("content-type") else f"http-{status}")
+            if len(came) == 1:
+                with contextlib.suppress(OSError):  # it is closed from there already
+                    line.shutdown(socket.SHUT_WR)
+    return came[0], came[1:]
