@@ -23,7 +23,7 @@ EVERY_PARTNER = "all"
 
 
 class DatedStep(msgspec.Struct, Generic[T], frozen=True):
-    """A value from a day on. ``ground`` is for us alone and never leaves the house."""
+    """A value from a day on. ``ground`` is for us alone and never leaves credit management."""
 
     value: T
     since: date

@@ -1,7 +1,7 @@
 """Whether the journal is what was sealed: every entry read again, the tree grown again, every checkpoint held against it.
 
 Named is the first batch (the entries between two checkpoints) that does not fit, and the entry where its kept hash still tells.
-What was cut off together with its checkpoints shows only against a witness: a checkpoint that left the house, in a receipt.
+What was cut off together with its checkpoints shows only against a witness: a checkpoint that went out, in a receipt.
 """
 
 from __future__ import annotations

@@ -36,12 +36,12 @@ def evidence_store(settings: Settings) -> Folder:
     return Folder(settings.home / "revocation")
 
 
-def watched(connection: Connection, house: Context, facts: Iterable[RevocationEvidence], at: datetime) -> Iterator[Ending]:
+def watched(connection: Connection, node: Context, facts: Iterable[RevocationEvidence], at: datetime) -> Iterator[Ending]:
     """Everything that ends. What a partner's fail by is that partner's problem."""
-    problems = house.partners.problems
-    yield from endings.of_keys(KeyRing(house.settings.keys).all(house.settings.key))
-    yield from announce.unheard(connection, house, announce.coming(house.settings, at))
-    for iso, trust in partner.trusts(connection, house.partners.all(), house.settings.clock_skew, problems).items():
+    problems = node.partners.problems
+    yield from endings.of_keys(KeyRing(node.settings.keys).all(node.settings.key))
+    yield from announce.unheard(connection, node, announce.coming(node.settings, at))
+    for iso, trust in partner.trusts(connection, node.partners.all(), node.settings.clock_skew, problems).items():
         ends: list[Ending] = []
         with problems.apart(iso, "expiry"):
             ends += endings.of_partner(iso, trust)

@@ -53,7 +53,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     full: date | None
 
 
-def overview(connection: Connection, house: Context, at: datetime) -> Overview:
+def overview(connection: Connection, node: Context, at: datetime) -> Overview:
     """Looks at every row there is, so it takes a while where there are many."""
     today = (at.date() - _EPOCH).days
     first = connection.execute(select(func.min(entry.c.at))).scalar_one()
@@ -67,7 +67,7 @@ def overview(connection: Connection, house: Context, at: datetime) -> Overview:
         rule, due = rules.get(one.name), (0, 0)
         kept = forecast.Growing(_bytes(came))
         if rule is not None:
-            found = list(putting_away.find(connection, house, one, rule.days, at))
+            found = list(putting_away.find(connection, node, one, rule.days, at))
             due = len(found), sum(each.bytes for each in found)
             late = max(0, sum(size for day, (_, size) in came.items() if day <= today - rule.days) - due[1])
             passed = late + due[1] + rule.bytes
@@ -80,7 +80,7 @@ def overview(connection: Connection, house: Context, at: datetime) -> Overview:
         classes[name] = forecast.Growing(_bytes(came))
         words = {"holds": f"every row of {table.name}", "purpose": why, "stays": "everything"}
         lines.append(_line(name, words, came, classes[name], None, (0, 0), today, began))
-    return _total(connection, house, lines, classes, today, began)
+    return _total(connection, node, lines, classes, today, began)
 
 
 def _bytes(came: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -114,10 +114,10 @@ def _line(
 
 
 def _total(
-    connection: Connection, house: Context, lines: list[GrowthLine], classes: Mapping[str, forecast.Growing], today: int, began: int
+    connection: Connection, node: Context, lines: list[GrowthLine], classes: Mapping[str, forecast.Growing], today: int, began: int
 ) -> Overview:
     database, reusable = size_of(connection)
-    disk = disk_left(house.settings.database_url)
+    disk = disk_left(node.settings.database_url)
     used, counted = database - reusable, sum(one.size for one in classes.values())
     # What rows take beside their contents, as it is now; a database that has hardly begun says nothing of that (choice: at most thrice).
     factor = min(3.0, max(1.0, used / counted)) if counted else 1.0

@@ -88,35 +88,35 @@ def batches(found: Iterable[DueRow]) -> Iterator[list[int | str]]:
         yield keys
 
 
-def find(connection: Connection, house: Context, kept: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
+def find(connection: Connection, node: Context, kept: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
     """What of a class may go at a moment, if it is kept for so many days."""
     before = at - timedelta(days=days)
     if kept.asked:
-        before = min(before, at - asked_for(house))
+        before = min(before, at - asked_for(node))
     due = retention.due(connection, kept, before)
     if kept.name == "messages":
-        return _unused(connection, house, due, before)
+        return _unused(connection, node, due, before)
     return _unnamed(connection, due, before) if kept.name == "revocation" else due
 
 
-def asked_for(house: Context) -> timedelta:
+def asked_for(node: Context) -> timedelta:
     """How long after it was made a message can still be sent again or asked for again, of whatever partner."""
-    accepted = (live.arrangement.binding.accept_for for live in house.partners.all().values())
-    return max(accepted, default=timedelta()) + house.settings.clock_skew
+    accepted = (live.arrangement.binding.accept_for for live in node.partners.all().values())
+    return max(accepted, default=timedelta()) + node.settings.clock_skew
 
 
-def _unused(connection: Connection, house: Context, due: Iterable[DueRow], since: datetime) -> Iterator[DueRow]:
+def _unused(connection: Connection, node: Context, due: Iterable[DueRow], since: datetime) -> Iterator[DueRow]:
     """Those of these messages on which no answer rested since then, and none rests. Of a partner of which that cannot be told, none."""
     resting: dict[str, set[str]] = {}
     unread: set[str] = set()
     for one in due:
-        live = house.partners.all().get(one.partner or "")
+        live = node.partners.all().get(one.partner or "")
         if live is None:
             continue
         iso, unused = live.arrangement.iso, False
         if iso in unread:
             continue
-        with house.partners.problems.apart(iso, "retention") as part:
+        with node.partners.problems.apart(iso, "retention") as part:
             if iso not in resting:
                 resting[iso] = _rested_on(connection, iso, int(since.timestamp()))
             unused = one.called not in resting[iso] and not _was_used(connection, live, one.called, since)

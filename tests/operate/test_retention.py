@@ -226,7 +226,7 @@ def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(gateway: GatewayF
     prune(gateway)
     gone = {row.message_id: row.kind for row in gateway.rows(outbox) if row.partner == "SG" and row.pruned}
     assert asked in gone
-    again = partial(sending.by_hand, house=gateway.node, message_ids=list(gone), who="a person", reason="lost", at=gateway.now)
+    again = partial(sending.by_hand, node=gateway.node, message_ids=list(gone), who="a person", reason="lost", at=gateway.now)
     assert set(gateway.do(again)) == {one for one, kind in gone.items() if kind in ("list", "update", "notice")}
     assert all(row.payload for row in gateway.rows(outbox) if row.state == "queued")
     gateway.send(gateway.boxes["SG"].protocol_message(Kind.RESEND, payloads.write_resend(Resend(Priority.URGENT, 1, 9))))

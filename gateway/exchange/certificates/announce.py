@@ -51,7 +51,7 @@ async def announce(node: Node) -> None:
     if next_keys:
         proofs = Proofs(node.settings)
         await asyncio.to_thread(_prepare, node, next_keys, proofs)
-        await node.write(partial(look, house=node, keys=next_keys, at=node.clock(), proofs=proofs))
+        await node.write(partial(look, node=node, keys=next_keys, at=node.clock(), proofs=proofs))
 
 
 def coming(settings: Settings, at: datetime) -> list[Key]:
@@ -99,20 +99,20 @@ def _prepare(node: Node, keys: Iterable[Key], proofs: Proofs) -> None:
                     proofs.of(key, live)
 
 
-def look(connection: Connection, house: Context, keys: Iterable[Key], at: datetime, proofs: Proofs | None = None) -> int:
+def look(connection: Connection, node: Context, keys: Iterable[Key], at: datetime, proofs: Proofs | None = None) -> int:
     """Queues what connected partners have not been told of these next keys; returns how many messages that are."""
-    queued, proofs = 0, proofs or Proofs(house.settings)
+    queued, proofs = 0, proofs or Proofs(node.settings)
     for key in keys:
         expired = select(sent.c.message_id).where(sent.c.kind == Kind.KEYS.value, sent.c.state == "expired")
         ours = announcement.c.fingerprint == key.fingerprint
         connection.execute(delete(announcement).where(ours, announcement.c.message_id.in_(expired)))
-        for iso, live in house.partners.all().items():
-            with house.partners.problems.apart(iso, "announcement", connection):
-                queued += _announce_to(connection, house, live, key, at, proofs)
+        for iso, live in node.partners.all().items():
+            with node.partners.problems.apart(iso, "announcement", connection):
+                queued += _announce_to(connection, node, live, key, at, proofs)
     return queued
 
 
-def _announce_to(connection: Connection, house: Context, live: ActivePartner, key: Key, at: datetime, proofs: Proofs) -> bool:
+def _announce_to(connection: Connection, node: Context, live: ActivePartner, key: Key, at: datetime, proofs: Proofs) -> bool:
     """Queues the announcement of one key to one partner; False where it is not connected, or has been told."""
     iso, message_id = live.arrangement.iso, new_id()
     if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):
@@ -120,8 +120,8 @@ def _announce_to(connection: Connection, house: Context, live: ActivePartner, ke
     outbox.enqueue(
         connection,
         partner=iso,
-        sender=house.settings.administration,
-        environment=house.environment,
+        sender=node.settings.administration,
+        environment=node.environment,
         message_id=message_id,
         kind=Kind.KEYS,
         payload=payloads.write_keys([proofs.of(key, live)]),
@@ -162,13 +162,13 @@ def take_back(connection: Connection, fingerprint: str, at: datetime) -> None:
     connection.execute(waiting.values(state="superseded", finished=at))
 
 
-def unheard(connection: Connection, house: Context, keys: Sequence[Key]) -> Iterator[Ending]:
+def unheard(connection: Connection, node: Context, keys: Sequence[Key]) -> Iterator[Ending]:
     """What ends with the switch: that a partner understands us, unless it has acknowledged the next certificate by then."""
     for key in keys:
         told = {one.partner for one in states_of(connection, key.fingerprint) if one.state == "delivered"}
-        for iso, live in house.partners.all().items():
+        for iso, live in node.partners.all().items():
             deaf = False
-            with house.partners.problems.apart(iso, "announcement"):
+            with node.partners.problems.apart(iso, "announcement"):
                 deaf = connected(live) and iso not in told
             if deaf:
                 name = f"{key.id} is not acknowledged by {iso}"

@@ -22,21 +22,21 @@ from gateway.store.sent import Ended
 _NEWS = (Kind.LIST, Kind.UPDATE, Kind.NOTICE)
 
 
-def resend(connection: Connection, house: Context, live: ActivePartner, ended: Sequence[Ended], at: datetime) -> None:
+def resend(connection: Connection, node: Context, live: ActivePartner, ended: Sequence[Ended], at: datetime) -> None:
     """Queues these messages, all of one partner, once more, or what stands for them now."""
     binding = live.arrangement.binding
     there = [one for one in ended if one.pruned is None]
     fresh = [one for one in there if one.created + binding.accept_for > at and (one.good_until is None or one.good_until > at)]
     outbox.again(connection, [one.id for one in fresh], now=at, retry_for=binding.retry_for)
     stale = [one for one in ended if one not in fresh]
-    reissue(connection, house, live, stale, at)
+    reissue(connection, node, live, stale, at)
 
 
-def reissue(connection: Connection, house: Context, live: ActivePartner, stale: Sequence[Ended], at: datetime) -> None:
+def reissue(connection: Connection, node: Context, live: ActivePartner, stale: Sequence[Ended], at: datetime) -> None:
     """Queues what stands for these messages now. They themselves are not sent again."""
     outbox.reissued(connection, [one.id for one in stale], at)
     if any(one.kind in _NEWS for one in stale):
-        feed.full_list(connection, house, live, at)
+        feed.full_list(connection, node, live, at)
     for one in stale:
         if one.kind in _NEWS:
             continue
@@ -62,16 +62,14 @@ def reissue(connection: Connection, house: Context, live: ActivePartner, stale: 
         )
 
 
-def by_hand(
-    connection: Connection, house: Context, message_ids: Sequence[str], *, who: str, reason: str, at: datetime
-) -> list[str]:
+def by_hand(connection: Connection, node: Context, message_ids: Sequence[str], *, who: str, reason: str, at: datetime) -> list[str]:
     """A person has ended messages sent again; returns the ids of those that could be. Who and why are journalled."""
     done: list[str] = []
-    for iso, live in house.partners.all().items():
+    for iso, live in node.partners.all().items():
         chosen = sent.ended(connection, iso, sent.named(message_ids))
         if chosen:
-            with house.partners.problems.apart(iso, "resending", connection) as part:
-                resend(connection, house, live, chosen, at)
+            with node.partners.problems.apart(iso, "resending", connection) as part:
+                resend(connection, node, live, chosen, at)
             done += [one.message_id for one in chosen] if part.fault is None else []
     for message_id in done:
         journal.append(connection, "decision", message_id, {"decision": "resend", "who": who, "reason": reason}, at=at)

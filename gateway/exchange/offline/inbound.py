@@ -186,20 +186,20 @@ def discard(connection: Connection, number: int, *, reason: str, who: str, at: d
     return _decide(connection, number, "discarded", who, at)
 
 
-def again(connection: Connection, house: Context, one: Transcription) -> ReadSpreadsheet:
+def again(connection: Connection, node: Context, one: Transcription) -> ReadSpreadsheet:
     """A proposal read again from the kept bytes. Raises ``Refusal`` DATA_INVALID where they, or the partner's data, are others now."""
-    live = house.partners.get(one.partner)
+    live = node.partners.get(one.partner)
     _unchanged(one, live.bundle.digest)
     body = connection.execute(select(transcription.c.body).where(transcription.c.id == one.id)).scalar_one()
     if body is None or sha256(body).hexdigest() != one.digest:
         raise Refusal(Code.DATA_INVALID, "The file kept is not the one that was proposed.", remedy="Transcribe it again.")
     mailed = Mailed(file=one.file, body=body, kind=Kind(one.kind), as_of=one.as_of, scope=one.scope)
-    return read_file(house.environment, house.settings.administration, live, mailed, one.message_id, one.proposed)
+    return read_file(node.environment, node.settings.administration, live, mailed, one.message_id, one.proposed)
 
 
-def would(connection: Connection, house: Context, one: Transcription, at: datetime) -> Effect:
+def would(connection: Connection, node: Context, one: Transcription, at: datetime) -> Effect:
     """What a proposal would do as things are now."""
-    return _would(connection, again(connection, house, one).said, at)
+    return _would(connection, again(connection, node, one).said, at)
 
 
 def find(connection: Connection, number: int) -> Transcription:

@@ -36,7 +36,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def write(connection: Connection, house: Context, live: ActivePartner, name: str, *, who: str, at: datetime) -> Transcript:
+def write(connection: Connection, node: Context, live: ActivePartner, name: str, *, who: str, at: datetime) -> Transcript:
     """Writes the file ``name`` (.xlsx or .csv) and notes what it tells.
 
     Raises ``Refusal`` DATA_INVALID where nothing may be told, where the partner is connected and so is told by message, or where its
@@ -60,8 +60,8 @@ def write(connection: Connection, house: Context, live: ActivePartner, name: str
     row = outbox.note_mailed(
         connection,
         partner=iso,
-        sender=house.settings.administration,
-        environment=house.environment,
+        sender=node.settings.administration,
+        environment=node.environment,
         message_id=message_id,
         file=name,
         body=body,

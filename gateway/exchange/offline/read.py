@@ -41,15 +41,15 @@ class ReadSpreadsheet(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read(house: Context, live: ActivePartner, mailed: Mailed, at: datetime) -> ReadSpreadsheet:
+def read(node: Context, live: ActivePartner, mailed: Mailed, at: datetime) -> ReadSpreadsheet:
     """Reads a file, however long that takes, without a database.
 
     Raises ``Refusal`` where the file as a whole cannot be taken: DATA_INVALID, XML_DOCTYPE, BODY_TOO_LARGE, LIST_INCOMPLETE,
     CREATED_IN_FUTURE, PARTNER_SUSPENDED.
     """
-    if len(mailed.body) > house.settings.body_limit:
-        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {house.settings.body_limit}.")
-    found = read_file(house.environment, house.settings.administration, live, mailed, new_id(), at)
+    if len(mailed.body) > node.settings.body_limit:
+        raise Refusal(Code.BODY_TOO_LARGE, f"The file has {len(mailed.body)} bytes; the limit is {node.settings.body_limit}.")
+    found = read_file(node.environment, node.settings.administration, live, mailed, new_id(), at)
     if not found.said.placed and not found.refused:
         raise Refusal(Code.DATA_INVALID, "The file names no operator.", remedy="A list of nobody would delist everybody.")
     return found
