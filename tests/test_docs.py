@@ -139,6 +139,15 @@ def test_a_citation_is_found_and_a_wrong_one_is_wrong(tmp_path: Path) -> None:
     assert not is_heading("No heading", rules)
 
 
+#: Pages that were cited once and are not here.
+_ELSEWHERE = re.compile(r"\b(?:SEMANTICS|FACTS|ARCHITECTURE|HOSTILE|MEASURED|STYLE)\b(?!\.md\"|\|)")
+
+
+def test_nothing_cites_a_page_that_is_not_here() -> None:
+    citing = [of_repo(file) for file in (*PAGES, *CITING) if file != Path(__file__) and _ELSEWHERE.search(file.read_text("utf-8"))]
+    assert not citing
+
+
 # ---------------------------------------------------------------- SECURITY.md
 
 SECURITY = REPO / "SECURITY.md"

@@ -1,6 +1,6 @@
 """The AEO parties of a WCO Data Model declaration (version 3; classes 42A, 67A, 28A, 30A, 27A, 57A, 74A and 16C).
 
-Which party is the overseas one depends on the direction (SEMANTICS: The question; Announcement 2018/131):
+Which party is the overseas one depends on the direction (clearance/RULES.md, Declarations; Announcement 2018/131):
 
 =========  ==========================================  =====================================
 direction  overseas party                              domestic parties

@@ -89,7 +89,8 @@ def render(
     answer: Answer, law: Law, language: Language, suggestions: Sequence[str] = (), *, domestic: bool = False
 ) -> RenderedAnswer:
     """``answer`` with its words. ``law`` is the one it was decided by. ``domestic``: whoever asks may know domestic data; anybody else
-    reads that it is not applied for reasons on our side, and nothing of which party's tier that is (SEMANTICS: Domestic parties)."""
+    reads that it is not applied for reasons on our side, and nothing of which party's tier that is
+    (domestic/RULES.md, Domestic parties of a declaration)."""
     return RenderedAnswer(
         declared=answer.declared,
         code=answer.code,

@@ -1,6 +1,6 @@
 """What a partner is: terms by date, each value with its provenance.
 
-Three kinds of provenance (SEMANTICS: What we know, and what we do not). A *fact* names its source. An *unknown* says that nobody
+Three kinds of provenance (core/RULES.md, What we know). A *fact* names its source. An *unknown* says that nobody
 has told us; it blocks only its own question. A *setting* is a choice of this installation and is never shown as a fact.
 """
 
@@ -53,7 +53,7 @@ class MeasureScope(StrEnum):
 
 
 class Measure(StrEnum):
-    """Facilitation measures by the letters of the arrangements table (FACTS: What a partner's status is worth)."""
+    """Facilitation measures by the letters of the arrangements table (docs/domain.md, Measures)."""
 
     D = "D"
     I = "I"  # noqa: E741 - the letter is the name in every arrangement table
@@ -118,7 +118,7 @@ class CodeForm:
 
     def doubtful(self, tin: str) -> bool:
         """Whether the national checksum fails, with or without the two leading letters. It never refuses: the examples in official
-        notices fail theirs (FACTS: Codes)."""
+        notices fail theirs (docs/domain.md, Codes)."""
         return self.checksum is not None and not any(_checksum(self.checksum)(code) for code in (tin, tin[2:]))
 
     def matches(self, tin: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a person should look at beside an answer: a caution changes no verdict (SEMANTICS: The answer)."""
+"""What a person should look at beside an answer: a caution changes no verdict (core/RULES.md, The answer)."""
 
 from __future__ import annotations
 

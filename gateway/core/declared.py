@@ -1,4 +1,4 @@
-"""What people type where a code belongs, and which codes it can be read as (SEMANTICS: The question).
+"""What people type where a code belongs, and which codes it can be read as (core/RULES.md, Reading a declared code).
 
 The usual slips are folded and reported; anything else is malformed, and its character is named. Nothing here is for messages:
 in messages nothing is folded.
@@ -20,7 +20,7 @@ import msgspec
 from gateway.core.arrangement import Arrangement
 from gateway.core.home import own_number
 
-#: No code is longer (FACTS: Codes); a longer one is refused, never cut.
+#: No code is longer (docs/domain.md, Codes); a longer one is refused, never cut.
 LONGEST = 35
 
 #: Full-width forms, the usual slip of a Chinese input method, and the ideographic space.

@@ -1,4 +1,4 @@
-"""What a declared foreign AEO is entitled to on a day, and why (SEMANTICS: The question, The answer).
+"""What a declared foreign AEO is entitled to on a day, and why (core/RULES.md, The question and The answer).
 
 ``decide`` is pure: the clock, the partner's data and its age, our own stops and whether this node is current are arguments. It fails
 closed and never blocks: what is not certain grants nothing. A rule that is ours and not the law's says "choice".

@@ -1,4 +1,4 @@
-"""Statements folded into period and standing (SEMANTICS: Two tracks): what one administration said about one operator, as a timeline."""
+"""What one administration said about one operator, folded into period and standing (core/RULES.md, Two tracks)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an administration said about one operator, as functions of time (SEMANTICS: Two tracks).
+"""What an administration said about one operator, as functions of time (core/RULES.md, Two tracks).
 
 A ``Timeline`` (``fold.py`` makes it) has for every authorisation the standing and the certificate's period. It holds dates, never
 verdicts, so nothing has to happen at midnight. It is small (about 150 bytes packed) because the index holds one for every operator

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-#: Declared days are days in China (SEMANTICS: The question).
+#: Declared days are days in China (core/RULES.md, The question).
 HOME_ZONE = ZoneInfo("Asia/Shanghai")
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """What a message is for (SEMANTICS: Protocol). The wire name is the value."""
+    """What a message is for (exchange/RULES.md, Protocol). The wire name is the value."""
 
     LIST = "list"
     UPDATE = "update"

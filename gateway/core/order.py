@@ -1,4 +1,4 @@
-"""The order in which statements about one operator were issued, whatever the order in which they came (SEMANTICS: What is told abroad).
+"""The order in which statements about one operator were issued, whatever the order in which they came.
 
     1  what one message says stays together, in the order in which it takes effect
     2  within one priority class and numbering epoch the sender's numbers decide, whatever its clocks said
@@ -8,7 +8,7 @@
     5  where neither tells which of two was later, the loss; of two losses or two grants the later moment, then the graver standing
        (choice: fail closed)
 
-Ids order nothing.
+Ids order nothing (exchange/RULES.md, Numbers).
 """
 
 from __future__ import annotations

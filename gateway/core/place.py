@@ -24,7 +24,7 @@ def place(
     held: bool = False,
     transcribed: bool = False,
 ) -> PlacedStatement:
-    """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (SEMANTICS: Two tracks).
+    """``statement`` as carried by the message of ``header``; ``zone`` is the issuer's own (core/RULES.md, Two tracks).
 
     An update or notice is issued when its message was made and takes effect when it says. A list or response is a picture:
     issued at its ``as_of`` and in effect from then, except that a loss never takes effect later than it says. What has taken effect by

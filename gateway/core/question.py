@@ -1,4 +1,4 @@
-"""A question about a declared foreign AEO, and its answer: the words of ``eligibility.decide`` (SEMANTICS: The question, The answer)."""
+"""A question about a declared foreign AEO, and its answer: the words of ``eligibility.decide`` (core/RULES.md, The question)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why not: the closed list, in its order (SEMANTICS: Protocol). Beside each, the facts its sentence is made of."""
+    """Why not: the closed list, in its order (core/RULES.md, Reasons and warnings). Beside each, the facts of its sentence."""
 
     NO_OVERSEAS_PARTY = "no-overseas-party"
     CODE_MALFORMED = "code-malformed"  # character, position | length, longest | example (what a right one looks like)

@@ -1,4 +1,4 @@
-"""What is said again counts with the number and moment of what it refers to (SEMANTICS: What is told abroad)."""
+"""What is said again counts with the number and moment of what it refers to (exchange/RULES.md, Numbers)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from gateway.store.bulk import chunks
 
 log = logging.getLogger(__name__)
 
-#: The rules by which ``core.history`` folds (SEMANTICS: Two tracks). Changed with them.
+#: The rules by which ``core.history`` folds (core/RULES.md, Two tracks). Changed with them.
 FOLD_RULES = "2026-11-30"
 #: Begins the marks of partners whose histories are still folded by the rules of before.
 _OWED = "fold-owed-"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.wire.pattern import Dialect, judge, read, widths
 
-#: Codes are stored as issued, at most an..35 (FACTS: Codes).
+#: Codes are stored as issued, at most an..35 (docs/domain.md, Codes).
 LONGEST = 35
 
 _TOKEN = re.compile(

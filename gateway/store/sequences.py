@@ -48,7 +48,7 @@ def saw(connection: Connection, partner: str, priority: Priority, number: int, m
     """Notes an incoming number of a message that is not claimed yet.
 
     A number that another message had already means that its sender began anew (a restore of its own): a new epoch, in which numbers go on
-    from there and what is missing before it is asked for (SEMANTICS: What is told abroad).
+    from there and what is missing before it is asked for (exchange/RULES.md, Numbers).
     """
     where = {"of": partner, "way": "in", "urgency": priority.value}
     seen = _LAST_SEEN.row(connection, **where)

@@ -1,6 +1,7 @@
 """XSD: libxml2 decides, xmlschema explains the failing element and tells what a type allows.
 
-An XSD is its files by name, in memory. It may be hostile (HOSTILE: Onboarding), so the files are scanned before anything compiles them:
+An XSD is its files by name, in memory. It may be hostile (tests/vectors/hostile.toml, Onboarding), so the files are
+scanned before anything compiles them:
 their count and size, includes of anything that is not among them, occurrence bounds and patterns. What the scan lets through compiles
 in well under a second; a caller that trusts nothing compiles in a child process first (``survives``). Nothing is ever fetched.
 

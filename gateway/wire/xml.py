@@ -260,7 +260,8 @@ def _reference(match: re.Match[str]) -> str:
 def plain_code(value: str, field: str, line: int | None = None) -> str:
     """``value`` itself, if it is a code a person can tell from every other: printable ASCII without blanks around it.
 
-    Raises ``Refusal`` (CHARACTERS) naming the first character at fault. Messages are never folded (SEMANTICS, The question).
+    Raises ``Refusal`` (CHARACTERS) naming the first character at fault. Messages are never folded
+    (core/RULES.md, Reading a declared code).
     """
     if value.isascii() and value.isprintable() and value == value.strip():
         return value

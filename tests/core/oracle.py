@@ -1,4 +1,4 @@
-"""SEMANTICS.md once more, slowly: what an answer must be, worked out for one instant at a time and without any code of ``core``'s.
+"""core/RULES.md once more, slowly: what an answer must be, worked out for one instant at a time and without any code of ``core``'s.
 
 ``fold`` lays statements over a time line, and ``decide`` collects reasons from tables kept by day. Here the same rules are read off
 as they are written, for an operator with one authorisation; whoever changes one side must be able to say why the other is wrong.

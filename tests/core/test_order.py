@@ -1,4 +1,4 @@
-"""The order of issue: laws for whatever was said, and the corners of reissues (SEMANTICS: What is told abroad)."""
+"""The order of issue: laws for whatever was said, and the corners of reissues (exchange/RULES.md, Numbers)."""
 
 from __future__ import annotations
 

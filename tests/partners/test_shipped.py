@@ -165,7 +165,7 @@ def test_loading_never_takes_long() -> None:
 
 
 def test_a_national_checksum_only_casts_doubt() -> None:
-    """FACTS, Codes: the examples in official notices fail the national checksums, so they never refuse."""
+    """docs/domain.md, Codes: the examples in official notices fail the national checksums, so they never refuse."""
     doubts = {
         iso: arrangement.code.on(date(2026, 11, 1)).value
         for iso, arrangement in ((iso, bundle.arrangement) for iso, bundle in loaded().items())

@@ -1,6 +1,6 @@
 """Complete lists: parts that apply together, whom a list no longer names, and lists that wait for a person.
 
-SEMANTICS: Lists. Runs inside the transaction of ``record``, under the partner's lock.
+exchange/RULES.md, Lists. Runs inside the transaction of ``record``, under the partner's lock.
 """
 
 from __future__ import annotations

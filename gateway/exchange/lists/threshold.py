@@ -1,4 +1,4 @@
-"""Whether a list or an update would change too much at once, so that a person should look first (SEMANTICS: Lists).
+"""Whether a list or an update would change too much at once, so that a person should look first (exchange/RULES.md, Held for a person).
 
 Counted are operators, by partner and day at home, across lists, updates and notices, as far as no person looked: those whom a list no longer names,
 and those who are granted what they do not have. That is a standing, or a level that the arrangement recognises, or a certificate that has

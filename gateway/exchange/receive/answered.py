@@ -1,4 +1,4 @@
-"""A response of a partner: the answer to one open query of ours, or it is refused (SEMANTICS: What is told abroad).
+"""A response of a partner: the answer to one open query of ours, or it is refused (exchange/RULES.md, Queries and responses).
 
 What it states of the operator is recorded like any other statement. Where it states nothing, partner data says what that means
 (``[responses]`` of the dialect): ``not-an-AEO`` takes away what the partner had granted under the code asked about, as of the moment

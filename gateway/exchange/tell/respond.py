@@ -1,4 +1,4 @@
-"""The answer to a partner's query about one of our codes (SEMANTICS: What is told abroad).
+"""The answer to a partner's query about one of our codes (domestic/RULES.md, What a query learns).
 
     1  whether anything can be said under the arrangement at all, before any enterprise is looked up: otherwise ``cannot-say``, alike for
        every code, whoever has it

@@ -177,7 +177,7 @@ def _unmapped(
     faces: Sequence[SampleCodec], outcomes: Mapping[str, QueryOutcome], schema: Schema, specimens: Mapping[str, str]
 ) -> Iterator[Fault]:
     """Faces of a response that can come without a statement, and of which nobody says what that means: a partner's "not an AEO" must
-    not be passed over, nor its "cannot say" take a status away (SEMANTICS: What is told abroad)."""
+    not be passed over, nor its "cannot say" take a status away (domestic/RULES.md, What is told abroad)."""
     plain = {face.sample.root.tag for face in faces if not face.sample.outer}
     for face in faces:
         name = face.sample.name

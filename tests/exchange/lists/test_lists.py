@@ -1,4 +1,4 @@
-"""Complete lists: parts, scope, the baseline, the threshold, what arrives late, and what a person decides (SEMANTICS: Lists)."""
+"""Complete lists: parts, scope, the baseline, the threshold, what is late, and what a person decides (exchange/RULES.md, Lists)."""
 
 from __future__ import annotations
 

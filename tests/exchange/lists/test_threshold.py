@@ -1,4 +1,4 @@
-"""What changes too much at once waits for a person: lists, updates and notices (SEMANTICS: Lists; issue 13, Thresholds)."""
+"""What changes too much at once waits for a person: lists, updates and notices (exchange/RULES.md, Lists; issue 13, Thresholds)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Responses of partners: each answers one open query of ours, and what it states, or that it states nothing, counts (SEMANTICS: What is
-told abroad)."""
+"""Responses of partners: each answers one open query of ours, and what it states, or that it states nothing, counts
+(exchange/RULES.md, Queries and responses)."""
 
 from __future__ import annotations
 

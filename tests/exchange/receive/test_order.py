@@ -1,4 +1,4 @@
-"""Numbers, clocks and reissues as they come in: what was issued later, whatever the order of arrival (SEMANTICS: What is told abroad;
+"""Numbers, clocks and reissues as they come in: what was issued later, whatever the order of arrival (exchange/RULES.md, Numbers;
 issue 13, Order). The laws of the order itself are in ``tests/core/test_order.py``."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Words that a partner's XML insists on and that nobody has registered: a task for a person, which stops grants and nothing else
-(SEMANTICS: What is told abroad)."""
+(domestic/RULES.md, What is told abroad)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disruption of trade and its end over HTTP: measure R applies from the resumption to its declared end (SEMANTICS: Our own hand)."""
+"""A disruption of trade and its end over HTTP: measure R applies from the resumption to its declared end (core/RULES.md, Our own hand on the switch)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose measures prevailed is told by scope only (SEMANTICS: Domestic parties of a declaration): on every way of asking, in both languages."""
+"""Whose measures prevailed is told by scope only (domestic/RULES.md, Domestic parties of a declaration): on every way of asking, in both languages."""
 
 from __future__ import annotations
 
