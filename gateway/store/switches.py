@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from gateway.core.declared import storable
+from gateway.core import four_eyes
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
 from gateway.core.text import a_reason
@@ -93,11 +94,11 @@ def _repeated(
     own: it began when it was said."""
     if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         connection.execute(select(func.pg_advisory_xact_lock(_TURNING)))
-    alike = (switch.c.what == what) & (switch.c.subject == subject) & (switch.c.reason == reason) & (switch.c.who == who)
+    alike = (switch.c.what == what) & (switch.c.subject == subject) & (switch.c.reason == reason)
     now = at.replace(microsecond=0)
     for one in map(_read, connection.execute(select(switch).where(alike, _open(at)).order_by(switch.c.id))):
         begins = one.recorded.replace(microsecond=0) if since == now else since
-        if (one.since, one.until) == (begins, until):
+        if (one.since, one.until) == (begins, until) and four_eyes.same(one.who, who):
             return one
     return None
 
