@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
-from gateway.core.declared import storable
 from gateway.core import four_eyes
+from gateway.core.declared import storable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
 from gateway.core.text import a_reason
