@@ -31,8 +31,8 @@ from tests.rig.shipped import ISOS
 from tests.rig.waiting import HTTP, until
 
 #: Who is hostile, and whose signatures it has seen.
-HOSTILE, VICTIM = "SG", "HK"
-OTHERS = tuple(iso for iso in ISOS if iso != HOSTILE)
+ENEMY, VICTIM = "SG", "HK"
+OTHERS = tuple(iso for iso in ISOS if iso != ENEMY)
 #: Seconds between two notices of one partner, two answers about somebody, and two pieces of news from home. Each partner has so many
 #: operators: its notices are about the first half of them, the questions about the last.
 NOTICES, ANSWERS, NEWS, OPERATORS = 1.0, 0.1, 2.0, 20
@@ -57,7 +57,7 @@ class Crowd:
     def __init__(self, home: Path, database: str = "") -> None:
         self.ends = {iso: Counterpart() for iso in OTHERS}
         self.port = free_port()
-        endpoints = {iso: end.url for iso, end in self.ends.items()} | {HOSTILE: f"http://127.0.0.1:{self.port}/exchange"}
+        endpoints = {iso: end.url for iso, end in self.ends.items()} | {ENEMY: f"http://127.0.0.1:{self.port}/exchange"}
         self.installation = Installation(home, ISOS, database=database, endpoints=endpoints)
         self.boxes = {iso: self.installation.boxes[iso] for iso in OTHERS}
         for iso, end in self.ends.items():
@@ -166,7 +166,7 @@ class Crowd:
 
         def at_rest() -> bool:
             quiet = all(end.quiet() for end in self.ends.values())
-            looks.append(self.installation.left(HOSTILE) if quiet else {"to be said": 1})
+            looks.append(self.installation.left(ENEMY) if quiet else {"to be said": 1})
             return looks[-2:] == [{}, {}]
 
         until(at_rest, lambda: f"the gateway did not come to rest: {looks[-1]}", 2 * PATIENCE, pause=0.5)
@@ -176,7 +176,7 @@ class Crowd:
         self.rest()
         ready = self.served.is_ready()
         self.served.stop()  # or what is on its way to the hostile one would change while it is looked at
-        found = [*self.faults, *self.ledger.faults(self.installation, HOSTILE)]
+        found = [*self.faults, *self.ledger.faults(self.installation, ENEMY)]
         arrived = {about: moment for end in self.ends.values() for about, moment in end.arrivals.items()}
         for about, (iso, began) in self.sent.items():
             if about in arrived:
@@ -209,7 +209,7 @@ class Hostile:
 
     def __init__(self, crowd: Crowd, seconds: float) -> None:
         home, served = crowd.installation.settings.home, crowd.served
-        command = [sys.executable, "-m", "tests.rig.hostile", str(home), HOSTILE, VICTIM, str(served.port), str(crowd.port)]
+        command = [sys.executable, "-m", "tests.rig.hostile", str(home), ENEMY, VICTIM, str(served.port), str(crowd.port)]
         log = (home / "hostile.log").open("wb")
         self.process = subprocess.Popen(
             [*command, str(seconds)], cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True

@@ -228,7 +228,9 @@ async def _beset(run: ChaosRun, strangers: Strangers, partner: Partner, seconds:
     await asyncio.to_thread(process.wait, 3 * ENDS)
     lasted = time.perf_counter() - began
     strangers.over = True
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(ENDS):
+        while strangers.halfway:  # their lines are closed, and they read what was said before
+            await asyncio.sleep(0.05)
     for one in holding:
         one.cancel()
     await asyncio.gather(*holding, return_exceptions=True)
