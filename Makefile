@@ -38,7 +38,7 @@ bench: $(VENV)/dev  ## one table: each figure beside what a user would run inste
 soak: $(VENV)/dev  ## minutes of as much as the gateway takes, then the account (ARGS="--minutes 10")
 	$(BIN)/python -m tests.soak $(ARGS)
 
-chaos: $(VENV)/dev  ## processes killed at every step, disks filled, databases stopped; after each the account must add up (some 15 minutes)
+chaos: $(VENV)/dev  ## processes killed at every step, disks filled, databases stopped, hostile callers; after each the account must add up (some 20 minutes)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 lock: $(VENV)/dev  ## write the hash-locked requirements anew from pyproject.toml; they name no package index

@@ -1,7 +1,8 @@
 """``make chaos``: faults that really happen, to real processes, and after each an account that must add up.
 
 Every scenario is an installation of its own: a gateway in its own process, a partner that speaks and one's endpoint that hears.
-``ARGS="--only killed"`` runs those whose name holds the word, ``ARGS="--database postgresql"`` those on that database. Ends with one table.
+``ARGS="--only killed"`` runs those whose name holds the word, ``ARGS="--database postgresql"`` those on that database, and
+``ARGS="--minutes 10"`` lengthens those that load a gateway. Ends with one table.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import httpx
 from rich import box as shapes
@@ -28,6 +29,7 @@ from rich.table import Table
 
 from gateway.core.model import Kind, Standing
 from gateway.wire import payloads
+from tests import hostile, slow_lines
 from tests.rig.bounds import grown, resident
 from tests.rig.counterpart import WAYS, Counterpart
 from tests.rig.databases import address, create, postgres_server
@@ -409,9 +411,13 @@ def two_nodes(run: ChaosRun) -> str:
 
 
 class Scenario(NamedTuple):
+    """``takes`` is what ``play`` is given: an installation that is attacked, the database server or the seconds of load besides; or a
+    folder, a database and the seconds, where it installs all it needs itself."""
+
     name: str
     play: Callable[..., str]
     databases: tuple[str, ...] = ("sqlite", "postgresql")
+    takes: Literal["run", "server", "seconds", "folder"] = "run"
 
 
 SCENARIOS = (
@@ -424,13 +430,17 @@ SCENARIOS = (
     Scenario("the database locked", locked, ("sqlite",)),
     Scenario("the disk full", disk_full, ("sqlite",)),
     Scenario("the clock jumps", clock_jumps),
-    Scenario("the database stopped", stopped, ("postgresql",)),
+    Scenario("the database stopped", stopped, ("postgresql",), "server"),
     Scenario("one of two nodes killed", two_nodes, ("postgresql",)),
+    Scenario("hostile-partner", hostile.play, ("sqlite",), "folder"),
+    Scenario("slow-lines", slow_lines.slow_lines, ("sqlite",), "seconds"),
 )
 
 
-def play(scenario: Scenario, home: Path, database: str, server: Any = None) -> str:
+def play(scenario: Scenario, home: Path, database: str, server: Any = None, seconds: float = 60) -> str:
     """One scenario on an installation of its own. Raises ``AssertionError``."""
+    if scenario.takes == "folder":
+        return scenario.play(home, database, seconds)
     environment = {}
     if scenario.play is clock_jumps:
         (home / "clock").write_text("0")
@@ -439,14 +449,18 @@ def play(scenario: Scenario, home: Path, database: str, server: Any = None) -> s
         if scenario.play is disk_full:
             stack.enter_context(small(home / "gateway"))
         run = stack.enter_context(ChaosRun(home / "gateway", database, **environment))
-        return scenario.play(run, server) if scenario.play is stopped else scenario.play(run)
+        besides = {"server": (server,), "seconds": (seconds,)}.get(scenario.takes, ())
+        return scenario.play(run, *besides)
 
 
 def main() -> int:
     asked = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     asked.add_argument("--only", default="", help="scenarios whose name holds this")
     asked.add_argument("--database", choices=("sqlite", "postgresql"))
+    asked.add_argument("--minutes", type=float, default=1.0, help="how long a load lasts (at most 60; default 1)")
     given = asked.parse_args()
+    if not 0 < given.minutes <= 60:
+        asked.error("--minutes: more than 0 and at most 60")
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(box=shapes.SIMPLE_HEAD, title="Faults, and what came of them")
     for heading in ("what happens", "database", "", "seconds", "what is to be said"):
@@ -467,10 +481,8 @@ def main() -> int:
                 folder.mkdir()
                 began = time.monotonic()
                 try:
-                    said, mark = (
-                        play(scenario, folder, create(address(server)) if database == "postgresql" else "", server),
-                        "[green]✓[/]",
-                    )
+                    url = create(address(server)) if database == "postgresql" else ""
+                    said, mark = play(scenario, folder, url, server, given.minutes * 60), "[green]✓[/]"
                 except (AssertionError, httpx.HTTPError) as fault:
                     said, mark = str(fault), "[red]✗[/]"
                     failed += 1

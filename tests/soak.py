@@ -34,6 +34,7 @@ from tests.rig.counterpart import Counterpart
 from tests.rig.databases import address, postgres_server
 from tests.rig.installation import Installation, Served
 from tests.rig.ledger import Ledger
+from tests.rig.lines import identifier, quantile
 from tests.rig.shipped import ISOS
 from tests.rig.waiting import until
 
@@ -67,11 +68,6 @@ class Slice:
     @property
     def rate(self) -> float:
         return len(self.receipts) / self.seconds if self.seconds else 0.0
-
-
-def quantile(times: Sequence[float], share: float) -> float:
-    """The time that this share of all does not pass; 0 where there is none."""
-    return sorted(times)[min(len(times) - 1, int(len(times) * share))] if times else 0.0
 
 
 class Soak:
@@ -140,8 +136,8 @@ class Soak:
         if self.sent % VERIFIED == 0:
             said = box.check(receipt)
             assert said.header.kind is Kind.RECEIPT
-            assert said.header.refers_to == _id(body)
-        self.ledger.given(box.iso, _id(body), body, receipt)
+            assert said.header.refers_to == identifier(body)
+        self.ledger.given(box.iso, identifier(body), body, receipt)
 
     # ---------------------------------------------------------------- those who ask meanwhile
 
@@ -210,10 +206,6 @@ def _notices(box: Box) -> Iterator[bytes]:
     for standing in itertools.cycle((Standing.SUSPENDED, Standing.VALID)):
         for tin in tins:
             yield box.message(Kind.NOTICE, (box.change(tin, standing),), sequence=0)
-
-
-def _id(body: bytes) -> str:
-    return body.partition(b"Id>")[2].partition(b"</")[0].decode()
 
 
 async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> bytes:

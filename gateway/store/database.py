@@ -42,9 +42,10 @@ _IN_THE_WAY = ("40P01", "40001")
 _MIGRATING = 7_226_282
 
 
-#: Seconds for which a job waits for others to share its transaction, where the last one was shared: a commit costs as much for one as for
-#: many, and every job alone has the writer and the event loop take the interpreter from each other once more.
-_COMPANY = 0.008
+#: Seconds for which a job waits for others to share its transaction, where the last one was shared by so many or more, and less the fewer
+#: they were: a commit costs as much for one as for many, and every job alone has the writer and the event loop take the interpreter from
+#: each other once more; but where two met by chance there is nobody to wait for.
+_COMPANY, _MANY = 0.008, 8
 
 
 class Database:
@@ -185,7 +186,7 @@ class Writer:
         batch: list[_Job] = []
         while (first := self._jobs.get()) is not None:
             if len(batch) > 1:
-                time.sleep(_COMPANY)
+                time.sleep(_COMPANY * min(1.0, len(batch) / _MANY))
             batch, last = [first], False
             while len(batch) < self._most and not self._jobs.empty():
                 following = self._jobs.get()

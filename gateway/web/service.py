@@ -16,6 +16,7 @@ from gateway.store.tokens import Caller, Callers, TokenScope
 from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
 from gateway.web.http.metrics import Metrics
+from gateway.web.http.turns import Turns
 
 #: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again. A node needs as much
 #: again to hand them to the database.
@@ -37,6 +38,7 @@ class Service:
     metrics: Metrics = field(init=False)
     room: Room = field(init=False)
     language: Language = field(init=False)
+    turns: Turns = field(init=False)
     past: asyncio.Semaphore = field(init=False)
     background: Background = field(init=False, default_factory=Background)
     alike: Templates = field(init=False)
@@ -52,6 +54,7 @@ class Service:
         self.alike = Templates(self.answers, self.index)
         self.past = asyncio.Semaphore(PAST)
         self.room = Room(AT_ONCE * node.settings.body_limit)
+        self.turns = Turns()
 
     def admit(self, authorization: str, scope: TokenScope) -> Awaitable[Caller]:
         """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""

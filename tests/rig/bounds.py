@@ -34,7 +34,7 @@ def answer(judge: Callable[[], T], size: int, besides: float = 0.0) -> T | Refus
     seconds: list[float] = []
     mebibytes: list[float] = []
     for _ in range(3):
-        _forget_peak()
+        forget_peak()
         before, start = resident("VmRSS"), time.process_time()
         outcome = judged(judge)
         seconds.append(time.process_time() - start)
@@ -58,7 +58,7 @@ def _mebibytes(size: int) -> float:
 def memory(size: int) -> Iterator[None]:
     """What goes on inside, whatever the thread, keeps within the bound of this process for ``size`` bytes."""
     gc.collect()
-    _forget_peak()
+    forget_peak()
     before = resident("VmRSS")
     yield
     grown(before, size)
@@ -70,8 +70,9 @@ def grown(before: float, size: int, pid: int | str = "self") -> None:
     assert more < _mebibytes(size), f"{more:.0f} MiB for {size} bytes"
 
 
-def _forget_peak() -> None:
-    clear = Path("/proc/self/clear_refs")
+def forget_peak(pid: int | str = "self") -> None:
+    """``VmHWM`` of a process counts from now on, where the system can do that."""
+    clear = Path(f"/proc/{pid}/clear_refs")
     if clear.exists():
         clear.write_text("5")
 

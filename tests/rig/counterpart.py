@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +26,8 @@ class _Server(ThreadingHTTPServer):
 
 class Counterpart:
     """``box`` hears behind a port of its own; it may be put there later, for an endpoint must be known before a partner's data comes in
-    force. ``misbehave`` says how the next requests are answered."""
+    force. ``misbehave`` says how the next requests are answered. ``arrivals`` says when each message came, under its own id and that of the
+    one it is about, by the clock that only goes forward."""
 
     box: Box
 
@@ -34,6 +36,7 @@ class Counterpart:
             self.box = box
         self.gateway = ""
         self.tries = 0
+        self.arrivals: dict[str, float] = {}
         self._ways: deque[str] = deque()
         self._follow: deque[bytes] = deque()
         self._lock = threading.Lock()
@@ -72,7 +75,12 @@ class Counterpart:
             way = self._ways.popleft() if self._ways else ""
             status, answer = 500, b"made up"
             if way != "500":
+                came = time.perf_counter()
                 status, answer, follow = self.box.receive(body)
+                if status == 200:
+                    header = self.box.received[-1].header
+                    for known in (header.id, header.refers_to or ""):
+                        self.arrivals.setdefault(known, came)
                 self._follow.extend([*follow, *([answer] if way == "twice" else [])])
         if way == "silent":
             request.connection.settimeout(PATIENCE)

@@ -119,10 +119,10 @@ class Installation:
         with contextlib.closing(Database(self.settings.database_url)) as database:
             yield database
 
-    def left(self) -> dict[str, int]:
-        """What the gateway still has to do, where there is any."""
+    def left(self, besides: str = "") -> dict[str, int]:
+        """What the gateway still has to do, where there is any; ``besides`` is a partner to whom nothing need be sent."""
         counts = {
-            "to be sent": select(func.count()).where(outbox.c.state.in_(("queued", "sending"))),
+            "to be sent": select(func.count()).where(outbox.c.state.in_(("queued", "sending")), outbox.c.partner != besides),
             "to be judged": select(func.count()).select_from(intake).where(intake.c.outcome == "pending"),
             "to be sealed": select(func.count()).select_from(entry).where(entry.c.position.is_(None)),
         }

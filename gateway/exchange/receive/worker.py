@@ -29,6 +29,9 @@ from gateway.store.messages import Kept
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 
+#: By how much the process steps back for the node where they have to share a core (choice): a list can wait, a suspension cannot.
+STEPS_BACK = 5
+
 
 class Large:
     """One process. Where it dies (for want of memory, say) the message it held has no verdict and is kept, and the next one gets a new
@@ -72,6 +75,7 @@ def _utc_now() -> datetime:
 def _open(settings: Settings) -> None:
     """In the process: a node of its own."""
     global _node
+    os.nice(STEPS_BACK)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     passphrase = settings.key_passphrase.get_secret_value()
     signing = Signing(KeyRing(settings.keys), settings.key, passphrase, _utc_now, production=settings.mode == "production")

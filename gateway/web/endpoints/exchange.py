@@ -45,7 +45,11 @@ async def handle(request: Request, service: Service) -> Response:
         raise Refusal(Code.MEDIA_TYPE, field="Content-Type", value=request.headers.get("content-type"))
     transport = _transport(request, service.node)
     stranger = "" if transport.identity else transport.remote
-    async with body.whole(request, service.node.settings.body_limit, service.room, stranger) as message:
+    sender = transport.identity or transport.remote
+    async with (
+        body.whole(request, service.node.settings.body_limit, service.room, stranger) as message,
+        service.turns.turn(sender, len(message)),
+    ):
         answer = await receive(service.node, message, transport)
     if answer.signed is None:
         assert answer.refusal is not None, "a receipt is always signed"
