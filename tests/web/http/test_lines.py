@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,6 +121,30 @@ def test_a_body_has_a_slowest_rate(web: WebFixture, port: int, monkeypatch: pyte
     status, text, after = whole.result()
     assert (status, "xml-malformed" in text) == (400, True), "at its rate it may take longer than a head"
     assert after > 2 * body.PATIENCE
+
+
+def test_slow_ones_keep_nobody_out_of_a_full_room(web: WebFixture, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve addresses fill it at the slowest rate, and would for minutes. Who comes then is answered, with a large body and a small one,
+    and those that had to go are told when to come again."""
+    monkeypatch.setattr(web.service.room, "limit", 400_000)
+    monkeypatch.setattr(body, "FAIR", 0.2)
+    began = time.monotonic()
+    slow = [begin(port, 200_000, b"y" * 25_000, address=f"127.0.0.{number}") for number in range(2, 14)]
+    room = web.service.room
+    until(lambda: room.used == 300_000 and time.monotonic() > began + 1)
+    for large in (b"y" * 150_000, b"y" * 100):
+        status, text = answer(begin(port, len(large), large, address="127.0.0.99"))
+        assert (status, "xml-malformed" in text) == (400, True)
+    until(lambda: len(room.coming) == 6)
+    told = []
+    for opened in slow:
+        opened.setblocking(False)
+        with suppress(BlockingIOError):
+            told.append(opened.recv(65_536).decode().lower())
+        opened.close()
+    assert len(told) == 6, "no more than it took"
+    assert all(one.startswith("http/1.1 503") and "retry-after: " in one and "came faster" in one for one in told)
+    until(lambda: room.used == 0 and not room.senders)
 
 
 def test_who_is_in_the_middle_of_a_body_is_told_that_the_node_ends(tmp_path: Path) -> None:
