@@ -36,11 +36,11 @@ def rows(smoke: bool) -> list[Row]:
     operators, seconds, rounds = (2_000, 0.3, 1) if smoke else (500_000, 5.0, 3)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        gateway = stack.enter_context(_serving("gateway", operators, home / "gateway"))
+        gateway = stack.enter_context(serving("gateway", operators, home / "gateway"))
         found = [*_single(gateway, operators, seconds, rounds), *_many(gateway, operators, seconds)]
         found += _index(gateway)
         database = stack.enter_context(_postgres(home / "postgres"))
-        other = stack.enter_context(_serving("postgres", operators, home / "other", database))
+        other = stack.enter_context(serving("postgres", operators, home / "other", database))
         found.append(_beside(gateway, other, operators, seconds, rounds))
     return [row | {"pass": None} for row in found] if smoke else found
 
@@ -90,7 +90,8 @@ class Server:
 
 
 @contextmanager
-def _serving(kind: str, operators: int, home: Path, *more: str) -> Iterator[Server]:
+def serving(kind: str, operators: int, home: Path, *more: str) -> Iterator[Server]:
+    """A server of `clearance_server` for as long as a block lasts."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.clearance_server", kind, str(operators), str(home), *more]
     process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True)
     try:

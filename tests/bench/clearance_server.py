@@ -38,6 +38,7 @@ from gateway.core.fold import fold
 from gateway.core.history import Timeline
 from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import ALWAYS_KNOWN, Currency, Feed, Stop, Switches
+from gateway.exchange.receive.worker import Large
 from gateway.serving import Message, Receive, Send, Server
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
@@ -102,6 +103,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         web.index.load(((row.tin, row.timeline) for row in connection.execute(select(operator.c.tin, operator.c.timeline))), 0)
     loaded = time.perf_counter() - started
     web.node.clock = _now
+    web.node.large = Large(web.settings)
     web.service.callers = tokens.Callers(web.node.database, web.node.writer, _now)
     web.answers.now = _now
     web.node.committed.reread()

@@ -7,6 +7,8 @@ import importlib
 import pytest
 
 from tests.bench.__main__ import modules
+from tests.bench.stranger import ASKED
+from tests.web.test_guard import OPEN
 
 pytestmark = pytest.mark.process
 
@@ -20,3 +22,7 @@ def test_rows_in_a_smoke_run(name: str) -> None:
         assert set(row) == {"id", "value", "unit", "beside", "ratio", "goal", "pass"}
         assert row["value"] > 0
         assert row["pass"] is None
+
+
+def test_the_stranger_is_at_every_open_door() -> None:
+    assert {(method, path) for method, path, _ in ASKED} >= OPEN

@@ -168,9 +168,11 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_partner_is_known_by_its_certificate(containers: Containers, listed: list[str]) -> None:
+def test_a_partner_is_known_by_its_certificate(containers: Containers) -> None:
+    body = containers.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
+    assert containers.post(body, "SG").status_code == 200
     with containers.installation.opened() as database, database.reading() as connection:
-        row = connection.execute(sa.select(intake).order_by(intake.c.id).limit(1)).one()
+        row = connection.execute(sa.select(intake).order_by(intake.c.id.desc()).limit(1)).one()
     assert (row.identity, row.partner, row.outcome, row.remote) == ("SG", "SG", "accepted", "127.0.0.1")
 
 

@@ -111,10 +111,12 @@ async def _here(node: Node, kept: Kept) -> Outcome:
 
 
 async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Reply:
-    digest, signed = sha256(kept.body).hexdigest(), None
+    signed = None
     if came.claimed is not None:
         about = came.proven.id if came.proven else None
-        signed = BINDINGS[kept.binding].refusal(node, refusal, kept.body, to=came.claimed, about=about, at=kept.received)
+        sign = partial(BINDINGS[kept.binding].refusal, node, refusal, kept.body, to=came.claimed, about=about, at=kept.received)
+        # The digest of the largest takes as long as a thousand answers.
+        signed = sign() if len(kept.body) <= SMALL else await asyncio.to_thread(sign)
     proven = came.proven is not None
     outcome = "conflict" if refusal.code is Code.ID_CONFLICT else "refused" if proven else "quarantined"
 
@@ -124,6 +126,7 @@ async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Re
         if not proven:
             messages.crowd_out(connection, QUARANTINE, STRANGERS)
             return
+        digest = sha256(kept.body).hexdigest()
         body: dict[str, object] = {"code": str(refusal.code), "digest": digest, "answer": sha256(signed or b"").hexdigest()}
         journal.append(connection, "refusal", f"intake-{kept.id}", body, at=kept.received, partner=came.claimed)
 

@@ -21,6 +21,9 @@ PATIENCE, RATE = 10.0, 32 * 1024
 SMALL = 64 * 1024
 #: How many small and how many large bodies may be on their way from one address (choice).
 AT_ONCE = {False: 256, True: 4}
+#: In a full room a body gives way to one that comes so many times as fast, once it has had so many seconds (choice: those that come alike
+#: do not end each other, and nobody is judged by his first packet).
+FASTER, FAIR = 2, 1.0
 #: What nobody reads of a request that is answered is let go for at most so many seconds and bytes: closing a line on somebody who still
 #: sends can take back the answer he was given (RFC 9112, 9.6).
 LINGER, LET_GO = 2.0, 2**20
@@ -33,13 +36,31 @@ class Room:
     limit: int
     used: int = 0
     closed: bool = False
-    coming: set[asyncio.Timeout] = field(default_factory=set)
+    coming: set[_Body] = field(default_factory=set)
     senders: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def full(self, size: int, more: int = 0) -> bool:
         """Whether there is no room for ``more`` bytes of a body of this size. A quarter is kept for small ones (choice): a suspension
         must get in while everybody sends lists."""
         return self.used + more > (self.limit if size <= SMALL else self.limit - self.limit // 4)
+
+    def refuses(self, size: int, sender: str) -> bool:
+        """Whether there is no room for a body of this size, whoever of those on their way gave way to it."""
+        return self.full(size, size) and self.full(size, size - sum(body.size for body in self._slow(sender)))
+
+    def make_room(self, comer: _Body) -> bool:
+        """Has whoever came slowest give way to what came of a body, where that comes much faster; what is small is taken to come at
+        once. A stranger takes nothing from those that are known. False, and nothing done, where it would not be enough."""
+        pace = max(comer.size, SMALL) / comer.age() / FASTER
+        slow = sorted((body for body in self._slow(comer.sender) if body.pace() < pace), key=_Body.pace, reverse=True)
+        if self.full(comer.size, -sum(body.size for body in slow)):
+            return False
+        while self.full(comer.size):
+            slow.pop().give_way()
+        return True
+
+    def _slow(self, sender: str) -> list[_Body]:
+        return [body for body in self.coming if body.size and body.age() > FAIR and (body.sender or not sender)]
 
     @contextmanager
     def place(self, sender: str, *, large: bool) -> Iterator[None]:
@@ -57,9 +78,8 @@ class Room:
     def close(self) -> None:
         """The node ends: who is in the middle of a body is told to come again, and who begins one too."""
         self.closed = True
-        for clock in self.coming:
-            with suppress(RuntimeError):  # its time was over anyway
-                clock.reschedule(0)
+        for body in self.coming:
+            body.end()
 
 
 @asynccontextmanager
@@ -73,7 +93,7 @@ async def whole(request: Request, limit: int, room: Room, stranger: str = "") ->
     announced = int(length) if length.isdecimal() else 0
     if announced > limit:
         raise _too_large(limit)
-    if room.closed or room.full(announced, announced):
+    if room.closed or room.refuses(announced, stranger):
         # Said before it is sent, and not to everybody in the middle.
         raise Refusal(Code.BUSY)
     body = _Body(limit, announced, room, stranger)
@@ -84,7 +104,7 @@ async def whole(request: Request, limit: int, room: Room, stranger: str = "") ->
         room.used -= body.size
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Body:
     """What has come of one."""
 
@@ -94,35 +114,65 @@ class _Body:
     sender: str
     size: int = 0
     parts: list[bytes] = field(default_factory=list)
+    begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    clock: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(PATIENCE))
+    gave_way: bool = False
+
+    def age(self) -> float:
+        """Seconds, and never none."""
+        return max(asyncio.get_running_loop().time() - self.begun, 1e-3)
+
+    def pace(self) -> float:
+        """Bytes a second since it began."""
+        return self.size / self.age()
 
     async def come(self, request: Request) -> None:
-        room, begun = self.room, asyncio.get_running_loop().time()
         try:
             with ExitStack() as places:
                 self._take_place(places, large=self.announced > SMALL)
-                async with asyncio.timeout(PATIENCE) as clock:
-                    room.coming.add(clock)
-                    places.callback(room.coming.discard, clock)
+                async with self.clock:
+                    self.room.coming.add(self)
+                    places.callback(self.room.coming.discard, self)
                     async for part in request.stream():
                         self._add(part, places)
-                        clock.reschedule(begun + PATIENCE + self.size / RATE)
+                        self.clock.reschedule(self.begun + PATIENCE + self.size / RATE)
         except ClientDisconnect:
             raise Refusal(Code.BODY_INCOMPLETE) from None
         except TimeoutError:
-            if room.closed:
-                raise Refusal(Code.BUSY) from None
+            self._go_on()
             raise Refusal(Code.BODY_INCOMPLETE, f"It came too slowly: in its time there were {self.size} bytes of it.") from None
+
+    def give_way(self) -> None:
+        """What came of it is let go at once, for who comes faster."""
+        self.room.used -= self.size
+        self.gave_way, self.size = True, 0
+        self.parts.clear()
+        self.end()
+
+    def end(self) -> None:
+        """Nothing more of it is waited for."""
+        with suppress(RuntimeError):  # its time was over anyway
+            self.clock.reschedule(0)
+
+    def _go_on(self) -> None:
+        """Raises ``Refusal`` BUSY where it may not."""
+        if self.gave_way:
+            raise Refusal(Code.BUSY, "Others came faster, and there was no room for all.")
+        if self.room.closed:
+            raise Refusal(Code.BUSY)
 
     def _take_place(self, places: ExitStack, *, large: bool) -> None:
         if self.sender:
             places.enter_context(self.room.place(self.sender, large=large))
 
     def _add(self, part: bytes, places: ExitStack) -> None:
+        self._go_on()
         before, self.size = self.size, self.size + len(part)
         self.room.used += len(part)
         if self.size > self.limit:
             raise _too_large(self.limit)
-        if self.room.closed or self.room.full(max(self.size, self.announced)):
+        # By what came of it: by its first bytes, which are few, it shows how fast it comes.
+        if self.room.full(self.size) and not self.room.make_room(self):
             raise Refusal(Code.BUSY)
         if max(before, self.announced) <= SMALL < self.size:  # it did not say how large it is
             self._take_place(places, large=True)

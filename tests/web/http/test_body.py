@@ -1,8 +1,9 @@
 """Thirty-two senders of the largest messages at once: memory stays bounded, who finds no room is told when to come again, and what is
-small gets in meanwhile."""
+small gets in meanwhile. In a full room those that come slowly give way."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from gateway.core.model import Standing
-from gateway.web.http.body import SMALL, Room
+from gateway.web.http.body import FAIR, SMALL, Room, _Body
 from tests.rig.bounds import resident
 from tests.rig.installation import XML, Installation
 from tests.rig.waiting import HTTP
@@ -67,3 +68,60 @@ def test_memory_is_bounded_and_a_suspension_gets_in(tmp_path: Path) -> None:
 )
 def test_a_quarter_is_kept_for_what_is_small(used: int, size: int, full: bool) -> None:
     assert Room(100, used).full(size) is full
+
+
+#: On their way in a room for 300,000 bytes of large bodies: size, age in seconds, and from where; nothing where the sender is known.
+SLOW, SLOWER, FAST = (100_000, 10.0, "192.0.2.1"), (90_000, 20.0, "192.0.2.2"), (110_000, 2.0, "192.0.2.3")
+COMER = (80_000, 0.5, "192.0.2.9")
+Coming = tuple[int, float, str]
+
+
+@pytest.mark.parametrize(
+    ("there", "comer", "gone"),
+    [
+        ([FAST, SLOW, SLOWER], COMER, [2]),
+        ([FAST, SLOW, SLOWER], (85_000, 0.5, ""), [2]),
+        ([FAST, SLOW, SLOWER], (90_000, 0.1, "192.0.2.9"), [2]),
+        ([FAST, SLOW, SLOWER], (91_000, 0.1, "192.0.2.9"), [1, 2]),
+        ([(290_000, 2.0, "192.0.2.1")], (100_000, 0.5, "192.0.2.9"), None),
+        ([(290_000, 2.0, "192.0.2.1")], (100_000, 0.3, "192.0.2.9"), [0]),
+        ([(290_000, FAIR / 2, "192.0.2.1")], (100_000, 0.001, "192.0.2.9"), None),
+        ([(290_000, 600.0, "")], COMER, None),
+        ([(290_000, 600.0, "")], (100_000, 0.5, ""), [0]),
+        ([(250_000, 2.0, ""), SLOWER], COMER, None),
+        ([(300_000, 20.0, "192.0.2.1"), (99_000, 9.0, "192.0.2.2")], (2_000, 0.01, "192.0.2.9"), [1]),
+    ],
+    ids=[
+        "the slowest",
+        "a known one",
+        "no more than are needed",
+        "all that are needed",
+        "alike",
+        "much faster",
+        "no time yet",
+        "a stranger ends no known one",
+        "a known one ends a known one",
+        "not enough: nobody",
+        "for what is small in a room that is full for it too",
+    ],
+)
+def test_in_a_full_room_the_slowest_give_way(there: list[Coming], comer: Coming, gone: list[int] | None) -> None:
+    async def given() -> list[int] | None:
+        room, now = Room(400_000), asyncio.get_running_loop().time()
+
+        def come(size: int, age: float, sender: str) -> _Body:
+            body = _Body(1_000_000, size, room, sender, size=size, begun=now - age)
+            room.coming.add(body)
+            room.used += size
+            return body
+
+        bodies, new = [come(*one) for one in there], come(*comer)
+        assert room.full(new.size)
+        if not room.make_room(new):
+            assert not any(body.gave_way for body in bodies)
+            return None
+        assert room.used == sum(body.size for body in (*bodies, new))
+        assert not room.full(new.size)
+        return [number for number, body in enumerate(bodies) if body.gave_way]
+
+    assert asyncio.run(given()) == gone

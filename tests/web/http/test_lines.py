@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def answer(opened: socket.socket) -> tuple[int, str]:
         return int(start.split()[1]), stream.read(int(headers["content-length"])).decode()
 
 
+def held(port: int, opened: socket.socket) -> bool:
+    """Whether the server still has its end of a line."""
+    for end in serving._lines(port):
+        with suppress(OSError):  # it is where we listen
+            if end.getpeername() == opened.getsockname():
+                return True
+    return False
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_two_authorizations_are_refused_everywhere(method: str, path: str, web: WebFixture, port: int) -> None:
     """Also where one would do, and where none is asked for."""
@@ -120,6 +130,64 @@ def test_a_body_has_a_slowest_rate(web: WebFixture, port: int, monkeypatch: pyte
     status, text, after = whole.result()
     assert (status, "xml-malformed" in text) == (400, True), "at its rate it may take longer than a head"
     assert after > 2 * body.PATIENCE
+
+
+def test_slow_ones_keep_nobody_out_of_a_full_room(web: WebFixture, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve addresses fill it at the slowest rate, and would for minutes. Who comes then is answered, with a large body and a small one,
+    and those that had to go are told when to come again."""
+    monkeypatch.setattr(web.service.room, "limit", 400_000)
+    monkeypatch.setattr(body, "FAIR", 0.2)
+    began = time.monotonic()
+    slow = [begin(port, 200_000, b"y" * 25_000, address=f"127.0.0.{number}") for number in range(2, 14)]
+    room = web.service.room
+    until(lambda: room.used == 300_000 and time.monotonic() > began + 1)
+    for large in (b"y" * 150_000, b"y" * 100):
+        status, text = answer(begin(port, len(large), large, address="127.0.0.99"))
+        assert (status, "xml-malformed" in text) == (400, True)
+    until(lambda: len(room.coming) == 6)
+    told = []
+    for opened in slow:
+        opened.setblocking(False)
+        with suppress(BlockingIOError):
+            told.append(opened.recv(65_536).decode().lower())
+        opened.close()
+    assert len(told) == 6, "no more than it took"
+    assert all(one.startswith("http/1.1 503") and "retry-after: " in one and "came faster" in one for one in told)
+    until(lambda: room.used == 0 and not room.senders)
+
+
+def test_who_takes_in_nothing_of_an_answer_is_cut_off(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system does it, and what of the answer it held is let go; who takes it in slowly has it whole."""
+    monkeypatch.setattr(serving, "UNREAD", timedelta(seconds=1))
+    monkeypatch.setattr(serving, "KEPT", 16 * 1024)
+    path = "/static-offline-docs/swagger-ui-bundle.js"
+    whole = len(web.client.get(path).content)
+    with listening(web.app) as url:
+        port = int(url.rpartition(":")[2])
+
+        def asked() -> socket.socket:
+            opened = socket.socket()
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            opened.settimeout(PATIENCE)
+            opened.connect(("127.0.0.1", port))
+            opened.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return opened
+
+        def rest(opened: socket.socket, pause: float = 0.0) -> int:
+            size = 0
+            with opened, suppress(ConnectionResetError):
+                while part := opened.recv(65_536):
+                    size += len(part)
+                    time.sleep(pause)
+            return size
+
+        reading = asked()
+        assert rest(reading, 0.03) > whole
+        unread = asked()
+        assert unread.recv(1), "it is being answered"
+        took = until(lambda: not held(port, unread))
+        assert 0.9 < took < 10
+        assert rest(unread) < whole
 
 
 def test_who_is_in_the_middle_of_a_body_is_told_that_the_node_ends(tmp_path: Path) -> None:
