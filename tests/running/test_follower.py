@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,7 +81,8 @@ def test_knows_what_is_committed_while_the_sealer_is_kept_from_its_work(
 ) -> None:
     """A large list may hold the one lock of SQLite for longer than answers may be old."""
     steady = [1000.0]
-    monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])
+    # Its own name for the clock, not the clock: by that the event loops of other threads would sleep for hours.
+    monkeypatch.setattr("gateway.running.follower.time", SimpleNamespace(monotonic=lambda: steady[0]))
 
     def current_after(seconds: float) -> bool:
         gateway.later(seconds=seconds)
@@ -109,7 +111,8 @@ def test_is_not_current_for_longer_than_the_bound_where_more_waits_than_it_looks
     gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steady = [1000.0]
-    monkeypatch.setattr("gateway.running.follower.time.monotonic", lambda: steady[0])
+    # Its own name for the clock, not the clock: by that the event loops of other threads would sleep for hours.
+    monkeypatch.setattr("gateway.running.follower.time", SimpleNamespace(monotonic=lambda: steady[0]))
     monkeypatch.setattr("gateway.store.journal.PAGE", 3)
     monkeypatch.setattr("gateway.store.journal.waiting", partial(journal.waiting, most=3))
     index = Index(gateway.settings.current_within)
