@@ -40,6 +40,9 @@ encode = msgspec.json.Encoder().encode
 
 #: After so many answers others get their turn: about half a millisecond.
 TURN = 25
+#: Seconds for which the interpreter is left to the server's own threads after every second turn: they take it several times for each request, and
+#: without a pause would wait for the whole batch.
+BREATH = 0.00005
 #: Looking for near misses costs as much as this many answers, and is charged so.
 SUGGESTING = 50
 #: Near misses are for a person to look at: so many unknown codes of one request get them (choice).
@@ -271,6 +274,8 @@ async def answer_many(
             await _answer(service, one, parties[one.parties, one.on] if one.parties else (), language, near, domestic)
             for one in asked[start : start + TURN]
         ]
+        if start // TURN % 2:
+            time.sleep(BREATH)
         await asyncio.sleep(0)
 
 
