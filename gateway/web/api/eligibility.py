@@ -33,6 +33,7 @@ from gateway.web.api.questions import (
     answer_many,
     answer_one,
     encode,
+    give_way,
     parse_query,
     questions,
     understand,
@@ -135,15 +136,15 @@ async def eligibility_stream(request: Request, service: Served, caller: Clearanc
 async def _stream(service: Service, caller: Caller, lines: Iterator[bytes], shared: Shared) -> AsyncIterator[bytes]:
     language = shared.lang or service.language
     numbered = enumerate(lines, 1)
-    while some := list(islice(numbered, TURN)):
+    for turn, some in enumerate(iter(lambda: list(islice(numbered, TURN)), [])):
         while wait := service.limiter.wait(caller.id, len(some)):
             await asyncio.sleep(wait)
         asked = [_line(line, number, shared) for number, line in some if line.strip()]
         understood = [one for one in asked if isinstance(one, Asked)]
-        answered = (said async for turn in answer_many(service, caller, understood, None, language) for said in turn)
+        answered = (said async for part in answer_many(service, caller, understood, None, language) for said in part)
         out = [encode(problems.problem(one, language)) if isinstance(one, Refusal) else await anext(answered) for one in asked]
         yield b"".join([said + b"\n" for said in out])
-        await asyncio.sleep(0)
+        await give_way(turn)
 
 
 def _line(line: bytes, number: int, shared: Shared) -> Asked | Refusal:

@@ -269,14 +269,19 @@ async def answer_many(
         yield [*map(encode, said)]
         return
     parties = await _parties(service, asked)
-    for start in range(0, len(asked), TURN):
+    for turn, start in enumerate(range(0, len(asked), TURN)):
         yield [
             await _answer(service, one, parties[one.parties, one.on] if one.parties else (), language, near, domestic)
             for one in asked[start : start + TURN]
         ]
-        if start // TURN % 2:
-            time.sleep(BREATH)
-        await asyncio.sleep(0)
+        await give_way(turn)
+
+
+async def give_way(turn: int) -> None:
+    """After the ``turn``-th turn: the loop to whoever waits for it, and every second time the interpreter to the server's threads."""
+    if turn % 2:
+        time.sleep(BREATH)
+    await asyncio.sleep(0)
 
 
 def sees_domestic(caller: Caller) -> bool:
