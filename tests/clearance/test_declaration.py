@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tarfile
-import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from lxml import etree
 from gateway.clearance.declaration import LIMITS, DeclaredParty, read_declaration
 from gateway.core.arrangement import Direction, Role
 from gateway.core.errors import Code, Refusal
+from tests.rig.bounds import within
 
 REPO = Path(__file__).parents[2]
 MADE_UP = REPO / "gateway" / "sandbox" / "declaration.xml"
@@ -86,9 +86,8 @@ def test_the_largest_declaration_is_read_in_little_time() -> None:
 
     goods = f"<GoodsShipment>{consignors('GovernmentAgencyGoodsItem')}</GoodsShipment>"
     contract = f"<Consignment>{consignors('ConsignmentItem')}</Consignment>"
-    before = time.process_time()
-    read = read_declaration(f"<Declaration><TypeCode>IMA</TypeCode>{contract}{goods}</Declaration>".encode())
-    assert time.process_time() - before < 3
+    with within(3):
+        read = read_declaration(f"<Declaration><TypeCode>IMA</TypeCode>{contract}{goods}</Declaration>".encode())
     assert len(read.parties) == 9_999
     assert all(party.manifest == party.code for party in read.parties)
     assert not read.notes

@@ -18,6 +18,7 @@ from gateway.core.fold import fold
 from gateway.core.history import Timeline, pack
 from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.store.tables import operator
+from tests.rig.bounds import within
 
 BOUND = timedelta(seconds=2)
 NOON = datetime(2026, 4, 1, 4, tzinfo=UTC)
@@ -146,9 +147,8 @@ def test_half_a_million_operators_fit_and_load_fast() -> None:
     with engine.begin() as connection:
         operator.create(connection)
         connection.execute(operator.insert(), list(rows()))
-        index, began = Index(BOUND), time.process_time()
-        index.load(connection.execute(select(operator.c.tin, operator.c.timeline)), 0)
-        took = time.process_time() - began
+        index = Index(BOUND)
+        with within(0.5):
+            index.load(connection.execute(select(operator.c.tin, operator.c.timeline)), 0)
     assert len(index) == 50_000
     assert index.memory() / len(index) <= 500
-    assert took * 10 < 5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from time import thread_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.partners.pattern import width_of
+from tests.rig.bounds import within
 
 _ATOMS = st.sampled_from(["A", "7", "/", " ", "[0-9]", "[0-9A-Z]", "[A-F 0-9]"])
 _COUNTED = st.builds(lambda atom, n: f"{atom}{{{n}}}", _ATOMS, st.integers(1, 8))
@@ -73,6 +73,5 @@ def test_refused(pattern: str, why: str) -> None:
 def test_the_worst_pattern_matches_at_once() -> None:
     worst = "^[0-9A-Z]{1,17}[0-9A-Z]{1,17}0$"
     width_of(worst)
-    began = thread_time()
-    assert not re.fullmatch(worst, "0" * 34 + "1")
-    assert thread_time() - began < 0.01  # some microseconds, and compiling it
+    with within(0.01):
+        assert not re.fullmatch(worst, "0" * 34 + "1")

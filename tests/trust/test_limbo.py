@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 import tomllib
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.validate import PathVerdict, validate
+from tests.rig.bounds import within
 from tests.rig.machine import need_data
 from tests.rig.vectors import FOLDER
 
@@ -45,13 +45,11 @@ def test_every_case() -> None:
     listed = tomllib.loads((FOLDER / "certificates" / "limbo-deviations.toml").read_text("utf-8"))["deviation"]
     expected = {case: group["code"] for group in listed for case in group["cases"]}
     assert len(expected) == sum(len(group["cases"]) for group in listed), "a case is listed twice"
-    deviating, slowest = {}, 0.0
+    deviating = {}
     for case in cases:
-        start = time.process_time()
-        verdict = _verdict(case)
-        slowest = max(slowest, time.process_time() - start)
+        with within(0.2):
+            verdict = _verdict(case)
         if verdict.passed != (case["expected_result"] == "SUCCESS"):
             deviating[case["id"]] = str(verdict.code or "accepted")
     assert len(cases) == 208
     assert deviating == expected
-    assert slowest < 0.2, f"{slowest:.3f} s for one case"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.wire import schema
 from gateway.wire.schema import compile_schema, read_xsds, survives
 from gateway.wire.xsd import SchemaFault
+from tests.rig.bounds import within
 
 XSD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" {attributes}>\n{body}</xs:schema>'
 LIST = """
@@ -113,10 +113,8 @@ def test_a_bad_last_record_among_many_is_explained_at_once(operators: schema.Sch
     document = '<List xmlns="urn:t">' + "<Op><Code>A</Code></Op>" * 25_000 + "<Op><Code>ABCDEF</Code></Op></List>"
     root = etree.fromstring(document)
     _ = operators.words
-    began = time.process_time()
-    with pytest.raises(Refusal, match="greater than 5"):
+    with within(1), pytest.raises(Refusal, match="greater than 5"):
         operators.validate(root)
-    assert time.process_time() - began < 1
 
 
 VALUE = (
@@ -150,10 +148,8 @@ def test_whatever_the_value_it_is_refused_in_time(tmp_path: Path, xsd: str, valu
     _ = schema_of_one.words
     element = etree.Element("a")
     element.text = value
-    began = time.process_time()
-    with pytest.raises(Refusal) as caught:
+    with within(0.5), pytest.raises(Refusal) as caught:
         schema_of_one.validate(element)
-    assert time.process_time() - began < 0.5
     assert caught.value.code is Code.SCHEMA_INVALID
 
 
@@ -165,10 +161,8 @@ def test_a_pattern_activated_before_patterns_were_judged(unit: str, times: int) 
         compile_schema("of today", {"main.xsd": content})
     old = compile_schema("of before", {"main.xsd": content}, stored=True)
     old.validate(etree.fromstring(f"<a>{'A' * times}</a>"))
-    began = time.process_time()
-    with pytest.raises(Refusal) as caught:
+    with within(5), pytest.raises(Refusal) as caught:
         old.validate(etree.fromstring(f"<a>{'A' * max(times - 1, 30)}B</a>"))
-    assert time.process_time() - began < 5
     assert caught.value.code is Code.SCHEMA_INVALID
 
 

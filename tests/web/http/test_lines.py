@@ -137,9 +137,11 @@ def test_slow_ones_keep_nobody_out_of_a_full_room(web: WebFixture, port: int, mo
     and those that had to go are told when to come again."""
     monkeypatch.setattr(web.service.room, "limit", 400_000)
     monkeypatch.setattr(body, "FAIR", 0.2)
-    began = time.monotonic()
-    slow = [begin(port, 200_000, b"y" * 25_000, address=f"127.0.0.{number}") for number in range(2, 14)]
-    room = web.service.room
+    room, began = web.service.room, time.monotonic()
+    slow = [begin(port, 200_000, address=f"127.0.0.{number}") for number in range(2, 14)]
+    until(lambda: len(room.coming) == len(slow))  # with the bytes of some the others would be refused by what they announce
+    for opened in slow:
+        opened.sendall(b"y" * 25_000)
     until(lambda: room.used == 300_000 and time.monotonic() > began + 1)
     for large in (b"y" * 150_000, b"y" * 100):
         status, text = answer(begin(port, len(large), large, address="127.0.0.99"))

@@ -184,7 +184,7 @@ def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, 
     }
     before = standings(web)
     with memory(len(whole)), socket.create_connection(served, timeout=30) as line:
-        started = time.process_time()  # not before: collecting what a whole session of tests left takes longer than all of this
+        started = time.process_time()
         for number, piece in enumerate(vector["send"]):
             time.sleep(vector.get("pause", 0.0) if number else 0.0)
             for name, text in parts.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import tomllib
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from lxml import etree
 from gateway.wire.pattern import Dialect, NotUnderstood, judge, read, widths
 from gateway.wire.pattern.chars import Chars
 from gateway.wire.xsd import LONGEST_PATTERN, XS, SchemaFault, judge_patterns
+from tests.rig.bounds import within
 from tests.rig.machine import REAL_DATA, REPO, need_data
 
 CASES = tomllib.loads((Path(__file__).parent / "patterns.toml").read_text("utf-8"))
@@ -22,9 +22,8 @@ QUADRATIC, LINEAR = r".*[^\s].*", r"[ \t]*[^\s].*"
 
 @pytest.mark.parametrize("pattern", CASES["refused"])
 def test_refused(pattern: str) -> None:
-    began = time.process_time()
-    assert judge(pattern, Dialect.XSD).problem
-    assert time.process_time() - began < 0.5
+    with within(0.5):
+        assert judge(pattern, Dialect.XSD).problem
 
 
 @pytest.mark.parametrize("pattern", CASES["accepted"])
@@ -70,19 +69,16 @@ def test_a_pattern_longer_than_any_code_needs() -> None:
 
 
 def test_judging_all_patterns_of_a_schema_takes_a_bounded_time() -> None:
-    began = time.process_time()
-    with pytest.raises(SchemaFault, match="too involved together"):
+    with within(1), pytest.raises(SchemaFault, match="too involved together"):
         judge_patterns(schema_of([f"[0-9]{{1,17}}[0-9A-Z]{{1,17}}{number}" for number in range(10_000)]))
-    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
     "pattern", ["(a{999}){999}", "((((a?){9}){9}){9}){9}", "(a|b?){2000}", "[a-z]{1,900}[b-y]{1,900}" * 40, "(" * 500]
 )
 def test_judging_one_pattern_takes_a_bounded_time(pattern: str) -> None:
-    began = time.process_time()
-    assert judge(pattern, Dialect.XSD).problem
-    assert time.process_time() - began < 0.5
+    with within(0.5):
+        assert judge(pattern, Dialect.XSD).problem
 
 
 @pytest.mark.parametrize("pattern", ["^a$", "a(?P<x>b)c", r"\d{1,3}", "(?:a|b)c", r"[\w.]+"])
