@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.exchange.certificates import partner
@@ -27,7 +28,6 @@ from gateway.store import leases
 from gateway.store.active import ActivePartners
 from gateway.store.problems import Problems, recorded
 from gateway.store.tables import announced, bundle, partner_problem, statement
-from gateway.store.tokens import TokenScope
 from gateway.trust import refresh
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.revocation import Revocation
@@ -56,7 +56,7 @@ class EverybodyFixture(GatewayFixture, WebFixture):  # type: ignore[misc] # what
         self.pin_certificates()
         with self.database.reading() as connection:
             self.answers.refresh(connection)
-        self.headers = self.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ, TokenScope.METRICS_READ)
+        self.headers = self.token(Scope.CLEARANCE_READ, Scope.AUDIT_READ, Scope.METRICS_READ)
 
     def load_trust(self) -> None:
         """What a node does when the journal speaks of certificates."""

@@ -18,6 +18,7 @@ import httpx
 from rich.console import Console
 
 from gateway import app
+from gateway.core.access import Scope
 from gateway.settings import Settings
 from gateway.store import tokens
 from gateway.store.database import Database
@@ -78,7 +79,7 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         with database.write.begin() as connection:
             now = app.utc_now()
             _, token = tokens.create(
-                connection, "the demonstration", tokens.TokenScope, at=now, expires=now + timedelta(days=30), by="the demonstration"
+                connection, "the demonstration", Scope, at=now, expires=now + timedelta(days=30), by="the demonstration"
             )
         database.close()
         said.update("Starting the gateway ...")

@@ -12,8 +12,8 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.core.access import Scope
 from gateway.store import tokens
-from gateway.store.tokens import TokenScope
 
 app = typer.Typer(
     no_args_is_help=True, help="Who may call the API, for what, until when. A token is shown once; only its hash is kept."
@@ -23,7 +23,7 @@ app = typer.Typer(
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Who will use it: a system or a person.")],
-    scope: Annotated[list[TokenScope], typer.Option(help="What it may do; may be repeated.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
     as_json: Json = False,
 ) -> None:

@@ -11,12 +11,12 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.store import journal
 from gateway.store.database import Database, Writer
@@ -32,26 +32,13 @@ NOTED = timedelta(minutes=1)
 _USED = update(token).where(token.c.id == bindparam("i")).values(last_used=bindparam("at"))
 
 
-class TokenScope(StrEnum):
-    """What a token may be for. A route names exactly one."""
-
-    CLEARANCE_READ = "clearance:read"
-    DOMESTIC_READ = "domestic:read"
-    DOMESTIC_WRITE = "domestic:write"
-    DOMESTIC_CONFIRM = "domestic:confirm"
-    STOP_WRITE = "stop:write"
-    PARTNER_ADMIN = "partner:admin"
-    AUDIT_READ = "audit:read"
-    METRICS_READ = "metrics:read"
-
-
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A token's holder. ``name`` is who answers for what is done with it; ``expires`` is aware and no longer belongs to its life."""
 
     id: str
     name: str
-    scopes: frozenset[TokenScope]
+    scopes: frozenset[Scope]
     expires: datetime
 
 
@@ -61,7 +48,7 @@ class Issued:
 
     id: str
     name: str
-    scopes: tuple[TokenScope, ...]
+    scopes: tuple[Scope, ...]
     created: datetime
     expires: datetime
     last_used: datetime | None
@@ -69,7 +56,7 @@ class Issued:
 
 
 def create(
-    connection: Connection, name: str, scopes: Iterable[TokenScope], *, at: datetime, expires: datetime, by: str
+    connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: str
 ) -> tuple[str, str]:
     """A new token: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
     carried = sorted(set(scopes))
@@ -98,7 +85,7 @@ def issued(connection: Connection) -> list[Issued]:
         Issued(
             id=row.id,
             name=row.name,
-            scopes=tuple(map(TokenScope, row.scopes.split())),
+            scopes=tuple(map(Scope, row.scopes.split())),
             created=row.created,
             expires=row.expires,
             last_used=row.last_used,
@@ -123,7 +110,7 @@ class Callers:
         self._used: dict[str, datetime] = {}
         self._noted: dict[str, datetime] = {}
 
-    async def check(self, presented: str, scope: TokenScope) -> Caller:
+    async def check(self, presented: str, scope: Scope) -> Caller:
         """The caller. Raises ``Refusal``: UNAUTHENTICATED without a token that is in force, FORBIDDEN where it lacks ``scope``, BUSY
         while nobody can be known."""
         now = self._clock()
@@ -159,7 +146,7 @@ class Callers:
     def _load(self) -> dict[str, Caller]:
         with self._database.reading() as connection:
             rows = connection.execute(select(token).where(token.c.revoked.is_(None)))
-            return {row.hash: Caller(row.id, row.name, frozenset(map(TokenScope, row.scopes.split())), row.expires) for row in rows}
+            return {row.hash: Caller(row.id, row.name, frozenset(map(Scope, row.scopes.split())), row.expires) for row in rows}
 
     def _note(self, now: datetime) -> None:
         """Leaves the latest uses to the writer; nobody waits for them."""

@@ -13,9 +13,9 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.core.access import Scope
 from gateway.core.errors import Refusal
 from gateway.serving import App, Message, Receive, Send
-from gateway.store.tokens import TokenScope
 from gateway.web import problems
 from gateway.web.api.questions import answer_one
 from gateway.web.endpoints import exchange
@@ -83,7 +83,7 @@ class Front:
     async def _eligibility(self, authorization: bytes, scope: Message, receive: Receive, send: Send) -> int:
         service, query = self._service, scope["query_string"]
         try:
-            caller = await service.admit(authorization.decode("latin-1"), TokenScope.CLEARANCE_READ)
+            caller = await service.admit(authorization.decode("latin-1"), Scope.CLEARANCE_READ)
             body = await answer_one(service, caller, query)
         except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
             return await self._refuse(error, scope, receive, send)

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 
-from gateway.store.tokens import Caller, TokenScope
+from gateway.core.access import Scope
+from gateway.store.tokens import Caller
 from gateway.web.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="aeo-gateway token create")
@@ -22,7 +23,7 @@ def service_of(request: Request) -> Service:
 class Need:
     """A dependency that lets in only a token with ``scope``, and gives its holder."""
 
-    def __init__(self, scope: TokenScope) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
     async def __call__(self, request: Request, presented: Annotated[object, Depends(_bearer)]) -> Caller:
@@ -33,7 +34,7 @@ class Need:
 #: The number of something in a path; there is nothing of any other.
 Number = Annotated[int, Path(json_schema_extra={"minimum": 1, "maximum": 2**63 - 1})]
 Served = Annotated[Service, Depends(service_of)]
-Clearance = Annotated[Caller, Depends(Need(TokenScope.CLEARANCE_READ))]
-Auditor = Annotated[Caller, Depends(Need(TokenScope.AUDIT_READ))]
-Stopper = Annotated[Caller, Depends(Need(TokenScope.STOP_WRITE))]
-Scraper = Annotated[Caller, Depends(Need(TokenScope.METRICS_READ))]
+Clearance = Annotated[Caller, Depends(Need(Scope.CLEARANCE_READ))]
+Auditor = Annotated[Caller, Depends(Need(Scope.AUDIT_READ))]
+Stopper = Annotated[Caller, Depends(Need(Scope.STOP_WRITE))]
+Scraper = Annotated[Caller, Depends(Need(Scope.METRICS_READ))]

@@ -10,9 +10,10 @@ from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
 from gateway.clearance.templates import Templates
 from gateway.clearance.wording import Language
+from gateway.core.access import Scope
 from gateway.node.node import Node
 from gateway.running.background import Background
-from gateway.store.tokens import Caller, Callers, TokenScope
+from gateway.store.tokens import Caller, Callers
 from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
 from gateway.web.http.metrics import Metrics
@@ -56,7 +57,7 @@ class Service:
         self.room = Room(AT_ONCE * node.settings.body_limit)
         self.turns = Turns()
 
-    def admit(self, authorization: str, scope: TokenScope) -> Awaitable[Caller]:
+    def admit(self, authorization: str, scope: Scope) -> Awaitable[Caller]:
         """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""
         bearer = authorization[:7].lower() == "bearer "
         return self.callers.check(authorization[7:].strip() if bearer else "", scope)

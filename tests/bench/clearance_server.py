@@ -33,6 +33,7 @@ from gateway.clearance.answer import Asked, answer_from
 from gateway.clearance.render import render
 from gateway.clearance.wording import Language
 from gateway.core import history
+from gateway.core.access import Scope
 from gateway.core.arrangement import Arrangement, Direction, Law
 from gateway.core.fold import fold
 from gateway.core.history import Timeline
@@ -42,7 +43,6 @@ from gateway.exchange.receive.worker import Large
 from gateway.serving import Message, Receive, Send, Server
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
-from gateway.store.tokens import TokenScope
 from gateway.web.site import settle
 from tests.rig.web import WebFixture
 
@@ -94,7 +94,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         applied = {"state": "applied", "baseline": True, "granting": 0, "omitting": 0, "changed": as_of}
         connection.execute(insert(listing).values(partner="SG", scope="*", as_of=as_of, parts=1, **applied))
         _, secret = tokens.create(
-            connection, "bench", [TokenScope.CLEARANCE_READ], at=web.now, expires=web.now + timedelta(days=1), by="bench"
+            connection, "bench", [Scope.CLEARANCE_READ], at=web.now, expires=web.now + timedelta(days=1), by="bench"
         )
     started = time.perf_counter()
     with web.node.database.reading() as connection:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from gateway.clearance.answer import Asked, ListCoverage
 from gateway.clearance.render import render
 from gateway.clearance.wording import Language
+from gateway.core.access import Scope
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.fold import fold
 from gateway.core.history import pack
 from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import Disruption, Stop, Switches, Verdict
-from gateway.store.tokens import TokenScope
 from gateway.web.api.questions import encode
 from tests.rig.node import START
 from tests.rig.web import WebFixture
@@ -43,7 +43,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
 @pytest.fixture(scope="module")
 def headers(web: WebFixture) -> dict[str, str]:
     """Made once: the clock of these tests goes back, and who holds a token is remembered by it."""
-    return web.token(TokenScope.CLEARANCE_READ)
+    return web.token(Scope.CLEARANCE_READ)
 
 
 def say(code: str, standing: Standing = Standing.VALID, *, days: int = -30, **more: Any) -> PlacedStatement:

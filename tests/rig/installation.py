@@ -16,6 +16,7 @@ import httpx
 from sqlalchemy import func, select
 
 from gateway.cli.processes import free_port as free_port
+from gateway.core.access import Scope
 from gateway.sandbox.box import Box
 from gateway.settings import Settings
 from gateway.store import tokens
@@ -79,7 +80,7 @@ class Installation:
         with self.opened() as database, database.write.begin() as connection:
             activate(connection, (box.bundle for box in self.boxes.values()), now())
             expires = now() + timedelta(days=1)
-            return tokens.create(connection, "a test", tokens.TokenScope, at=now(), expires=expires, by="a test")[1]
+            return tokens.create(connection, "a test", Scope, at=now(), expires=expires, by="a test")[1]
 
     def __enter__(self) -> Installation:
         return self

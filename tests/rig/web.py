@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.core.access import Scope
 from gateway.store import tokens
 from gateway.store.database import Database
-from gateway.store.tokens import TokenScope
 from gateway.web.site import Service, create_app
 from tests.rig.node import NodeFixture
 
@@ -49,7 +49,7 @@ class WebFixture(NodeFixture):
             self.partners.refresh(connection)
             self.answers.refresh(connection)
 
-    def token(self, *scopes: TokenScope, days: float = 30, name: str = "a test") -> dict[str, str]:
+    def token(self, *scopes: Scope, days: float = 30, name: str = "a test") -> dict[str, str]:
         """The headers of a caller with these scopes."""
         with self.database.write.begin() as connection:
             expires = self.now + timedelta(days=days)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.store.tokens import TokenScope
+from gateway.core.access import Scope
 from tests.rig.web import WebFixture
 
 
@@ -112,7 +112,7 @@ def test_the_document_says_the_bounds_that_routes_keep(
 ) -> None:
     schema = schema_of(web.client.get("/openapi.json").json(), of)
     assert (fits(schema, within), fits(schema, without)) == (True, False), schema
-    headers, field = web.token(*TokenScope), of.rpartition(".")[2].rpartition(":")[2]
+    headers, field = web.token(*Scope), of.rpartition(".")[2].rpartition(":")[2]
 
     def ask(value: Any) -> Any:
         body = {name: value if given is None else given for name, given in asked.items()} if asked else None
@@ -127,7 +127,7 @@ def test_the_document_says_the_bounds_that_routes_keep(
 
 
 def test_the_document_says_how_large_bodies_may_be_and_one_byte_more_is_refused(web: WebFixture) -> None:
-    headers, asked = web.token(*TokenScope), set[str]()
+    headers, asked = web.token(*Scope), set[str]()
     for path, operations in web.client.get("/openapi.json").json()["paths"].items():
         for method, operation in operations.items():
             if not (body := operation.get("requestBody")):

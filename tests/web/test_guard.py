@@ -10,9 +10,9 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from gateway.core.access import Scope
 from gateway.core.errors import Refusal
 from gateway.store import tokens
-from gateway.store.tokens import TokenScope
 from gateway.web.guard import Need
 from gateway.web.site import ROUTERS
 from tests.rig.web import WebFixture
@@ -29,7 +29,7 @@ ROUTES = [
 ]
 
 
-def needed(dependant: Dependant) -> Iterator[TokenScope]:
+def needed(dependant: Dependant) -> Iterator[Scope]:
     for one in dependant.dependencies:
         if isinstance(one.call, Need):
             yield one.call.scope
@@ -59,7 +59,7 @@ def test_every_route_names_one_scope_and_refuses_without_it(
     address = re.sub(r"{\w+(:path)?}", "1", path)
     without = shared.client.request(method, address)
     assert (without.status_code, problem(without), without.headers["WWW-Authenticate"]) == (401, "unauthenticated", "Bearer")
-    wrong = shared.client.request(method, address, headers=shared.token(*set(TokenScope) - {scope}))
+    wrong = shared.client.request(method, address, headers=shared.token(*set(Scope) - {scope}))
     assert (wrong.status_code, problem(wrong)) == (403, "forbidden")
     assert scope in wrong.json()["detail"]
     right = shared.client.request(method, address, headers=shared.token(scope))
@@ -89,14 +89,14 @@ def test_anything_but_a_known_token_is_refused(presented: str, web: WebFixture) 
 
 
 def test_a_token_ends_at_its_expiry(web: WebFixture) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ, days=1)
+    headers = web.token(Scope.CLEARANCE_READ, days=1)
     assert web.client.get("/v1/partners", headers=headers).status_code == 200
     web.later(days=1)
     assert web.client.get("/v1/partners", headers=headers).status_code == 401
 
 
 def test_a_revoked_token_is_refused_within_the_bound(web: WebFixture) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
     assert web.client.get("/v1/partners", headers=headers).status_code == 200
     (only,) = issued(web)
     with web.node.database.write.begin() as connection:
@@ -108,7 +108,7 @@ def test_a_revoked_token_is_refused_within_the_bound(web: WebFixture) -> None:
 
 
 def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(web: WebFixture) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
     secret = headers["Authorization"].removeprefix("Bearer ")
     web.client.get("/v1/partners", headers=headers)
     used = web.now
@@ -124,16 +124,16 @@ def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(web: WebFixture) -> 
 def test_a_token_has_a_name_a_scope_and_an_end(web: WebFixture) -> None:
     later = web.now + timedelta(days=1)
     for name, scopes, expires in (
-        (" ", [TokenScope.AUDIT_READ], later),
+        (" ", [Scope.AUDIT_READ], later),
         ("x", [], later),
-        ("x", [TokenScope.AUDIT_READ], web.now),
+        ("x", [Scope.AUDIT_READ], web.now),
     ):
         with web.node.database.write.begin() as connection, pytest.raises(Refusal, match="data-invalid"):
             tokens.create(connection, name, scopes, at=web.now, expires=expires, by="a test")
 
 
 def test_nobody_is_let_in_while_nobody_can_be_known(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
     assert web.client.get("/v1/partners", headers=headers).status_code == 200
     web.later(seconds=2)
     with web.node.database.write.begin() as connection:

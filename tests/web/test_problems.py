@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.exc import DataError
 
+from gateway.core.access import Scope
 from gateway.store.database import Database
-from gateway.store.tokens import TokenScope
 from gateway.web import problems
 from tests.rig.web import WebFixture
 
@@ -53,7 +53,7 @@ def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int,
 
 
 def test_a_problem_says_what_where_and_what_to_do_in_either_language(web: WebFixture) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
     english, chinese = (
         web.client.get(f"/v1/eligibility?mode=x&lang={lang}&code=A", headers=headers).json() for lang in ("en", "zh")
     )
@@ -66,7 +66,7 @@ def test_a_problem_says_what_where_and_what_to_do_in_either_language(web: WebFix
 def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
     web: WebFixture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
 
     def fails(*_: object) -> None:
         raise RuntimeError("a secret of ours")
@@ -86,11 +86,11 @@ def test_a_fault_is_logged_once_and_tells_the_caller_nothing(
     "path", ["/v1/stops/{}/lift", "/v1/disruptions/{}/end", "/v1/voids/{}/confirm", "/v1/domestic/held/{}/confirm"]
 )
 def test_a_number_that_no_row_can_have_is_no_failure_of_ours(path: str, number: int, web: WebFixture) -> None:
-    answer = web.client.post(path.format(number), json={"reason": "r"}, headers=web.token(*TokenScope))
+    answer = web.client.post(path.format(number), json={"reason": "r"}, headers=web.token(*Scope))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
 @pytest.mark.parametrize("number", ["9" * 25, "\N{SUPERSCRIPT TWO}"])
 def test_a_refused_message_of_no_possible_number_is_not_found(number: str, web: WebFixture) -> None:
-    answer = web.client.get(f"/v1/messages/intake-{number}", headers=web.token(TokenScope.AUDIT_READ))
+    answer = web.client.get(f"/v1/messages/intake-{number}", headers=web.token(Scope.AUDIT_READ))
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")

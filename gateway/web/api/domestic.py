@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.domestic import claim
 from gateway.domestic.claim import Claim
@@ -23,7 +24,7 @@ from gateway.exchange.tell.feed import ConfirmedRecord, Report, Waiting
 from gateway.node.committed import Change
 from gateway.node.context import day_of
 from gateway.store.proposals import Proposal
-from gateway.store.tokens import Caller, TokenScope
+from gateway.store.tokens import Caller
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
@@ -34,10 +35,10 @@ from gateway.web.service import Service
 T = TypeVar("T")
 router = APIRouter(tags=["domestic"])
 
-Reader = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_READ))]
-Feeder = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_WRITE))]
+Reader = Annotated[Caller, Depends(Need(Scope.DOMESTIC_READ))]
+Feeder = Annotated[Caller, Depends(Need(Scope.DOMESTIC_WRITE))]
 #: What waits for a person is not let through by the token of the machine that sent it.
-Decider = Annotated[Caller, Depends(Need(TokenScope.DOMESTIC_CONFIRM))]
+Decider = Annotated[Caller, Depends(Need(Scope.DOMESTIC_CONFIRM))]
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 NO_STORE = {"Cache-Control": "no-store"}

@@ -12,12 +12,12 @@ from prometheus_client.core import Metric
 from sqlalchemy import select
 from starlette.responses import Response
 
+from gateway.core.access import Scope
 from gateway.core.errors import Refusal
 from gateway.operate import expiry, growth
 from gateway.store import feed_claims, retention, retention_classes, sent
 from gateway.store.listings import last_complete
 from gateway.store.problems import recorded as noted
-from gateway.store.tokens import TokenScope
 from gateway.web.documents import describe
 from gateway.web.guard import Scraper, Served
 from gateway.web.http.metrics import CONTENT_TYPE, exposition, gauge
@@ -82,7 +82,7 @@ async def _may_know(request: Request, service: Service) -> bool:
         return False
     try:
         async with asyncio.timeout(PATIENCE):
-            await service.admit(given, TokenScope.METRICS_READ)
+            await service.admit(given, Scope.METRICS_READ)
     except (Refusal, TimeoutError):
         return False
     return True

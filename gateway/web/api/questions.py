@@ -25,12 +25,13 @@ from gateway.clearance.render import RenderedAnswer, render
 from gateway.clearance.templates import usual
 from gateway.clearance.wording import Language
 from gateway.core import moments
+from gateway.core.access import Scope
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.declared import LONGEST
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.question import Answer, Party, Verdict
-from gateway.store.tokens import Caller, TokenScope
+from gateway.store.tokens import Caller
 from gateway.web.documents import bounds
 from gateway.web.http.limiter import LARGEST
 from gateway.web.service import Service
@@ -286,7 +287,7 @@ async def give_way(turn: int) -> None:
 
 def sees_domestic(caller: Caller) -> bool:
     """Whether a caller may know which domestic party prevailed, and by what."""
-    return TokenScope.DOMESTIC_READ in caller.scopes
+    return Scope.DOMESTIC_READ in caller.scopes
 
 
 async def _answer(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from gateway.clearance.render import Both
+from gateway.core.access import Scope
 from gateway.core.arrangement import Arrangement
 from gateway.core.declared import resolve
 from gateway.core.errors import Code, Refusal
@@ -28,7 +29,7 @@ from gateway.store.listings import last_complete
 from gateway.store.problems import by_partner
 from gateway.store.problems import recorded as noted
 from gateway.store.switches import STOPS, Switch, recorded
-from gateway.store.tokens import Caller, TokenScope
+from gateway.store.tokens import Caller
 from gateway.views.messages import listed, shown
 from gateway.web.api.questions import parse_query, understand
 from gateway.web.documents import bounds, describe
@@ -192,7 +193,7 @@ async def partners(service: Served, caller: Clearance) -> Response:
 
 def _problems(connection: Connection, service: Service, caller: Caller) -> dict[str, list[ProblemShown]]:
     """What does not work with whom, as this node or any other sees it."""
-    whole = TokenScope.AUDIT_READ in caller.scopes
+    whole = Scope.AUDIT_READ in caller.scopes
     found = by_partner(service.node.partners.problems.merged(noted(connection)))
     return {
         iso: [ProblemShown(what=one.what, since=one.since, last=one.last, problem=one.problem if whole else None) for one in said]

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Voiding, VoidScope
-from gateway.store.tokens import Caller, TokenScope
+from gateway.store.tokens import Caller
 from gateway.web.api.questions import Moment, Reason, encode, understand
 from gateway.web.documents import bounds, describe
 from gateway.web.guard import Need, Number, Served
@@ -24,7 +25,7 @@ from gateway.web.http import body
 router = APIRouter(tags=["voids"])
 JSON = "application/json"
 LIMIT = 64 * 1024
-Administrator = Annotated[Caller, Depends(Need(TokenScope.PARTNER_ADMIN))]
+Administrator = Annotated[Caller, Depends(Need(Scope.PARTNER_ADMIN))]
 
 
 class Annulling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,13 +21,13 @@ from lxml import html
 from lxml.builder import E
 
 from gateway.cli.main import app
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Standing
 from gateway.core.text import visible
 from gateway.domestic.readfile import write_report
 from gateway.onboarding.page import page
 from gateway.store.database import Database
-from gateway.store.tokens import TokenScope
 from gateway.web.http.logs import Lines
 from tests.rig.bounds import answer
 from tests.rig.vectors import load
@@ -50,7 +50,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebFixture]:
 
 @pytest.fixture(scope="module")
 def asking(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.CLEARANCE_READ)
+    return web.token(Scope.CLEARANCE_READ)
 
 
 def known(web: WebFixture) -> str:
@@ -82,10 +82,10 @@ def test_question(vector: dict[str, Any], web: WebFixture, asking: dict[str, str
 
 @pytest.mark.parametrize("vector", [one for one in VECTORS if "path" in one], ids=lambda vector: vector["id"])
 def test_access(vector: dict[str, Any], web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = web.token(*TokenScope)["Authorization"].removeprefix("Bearer ")
+    secret = web.token(*Scope)["Authorization"].removeprefix("Bearer ")
     headers = {name: text.replace("{token}", secret) for name, text in vector.get("headers", {}).items()}
     if "scopes" in vector:
-        headers |= web.token(*map(TokenScope, vector["scopes"]))
+        headers |= web.token(*map(Scope, vector["scopes"]))
     body = vector.get("body", "").encode()
     if "codes" in vector:
         body = json.dumps({"codes": ["SG1"] * vector["codes"]}).encode()
@@ -119,7 +119,7 @@ def test_a_name(vector: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     box.operators[code] = msgspec.structs.replace(box.operators[code], name=vector["name"])
     web.later(hours=1)
     web.send(box.full_list())
-    headers = web.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ)
+    headers = web.token(Scope.CLEARANCE_READ, Scope.AUDIT_READ)
     shown = answer(lambda: web.client.get(f"/v1/operators/{code}", headers=headers), 0)
     assert isinstance(shown, httpx.Response)
     assert shown.headers["content-type"] == "application/json", "no browser takes it for a page"
@@ -172,7 +172,7 @@ def test_a_line_of_the_log(
 def test_late(vector: dict[str, Any], tmp_path: Path) -> None:
     web = WebFixture(tmp_path)
     code, *_ = web.listed()
-    headers = web.token(TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
 
     def ask() -> Any:
         return web.client.get(PATH, params={"code": code, "direction": "import"}, headers=headers)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.store.tokens import TokenScope
+from gateway.core.access import Scope
 from tests.rig.web import WebFixture
 
 
@@ -23,7 +23,7 @@ def web(tmp_path: Path) -> Iterator[WebFixture]:
 
 @pytest.fixture
 def headers(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.CLEARANCE_READ, TokenScope.STOP_WRITE)
+    return web.token(Scope.CLEARANCE_READ, Scope.STOP_WRITE)
 
 
 def post(web: WebFixture, headers: dict[str, str], path: str, status: int, **body: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.access import Scope
 from gateway.exchange.tell import feed
-from gateway.store.tokens import TokenScope
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING, UNFORESEEN, made, made_uscc, row
 from tests.rig.web import WebFixture
 
@@ -19,7 +19,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture
 def feeder(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
+    return web.token(Scope.DOMESTIC_WRITE, Scope.DOMESTIC_READ)
 
 
 def lines(*rows: dict[str, Any]) -> str:
@@ -132,7 +132,7 @@ def test_what_waits_for_a_person_is_confirmed_by_one(web: WebFixture, feeder: di
     assert (held["id"], held["note"], held["record"]["tier"]) == (flagged["record"], flagged["note"], "advanced-certified")
     address = f"/v1/domestic/held/{held['id']}/confirm"
     assert web.client.post(address, headers=feeder).status_code == 403
-    person = web.token(TokenScope.DOMESTIC_CONFIRM)
+    person = web.token(Scope.DOMESTIC_CONFIRM)
     assert web.client.post(address, headers=person).json() == {"uscc": made_uscc(1), "queued": {}, "unsaid": []}
     assert web.client.get(f"{URL}/{made_uscc(1)}", headers=feeder).json()["tier"] == "advanced-certified"
     assert web.client.get("/v1/domestic/held", headers=feeder).json() == {"held": []}
@@ -143,12 +143,12 @@ def test_what_waits_for_a_person_is_confirmed_by_one(web: WebFixture, feeder: di
 
 def test_two_people_confirm_where_the_settings_ask_for_it(tmp_path: Path) -> None:
     web = WebFixture(tmp_path, two_people=True)
-    feeder = web.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
+    feeder = web.token(Scope.DOMESTIC_WRITE, Scope.DOMESTIC_READ)
     for said in ({}, DOWNGRADED, UNFORESEEN):
         report = web.client.put(URL, headers=feeder | NDJSON, content=lines(row(1, **said))).json()
     number = report["flagged"][0]["record"]
     address = f"/v1/domestic/held/{number}/confirm"
-    one, same, two = (web.token(TokenScope.DOMESTIC_CONFIRM, name=name) for name in ("A. One", "a. one", "B. Two"))
+    one, same, two = (web.token(Scope.DOMESTIC_CONFIRM, name=name) for name in ("A. One", "a. one", "B. Two"))
     for who in (one, same):
         waits = web.client.post(address, headers=who)
         assert (waits.status_code, waits.json()["record"], waits.json()["proposed_by"]) == (202, number, "A. One")

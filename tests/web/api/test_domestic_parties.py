@@ -15,12 +15,12 @@ from httpx import Response
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.core.access import Scope
 from gateway.core.terms import Dated, Provenance, Term
 from gateway.node.node import Node
 from gateway.running.follower import Follower
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
-from gateway.store.tokens import TokenScope
 from tests.rig.enterprises import made_uscc, row
 from tests.rig.web import WebFixture
 
@@ -49,17 +49,17 @@ def codes(web: WebFixture) -> list[str]:
 @pytest.fixture
 def clearance(web: WebFixture) -> Headers:
     """Whoever may ask, and no more."""
-    return web.token(TokenScope.CLEARANCE_READ)
+    return web.token(Scope.CLEARANCE_READ)
 
 
 @pytest.fixture
 def both(web: WebFixture) -> Headers:
-    return web.token(TokenScope.CLEARANCE_READ, TokenScope.DOMESTIC_READ)
+    return web.token(Scope.CLEARANCE_READ, Scope.DOMESTIC_READ)
 
 
 @pytest.fixture
 def feeder(web: WebFixture) -> Headers:
-    return web.token(TokenScope.DOMESTIC_WRITE, TokenScope.DOMESTIC_READ)
+    return web.token(Scope.DOMESTIC_WRITE, Scope.DOMESTIC_READ)
 
 
 def state(web: WebFixture, feeder: Headers, *rows: dict[str, Any], query: str = "", status: int = 200) -> dict[str, Any]:
@@ -318,7 +318,7 @@ def test_the_fields_of_the_route_are_described(web: WebFixture) -> None:
 def test_past_the_limit_the_answer_is_open_where_parties_are_named(tmp_path: Path) -> None:
     web = WebFixture(tmp_path, ["SG"], domestic_stop_after=timedelta(days=1))
     (code,) = web.listed("SG", 1)
-    feeder, clearance = (web.token(scope) for scope in (TokenScope.DOMESTIC_WRITE, TokenScope.CLEARANCE_READ))
+    feeder, clearance = (web.token(scope) for scope in (Scope.DOMESTIC_WRITE, Scope.CLEARANCE_READ))
     state(web, feeder, row(3))
     assert ask(web, clearance, code, CODE)["grant"]
     web.later(days=1, seconds=2)

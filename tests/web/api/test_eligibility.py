@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from gateway.core.access import Scope
 from gateway.core.home import Tier
 from gateway.core.model import Standing
 from gateway.domestic.record import Record
 from gateway.domestic.rules import MeasureStatus
 from gateway.exchange.tell import feed
-from gateway.store.tokens import TokenScope
 from gateway.web.api.eligibility import BATCH_LIMIT
 from tests.rig.machine import REPO
 from tests.rig.web import WebFixture
@@ -29,7 +29,7 @@ def codes(web: WebFixture) -> list[str]:
 
 @pytest.fixture
 def headers(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.CLEARANCE_READ)
+    return web.token(Scope.CLEARANCE_READ)
 
 
 def ask(web: WebFixture, headers: dict[str, str], **query: Any) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def test_a_client_that_asks_too_much_waits(web: WebFixture, headers: dict[str, s
     answer = web.client.post(PATH, json=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (429, "too-many-requests")
     assert 20 <= int(answer.headers["Retry-After"]) <= 31
-    assert web.client.post(PATH, json=body, headers=web.token(TokenScope.CLEARANCE_READ)).status_code == 200
+    assert web.client.post(PATH, json=body, headers=web.token(Scope.CLEARANCE_READ)).status_code == 200
 
 
 def test_a_stream_answers_line_by_line_and_names_a_bad_line(web: WebFixture, codes: list[str], headers: dict[str, str]) -> None:

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from gateway.core.access import Scope
 from gateway.running.background import Heartbeat
-from gateway.store.tokens import TokenScope
 from gateway.web.api import health
 from tests.rig.waiting import until
 from tests.rig.web import WebFixture
@@ -18,7 +18,7 @@ from tests.rig.web import WebFixture
 
 def test_ready_while_current_and_the_database_answers(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert web.client.get("/healthz").json() == {"status": "ok"}
-    headers = web.token(TokenScope.METRICS_READ)
+    headers = web.token(Scope.METRICS_READ)
     ready = web.client.get("/readyz", headers=headers)
     assert (ready.status_code, ready.json()["ready"], ready.json()["bound"]) == (200, True, 5.0)
     web.now += timedelta(seconds=6)
@@ -35,7 +35,7 @@ def test_ready_while_current_and_the_database_answers(web: WebFixture, monkeypat
 
 
 def test_strangers_are_told_nothing_but_whether_it_is_ready(web: WebFixture) -> None:
-    for headers in ({}, {"Authorization": "Bearer nobody's"}, web.token(TokenScope.CLEARANCE_READ)):
+    for headers in ({}, {"Authorization": "Bearer nobody's"}, web.token(Scope.CLEARANCE_READ)):
         assert web.client.get("/readyz", headers=headers).json() == {"ready": True}
         web.now += timedelta(seconds=6)
         late = web.client.get("/readyz", headers=headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.store.tokens import TokenScope
+from gateway.core.access import Scope
 from tests.rig.enterprises import made_uscc, row
 from tests.rig.web import WebFixture
 
@@ -54,7 +54,7 @@ def asked_every_way(web: WebFixture, headers: dict[str, str], code: str) -> dict
 
 
 def test_who_may_not_see_domestic_data_reads_that_it_lies_with_us(web: WebFixture, code: str) -> None:
-    for way, said in asked_every_way(web, web.token(TokenScope.CLEARANCE_READ), code).items():
+    for way, said in asked_every_way(web, web.token(Scope.CLEARANCE_READ), code).items():
         assert not said["grant"], way
         (reason,) = said["reasons"]
         assert (reason["code"], reason["facts"]) == ("domestic-party-prevails", {}), way
@@ -67,7 +67,7 @@ def test_who_may_not_see_domestic_data_reads_that_it_lies_with_us(web: WebFixtur
 
 
 def test_who_may_is_told_the_party_and_its_tier(web: WebFixture, code: str) -> None:
-    headers = web.token(TokenScope.CLEARANCE_READ, TokenScope.DOMESTIC_READ)
+    headers = web.token(Scope.CLEARANCE_READ, Scope.DOMESTIC_READ)
     for way, said in asked_every_way(web, headers, code).items():
         (reason,) = said["reasons"]
         assert (reason["facts"]["party"], reason["facts"]["tier"]) == (PARTY, "discredited"), way

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from gateway.core.access import Scope
 from gateway.core.model import Standing
-from gateway.store.tokens import TokenScope
 from tests.rig.web import WebFixture
 
 
 @pytest.fixture
 def headers(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.CLEARANCE_READ, TokenScope.AUDIT_READ, TokenScope.STOP_WRITE)
+    return web.token(Scope.CLEARANCE_READ, Scope.AUDIT_READ, Scope.STOP_WRITE)
 
 
 def get(web: WebFixture, headers: dict[str, str], path: str, status: int = 200) -> dict[str, Any]:

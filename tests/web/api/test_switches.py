@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from gateway.core.access import Scope
 from gateway.running.follower import Follower
 from gateway.store import journal, switches
-from gateway.store.tokens import TokenScope
 from tests.rig.web import WebFixture
 
 REASON = {"reason": "found in order"}
@@ -18,7 +18,7 @@ REASON = {"reason": "found in order"}
 
 @pytest.fixture
 def headers(web: WebFixture) -> dict[str, str]:
-    return web.token(TokenScope.CLEARANCE_READ, TokenScope.STOP_WRITE)
+    return web.token(Scope.CLEARANCE_READ, Scope.STOP_WRITE)
 
 
 def post(web: WebFixture, headers: dict[str, str], path: str, status: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_what_is_said_again_in_the_same_words_is_one(
     assert later["id"] != first["id"]
     others = [
         post(web, headers, path, 201, body | {"reason" if "reason" in body else "what": "another reason"}),
-        post(web, web.token(TokenScope.STOP_WRITE, name="somebody else"), path, 201, body),
+        post(web, web.token(Scope.STOP_WRITE, name="somebody else"), path, 201, body),
     ]
     assert len({one["id"] for one in (first, later, *others)}) == 4
     post(web, headers, f"{path}/{first['id']}/{end}", 200, REASON)

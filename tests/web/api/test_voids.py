@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
+from gateway.core.access import Scope
 from gateway.core.model import Standing
 from gateway.store import tokens
-from gateway.store.tokens import TokenScope
 from tests.rig.web import WebFixture
 
 
 def holder(web: WebFixture, name: str) -> dict[str, str]:
     """The headers of a named administrator, good at once."""
     with web.node.database.write.begin() as connection:
-        scopes = (TokenScope.PARTNER_ADMIN, TokenScope.CLEARANCE_READ)
+        scopes = (Scope.PARTNER_ADMIN, Scope.CLEARANCE_READ)
         _, secret = tokens.create(connection, name, scopes, at=web.now, expires=web.now + timedelta(days=1), by="a test")
     web.later(seconds=3)
     return {"Authorization": f"Bearer {secret}"}

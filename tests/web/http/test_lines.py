@@ -15,9 +15,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from gateway import serving
+from gateway.core.access import Scope
 from gateway.core.model import Kind
 from gateway.sandbox.listen import listening
-from gateway.store.tokens import TokenScope
 from gateway.web.http import body
 from gateway.web.site import ROUTERS
 from gateway.wire import payloads
@@ -77,7 +77,7 @@ def held(port: int, opened: socket.socket) -> bool:
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_two_authorizations_are_refused_everywhere(method: str, path: str, web: WebFixture, port: int) -> None:
     """Also where one would do, and where none is asked for."""
-    token = web.token(TokenScope.CLEARANCE_READ)["Authorization"]
+    token = web.token(Scope.CLEARANCE_READ)["Authorization"]
     asked = httpx.Request(method, f"http://127.0.0.1:{port}{path}", headers=[("Authorization", token), ("Authorization", token)])
     refused = HTTP.send(asked)
     assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (400, "head-ambiguous", "authorization")

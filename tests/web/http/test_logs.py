@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from gateway.store.tokens import TokenScope
+from gateway.core.access import Scope
 from gateway.web.http.logs import Lines, set_up
 from tests.rig.web import WebFixture
 
@@ -15,7 +15,7 @@ from tests.rig.web import WebFixture
 def test_a_log_line_is_one_json_object_whatever_strangers_write(web: WebFixture, caplog: pytest.LogCaptureFixture) -> None:
     written = "A\nINFO all is well \x1b[31m \u202e"
     with caplog.at_level(logging.DEBUG, "gateway"):
-        headers = web.token(TokenScope.CLEARANCE_READ)
+        headers = web.token(Scope.CLEARANCE_READ)
         web.client.get("/v1/eligibility", params={"code": written, "mode": written}, headers=headers)
         web.client.get("/v1/eligibility", params={"code": written}, headers={"Authorization": "Bearer x"})
         web.client.get("/v1/stops", headers=headers)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.core.access import Scope
 from gateway.running.background import Heartbeat
-from gateway.store.tokens import TokenScope
 from gateway.web.http import metrics
 from tests.rig.web import WebFixture
 
@@ -18,7 +18,7 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(web: WebFi
     monkeypatch.setattr(web.service.background, "heartbeats", lambda: beats)
     web.partners.problems.failed("HK", "telling", ValueError("its dialect is gone"))
     code, *_ = web.listed()
-    headers = web.token(TokenScope.METRICS_READ, TokenScope.CLEARANCE_READ)
+    headers = web.token(Scope.METRICS_READ, Scope.CLEARANCE_READ)
     web.client.get(f"/v1/eligibility?code={code}", headers=headers)
     web.client.get("/v1/eligibility?code=a&code=b", headers=headers)
     web.client.get("/nobody/<script>", headers=headers)

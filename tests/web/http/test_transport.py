@@ -30,10 +30,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 
+from gateway.core.access import Scope
 from gateway.core.model import Kind
 from gateway.sandbox.listen import listening
 from gateway.store.tables import intake, message, operator
-from gateway.store.tokens import TokenScope
 from gateway.trust.certificates import Pin, Trust
 from gateway.web.http import body
 from gateway.wire import payloads
@@ -138,7 +138,7 @@ def test_vector(vector: dict[str, Any], web: WebFixture, settings: dict[str, Any
         settings["body_limit"] = len(data) if vector["limit"] == "size" else vector["limit"]
     if vector.get("full"):
         web.service.room.used = web.service.room.limit
-    token, before, kept = web.token(*TokenScope) if "path" in vector else {}, standings(web), bodies(web)
+    token, before, kept = web.token(*Scope) if "path" in vector else {}, standings(web), bodies(web)
 
     def ask() -> Any:
         if "path" in vector:
@@ -178,7 +178,7 @@ def test_connection(vector: dict[str, Any], web: WebFixture, served: tuple[str, 
         "half": whole[: len(whole) // 2].decode(),
         "size": str(len(whole)),
         "hex": f"{len(whole):x}",
-        "token": web.token(*TokenScope)["Authorization"].removeprefix("Bearer "),
+        "token": web.token(*Scope)["Authorization"].removeprefix("Bearer "),
         "64 KiB": "x" * 65_536,
         "100 lines": "X: y\r\n" * 100,
     }
