@@ -11,6 +11,7 @@ from functools import partial
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
+from gateway.core.access import Actor
 from gateway.core.text import visible
 from gateway.exchange.certificates import announce
 from gateway.exchange.deliver.courier import Courier
@@ -141,7 +142,7 @@ async def _note_problems(node: Node) -> None:
         await node.write(found.save)
 
 
-def activate_all(settings: Settings, database: Database, *, who: str, reason: str) -> list[str]:
+def activate_all(settings: Settings, database: Database, *, who: Actor, reason: str) -> list[str]:
     """Loads every partner from disk and puts what changed in force; returns the codes. Raises ``PartnerFaults`` with every fault."""
     loaded = load_all(settings.partners, settings.schemas, settings.site if settings.site.is_dir() else None)
     with database.write.begin() as connection:

@@ -76,9 +76,11 @@ class Settings(BaseModel):
     current_within: Seconds = Field(
         timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
     )
+    url: str = Field("", description="where people reach the console; empty: http://AEO_HOST:AEO_PORT")
+    token_file: Path | None = Field(None, description="the file that says who sits at this terminal; empty: terminal.token in home")
     two_people: bool = Field(
         False,
-        description="what may take two people (partner data, held lists and gains) is done only when a second person does it too",
+        description="what may take two people (`aeo-gateway settings` lists it) is done only when a second person does it too; production asks for it",
     )
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
@@ -97,6 +99,16 @@ class Settings(BaseModel):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.home / 'gateway.db'}"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the console, without a slash at its end."""
+        return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def terminal_token(self) -> Path:
+        """Where the token of whoever sits at this terminal is kept."""
+        return self.token_file or self.home / "terminal.token"
 
     @property
     def site(self) -> Path:

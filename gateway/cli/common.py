@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -45,11 +44,6 @@ def day(text: str) -> date:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-
-
-def acting(name: str | None) -> str:
-    """Who decides: the person named, or whoever is logged in."""
-    return (name or "").strip() or getpass.getuser()
 
 
 def escape(text: str) -> str:

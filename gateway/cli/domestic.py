@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, errors, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.four_eyes import Decision
 from gateway.core.model import Environment
 from gateway.domestic import claim
@@ -113,7 +114,11 @@ def _take(rows: list[Row], stated: Claim, *, quiet: bool) -> Report:
         task = progress.add_task("taking rows in", total=len(rows))
         for batch, claimed in feed.in_parts(rows, stated):
             with desk.database.write.begin() as connection:
-                done.add(feed.import_rows(connection, desk, batch, who=getpass.getuser(), at=utc_now(), claim=claimed))
+                done.add(
+                    feed.import_rows(
+                        connection, desk, batch, who=acting(connection, Scope.DOMESTIC_WRITE), at=utc_now(), claim=claimed
+                    )
+                )
             progress.advance(task, len(batch))
     return done
 
@@ -244,7 +249,7 @@ def held(as_json: Json = False) -> None:
 def confirm(number: Annotated[int, typer.Argument(help="The record's number, as `aeo-gateway domestic held` shows it.")]) -> None:
     """Let a held record's gains through: they hold from now on, and are told. It may take two people (AEO_TWO_PEOPLE)."""
     with opened() as desk, desk.database.write.begin() as connection:
-        done = feed.let_through(connection, desk, number, who=getpass.getuser(), at=utc_now())
+        done = feed.let_through(connection, desk, number, who=acting(connection, Scope.DOMESTIC_CONFIRM), at=utc_now())
     if isinstance(done, Proposal):
         console.print(escape(done.sentence), highlight=False)
         return

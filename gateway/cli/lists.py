@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,6 +11,8 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json, tell_proposals
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import review
 from gateway.exchange.tell import compose
@@ -61,7 +62,7 @@ def _decide(decide: Callable[..., Change | Proposal], number: int, reason: str, 
         partner = next((one.partner for one in listings.held_lists(connection) if one.id == number), None)
         if partner is None:
             raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
-        live, who = desk.partners.get(partner), getpass.getuser()
+        live, who = desk.partners.get(partner), acting(connection, Scope.LIST_DECIDE)
         decided = decide(connection, live, number, desk.settings, who=who, reason=reason, at=utc_now())
     console.print(escape(decided.sentence) if isinstance(decided, Proposal) else done, highlight=False)
 

@@ -18,12 +18,14 @@ from gateway.cli import (
     lists,
     outbox,
     partners,
+    principals,
     retention,
     show,
     switches,
     tokens,
     void,
     warnings,
+    who,
 )
 from gateway.cli.common import complain, settings
 from gateway.core.errors import Code, Refusal
@@ -72,6 +74,7 @@ app.add_typer(partners.app, name="partner")
 app.add_typer(domestic.app, name="domestic")
 app.add_typer(keys.app, name="key")
 app.add_typer(tokens.app, name="token")
+app.add_typer(principals.app, name="principal")
 app.add_typer(switches.disruption, name="disruption")
 app.add_typer(void.app, name="void")
 app.add_typer(lists.app, name="list")
@@ -87,6 +90,26 @@ app.command()(switches.stop)
 app.command()(switches.lift)
 app.command()(switches.stops)
 app.command()(warnings.warnings)
+app.command()(principals.init)
+app.command()(principals.login)
+app.command()(principals.logout)
+app.command()(principals.whoami)
+app.command("settings")(principals.show_settings)
+
+
+@app.callback()
+def emergency(
+    reason: Annotated[
+        str | None,
+        typer.Option(
+            "--emergency",
+            metavar="REASON",
+            help="Act as nobody in particular, at the machine of the database; it is told everywhere.",
+        ),
+    ] = None,
+) -> None:
+    """What goes before every command."""
+    who.declare_emergency(reason)
 
 
 @app.command()

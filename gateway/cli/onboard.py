@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,8 @@ import typer
 
 from gateway import app as wiring
 from gateway.cli.common import Json, changing, console, escape, print_json, settings
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.onboarding import activation
 from gateway.onboarding import diff as words
@@ -75,10 +76,12 @@ def rehearse(
     chosen = settings()
     site = chosen.site if chosen.site.is_dir() else None
     bundles = list(load_all(chosen.partners, chosen.schemas, site).values()) if iso is None else [_bundle(chosen, iso)]
+    with changing() as connection:
+        by = acting(connection, Scope.PARTNER_ADMIN)
     done = [_against(chosen, bundles[0], against)] if against else _in_a_box(chosen, bundles, quiet=as_json)
     with changing() as connection:
         for one in done:
-            activation.note_rehearsal(connection, one, who=getpass.getuser(), at=wiring.utc_now())
+            activation.note_rehearsal(connection, one, who=by, at=wiring.utc_now())
     folder = out or chosen.home / "rehearsals"
     folder.mkdir(parents=True, exist_ok=True)
     for one in done:
@@ -140,7 +143,7 @@ def activate(
     """Put partner data in force: every node runs that, never its disk. It must have passed check and rehearsal; all faults are named."""
     if [iso is not None, everyone, law].count(True) != 1:
         raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all or --law.", remedy="aeo-gateway partner activate SG")
-    chosen, who, at = settings(), getpass.getuser(), wiring.utc_now()
+    chosen, at = settings(), wiring.utc_now()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None) if iso is None else None
     bundles = [_bundle(chosen, iso)] if iso else list(loaded.values()) if loaded and everyone else []
     if everyone and chosen.mode == "demo":
@@ -148,6 +151,7 @@ def activate(
     checks = [(bundle, _look(chosen, bundle.iso)) for bundle in bundles]
     said, against = [], []
     with changing() as connection:
+        who = acting(connection, Scope.PARTNER_ADMIN)
         if loaded is not None:
             common = loaded.law.digest, loaded.law_content
             said.append(activation.put_law_in_force(connection, *common, chosen, who=who, reason=reason, at=at))
@@ -230,5 +234,6 @@ def retire(iso: str, reason: Reason) -> None:
 
 def _state(iso: str, state: str, reason: str) -> None:
     with changing() as connection:
-        stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=getpass.getuser(), reason=reason)
+        who = acting(connection, Scope.PARTNER_ADMIN)
+        stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=who, reason=reason)
     console.print(f"{iso.upper()} is {state}.", highlight=False)

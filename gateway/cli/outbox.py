@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -11,6 +10,8 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.deliver import resend as sending
 from gateway.store import circuits, sent
@@ -62,7 +63,6 @@ def resend(
     reason: Annotated[str, typer.Option(help="Why; it is journalled with your name.")] = "",
     partner: Annotated[str | None, typer.Option(help="With --failed: only to this partner.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Everything refused or expired.")] = False,
-    who: Annotated[str | None, typer.Option(help="Who decides; default: you.")] = None,
 ) -> None:
     """Send messages again: the same bytes while the partner takes them, otherwise what stands for them now."""
     if not reason.strip():
@@ -74,7 +74,7 @@ def resend(
         if failed and not chosen:
             console.print("Nothing was refused, and nothing has expired.")
             return
-        done = sending.by_hand(connection, desk, chosen, who=who or getpass.getuser(), reason=reason, at=utc_now())
+        done = sending.by_hand(connection, desk, chosen, who=acting(connection, Scope.EXCHANGE_WRITE), reason=reason, at=utc_now())
     if missing := [one for one in chosen if one not in done]:
         console.print(f"Not sent again, because they are unknown or have not ended: {', '.join(missing)}", highlight=False)
     console.print(f"{len(done)} messages are queued again, or what stands for them now.", highlight=False)

@@ -18,7 +18,8 @@ import httpx
 from rich.console import Console
 
 from gateway import app
-from gateway.core.access import Scope
+from gateway.core.access import Scope, itself
+from gateway.operate import people
 from gateway.settings import Settings
 from gateway.store import tokens
 from gateway.store.database import Database
@@ -75,12 +76,13 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         said.update("Checking and activating the data of every partner ...")
         database = Database(settings.database_url)
         database.migrate()
-        activated = app.activate_all(settings, database, who="the demonstration", reason="first start")
+        activated = app.activate_all(settings, database, who=itself("the demonstration"), reason="first start")
         with database.write.begin() as connection:
             now = app.utc_now()
             _, token = tokens.create(
-                connection, "the demonstration", Scope, at=now, expires=now + timedelta(days=30), by="the demonstration"
+                connection, "the demonstration", Scope, at=now, expires=now + timedelta(days=30), by=itself("the demonstration")
             )
+            people.made_up(connection, settings, now)
         database.close()
         said.update("Starting the gateway ...")
         log = home / "gateway.log"

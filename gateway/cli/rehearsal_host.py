@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 
 from gateway import app
-from gateway.core.access import Scope
+from gateway.core.access import Scope, itself
 from gateway.onboarding.rehearsal import RehearsalHost
 from gateway.partners.bundle import read_law
 from gateway.sandbox.listen import listening
@@ -25,7 +25,7 @@ from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.web.site import create_app
 
-WHO = "a rehearsal"
+WHO = itself("a rehearsal")
 #: Long enough that nobody is warned of its end.
 KEY_DAYS = 90
 
@@ -64,7 +64,7 @@ def _prepare(settings: Settings) -> str:
     try:
         with database.write.begin() as connection:
             stored.activate(connection, stored.LAW, law.digest, content, at=now, who=WHO, reason="rehearsal")
-            _, token = tokens.create(connection, WHO, Scope, at=now, expires=now + timedelta(days=1), by=WHO)
+            _, token = tokens.create(connection, WHO.name, Scope, at=now, expires=now + timedelta(days=1), by=WHO)
     finally:
         database.close()
     return token

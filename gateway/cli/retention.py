@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -11,6 +10,8 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.operate import growth
 from gateway.operate import retention as putting_away
@@ -104,7 +105,7 @@ def set_(
 ) -> None:
     """Say how long a shelf is kept. It counts from a day later on; `retention run` does not wait."""
     with opened() as desk, desk.database.write.begin() as connection:
-        retention.set_rule(connection, shelf, days, because=because, who=getpass.getuser(), at=utc_now())
+        retention.set_rule(connection, shelf, days, because=because, who=acting(connection, Scope.RETENTION_ADMIN), at=utc_now())
     console.print(
         f"{shelf}: {days} days, once nothing open needs it. What goes is gone for good, but for backups.", highlight=False
     )
@@ -114,7 +115,7 @@ def set_(
 def unset(shelf: Shelf, because: Because) -> None:
     """Have a shelf kept from now on."""
     with opened() as desk, desk.database.write.begin() as connection:
-        retention.unset_rule(connection, shelf, because=because, who=getpass.getuser(), at=utc_now())
+        retention.unset_rule(connection, shelf, because=because, who=acting(connection, Scope.RETENTION_ADMIN), at=utc_now())
     console.print(f"{shelf} is kept.", highlight=False)
 
 

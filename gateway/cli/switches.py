@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +11,8 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.store import switches
 from gateway.store.switches import What
 
@@ -106,7 +107,13 @@ def end(
     """Declare that trade has resumed: from then until its declared end goods have priority (measure R)."""
     with changing() as connection:
         done = switches.resume(
-            connection, identity, resumed=resumed, until=until, reason=reason, who=getpass.getuser(), at=utc_now()
+            connection,
+            identity,
+            resumed=resumed,
+            until=until,
+            reason=reason,
+            who=acting(connection, Scope.STOP_WRITE),
+            at=utc_now(),
         )
     ends = f"until {done.priority_until:%Y-%m-%d %H:%M} UTC" if done.priority_until else "not at all: no end of it was declared"
     console.print(f"Number {identity} is ended. Goods have priority {ends}.", highlight=False)
@@ -124,7 +131,7 @@ def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None
             since=now,
             until=until,
             reason=reason,
-            who=getpass.getuser(),
+            who=acting(connection, Scope.STOP_WRITE),
             at=now,
             members=members,
         )
@@ -133,5 +140,5 @@ def _turn(what: What, subject: str, reason: str, until: datetime | None) -> None
 
 def _end(identity: int, among: tuple[What, ...], reason: str) -> None:
     with changing() as connection:
-        switches.lift(connection, identity, among, reason=reason, who=getpass.getuser(), at=utc_now())
+        switches.lift(connection, identity, among, reason=reason, who=acting(connection, Scope.STOP_WRITE), at=utc_now())
     console.print(f"Number {identity} is ended. Every node follows within a second.", highlight=False)

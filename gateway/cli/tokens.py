@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.store import tokens
 
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Who will use it: a system or a person.")],
+    name: Annotated[str, typer.Argument(help="The system that will use it.")],
     scope: Annotated[list[Scope], typer.Option(help="What it may do; may be repeated.")],
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it is good for.")] = 365,
     as_json: Json = False,
@@ -30,7 +30,8 @@ def create(
     """Make a token and print it, this once."""
     now = utc_now()
     with changing() as connection:
-        identity, secret = tokens.create(connection, name, scope, at=now, expires=now + timedelta(days=days), by=getpass.getuser())
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        identity, secret = tokens.create(connection, name, scope, at=now, expires=now + timedelta(days=days), by=by)
     if as_json:
         print_json({"id": identity, "token": secret})
         return
@@ -49,12 +50,20 @@ def list_(as_json: Json = False) -> None:
     if not rows:
         console.print("No token was ever given out: aeo-gateway token create")
         return
-    table = Table("id", "holder", "scopes", "expires", "last used", "state")
+    table = Table("id", "name", "holder", "scopes", "expires", "last used", "state")
     now = utc_now()
     for row in rows:
         state = "[red]revoked[/]" if row.revoked else "[red]expired[/]" if row.expires <= now else "[green]good[/]"
         used = f"{row.last_used:%Y-%m-%d %H:%M}" if row.last_used else "never"
-        table.add_row(row.id, escape(row.name), "\n".join(row.scopes), f"{row.expires:%Y-%m-%d}", used, state)
+        table.add_row(
+            row.id,
+            escape(row.name),
+            escape(row.holder),
+            "\n".join(row.scopes) or "as the person",
+            f"{row.expires:%Y-%m-%d}",
+            used,
+            state,
+        )
     console.print(table)
 
 
@@ -62,5 +71,5 @@ def list_(as_json: Json = False) -> None:
 def revoke(identity: Annotated[str, typer.Argument(help="The token's id, as `token list` shows it.")]) -> None:
     """Take a token back; every node refuses it within a second."""
     with changing() as connection:
-        tokens.revoke(connection, identity, at=utc_now(), by=getpass.getuser())
+        tokens.revoke(connection, identity, at=utc_now(), by=acting(connection, Scope.PRINCIPAL_ADMIN))
     console.print(f"Token {identity} is revoked.", highlight=False)

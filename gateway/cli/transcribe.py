@@ -10,9 +10,11 @@ import msgspec
 import typer
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, acting, console, escape, print_json
+from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import SHOWN, Workplace, opened
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind
 from gateway.core.text import visible
@@ -25,7 +27,6 @@ from gateway.onboarding.columns import draft
 from gateway.store.active import ActivePartner
 from gateway.wire.sheet import Unmapped
 
-As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
 Reason = Annotated[str, typer.Option(help="Why; the journal keeps it.")]
 Number = Annotated[int, typer.Argument(help="The number, as `partner transcribed` shows it.")]
 
@@ -41,7 +42,6 @@ def transcribe(
     update: Annotated[bool, typer.Option("--update", help="It holds some changes only: nobody is delisted by it.")] = False,
     scope: Annotated[str, typer.Option(help="Of a complete list: the member that it is of; * is the whole arrangement.")] = "*",
     report: Annotated[Path | None, typer.Option(help="Where refused rows are listed; default beside FILE.")] = None,
-    person: As = None,
     as_json: Json = False,
 ) -> None:
     """The first person: read the spreadsheet that a partner mailed, and propose it. Nothing counts until another person confirms.
@@ -64,7 +64,9 @@ def transcribe(
             _tell_draft(desk, live, unmapped, quiet=as_json)
             raise
         with desk.database.write.begin() as connection:
-            done = inbound.propose(connection, live, mailed, found, reason=reason, who=acting(person), at=utc_now())
+            done = inbound.propose(
+                connection, live, mailed, found, reason=reason, who=acting(connection, Scope.EXCHANGE_WRITE), at=utc_now()
+            )
     refused = done.read.refused
     listed = report or file.with_name(f"{file.stem}.refused.csv")
     if refused:
@@ -115,13 +117,13 @@ def transcribed(
         _tell_would(would)
 
 
-def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
+def confirm(number: Number, as_json: Json = False) -> None:
     """The second person: the spreadsheet counts from now on, and every answer that rests on it says that it was transcribed."""
     with opened() as desk:
         with desk.database.reading() as connection:  # a large file takes a while to read, and nobody is to wait for that
             read = inbound.again(connection, desk, inbound.waiting(connection, number))
         with desk.database.write.begin() as connection:
-            done = inbound.confirm(connection, number, read, who=acting(person), at=utc_now())
+            done = inbound.confirm(connection, number, read, who=acting(connection, Scope.LIST_DECIDE), at=utc_now())
     one = done.transcription
     if as_json:
         print_json({"transcription": one, "outcomes": done.outcomes, "operators": len(done.change.timelines)})
@@ -133,17 +135,16 @@ def confirm(number: Number, person: As = None, as_json: Json = False) -> None:
     console.print("Every node follows within a second.", highlight=False)
 
 
-def discard(number: Number, reason: Reason, person: As = None) -> None:
+def discard(number: Number, reason: Reason) -> None:
     """Set a proposed spreadsheet aside: it never counts. (What was confirmed is annulled by `aeo-gateway void`.)"""
     with opened() as desk, desk.database.write.begin() as connection:
-        inbound.discard(connection, number, reason=reason, who=acting(person), at=utc_now())
+        inbound.discard(connection, number, reason=reason, who=acting(connection, Scope.EXCHANGE_WRITE), at=utc_now())
     console.print(f"Number {number} is set aside.", highlight=False)
 
 
 def transcript(
     iso: Annotated[str, typer.Argument(help="The partner to mail it to, by its code.")],
     to: Annotated[Path, typer.Option(help="The file to write, .xlsx or .csv; never over one that is there.")],
-    person: As = None,
     as_json: Json = False,
 ) -> None:
     """Write our complete list for a partner that is not connected, in its columns, to be mailed.
@@ -153,7 +154,7 @@ def transcript(
     with opened() as desk:
         live = _live(desk, iso)
         with desk.database.write.begin() as connection:
-            done = ours.write(connection, desk, live, to.name, who=acting(person), at=utc_now())
+            done = ours.write(connection, desk, live, to.name, who=acting(connection, Scope.EXCHANGE_WRITE), at=utc_now())
             _put(to, done.body)  # within the transaction: what cannot be written was not told
     if as_json:
         print_json({name: value for name, value in msgspec.structs.asdict(done).items() if name != "body"})

@@ -9,9 +9,11 @@ import typer
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, acting, changing, console, escape, print_json
+from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Voiding, VoidScope
@@ -22,8 +24,6 @@ app = typer.Typer(
     help="Annul what should never have been believed: a message, or what a stolen key signed. It takes two people, always.",
 )
 
-As = Annotated[str | None, typer.Option("--as", help="Your name; default the account you are logged in with.")]
-
 
 @app.command()
 def propose(
@@ -32,14 +32,14 @@ def propose(
     certificate: Annotated[str | None, typer.Option(help="SHA-256 of a partner's certificate whose key was stolen.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Since when (UTC) nothing of that key is to be believed.")] = None,
     partner: Annotated[str | None, typer.Option(help="Whose it is, where two partners used one message id.")] = None,
-    person: As = None,
     as_json: Json = False,
 ) -> None:
     """The first person: say what is to be annulled, and see what would go with it. Nothing changes yet."""
     if (message is None) == (certificate is None) or (certificate is None) != (since is None):
         raise Refusal(Code.DATA_INVALID, "Give either --message, or --certificate and --since.")
-    who, at, owner = acting(person), utc_now(), partner.upper() if partner else None
+    at, owner = utc_now(), partner.upper() if partner else None
     with changing() as connection:
+        who = acting(connection, Scope.PARTNER_ADMIN)
         partners = _partners(connection)
         if certificate is not None and since is not None:
             moment = since.replace(tzinfo=UTC)
@@ -56,12 +56,10 @@ def propose(
 
 
 @app.command()
-def confirm(
-    identity: Annotated[int, typer.Argument(help="The number, as `void list` shows it.")], person: As = None, as_json: Json = False
-) -> None:
+def confirm(identity: Annotated[int, typer.Argument(help="The number, as `void list` shows it.")], as_json: Json = False) -> None:
     """The second person: it is done, at once and on every node."""
     with changing() as connection:
-        done = void.confirm(connection, _partners(connection), identity, who=acting(person), at=utc_now())
+        done = void.confirm(connection, _partners(connection), identity, who=acting(connection, Scope.PARTNER_ADMIN), at=utc_now())
     if as_json:
         print_json({"void": done.voiding, "reach": done.scope})
         return

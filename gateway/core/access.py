@@ -88,7 +88,12 @@ class Actor:
     because: str = ""
 
     @property
-    def noted(self) -> dict[str, object]:
-        """What the journal keeps of him."""
-        said: dict[str, object] = {"who": self.name, "principal": self.principal, "kind": self.kind.value, "way": self.way.value}
+    def noted(self) -> dict[str, str]:
+        """What the journal keeps of him, as its ``by``."""
+        said = {"principal": self.principal, "name": self.name, "kind": self.kind.value, "way": self.way.value}
         return said | {name: text for name, text in (("address", self.address), ("emergency", self.because)) if text}
+
+
+def itself(name: str) -> Actor:
+    """This very program, where it does something that no person asked for: a rehearsal, the demonstration."""
+    return Actor(principal="", name=name, kind=PrincipalKind.SYSTEM, scopes=frozenset(Scope), way=Way.TERMINAL)

@@ -1,17 +1,21 @@
 """Four eyes: which decisions take two people, and who may be the second of them. It is decided here and nowhere else.
 
-Somebody is known by a typed name, so a name that only looks different is the same person's. That errs on the side of refusing: whoever
-is taken for the proposer has somebody else look, while a person taken for two could decide alone.
+A person is a principal: two tokens or two names of one are one person. Systems propose and never confirm; an emergency is somebody whom
+nobody could tell from another, and so is never one of two.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from gateway.core.access import Actor, PrincipalKind
 from gateway.core.errors import Code, Refusal
+
+#: For so long whoever created a person, reset how it signs in or changed its roles cannot be the other of two with it (choice).
+TIED_FOR = timedelta(days=30)
 
 
 class Decision(str, Enum):
@@ -24,6 +28,9 @@ class Decision(str, Enum):
     LIST_RELEASE = "list-release"
     LIST_DROP = "list-drop"
     GAINS = "gains"
+    KEYS = "keys"
+    RETENTION = "retention"
+    ROLES = "roles"
 
 
 class When(Enum):
@@ -78,6 +85,21 @@ RULES: Mapping[Decision, Rule] = {
         "No rule foresaw the gains, and partners grant benefits abroad by what they are then told.",
         "confirms the very same record",
     ),
+    Decision.KEYS: Rule(
+        When.WHERE_CHOSEN,
+        "Whoever holds the key speaks for this administration, and an old one taken away too early stops every partner.",
+        "asks for the very same",
+    ),
+    Decision.RETENTION: Rule(
+        When.WHERE_CHOSEN,
+        "What is gone cannot be shown any more.",
+        "asks for the very same",
+    ),
+    Decision.ROLES: Rule(
+        When.WHERE_CHOSEN,
+        "Whoever makes people up could be any two of them.",
+        "asks for the very same",
+    ),
 }
 
 
@@ -87,54 +109,31 @@ def takes_two(decision: Decision, *, two_people: bool) -> bool:
     return when is When.ALWAYS or (when is When.WHERE_CHOSEN and two_people)
 
 
-def a_person(who: str) -> None:
-    """Raises ``Refusal`` DATA_INVALID for a name of which nothing is to be seen: whoever decides is somebody."""
-    if not _folded(who):
-        raise Refusal(Code.DATA_INVALID, "Whoever decides must have a name.", field="who")
-
-
-def second(who: str, first: str) -> None:
-    """Refuses (DATA_INVALID) whoever cannot be the second person after ``first``: the same one, or nobody at all."""
-    a_person(who)
-    if same(who, first):
+def one_of_two(who: Actor) -> None:
+    """Refuses (DATA_INVALID) whoever can be neither the first nor the second of two people."""
+    if who.kind is PrincipalKind.EMERGENCY:
         raise Refusal(
-            Code.DATA_INVALID, f"{who} proposed it; it takes a second person.", remedy="Have somebody else look at it and confirm."
+            Code.DATA_INVALID,
+            "An emergency is nobody in particular, and this takes two people.",
+            remedy="Have two people sign in and do it; aeo-gateway init makes the first where there is none.",
         )
 
 
-def same(who: str, other: str) -> bool:
-    """Whether two names are one person's: they differ in nothing but case, width, blanks, characters that are not to be seen, composed
-    and separate accents, or letters, dashes and apostrophes that look alike. Two names that differ in an accent are two."""
-    return _folded(who) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    """The name with every such difference taken out. Blanks go too: one of no width is not to be told from none."""
-    apart = unicodedata.normalize("NFKD", name)
-    seen = "".join(c for c in apart if not c.isspace() and c not in _UNSEEN and unicodedata.category(c) not in ("Cc", "Cf"))
-    # Only both ways: the dotless i has no capital of its own, and the sharp s has one that is two letters.
-    folded = unicodedata.normalize("NFKD", seen.upper().casefold())
-    return folded.replace("i\u0307", "i").translate(_LOOK_ALIKE)
-
-
-#: What the categories Cc and Cf leave out of Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties), and the blank of braille.
-_UNSEEN = frozenset(
-    chr(code)
-    for first, last in (
-        (0x034F, 0x034F),
-        (0x115F, 0x1160),
-        (0x17B4, 0x17B5),
-        (0x180B, 0x180F),
-        (0x2065, 0x2065),
-        (0x2800, 0x2800),
-        (0xFE00, 0xFE0F),
-        (0xFFF0, 0xFFF8),
-        (0xE0000, 0xE0FFF),
-    )
-    for code in range(first, last + 1)
-)
-
-#: Small Cyrillic and Greek letters, and rare Latin ones, beside the Latin letter that they are taken for.
-_LETTERS = "аa вb гr еe һh іi јj кk ӏl мm нh оo рp ԛq сc тt уy үy ѕs ԝw хx ԁd αa βb γy εe ζz ηn ιi κk μm νv οo ρp τt υu χx ɑa ɡg ȷj"
-_LOOK_ALIKE = {ord(pair[0]): pair[1] for pair in _LETTERS.split()}
-_LOOK_ALIKE |= {ord(dash): "-" for dash in "‐‑‒–—―−⁃˗"} | {ord(mark): "'" for mark in "‘’‛′ʹʻʼʽˈ`"}
+def second(who: Actor, proposer: str, name: str, tie: str | None) -> None:
+    """Refuses (DATA_INVALID) whoever cannot be the second person after the principal ``proposer``, who goes by ``name``: the same person,
+    a system, an emergency, or one that for now hangs on the other (``tie`` says why)."""
+    one_of_two(who)
+    if who.principal == proposer:
+        raise Refusal(
+            Code.DATA_INVALID, f"{name} proposed it; it takes a second person.", remedy="Have somebody else look at it and confirm."
+        )
+    if who.kind is PrincipalKind.SYSTEM:
+        raise Refusal(
+            Code.DATA_INVALID, f"{who.name} is a system: it may propose, and a person confirms.", remedy="Have a person confirm it."
+        )
+    if tie:
+        raise Refusal(
+            Code.DATA_INVALID,
+            f"{who.name} and {name} cannot be the two: {tie}",
+            remedy="Have somebody else confirm it.",
+        )

@@ -22,6 +22,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from gateway.core.access import Actor
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
@@ -81,7 +82,7 @@ class Voided:
 
 
 def propose_message(
-    connection: Connection, message_id: str, *, partner: str | None = None, reason: str, who: str, at: datetime
+    connection: Connection, message_id: str, *, partner: str | None = None, reason: str, who: Actor, at: datetime
 ) -> Voiding:
     """One person wants what a message said annulled. Raises ``Refusal``: NOT_FOUND, DATA_INVALID where two partners used its id."""
     query = select(message.c.partner).where(message.c.message_id == message_id)
@@ -97,7 +98,7 @@ def propose_certificate(
     *,
     partner: str | None = None,
     reason: str,
-    who: str,
+    who: Actor,
     at: datetime,
 ) -> Voiding:
     """One person holds a partner's key for stolen since a moment. Raises ``Refusal`` as ``propose_message`` does."""
@@ -118,7 +119,7 @@ def _propose(
     since: datetime | None,
     *,
     reason: str,
-    who: str,
+    who: Actor,
     at: datetime,
 ) -> Voiding:
     found = sorted(owners)
@@ -132,13 +133,13 @@ def _propose(
     if (mine := proposals.proposed_by(connection, matter, who)) is not None and mine.number is not None:
         return _found(connection, mine.number)
     values = {"what": what, "partner": found[0], "subject": subject, "since": since, "reason": reason}
-    row = connection.execute(insert(voiding).values(**values, proposed_by=who, proposed=at).returning(voiding)).one()
+    row = connection.execute(insert(voiding).values(**values, proposed_by=who.name, proposed=at).returning(voiding)).one()
     matter = matter._replace(number=row.id)
     proposals.propose(connection, matter, who=who, reason=reason, at=at, void=row.id, what=what, of=subject, since=since)
     return _read(row)
 
 
-def confirm(connection: Connection, known: ActivePartners, identity: int, *, who: str, at: datetime) -> Voided:
+def confirm(connection: Connection, known: ActivePartners, identity: int, *, who: Actor, at: datetime) -> Voided:
     """A second person agrees, and it is done. Raises ``Refusal``: NOT_FOUND, DATA_INVALID for the same person, for a second time, and
     where the proposal ended."""
     live = known.get(_found(connection, identity).partner)
@@ -153,10 +154,16 @@ def confirm(connection: Connection, known: ActivePartners, identity: int, *, who
     sequences.recount(connection, iso)  # 4
     _withdraw(connection, live, one, gone.certificates, at)  # 5
     body: dict[str, object] = {"decision": "void", "what": one.what, "of": one.subject, "since": one.since, "reason": one.reason}
-    body |= {"who": [one.proposed_by, who], "messages": gone.messages, "certificates": gone.certificates, "operators": len(said)}
+    body |= {
+        "who": [one.proposed_by, who.name],
+        "by": who.noted,
+        "messages": gone.messages,
+        "certificates": gone.certificates,
+        "operators": len(said),
+    }
     entry = journal.append(connection, "decision", f"void-{identity}", body, at=at, partner=iso)
     timelines = statements.refold(connection, iso, said, folding(live.arrangement), entry)  # 6
-    done = {"confirmed_by": who, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
+    done = {"confirmed_by": who.name, "confirmed": at, "messages": len(gone.messages), "operators": len(said)}
     row = connection.execute(update(voiding).where(voiding.c.id == identity).values(done).returning(voiding)).one()
     _overtake(connection, iso, gone.messages, because=f"annulled with number {identity}", at=at)
     return Voided(_read(row), gone, Change(timelines, entry, lists_or_switches=True))

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, select
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.onboarding.finding import Checked, Mark
@@ -22,15 +23,21 @@ from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import entry
 
 
-def note_rehearsal(connection: Connection, rehearsal: Rehearsal, *, who: str, at: datetime) -> None:
+def note_rehearsal(connection: Connection, rehearsal: Rehearsal, *, who: Actor, at: datetime) -> None:
     """Journals how a rehearsal ended, under the digest of the data that was rehearsed."""
     steps = {step.name: step.passed for step in rehearsal.steps}
-    body: dict[str, object] = {"passed": rehearsal.passed, "against": rehearsal.against, "steps": steps, "who": who}
+    body: dict[str, object] = {
+        "passed": rehearsal.passed,
+        "against": rehearsal.against,
+        "steps": steps,
+        "who": who.name,
+        "by": who.noted,
+    }
     journal.append(connection, "rehearsal", rehearsal.digest, body, at=at, partner=rehearsal.iso)
 
 
 def put_in_force(
-    connection: Connection, bundle: Bundle, checked: Checked, settings: Settings, *, who: str, reason: str, at: datetime
+    connection: Connection, bundle: Bundle, checked: Checked, settings: Settings, *, who: Actor, reason: str, at: datetime
 ) -> str:
     """Activates ``bundle`` in this transaction; returns a sentence on what happened, or on who must still agree.
 
@@ -55,7 +62,7 @@ def put_in_force(
 
 
 def put_law_in_force(
-    connection: Connection, digest: str, content: bytes, settings: Settings, *, who: str, reason: str, at: datetime
+    connection: Connection, digest: str, content: bytes, settings: Settings, *, who: Actor, reason: str, at: datetime
 ) -> str:
     """The same for what is common to all arrangements. The first law needs no second person: alone it grants nothing (choice)."""
     before = stored.locked(connection, stored.LAW)

@@ -7,21 +7,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select
 
+from gateway.core.access import Actor
 from gateway.domestic.claim import Claim, FeedStatus
 from gateway.store import journal
 from gateway.store.tables import enterprise_record, feed_claim
 
 
-def record(connection: Connection, claim: Claim, *, who: str, at: datetime) -> bool:
+def record(connection: Connection, claim: Claim, *, who: Actor, at: datetime) -> bool:
     """Keeps what a feed states; False where it has stated just that already."""
     before = status(connection)
     same_extent = claim.complete is None or (before.claimed is not None and claim.complete == before.complete)
     if same_extent and (claim.as_of is None or (before.stated and claim.as_of == before.as_of)):
         return False
     complete = None if claim.complete is None else ",".join(claim.complete)
-    row = insert(feed_claim).values(recorded=at, complete=complete, as_of=claim.as_of, who=who).returning(feed_claim.c.id)
+    row = insert(feed_claim).values(recorded=at, complete=complete, as_of=claim.as_of, who=who.name).returning(feed_claim.c.id)
     number = connection.execute(row).scalar_one()
-    said: dict[str, object] = {"who": who, "complete": claim.complete, "as_of": claim.as_of}
+    said: dict[str, object] = {"who": who.name, "by": who.noted, "complete": claim.complete, "as_of": claim.as_of}
     journal.append(connection, "domestic", f"claim-{number}", {k: v for k, v in said.items() if v is not None}, at=at)
     return True
 

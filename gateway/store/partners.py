@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.text import a_reason
 from gateway.partners import FORMAT
@@ -20,7 +21,7 @@ LAW = "**"
 _LOCK = Prepared(select(partner.c.state).where(partner.c.iso == bindparam("iso")).with_for_update())
 
 
-def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: str, reason: str) -> bool:
+def activate(connection: Connection, iso: str, digest: str, content: bytes, *, at: datetime, who: Actor, reason: str) -> bool:
     """Stores the bundle and puts it in force; False when that very bundle already is."""
     row = connection.execute(select(partner.c.digest, partner.c.state).where(partner.c.iso == iso)).first()
     if row is not None and (row.digest, row.state) == (digest, "active"):
@@ -31,7 +32,7 @@ def activate(connection: Connection, iso: str, digest: str, content: bytes, *, a
     return True
 
 
-def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who: str, reason: str) -> None:
+def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who: Actor, reason: str) -> None:
     """Suspends, resumes or retires a partner that has been activated before. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     a_reason(reason)
     row = connection.execute(select(partner.c.digest, partner.c.state).where(partner.c.iso == iso)).first()
@@ -43,14 +44,21 @@ def set_state(connection: Connection, iso: str, state: str, *, at: datetime, who
     _put(connection, iso, state, row.digest, at=at, who=who, reason=reason, known=True)
 
 
-def _put(connection: Connection, iso: str, state: str, digest: str, *, at: datetime, who: str, reason: str, known: bool) -> None:
+def _put(connection: Connection, iso: str, state: str, digest: str, *, at: datetime, who: Actor, reason: str, known: bool) -> None:
     values = {"state": state, "digest": digest, "changed": at}
     if known:
         connection.execute(update(partner).where(partner.c.iso == iso).values(values))
     else:
         connection.execute(insert(partner).values(iso=iso, **values))
-    connection.execute(insert(activation).values(iso=iso, state=state, digest=digest, at=at, who=who, reason=reason))
-    journal.append(connection, "partner", iso, {"state": state, "bundle": digest, "who": who, "reason": reason}, at=at, partner=iso)
+    connection.execute(insert(activation).values(iso=iso, state=state, digest=digest, at=at, who=who.name, reason=reason))
+    journal.append(
+        connection,
+        "partner",
+        iso,
+        {"state": state, "bundle": digest, "who": who.name, "by": who.noted, "reason": reason},
+        at=at,
+        partner=iso,
+    )
     because = f"what is in force changed meanwhile: {state}, data {digest[:16]}"
     proposals.end_of_partner(connection, iso, because=because, at=at)
 

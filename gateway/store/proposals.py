@@ -19,9 +19,10 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, insert, select, update
 
 from gateway.core import four_eyes
+from gateway.core.access import Actor, PrincipalKind
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
-from gateway.store import journal
+from gateway.store import journal, principals
 from gateway.store.tables import proposal
 
 #: Why a proposal ended that was open when names began to be compared in one place.
@@ -56,6 +57,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None
     partner: str | None
     digest: str
+    proposer: str
     proposed_by: str
     reason: str
     proposed: datetime
@@ -80,52 +82,62 @@ def digest(*content: Any) -> str:
     return sha256(msgspec.json.encode(content)).hexdigest()
 
 
-def propose(connection: Connection, matter: Matter, *, who: str, reason: str, at: datetime, **noted: object) -> Proposal:
-    """The first person; ``noted`` is what the journal is to say besides. Whoever proposed the very same already has that proposal back,
-    with its first reason. Raises ``Refusal`` DATA_INVALID for a name of which nothing is to be seen."""
-    four_eyes.a_person(who)
+def propose(connection: Connection, matter: Matter, *, who: Actor, reason: str, at: datetime, **noted: object) -> Proposal:
+    """The first person, or a system; ``noted`` is what the journal is to say besides. Whoever proposed the very same already has that
+    proposal back, with its first reason. Raises ``Refusal`` DATA_INVALID for an emergency."""
+    four_eyes.one_of_two(who)
     if (mine := proposed_by(connection, matter, who)) is not None:
         return mine
-    values = matter._asdict() | {"decision": matter.decision.value, "proposed_by": who, "reason": reason, "proposed": at}
-    one = _read(connection.execute(insert(proposal).values(**values, state="open").returning(proposal)).one())
-    journal.append(connection, "proposal", one.subject, noted | {"who": who, "reason": reason}, at=at, partner=one.partner)
+    values = matter._asdict() | {"decision": matter.decision.value, "proposer": who.principal, "proposed_by": who.name}
+    values |= {"reason": reason, "proposed": at, "state": "open"}
+    one = _read(connection.execute(insert(proposal).values(values).returning(proposal)).one())
+    said = noted | {"who": who.name, "by": who.noted, "reason": reason}
+    journal.append(connection, "proposal", one.subject, said, at=at, partner=one.partner)
     return one
 
 
-def proposed_by(connection: Connection, matter: Matter, who: str) -> Proposal | None:
+def proposed_by(connection: Connection, matter: Matter, who: Actor) -> Proposal | None:
     """What this person proposed of the very same content, and is still open."""
-    return next((one for one in _of(connection, matter) if four_eyes.same(who, one.proposed_by)), None)
+    return next((one for one in _of(connection, matter) if one.proposer == who.principal), None)
 
 
-def agree(connection: Connection, decision: Decision, number: int, *, who: str, at: datetime) -> None:
-    """The second person. Raises ``Refusal`` DATA_INVALID for the first one again, and where it is not open (any more)."""
+def agree(connection: Connection, decision: Decision, number: int, *, who: Actor, at: datetime) -> None:
+    """The second person. Raises ``Refusal`` DATA_INVALID for whoever cannot be (``four_eyes.second``), and where it is not open (any
+    more)."""
     here = (proposal.c.decision == decision.value) & (proposal.c.number == number)
     row = connection.execute(select(proposal).where(here)).first()
     if row is None or row.state != "open":
         why = f" It ended: {row.because}." if row is not None and row.because else ""
         raise Refusal(Code.DATA_INVALID, f"Number {number} is not open.{why}", remedy="Propose it again.")
-    four_eyes.second(who, row.proposed_by)
+    _second(connection, _read(row), who, at)
     _agreed(connection, _read(row), who, at)
 
 
 def propose_or_agree(
-    connection: Connection, matter: Matter, *, two_people: bool, who: str, reason: str, at: datetime
+    connection: Connection, matter: Matter, *, two_people: bool, who: Actor, reason: str, at: datetime
 ) -> tuple[str, ...] | Proposal:
     """Who decided, when this may be done now: ``who`` alone where one person is enough, else whoever proposed the very same and ``who``.
-    Where nobody else did, it is proposed. ``two_people`` is the setting."""
-    four_eyes.a_person(who)
+    Where nobody else did, it is proposed. ``two_people`` is the setting. Raises ``Refusal`` as ``agree`` does, where all who proposed it
+    are such that ``who`` cannot be the second after them."""
     if not four_eyes.takes_two(matter.decision, two_people=two_people):
-        _end(connection, _of(connection, matter), because=f"decided by {who} alone", at=at)
-        return (who,)
-    first = next((one for one in _of(connection, matter) if not four_eyes.same(who, one.proposed_by)), None)
-    if first is None:
+        _end(connection, _of(connection, matter), because=f"decided by {who.name} alone", at=at)
+        return (who.name,)
+    others = [one for one in _of(connection, matter) if one.proposer != who.principal]
+    if not others or who.kind is not PrincipalKind.PERSON:
         return propose(connection, matter, who=who, reason=reason, at=at)
+    free = (one for one in others if not principals.tied(connection, who.principal, one.proposer, at))
+    first = next(free, others[0])
+    _second(connection, first, who, at)
     _agreed(connection, first, who, at)
-    return first.proposed_by, who
+    return first.proposed_by, who.name
+
+
+def _second(connection: Connection, first: Proposal, who: Actor, at: datetime) -> None:
+    four_eyes.second(who, first.proposer, first.proposed_by, principals.tied(connection, who.principal, first.proposer, at))
 
 
 def end(
-    connection: Connection, numbers: Iterable[int], *decisions: Decision, because: str, at: datetime, who: str | None = None
+    connection: Connection, numbers: Iterable[int], *decisions: Decision, because: str, at: datetime, who: Actor | None = None
 ) -> None:
     """What is proposed to be decided under these numbers is open no more; ``who`` set it aside, where a person did."""
     numbered = proposal.c.number.in_(list(numbers))
@@ -174,16 +186,16 @@ def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[Pr
     return [_read(row) for row in connection.execute(query)]
 
 
-def _agreed(connection: Connection, one: Proposal, who: str, at: datetime) -> None:
+def _agreed(connection: Connection, one: Proposal, who: Actor, at: datetime) -> None:
     """Others of the same content are done with it, too."""
-    _decide(connection, one, state="agreed", decided_by=who, decided=at)
+    _decide(connection, one, state="agreed", decided_by=who.name, decided=at)
     others = _of(connection, Matter(one.decision, one.digest, one.partner))
-    _end(connection, others, because=f"{who} agreed to the same, as {one.proposed_by} proposed it", at=at)
+    _end(connection, others, because=f"{who.name} agreed to the same, as {one.proposed_by} proposed it", at=at)
 
 
-def _end(connection: Connection, those: Iterable[Proposal], *, because: str, at: datetime, who: str | None = None) -> None:
+def _end(connection: Connection, those: Iterable[Proposal], *, because: str, at: datetime, who: Actor | None = None) -> None:
     for one in those:
-        _decide(connection, one, state="ended", decided_by=who, decided=at, because=because)
+        _decide(connection, one, state="ended", decided_by=who and who.name, decided=at, because=because)
         if who is None:
             said: dict[str, object] = {"ended": because, "proposed_by": one.proposed_by}
             journal.append(connection, "proposal", one.subject, said, at=at, partner=one.partner)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Table, delete, func, insert, null, select, type_coerce, update
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.moments import LONGEST
 from gateway.store import journal
@@ -57,27 +58,27 @@ def rules(connection: Connection) -> dict[str, Rule]:
     return {row.shelf: Rule(**{**row._mapping, "days": min(row.days, LONGEST.days)}) for row in rows}
 
 
-def set_rule(connection: Connection, name: str, days: int, *, because: str, who: str, at: datetime) -> None:
+def set_rule(connection: Connection, name: str, days: int, *, because: str, who: Actor, at: datetime) -> None:
     """A person says how long. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     class_of(name)
     if not 0 <= days <= LONGEST.days:
         raise Refusal(Code.DATA_INVALID, f"Days are from 0 to {LONGEST.days:,}.", field="days", value=str(days))
     if not because.strip():
         raise Refusal(Code.DATA_INVALID, "Say under which rule or decision.", field="because")
-    values = {"days": days, "because": because, "who": who, "since": at}
+    values = {"days": days, "because": because, "who": who.name, "since": at}
     changed = connection.execute(update(retention).where(retention.c.shelf == name).values(values))
     if changed.rowcount == 0:
         connection.execute(insert(retention).values(shelf=name, rows=0, bytes=0, **values))
-    said: dict[str, object] = {"decision": "retention", "days": days, "because": because, "who": who}
+    said: dict[str, object] = {"decision": "retention", "days": days, "because": because, "who": who.name, "by": who.noted}
     journal.append(connection, "decision", f"retention-{name}", said, at=at)
 
 
-def unset_rule(connection: Connection, name: str, *, because: str, who: str, at: datetime) -> None:
+def unset_rule(connection: Connection, name: str, *, because: str, who: Actor, at: datetime) -> None:
     """A person has a class kept from now on. Raises ``Refusal`` NOT_FOUND where it has no rule."""
     class_of(name)
     if connection.execute(delete(retention).where(retention.c.shelf == name)).rowcount == 0:
         raise Refusal(Code.NOT_FOUND, f"The shelf {name!r} has no rule: it is kept.")
-    said: dict[str, object] = {"decision": "retention", "days": None, "because": because, "who": who}
+    said: dict[str, object] = {"decision": "retention", "days": None, "because": because, "who": who.name, "by": who.noted}
     journal.append(connection, "decision", f"retention-{name}", said, at=at)
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
-from gateway.core import four_eyes
+from gateway.core import names
+from gateway.core.access import Actor
 from gateway.core.declared import storable
 from gateway.core.errors import Code, Refusal
 from gateway.core.question import Disruption, Stop, Switches
@@ -61,7 +62,7 @@ def turn(
     since: datetime,
     until: datetime | None,
     reason: str,
-    who: str,
+    who: Actor,
     at: datetime,
     members: Collection[str] = (),
     once: bool = False,
@@ -79,16 +80,16 @@ def turn(
         return there
     row = connection.execute(
         insert(switch)
-        .values(what=what, subject=subject, since=since, until=until, who=who, reason=reason, recorded=at)
+        .values(what=what, subject=subject, since=since, until=until, who=who.name, reason=reason, recorded=at)
         .returning(*switch.c)
     ).one()
-    said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who, "reason": reason}
+    said = {"switch": row.id, "what": what, "since": since, "until": until, "who": who.name, "by": who.noted, "reason": reason}
     journal.append(connection, "switch", subject, said, at=at)
     return _read(row)
 
 
 def _repeated(
-    connection: Connection, what: What, subject: str, since: datetime, until: datetime | None, reason: str, who: str, at: datetime
+    connection: Connection, what: What, subject: str, since: datetime, until: datetime | None, reason: str, who: Actor, at: datetime
 ) -> Switch | None:
     """The switch that these very words of this person made before, where it is in force or to come. One from now on has no moment of its
     own: it began when it was said."""
@@ -98,7 +99,7 @@ def _repeated(
     now = at.replace(microsecond=0)
     for one in map(_read, connection.execute(select(switch).where(alike, _open(at)).order_by(switch.c.id))):
         begins = one.recorded.replace(microsecond=0) if since == now else since
-        if (one.since, one.until) == (begins, until) and four_eyes.same(one.who, who):
+        if (one.since, one.until) == (begins, until) and names.same(one.who, who.name):
             return one
     return None
 
@@ -138,19 +139,25 @@ def _there_is(connection: Connection, what: What, subject: str, members: Collect
         raise Refusal(Code.NOT_FOUND, detail, field=field, value=subject, remedy="aeo-gateway partner list")
 
 
-def lift(connection: Connection, identity: int, among: Iterable[What], *, reason: str, who: str, at: datetime) -> Switch:
+def lift(connection: Connection, identity: int, among: Iterable[What], *, reason: str, who: Actor, at: datetime) -> Switch:
     """Ends a switch now, or one still to come before it begins. Raises ``Refusal``: NOT_FOUND where there is nothing left to end,
     DATA_INVALID."""
     _is_a_reason(reason)
     row = connection.execute(
         update(switch)
         .where(numbered(switch, identity), switch.c.what.in_(tuple(among)), _open(at))
-        .values(lifted=at, lifted_by=who, lifted_because=reason)
+        .values(lifted=at, lifted_by=who.name, lifted_because=reason)
         .returning(*switch.c)
     ).one_or_none()
     if row is None:
         raise Refusal(Code.NOT_FOUND, "Nothing with this number is in force or to come.", field="id", value=str(identity))
-    journal.append(connection, "switch", row.subject, {"switch": identity, "lifted": True, "who": who, "reason": reason}, at=at)
+    journal.append(
+        connection,
+        "switch",
+        row.subject,
+        {"switch": identity, "lifted": True, "who": who.name, "by": who.noted, "reason": reason},
+        at=at,
+    )
     return _read(row)
 
 
@@ -161,7 +168,7 @@ def resume(
     resumed: datetime | None,
     until: datetime | None,
     reason: str,
-    who: str,
+    who: Actor,
     at: datetime,
 ) -> Switch:
     """Declares that trade has resumed after a disruption, from ``resumed`` (None: now), and until when goods have priority then (None: as
@@ -177,9 +184,17 @@ def resume(
         raise Refusal(Code.DATA_INVALID, "Trade would resume before it was disrupted.", field="resumed", value=begins.isoformat())
     if until is not None and ends is not None and ends <= begins:
         raise Refusal(Code.DATA_INVALID, "Priority would end before it begins.", field="until", value=ends.isoformat())
-    values = {"lifted": at, "lifted_by": who, "lifted_because": reason, "resumed": begins, "priority_until": ends}
+    values = {"lifted": at, "lifted_by": who.name, "lifted_because": reason, "resumed": begins, "priority_until": ends}
     done = connection.execute(update(switch).where(switch.c.id == row.id).values(values).returning(*switch.c)).one()
-    said = {"switch": identity, "lifted": True, "resumed": begins, "until": ends, "who": who, "reason": reason}
+    said = {
+        "switch": identity,
+        "lifted": True,
+        "resumed": begins,
+        "until": ends,
+        "who": who.name,
+        "by": who.noted,
+        "reason": reason,
+    }
     journal.append(connection, "switch", row.subject, said, at=at)
     return _read(done)
 

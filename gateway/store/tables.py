@@ -383,11 +383,119 @@ switch = Table(
     Column("priority_until", Moment),
 )
 
-#: Callers. Only a hash of the token is kept.
+#: Everybody who can do anything here. ``kind``: person or system; ``roles`` are a person's, by name. ``password`` is argon2's text,
+#: ``totp`` the secret of a second factor and ``totp_step`` the last step of it that was used, ``subject`` who it is at the administration's
+#: own provider of sign-in. ``exempt``: the second person of an installation, until a third acknowledges.
+principal = Table(
+    "principal",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("language", String(2)),
+    Column("roles", Text, nullable=False, server_default=""),
+    Column("created", Moment, nullable=False),
+    Column("created_by", String(32)),
+    Column("disabled", Moment),
+    Column("exempt", Boolean, nullable=False, server_default=false()),
+    Column("password", Text),
+    Column("totp", Text),
+    Column("totp_step", BigInteger),
+    Column("subject", Text, unique=True),
+)
+
+#: Why two persons cannot be the two of a decision for a while: one created the other, reset its sign-in or changed its roles.
+tie = Table(
+    "tie",
+    metadata,
+    Column("principal", String(16), ForeignKey("principal.id"), primary_key=True),
+    Column("other", String(16), ForeignKey("principal.id"), primary_key=True),
+    Column("since", Moment, primary_key=True),
+    Column("why", String(12), nullable=False),
+)
+
+#: Who may do for a while what an approver may, in his place.
+deputy = Table(
+    "deputy",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False),
+    Column("deputy", String(16), ForeignKey("principal.id"), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("named_by", String(32), nullable=False),
+    Column("ended", Moment),
+)
+
+#: A person's passkeys: what the authenticator calls itself, its public key, and how often it said that it had signed.
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", String(344), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("signed", BigInteger, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("last_used", Moment),
+)
+
+#: Persons who are signed in to the console. ``hash`` is of the cookie; ``method`` is how somebody signed in.
+session = Table(
+    "session",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False, index=True),
+    Column("method", String(12), nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("seen", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("ended", Moment),
+)
+
+#: One-time links by the hash of their secret, with which a person sets up how it signs in.
+link = Table(
+    "link",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False, index=True),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+)
+
+#: Terminals that ask to be signed in (RFC 8628): ``hash`` is of the device code, ``user_code`` what a person types at the console.
+device = Table(
+    "device",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_code", String(12), nullable=False, unique=True),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("principal", String(16), ForeignKey("principal.id")),
+)
+
+#: Attempts to sign in that failed, by the account or address that is slowed down.
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("subject", String(128), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", Moment, nullable=False),
+)
+
+#: Callers. Only a hash of the token is kept. A person's carries no scopes of its own: it may do what that person may.
 token = Table(
     "token",
     metadata,
     Column("id", String(16), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("hash", String(64), nullable=False, unique=True),
     Column("scopes", Text, nullable=False),
@@ -553,7 +661,8 @@ transcription = Table(
 
 #: What one person proposed and takes a second one (``core.four_eyes``). ``number``, where it has one, is that under which people know it:
 #: of the voiding, the transcription, the list or the record of the feed. ``digest`` is of what was proposed: a second person agrees to
-#: that and to nothing else. ``state``: open, agreed, or ended, ``because`` of what; ``decided_by`` is missing where no person ended it.
+#: that and to nothing else. ``proposer`` is the principal, ``proposed_by`` the name it had. ``state``: open, agreed, or ended, ``because``
+#: of what; ``decided_by`` is missing where no person ended it.
 proposal = Table(
     "proposal",
     metadata,
@@ -562,6 +671,7 @@ proposal = Table(
     Column("number", BigInteger),
     Column("partner", String(2)),
     Column("digest", String(64), nullable=False),
+    Column("proposer", String(16), nullable=False, server_default=""),
     Column("proposed_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("proposed", Moment, nullable=False),

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.core.access import Scope
+from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, scopes_of
 from gateway.core.errors import Code, Refusal
-from gateway.store import journal
+from gateway.store import journal, principals
 from gateway.store.database import Database, Writer
-from gateway.store.tables import token
+from gateway.store.tables import principal, token
 
 #: Begins every token, so that tools which look for leaked secrets can tell one.
 PREFIX = "aeo_"
@@ -32,22 +32,23 @@ NOTED = timedelta(minutes=1)
 _USED = update(token).where(token.c.id == bindparam("i")).values(last_used=bindparam("at"))
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A token's holder. ``name`` is who answers for what is done with it; ``expires`` is aware and no longer belongs to its life."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller(Actor):
+    """A token's holder. ``id`` is the token's; ``expires`` is aware and no longer belongs to its life."""
 
     id: str
-    name: str
-    scopes: frozenset[Scope]
     expires: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A token as an administrator sees it: everything but the token."""
+    """A token as an administrator sees it: everything but the token. ``holder`` is the principal it is of; a person's has no scopes of its
+    own: it may do what that person may."""
 
     id: str
     name: str
+    holder: str
+    kind: PrincipalKind
     scopes: tuple[Scope, ...]
     created: datetime
     expires: datetime
@@ -56,35 +57,62 @@ class Issued:
 
 
 def create(
-    connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: str
+    connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: Actor
 ) -> tuple[str, str]:
-    """A new token: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
+    """A new token of the system of this name: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
     carried = sorted(set(scopes))
     if not name.strip() or not carried or expires <= at:
         raise Refusal(Code.DATA_INVALID, "A token needs a name, at least one scope and an end in the future.")
+    holder = principals.system(connection, name, by=by, at=at)
+    return _issue(connection, holder.id, name, carried, at=at, expires=expires, by=by)
+
+
+def personal(connection: Connection, holder: str, name: str, *, at: datetime, expires: datetime, by: Actor) -> tuple[str, str]:
+    """A new token of a person, for a terminal of its own, say; ``name`` tells its tokens apart. Raises ``Refusal``: NOT_FOUND,
+    DATA_INVALID for a system, or one that is disabled."""
+    one = principals.find(connection, holder)
+    if one.kind is not PrincipalKind.PERSON or one.disabled or expires <= at:
+        raise Refusal(Code.DATA_INVALID, "A personal token is of a person who is known here, and ends in the future.")
+    return _issue(connection, one.id, name, [], at=at, expires=expires, by=by)
+
+
+def _issue(
+    connection: Connection, holder: str, name: str, scopes: list[Scope], *, at: datetime, expires: datetime, by: Actor
+) -> tuple[str, str]:
     identity, secret = secrets.token_hex(8), PREFIX + secrets.token_urlsafe(32)
-    connection.execute(
-        insert(token).values(id=identity, name=name, hash=_hash(secret), scopes=" ".join(carried), created=at, expires=expires)
-    )
-    journal.append(connection, "token", identity, {"created": name, "scopes": carried, "expires": expires, "by": by}, at=at)
+    values = {"id": identity, "principal": holder, "name": name, "hash": _hash(secret), "scopes": " ".join(scopes)}
+    connection.execute(insert(token).values(values | {"created": at, "expires": expires}))
+    said: dict[str, object] = {"created": name, "principal": holder, "scopes": scopes, "expires": expires, "by": by.noted}
+    journal.append(connection, "token", identity, said, at=at)
     return identity, secret
 
 
-def revoke(connection: Connection, identity: str, *, at: datetime, by: str) -> None:
+def holder(connection: Connection, secret: str, way: Way, at: datetime) -> Caller:
+    """Whose token this is, for whoever has the database at hand. Raises ``Refusal`` UNAUTHENTICATED."""
+    found = _callers(connection, way, at, token.c.hash == _hash(secret)).get(_hash(secret))
+    if found is None or found.expires <= at:
+        raise Refusal(Code.UNAUTHENTICATED)
+    return found
+
+
+def revoke(connection: Connection, identity: str, *, at: datetime, by: Actor) -> None:
     """Ends a token on every node within ``STALE``. Raises ``Refusal`` NOT_FOUND for one that does not exist or is revoked already."""
     done = connection.execute(update(token).where(token.c.id == identity, token.c.revoked.is_(None)).values(revoked=at))
     if done.rowcount == 0:
         raise Refusal(Code.NOT_FOUND, "No token that could be revoked has this id.", field="id", value=identity)
-    journal.append(connection, "token", identity, {"revoked": True, "by": by}, at=at)
+    journal.append(connection, "token", identity, {"revoked": True, "by": by.noted}, at=at)
 
 
 def issued(connection: Connection) -> list[Issued]:
     """Every token ever made, the newest first."""
-    rows = connection.execute(select(token).order_by(token.c.created.desc(), token.c.id))
+    columns = select(token, principal.c.name.label("holder"), principal.c.kind).join(principal, principal.c.id == token.c.principal)
+    rows = connection.execute(columns.order_by(token.c.created.desc(), token.c.id))
     return [
         Issued(
             id=row.id,
             name=row.name,
+            holder=row.holder,
+            kind=PrincipalKind(row.kind),
             scopes=tuple(map(Scope, row.scopes.split())),
             created=row.created,
             expires=row.expires,
@@ -145,8 +173,7 @@ class Callers:
 
     def _load(self) -> dict[str, Caller]:
         with self._database.reading() as connection:
-            rows = connection.execute(select(token).where(token.c.revoked.is_(None)))
-            return {row.hash: Caller(row.id, row.name, frozenset(map(Scope, row.scopes.split())), row.expires) for row in rows}
+            return _callers(connection, Way.TOKEN, self._clock())
 
     def _note(self, now: datetime) -> None:
         """Leaves the latest uses to the writer; nobody waits for them."""
@@ -161,6 +188,27 @@ class Callers:
                 lambda connection: connection.execute(_USED, [{"i": identity, "at": at} for identity, at in due.items()])
             )
         self._used.clear()
+
+
+def _callers(connection: Connection, way: Way, at: datetime, *which: ColumnElement[bool]) -> dict[str, Caller]:
+    """Every token that is good but for its end, by its hash."""
+    columns = select(token, principal.c.name.label("holder"), principal.c.kind, principal.c.roles)
+    good = token.c.revoked.is_(None), principal.c.disabled.is_(None)
+    instead = principals.stood_in(connection, at)
+    found = {}
+    for row in connection.execute(columns.join(principal, principal.c.id == token.c.principal).where(*good, *which)):
+        person = row.kind == PrincipalKind.PERSON
+        own = scopes_of(map(StaffRole, row.roles.split())) if person else frozenset(map(Scope, row.scopes.split()))
+        found[row.hash] = Caller(
+            principal=row.principal,
+            name=row.holder,
+            kind=PrincipalKind(row.kind),
+            scopes=own | instead.get(row.principal, frozenset()),
+            way=way,
+            id=row.id,
+            expires=row.expires,
+        )
+    return found
 
 
 def _hash(secret: str) -> str:

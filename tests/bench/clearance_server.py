@@ -44,6 +44,7 @@ from gateway.serving import Message, Receive, Send, Server
 from gateway.store import tokens
 from gateway.store.tables import listing, operator
 from gateway.web.site import settle
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 FIRST = 100_000_000_000
@@ -94,7 +95,7 @@ def gateway(count: int, home: Path) -> tuple[Any, dict[str, Any]]:
         applied = {"state": "applied", "baseline": True, "granting": 0, "omitting": 0, "changed": as_of}
         connection.execute(insert(listing).values(partner="SG", scope="*", as_of=as_of, parts=1, **applied))
         _, secret = tokens.create(
-            connection, "bench", [Scope.CLEARANCE_READ], at=web.now, expires=web.now + timedelta(days=1), by="bench"
+            connection, "bench", [Scope.CLEARANCE_READ], at=web.now, expires=web.now + timedelta(days=1), by=person("bench")
         )
     started = time.perf_counter()
     with web.node.database.reading() as connection:

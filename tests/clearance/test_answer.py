@@ -24,6 +24,7 @@ from gateway.exchange.tell import feed as tell
 from gateway.partners.canonical import canonical
 from gateway.store import partners
 from tests.rig.node import START
+from tests.rig.people import person
 from tests.rig.shipped import shipped
 from tests.rig.web import WebFixture
 
@@ -119,7 +120,7 @@ def test_partner_data_and_law_are_those_of_that_time(web: WebFixture) -> None:
     raw["partner"]["terms"]["in_force"] = [{"from": "2013-03-15", "value": False, "setting": "a test"}]
     content = canonical(raw)
     with web.node.database.write.begin() as connection:
-        partners.activate(connection, "SG", sha256(content).hexdigest(), content, at=web.now, who="a test", reason="a test")
+        partners.activate(connection, "SG", sha256(content).hexdigest(), content, at=web.now, who=person("a test"), reason="a test")
     web.refresh()
     assert reasons(web.answers.answer(asked)) == [Reason.NOT_IN_FORCE]
     known = then(web, asked, before)
@@ -131,7 +132,7 @@ def test_partner_data_and_law_are_those_of_that_time(web: WebFixture) -> None:
 def test_a_suspended_exchange_ends_no_benefits(web: WebFixture) -> None:
     (code, *_) = web.listed("SG")
     with web.node.database.write.begin() as connection:
-        partners.set_state(connection, "SG", "suspended", at=web.now, who="a test", reason="a test")
+        partners.set_state(connection, "SG", "suspended", at=web.now, who=person("a test"), reason="a test")
     web.refresh()
     assert web.answers.answer(Asked(code=code, direction=IMPORT)).grant
 
@@ -154,7 +155,7 @@ def record(tier: Tier, since: date, status: MeasureStatus = MeasureStatus.ACTIVE
 
 def feed(web: WebFixture, one: Record) -> None:
     """Has credit management state it; an hour passes."""
-    web.node.writer.do(lambda connection: tell.follow(connection, web.node, [one], web.now))
+    web.node.writer.do(lambda connection: tell.follow(connection, web.node, [one], web.now, who=person("a feed")))
     web.later(hours=1)
 
 
@@ -169,7 +170,11 @@ def test_a_domestic_party_is_known_by_either_code_and_as_of_then(web: WebFixture
     assert party(web, USCC, day) == Party(id=USCC, known=False)
     unheard = web.now
     web.later(hours=1)
-    web.node.writer.do(lambda connection: tell.follow(connection, web.node, [record(Tier.GENERAL, date(2026, 4, 1))], web.now))
+    web.node.writer.do(
+        lambda connection: tell.follow(
+            connection, web.node, [record(Tier.GENERAL, date(2026, 4, 1))], web.now, who=person("a feed")
+        )
+    )
     general = web.now
     web.later(hours=1)
     feed(web, record(Tier.DISCREDITED, date(2026, 6, 10)))
@@ -191,7 +196,7 @@ def test_what_a_person_let_through_counts_from_then(web: WebFixture) -> None:
     assert party(web, USCC, day).tier is not Tier.ADVANCED
     web.later(hours=1)
     (waiting,) = web.node.writer.do(tell.waiting)
-    web.node.writer.do(lambda connection: tell.let_through(connection, web.node, waiting.id, who="a test", at=web.now))
+    web.node.writer.do(lambda connection: tell.let_through(connection, web.node, waiting.id, who=person("a test"), at=web.now))
     assert party(web, USCC, day).tier is Tier.ADVANCED
     assert party(web, USCC, day, held).tier is not Tier.ADVANCED
     assert party(web, USCC, day, web.now).tier is Tier.ADVANCED

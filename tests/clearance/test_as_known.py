@@ -18,6 +18,7 @@ from gateway.core.model import Standing
 from gateway.core.question import Answer
 from gateway.exchange.lists import review
 from gateway.store import listings
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 
@@ -49,7 +50,15 @@ def test_a_list_that_was_held_then(web: WebFixture, decide: Callable[..., Any]) 
     web.later(hours=1)
     with web.node.database.write.begin() as connection:
         (waiting,) = listings.held_lists(connection)
-        decide(connection, web.node.partners.get("HK"), waiting.id, web.settings, who="approver 7", reason="checked", at=web.now)
+        decide(
+            connection,
+            web.node.partners.get("HK"),
+            waiting.id,
+            web.settings,
+            who=person("approver 7"),
+            reason="checked",
+            at=web.now,
+        )
     after = [ask(web, code, web.now).grant for code in (first[0], new)]
     assert after == ([False, True] if decide is review.release else [True, False])
     web.later(hours=1)

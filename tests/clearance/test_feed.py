@@ -21,6 +21,7 @@ from gateway.exchange.tell import feed
 from gateway.store import feed_claims
 from gateway.store.tables import entry
 from tests.rig.enterprises import made_uscc, row
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 LIMIT = timedelta(days=2)
@@ -47,7 +48,7 @@ def state(web: WebFixture, *numbers: int, claim: Claim = NOTHING, **said: Any) -
     rows = [{name: value for name, value in row(number, **said).items() if value is not None} for number in numbers]
     decoded = [(line, decode(one, line)) for line, one in enumerate(rows, 1)]
     with web.node.database.write.begin() as connection:
-        feed.import_rows(connection, web.node, decoded, who="a test", at=at, claim=claim)
+        feed.import_rows(connection, web.node, decoded, who=person("a test"), at=at, claim=claim)
     web.node.committed.reread()
     web.later(hours=1)
     return at

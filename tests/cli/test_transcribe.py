@@ -19,6 +19,7 @@ from gateway.settings import ROOT
 from gateway.store import partners as stored
 from gateway.store.database import Database
 from tests.rig.enterprises import made, write
+from tests.rig.people import person
 
 pytestmark = pytest.mark.long
 
@@ -64,7 +65,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with database.write.begin() as connection:
         put = [(stored.LAW, loaded.law.digest, loaded.law_content), ("SG", loaded["SG"].digest, loaded["SG"].content)]
         for iso, digest, content in put:
-            stored.activate(connection, iso, digest, content, at=datetime(2026, 1, 1, tzinfo=UTC), who="test", reason="test")
+            stored.activate(
+                connection, iso, digest, content, at=datetime(2026, 1, 1, tzinfo=UTC), who=person("test"), reason="test"
+            )
     database.close()
     return tmp_path
 

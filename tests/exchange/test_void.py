@@ -30,6 +30,7 @@ from gateway.wire.signature import Signer
 from tests.rig.gateway import GatewayFixture
 from tests.rig.keys import announced
 from tests.rig.node import START
+from tests.rig.people import person
 from tests.rig.shipped import chosen
 
 REASON = "The partner's duty officer telephoned."
@@ -63,20 +64,20 @@ class Annulments:
 
     def propose(self, message_id: str, who: str = "A. One") -> Voiding:
         return self.gateway.do(
-            lambda connection: void.propose_message(connection, message_id, reason=REASON, who=who, at=self.gateway.now)
+            lambda connection: void.propose_message(connection, message_id, reason=REASON, who=person(who), at=self.gateway.now)
         )
 
     def stolen(self, fingerprint: str, since: datetime, who: str = "A. One") -> Voiding:
         return self.gateway.do(
             lambda connection: void.propose_certificate(
-                connection, self.gateway.partners, fingerprint, since, reason=REASON, who=who, at=self.gateway.now
+                connection, self.gateway.partners, fingerprint, since, reason=REASON, who=person(who), at=self.gateway.now
             )
         )
 
     def confirm(self, one: Voiding, who: str = "B. Two") -> Voided:
         self.gateway.later(minutes=1)
         done = self.gateway.do(
-            lambda connection: void.confirm(connection, self.gateway.partners, one.id, who=who, at=self.gateway.now)
+            lambda connection: void.confirm(connection, self.gateway.partners, one.id, who=person(who), at=self.gateway.now)
         )
         self.gateway.follow_certificates()
         return done
@@ -374,7 +375,7 @@ def test_what_is_proposed_must_exist_and_have_a_reason(annulments: Annulments) -
                 pin.fingerprint,
                 annulments.gateway.now,
                 reason=" ",
-                who="A",
+                who=person("A"),
                 at=annulments.gateway.now,
             )
         )
@@ -387,6 +388,6 @@ def test_where_two_partners_used_one_id_one_is_named(annulments: Annulments) -> 
         annulments.propose("the-same")
     at = annulments.gateway.now
     one = annulments.gateway.do(
-        lambda connection: void.propose_message(connection, "the-same", partner="HK", reason=REASON, who="A. One", at=at)
+        lambda connection: void.propose_message(connection, "the-same", partner="HK", reason=REASON, who=person("A. One"), at=at)
     )
     assert annulments.confirm(one).voiding.partner == "HK"

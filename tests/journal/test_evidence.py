@@ -30,6 +30,7 @@ from gateway.store.tables import entry, message
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture
 from tests.rig.machine import need_tool
+from tests.rig.people import person
 
 pytestmark = pytest.mark.long
 
@@ -69,7 +70,7 @@ def activate_box(gateway: GatewayFixture) -> None:
     bundle = read_bundle(canonical({**content, "certificates": [["signing", pem]]}))
     gateway.do(
         lambda connection: partners.activate(
-            connection, "SG", bundle.digest, bundle.content, at=gateway.now, who="test", reason="test"
+            connection, "SG", bundle.digest, bundle.content, at=gateway.now, who=person("test"), reason="test"
         )
     )
 

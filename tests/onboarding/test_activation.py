@@ -20,6 +20,7 @@ from gateway.partners.canonical import canonical
 from gateway.settings import Settings, from_environment
 from gateway.store import partners as stored
 from gateway.store.database import Database
+from tests.rig.people import person
 from tests.rig.shipped import shipped
 
 AT = datetime(2026, 4, 1, tzinfo=UTC)
@@ -37,7 +38,7 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     database = Database(f"sqlite:///{tmp_path / 'gateway.db'}")
     database.migrate()
     with database.write.begin() as opened:
-        stored.activate(opened, stored.LAW, "0" * 64, b"{}", at=AT, who="a", reason="-")
+        stored.activate(opened, stored.LAW, "0" * 64, b"{}", at=AT, who=person("a"), reason="-")
         yield opened
     database.close()
 
@@ -48,12 +49,12 @@ def settings(**chosen: str) -> Settings:
 
 def rehearsed(connection: Connection, bundle: Bundle, step: RehearsalStep = GOOD) -> None:
     told = Rehearsal(bundle.iso, "Singapore", bundle.digest, "party 1", "the partner in a box", AT, (step,))
-    activation.note_rehearsal(connection, told, who="a", at=AT)
+    activation.note_rehearsal(connection, told, who=person("a"), at=AT)
 
 
 def activate(connection: Connection, bundle: Bundle, chosen: Settings, who: str = "a", *points: Finding) -> str:
     checked = Checked(bundle.iso, bundle.digest, points)
-    return activation.put_in_force(connection, bundle, checked, chosen, who=who, reason="-", at=AT)
+    return activation.put_in_force(connection, bundle, checked, chosen, who=person(who), reason="-", at=AT)
 
 
 def test_not_without_a_rehearsal(connection: Connection, bundle: Bundle) -> None:
@@ -101,7 +102,7 @@ def test_two_people(connection: Connection, bundle: Bundle) -> None:
     assert "second person" in activate(connection, bundle, chosen, "a")
     assert stored.in_force_now(connection, "SG") is None
     assert activate(connection, bundle, chosen, "b").startswith("Activated SG")
-    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="b", reason="a test")
+    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who=person("b"), reason="a test")
     assert "second person" in activate(connection, bundle, chosen, "b"), "what a proposed was used up"
     assert activate(connection, bundle, chosen, "a").startswith("Activated SG")
 
@@ -120,11 +121,11 @@ def test_what_is_retired_comes_back_by_activation_only(connection: Connection, b
     rehearsed(connection, bundle)
     activate(connection, bundle, settings())
     with pytest.raises(Refusal, match="reason"):
-        stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="a", reason=" ")
-    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who="a", reason="a test")
+        stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who=person("a"), reason=" ")
+    stored.set_state(connection, "SG", "retired", at=datetime.now(UTC), who=person("a"), reason="a test")
     for state in ("active", "suspended"):
         with pytest.raises(Refusal, match="SG is retired"):
-            stored.set_state(connection, "SG", state, at=datetime.now(UTC), who="a", reason="a test")
+            stored.set_state(connection, "SG", state, at=datetime.now(UTC), who=person("a"), reason="a test")
     assert activate(connection, bundle, settings()).startswith("Activated SG")
 
 
@@ -134,7 +135,7 @@ def test_two_people_for_the_law_too_but_for_the_first(tmp_path: Path) -> None:
     chosen = settings(two_people="true")
 
     def put(digest: str, who: str) -> str:
-        return activation.put_law_in_force(opened, digest * 64, b"{}", chosen, who=who, reason="-", at=AT)
+        return activation.put_law_in_force(opened, digest * 64, b"{}", chosen, who=person(who), reason="-", at=AT)
 
     with database.write.begin() as opened:
         assert put("0", "a").endswith("activated.")

@@ -31,6 +31,7 @@ from gateway.store import journal, leases, listings, retention, retention_classe
 from gateway.store.tables import entry, fact, intake, message, outbox
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture, answering, down
+from tests.rig.people import person
 
 pytestmark = pytest.mark.long
 
@@ -39,7 +40,7 @@ DAY = {"days": 1}
 
 
 def rule(gateway: GatewayFixture, shelf: str, days: int = 0) -> None:
-    gateway.do(partial(retention.set_rule, name=shelf, days=days, because="a test's", who="a person", at=gateway.now))
+    gateway.do(partial(retention.set_rule, name=shelf, days=days, because="a test's", who=person("a person"), at=gateway.now))
 
 
 def prune(gateway: GatewayFixture, *only: str, days: int = 0) -> dict[str, int]:
@@ -115,9 +116,9 @@ def test_what_two_people_annulled_can_still_be_shown_within_the_rule(gateway: Ga
     gateway.later(**DAY)
     wrong = said(gateway, box.status_message(CODE, Standing.VALID))
     gateway.later(days=50)
-    one = gateway.do(partial(void.propose_message, message_id=wrong, reason="wrong", who="one", at=gateway.now))
+    one = gateway.do(partial(void.propose_message, message_id=wrong, reason="wrong", who=person("one"), at=gateway.now))
     assert wrong not in _gone(gateway, days=10), "somebody wants it annulled"
-    gateway.do(partial(void.confirm, known=gateway.partners, identity=one.id, who="two", at=gateway.now))
+    gateway.do(partial(void.confirm, known=gateway.partners, identity=one.id, who=person("two"), at=gateway.now))
     gateway.later(days=9)
     assert wrong not in _gone(gateway, days=10)
     gateway.later(days=2)
@@ -145,7 +146,7 @@ def test_the_parts_of_a_list_that_waits_stay(gateway: GatewayFixture, open_: str
     if open_ == "held":
         (held,) = gateway.do(listings.held_lists)
         drop = partial(review.drop, live=gateway.live(), identity=held.id, settings=gateway.settings)
-        gateway.do(partial(drop, who="a person", reason="no", at=gateway.now))
+        gateway.do(partial(drop, who=person("a person"), reason="no", at=gateway.now))
         gateway.later(days=1)
         prune(gateway)
         assert waits not in kept(gateway)
@@ -226,7 +227,9 @@ def test_what_is_gone_is_not_sent_again_but_news_are_said_anew(gateway: GatewayF
     prune(gateway)
     gone = {row.message_id: row.kind for row in gateway.rows(outbox) if row.partner == "SG" and row.pruned}
     assert asked in gone
-    again = partial(sending.by_hand, node=gateway.node, message_ids=list(gone), who="a person", reason="lost", at=gateway.now)
+    again = partial(
+        sending.by_hand, node=gateway.node, message_ids=list(gone), who=person("a person"), reason="lost", at=gateway.now
+    )
     assert set(gateway.do(again)) == {one for one, kind in gone.items() if kind in ("list", "update", "notice")}
     assert all(row.payload for row in gateway.rows(outbox) if row.state == "queued")
     gateway.send(gateway.boxes["SG"].protocol_message(Kind.RESEND, payloads.write_resend(Resend(Priority.URGENT, 1, 9))))
@@ -394,16 +397,16 @@ def test_it_goes_by_itself_a_day_after_the_rule_was_set_on_one_node(gateway: Gat
 )
 def test_a_rule_that_makes_no_sense_is_refused(gateway: GatewayFixture, act: Callable[..., None], code: Code) -> None:
     with pytest.raises(Refusal) as refused:
-        gateway.do(partial(act, because="a test's", who="a person", at=gateway.now))
+        gateway.do(partial(act, because="a test's", who=person("a person"), at=gateway.now))
     assert refused.value.code is code
 
 
 def test_a_rule_needs_a_ground_and_is_journalled(gateway: GatewayFixture) -> None:
     with pytest.raises(Refusal):
-        gateway.do(partial(retention.set_rule, name="sent", days=1, because=" ", who="a person", at=gateway.now))
+        gateway.do(partial(retention.set_rule, name="sent", days=1, because=" ", who=person("a person"), at=gateway.now))
     rule(gateway, "sent", 5)
     rule(gateway, "sent", 6)
-    gateway.do(partial(retention.unset_rule, name="sent", because="no more", who="a person", at=gateway.now))
+    gateway.do(partial(retention.unset_rule, name="sent", because="no more", who=person("a person"), at=gateway.now))
     assert gateway.journal("decision") == ["retention-sent"] * 3
 
 

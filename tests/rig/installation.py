@@ -27,6 +27,7 @@ from tests.rig.boxes import box_of
 from tests.rig.databases import migrate
 from tests.rig.keys import demo_key
 from tests.rig.machine import REPO
+from tests.rig.people import person
 from tests.rig.shipped import activate, installed
 from tests.rig.waiting import HTTP, PATIENCE, until
 
@@ -80,7 +81,7 @@ class Installation:
         with self.opened() as database, database.write.begin() as connection:
             activate(connection, (box.bundle for box in self.boxes.values()), now())
             expires = now() + timedelta(days=1)
-            return tokens.create(connection, "a test", Scope, at=now(), expires=expires, by="a test")[1]
+            return tokens.create(connection, "a test", Scope, at=now(), expires=expires, by=person("a test"))[1]
 
     def __enter__(self) -> Installation:
         return self

@@ -30,6 +30,7 @@ from gateway.trust.keys import Key, KeyRing
 from tests.rig.boxes import box_of
 from tests.rig.enterprises import row
 from tests.rig.keys import demo_key
+from tests.rig.people import person
 from tests.rig.shipped import activate, chosen, shipped
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class NodeFixture:
 
     def take(self, rows: Iterable[tuple[int, Record | Faults]]) -> Report:
         with self.database.write.begin() as connection:
-            return feed.import_rows(connection, self.node, list(rows), who="a test", at=self.now)
+            return feed.import_rows(connection, self.node, list(rows), who=person("a test"), at=self.now)
 
     # What the database holds.
 

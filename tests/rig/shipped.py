@@ -17,6 +17,7 @@ from gateway.partners import Bundle, LoadedPartners, load_all, load_one
 from gateway.partners.bundle import read_law
 from gateway.store import partners
 from tests.rig.machine import REPO
+from tests.rig.people import person
 
 PARTNERS, SCHEMAS = REPO / "partners", REPO / "schemas"
 #: The code of every partner there is.
@@ -61,7 +62,7 @@ def activate(connection: Connection, bundles: Iterable[Bundle], at: datetime) ->
     """Has the law and these partners come in force."""
     common, content = _law()
     for name, digest, data in [(partners.LAW, common.digest, content), *((one.iso, one.digest, one.content) for one in bundles)]:
-        partners.activate(connection, name, digest, data, at=at, who="a test", reason="a test")
+        partners.activate(connection, name, digest, data, at=at, who=person("a test"), reason="a test")
 
 
 def chosen(value: Any, since: date = date(2021, 11, 1)) -> Term[Any]:

@@ -23,6 +23,7 @@ from gateway.store.proposals import Proposal
 from gateway.wire.xml import parse
 from tests.rig.enterprises import made_uscc
 from tests.rig.node import NodeFixture
+from tests.rig.people import person
 from tests.rig.shipped import chosen, shipped
 
 CONNECTED = Binding(endpoint="https://partner.example/exchange")
@@ -40,7 +41,7 @@ class TellingFixture(NodeFixture):
         """Activates one more partner, connected unless ``binding`` says otherwise."""
         bundle = shipped(iso)
         with self.database.write.begin() as connection:
-            partners.activate(connection, iso, bundle.digest, bundle.content, at=self.now, who="a test", reason="a test")
+            partners.activate(connection, iso, bundle.digest, bundle.content, at=self.now, who=person("a test"), reason="a test")
         self.partners.put(iso, ActivePartner(bundle, "active"))
         self.change(iso, binding=binding)
 
@@ -61,7 +62,7 @@ class TellingFixture(NodeFixture):
 
     def let_through(self, record: int, who: str) -> ConfirmedRecord | Proposal:
         with self.database.write.begin() as connection:
-            return feed.let_through(connection, self.node, record, who=who, at=self.now)
+            return feed.let_through(connection, self.node, record, who=person(who), at=self.now)
 
     def confirm(self, record: int) -> ConfirmedRecord:
         """One person does, where that is enough."""

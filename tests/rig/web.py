@@ -11,11 +11,12 @@ from starlette.testclient import TestClient
 
 from gateway.clearance.answer import Answers
 from gateway.clearance.index import Index
-from gateway.core.access import Scope
-from gateway.store import tokens
+from gateway.core.access import Scope, StaffRole, itself
+from gateway.store import principals, tokens
 from gateway.store.database import Database
 from gateway.web.site import Service, create_app
 from tests.rig.node import NodeFixture
+from tests.rig.people import person
 
 
 class WebFixture(NodeFixture):
@@ -53,7 +54,18 @@ class WebFixture(NodeFixture):
         """The headers of a caller with these scopes."""
         with self.database.write.begin() as connection:
             expires = self.now + timedelta(days=days)
-            _, secret = tokens.create(connection, name, scopes, at=self.now, expires=expires, by="a test")
+            _, secret = tokens.create(connection, name, scopes, at=self.now, expires=expires, by=person("a test"))
+        self.later(seconds=(tokens.STALE * 2).total_seconds())
+        return {"Authorization": f"Bearer {secret}"}
+
+    def person(self, name: str, *roles: StaffRole) -> dict[str, str]:
+        """The headers of a person of this name, whom nobody else let in; of every role where none is named."""
+        with self.database.write.begin() as connection:
+            one = next((one for one in principals.listed(connection) if one.name == name), None)
+            if one is None:
+                one = principals.add_person(connection, name, roles or tuple(StaffRole), by=(), at=self.now)
+            expires = self.now + timedelta(days=30)
+            _, secret = tokens.personal(connection, one.id, "a test", at=self.now, expires=expires, by=itself("a test"))
         self.later(seconds=(tokens.STALE * 2).total_seconds())
         return {"Authorization": f"Bearer {secret}"}
 

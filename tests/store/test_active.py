@@ -22,6 +22,7 @@ from gateway.store import partners as stored
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database
 from gateway.store.tables import metadata
+from tests.rig.people import person
 from tests.rig.shipped import shipped
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ def activated(tmp_path: Path, contents: dict[str, bytes]) -> tuple[Database, Act
 
 
 def _activate(connection: Connection, iso: str, content: bytes) -> None:
-    stored.activate(connection, iso, sha256(content).hexdigest(), content, at=AT, who="a test", reason="a test")
+    stored.activate(connection, iso, sha256(content).hexdigest(), content, at=AT, who=person("a test"), reason="a test")
 
 
 def test_a_digest_is_of_the_stored_bytes_whatever_is_read_of_them() -> None:

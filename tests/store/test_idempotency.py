@@ -15,6 +15,7 @@ from gateway.store import idempotency, switches
 from gateway.store.database import Database, Writer
 from gateway.store.tables import idempotency as kept
 from gateway.store.tables import switch
+from tests.rig.people import person
 
 AT = datetime(2026, 6, 15, 4, tzinfo=UTC)
 NODES = 4
@@ -84,7 +85,9 @@ def test_two_that_come_to_two_nodes_at_once_are_done_once(nodes: list[Writer], d
     """Under a key, and by their content alone."""
     with database.write.begin() as connection:
         connection.execute(switch.delete())
-    said = partial(switches.turn, what="disruption", subject="*", since=AT, until=None, reason="a typhoon", who="desk", at=AT)
+    said = partial(
+        switches.turn, what="disruption", subject="*", since=AT, until=None, reason="a typhoon", who=person("desk"), at=AT
+    )
     meet = threading.Barrier(NODES)
 
     def at_once(connection: Connection, key: str | None) -> bytes:

@@ -31,6 +31,7 @@ from gateway.store import journal, proposals
 from gateway.store.database import Database
 from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import announced, entry, fact, message, metadata, microseconds
+from tests.rig.people import person
 from tests.rig.telling import TellingFixture
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
@@ -185,12 +186,12 @@ def test_what_ended_is_confirmed_by_nobody_and_proposed_again(database_url: str,
     partners = TellingFixture(tmp_path, ["SG"], now).partners
     with now.write.begin() as connection:
         with pytest.raises(Refusal, match=proposals.UPGRADED):
-            void.confirm(connection, partners, 1, who="bob", at=AT)
+            void.confirm(connection, partners, 1, who=person("bob"), at=AT)
         with pytest.raises(Refusal, match=proposals.UPGRADED):
             inbound.waiting(connection, 1)
         again = partial(proposals.propose_or_agree, connection, Matter(Decision.ACTIVATION, "c" * 64, "SG"), two_people=True)
-        assert isinstance(again(who="bob", reason="again", at=AT), Proposal), "what alice proposed ended"
-        assert again(who="alice", reason="again", at=AT) == ("bob", "alice")
+        assert isinstance(again(who=person("bob"), reason="again", at=AT), Proposal), "what alice proposed ended"
+        assert again(who=person("alice"), reason="again", at=AT) == ("bob", "alice")
     now.close()
 
 
@@ -220,11 +221,11 @@ def fill_with_proposals(connection: Connection) -> None:
     def noted(kind: str, subject: str, partner: str, **said: object) -> None:
         journal.append(connection, kind, subject, said, at=AT, partner=partner)
 
-    noted("proposal", "void-1", "SG", void=1, what="message", of="m-1", since=None, who="alice", reason="wrong")
-    noted("proposal", "transcription-1", "SG", message_id="of proposed", message="list", who="alice", reason="a mail")
-    noted("proposal", "a" * 64, "SG", who="alice", reason="a reason")
-    noted("partner", "SG", "SG", state="suspended", bundle="d" * 64, who="bob", reason="overtakes what was proposed")
-    noted("proposal", "b" * 64, "**", who="Alice", reason="a reason")
+    noted("proposal", "void-1", "SG", void=1, what="message", of="m-1", since=None, who=person("alice"), reason="wrong")
+    noted("proposal", "transcription-1", "SG", message_id="of proposed", message="list", who=person("alice"), reason="a mail")
+    noted("proposal", "a" * 64, "SG", who=person("alice"), reason="a reason")
+    noted("partner", "SG", "SG", state="suspended", bundle="d" * 64, who=person("bob"), reason="overtakes what was proposed")
+    noted("proposal", "b" * 64, "**", who=person("Alice"), reason="a reason")
     for who in ("alice", "Alice", "alice"):
         noted("proposal", "c" * 64, "SG", who=who, reason="a reason")
 

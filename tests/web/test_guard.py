@@ -15,6 +15,7 @@ from gateway.core.errors import Refusal
 from gateway.store import tokens
 from gateway.web.guard import Need
 from gateway.web.site import ROUTERS
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 #: Whoever speaks here proves himself otherwise, or learns nothing: a partner by its signature, a load balancer by nothing.
@@ -100,11 +101,11 @@ def test_a_revoked_token_is_refused_within_the_bound(web: WebFixture) -> None:
     assert web.client.get("/v1/partners", headers=headers).status_code == 200
     (only,) = issued(web)
     with web.node.database.write.begin() as connection:
-        tokens.revoke(connection, only.id, at=web.now, by="a test")
+        tokens.revoke(connection, only.id, at=web.now, by=person("a test"))
     web.now += tokens.STALE + timedelta(milliseconds=1)
     assert web.client.get("/v1/partners", headers=headers).status_code == 401
     with web.node.database.write.begin() as connection, pytest.raises(Refusal):
-        tokens.revoke(connection, only.id, at=web.now, by="a test")
+        tokens.revoke(connection, only.id, at=web.now, by=person("a test"))
 
 
 def test_only_a_hash_is_kept_and_the_last_use_is_noted_late(web: WebFixture) -> None:
@@ -129,7 +130,7 @@ def test_a_token_has_a_name_a_scope_and_an_end(web: WebFixture) -> None:
         ("x", [Scope.AUDIT_READ], web.now),
     ):
         with web.node.database.write.begin() as connection, pytest.raises(Refusal, match="data-invalid"):
-            tokens.create(connection, name, scopes, at=web.now, expires=expires, by="a test")
+            tokens.create(connection, name, scopes, at=web.now, expires=expires, by=person("a test"))
 
 
 def test_nobody_is_let_in_while_nobody_can_be_known(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from gateway.core.access import Actor
 from gateway.core.model import Kind
 from gateway.exchange.tell import feed
 from gateway.node.context import Context, new_id
@@ -62,7 +63,9 @@ def reissue(connection: Connection, node: Context, live: ActivePartner, stale: S
         )
 
 
-def by_hand(connection: Connection, node: Context, message_ids: Sequence[str], *, who: str, reason: str, at: datetime) -> list[str]:
+def by_hand(
+    connection: Connection, node: Context, message_ids: Sequence[str], *, who: Actor, reason: str, at: datetime
+) -> list[str]:
     """A person has ended messages sent again; returns the ids of those that could be. Who and why are journalled."""
     done: list[str] = []
     for iso, live in node.partners.all().items():
@@ -72,5 +75,7 @@ def by_hand(connection: Connection, node: Context, message_ids: Sequence[str], *
                 resend(connection, node, live, chosen, at)
             done += [one.message_id for one in chosen] if part.fault is None else []
     for message_id in done:
-        journal.append(connection, "decision", message_id, {"decision": "resend", "who": who, "reason": reason}, at=at)
+        journal.append(
+            connection, "decision", message_id, {"decision": "resend", "who": who.name, "by": who.noted, "reason": reason}, at=at
+        )
     return done

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from gateway.core.access import Actor
 from gateway.core.arrangement import Arrangement
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
@@ -25,7 +26,7 @@ DECISIONS = (Decision.LIST_RELEASE, Decision.LIST_DROP)
 
 
 def release(
-    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: str, reason: str, at: datetime
+    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: Actor, reason: str, at: datetime
 ) -> Change | Proposal:
     """A person lets a held list apply: its grants grant, and whom it does not name is delisted, with those who came in meanwhile.
 
@@ -49,7 +50,7 @@ def release(
 
 
 def drop(
-    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: str, reason: str, at: datetime
+    connection: Connection, live: ActivePartner, identity: int, settings: Settings, *, who: Actor, reason: str, at: datetime
 ) -> Change | Proposal:
     """A person sets a held list aside: what it would grant and omit is void. The losses it states stay (choice: taking back a loss
     takes two people, see ``void``). Returns and raises as ``release`` does.
@@ -68,13 +69,22 @@ class _Decided(NamedTuple):
     row: Any
     messages: Sequence[str]
     people: tuple[str, ...]
+    by: Actor
 
 
 _STATES = {Decision.LIST_RELEASE: "released", Decision.LIST_DROP: "dropped"}
 
 
 def _decide(
-    connection: Connection, iso: str, identity: int, decision: Decision, settings: Settings, *, who: str, reason: str, at: datetime
+    connection: Connection,
+    iso: str,
+    identity: int,
+    decision: Decision,
+    settings: Settings,
+    *,
+    who: Actor,
+    reason: str,
+    at: datetime,
 ) -> _Decided | Proposal:
     partners.lock(connection, iso)
     waits: ColumnElement[bool] = (listing.c.id == identity) & (listing.c.partner == iso) & (listing.c.state == "held")
@@ -89,7 +99,7 @@ def _decide(
     state = _STATES[decision]
     connection.execute(update(listing).where(waits).values(state=state, changed=at))
     proposals.end(connection, [identity], *DECISIONS, because=f"the list was {state}", at=at)
-    return _Decided(row, carried, people)
+    return _Decided(row, carried, people, who)
 
 
 def _refold(
@@ -104,7 +114,7 @@ def _refold(
 ) -> Change:
     iso, concerned, row = arrangement.iso, sorted(tins), decided.row
     who = decided.people if len(decided.people) > 1 else decided.people[0]
-    said: dict[str, object] = {"decision": decision, "who": who, "reason": reason, "operators": concerned}
+    said: dict[str, object] = {"decision": decision, "who": who, "by": decided.by.noted, "reason": reason, "operators": concerned}
     said |= {"scope": row.scope, "as_of": row.as_of}
     entry = journal.append(connection, "decision", f"list-{row.id}", said, at=at, partner=iso)
     placed = statements.statements_of(connection, iso, concerned)

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.core.incoming import IncomingMessage
@@ -90,7 +91,7 @@ class ConfirmedTranscription:
 
 
 def propose(
-    connection: Connection, live: ActivePartner, mailed: Mailed, read: ReadSpreadsheet, *, reason: str, who: str, at: datetime
+    connection: Connection, live: ActivePartner, mailed: Mailed, read: ReadSpreadsheet, *, reason: str, who: Actor, at: datetime
 ) -> TranscriptionProposal:
     """The first person proposes what was read. Nothing is kept of what is not proposed. Raises ``Refusal``: DATA_INVALID,
     LIST_INCOMPLETE."""
@@ -113,7 +114,7 @@ def propose(
         "refused": len({one.line for one in read.refused}),
         "state": "proposed",
         "reason": reason,
-        "proposed_by": who,
+        "proposed_by": who.name,
         "proposed": at,
     }
     row = connection.execute(insert(transcription).values(**values, body=mailed.body).returning(transcription)).one()
@@ -125,7 +126,7 @@ def propose(
     return TranscriptionProposal(made, read, would)
 
 
-def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: str, at: datetime) -> ConfirmedTranscription:
+def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: Actor, at: datetime) -> ConfirmedTranscription:
     """A second person agrees to what was read ``again``, and it counts from now on.
 
     Raises ``Refusal``: NOT_FOUND; DATA_INVALID for the same person, for a second time, where the partner's data changed meanwhile;
@@ -148,7 +149,8 @@ def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: 
             "digest": one.digest,
             "transcribed": one.id,
             "file": one.file,
-            "who": [one.proposed_by, who],
+            "who": [one.proposed_by, who.name],
+            "by": who.noted,
             "reason": one.reason,
             "partner_data": one.bundle,
             "statements": len(read.said.placed),
@@ -176,11 +178,11 @@ def confirm(connection: Connection, number: int, read: ReadSpreadsheet, *, who: 
     return ConfirmedTranscription(done, dict(counted), Change(timelines, entry, lists_or_switches=one.kind == Kind.LIST))
 
 
-def discard(connection: Connection, number: int, *, reason: str, who: str, at: datetime) -> Transcription:
+def discard(connection: Connection, number: int, *, reason: str, who: Actor, at: datetime) -> Transcription:
     """Anybody sets a proposal aside; the file stays kept. Raises ``Refusal`` as ``confirm`` does."""
     partners.lock(connection, find(connection, number).partner)
     one = waiting(connection, number)
-    body: dict[str, object] = {"decision": "discard", "message": one.message_id, "who": who, "reason": reason}
+    body: dict[str, object] = {"decision": "discard", "message": one.message_id, "who": who.name, "by": who.noted, "reason": reason}
     journal.append(connection, "decision", f"transcription-{number}", body, at=at, partner=one.partner)
     proposals.end(connection, [number], Decision.TRANSCRIPTION, because=reason, at=at, who=who)
     return _decide(connection, number, "discarded", who, at)
@@ -286,8 +288,8 @@ def waiting(connection: Connection, number: int) -> Transcription:
     return one
 
 
-def _decide(connection: Connection, number: int, state: str, who: str, at: datetime, **also: Any) -> Transcription:
-    values = {"state": state, "decided_by": who, "decided": at} | also
+def _decide(connection: Connection, number: int, state: str, who: Actor, at: datetime, **also: Any) -> Transcription:
+    values = {"state": state, "decided_by": who.name, "decided": at} | also
     connection.execute(update(transcription).where(transcription.c.id == number).values(values))
     return find(connection, number)
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Kind, Picture, Standing, Statement
 from gateway.domestic.projection import LEARNED, code_prefix, shared_on
@@ -36,7 +37,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def write(connection: Connection, node: Context, live: ActivePartner, name: str, *, who: str, at: datetime) -> Transcript:
+def write(connection: Connection, node: Context, live: ActivePartner, name: str, *, who: Actor, at: datetime) -> Transcript:
     """Writes the file ``name`` (.xlsx or .csv) and notes what it tells.
 
     Raises ``Refusal`` DATA_INVALID where nothing may be told, where the partner is connected and so is told by message, or where its
@@ -73,7 +74,14 @@ def write(connection: Connection, node: Context, live: ActivePartner, name: str,
     # A column that is not there was not told.
     told = [(uscc, _as_written(sheet, statement)) for uscc, statement in rows]
     disclosures.tell(connection, iso, [*told, *omitted], row, at)
-    said: dict[str, object] = {"message": Kind.LIST.value, "file": name, "digest": digest, "who": who, "names": len(rows)}
+    said: dict[str, object] = {
+        "message": Kind.LIST.value,
+        "file": name,
+        "digest": digest,
+        "who": who.name,
+        "by": who.noted,
+        "names": len(rows),
+    }
     journal.append(connection, "mailed", message_id, said | {"partner_data": live.bundle.digest}, at=at, partner=iso)
     no_place = sorted(shared_on(arrangement, day) - sheet.columns.says)
     return Transcript(message_id=message_id, named=len(rows), digest=digest, no_place=no_place, unsaid=unsaid, body=body)

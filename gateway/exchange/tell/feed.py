@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
+from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.domestic.claim import NOTHING, Claim
@@ -118,7 +119,7 @@ def in_parts(rows: Sequence[Row], claim: Claim = NOTHING) -> Iterator[tuple[Sequ
 
 
 def import_rows(
-    connection: Connection, node: Context, rows: Sequence[Row], *, who: str, at: datetime, claim: Claim = NOTHING
+    connection: Connection, node: Context, rows: Sequence[Row], *, who: Actor, at: datetime, claim: Claim = NOTHING
 ) -> Report:
     """Takes rows of the feed in, in their order, and what it claims of itself. The same feed again does nothing. A claim that is still to
     come (``claim.not_ahead``) has been refused before."""
@@ -141,7 +142,7 @@ def import_rows(
             connection,
             "domestic",
             f"feed-{digest[:16]}",
-            {"records": report.taken, "digest": digest, "held": report.held, "who": who},
+            {"records": report.taken, "digest": digest, "held": report.held, "who": who.name, "by": who.noted},
             at=at,
         )
         told = tell(connection, node, book.touched, at)
@@ -152,7 +153,7 @@ def import_rows(
     return report
 
 
-def follow(connection: Connection, node: Context, records: Sequence[Record], at: datetime, *, who: str = "") -> Report:
+def follow(connection: Connection, node: Context, records: Sequence[Record], at: datetime, *, who: Actor) -> Report:
     """``take`` for records that no feed has to be read for."""
     return import_rows(connection, node, list(enumerate(records, 1)), who=who, at=at)
 
@@ -164,7 +165,7 @@ def waiting(connection: Connection) -> list[Waiting]:
     ]
 
 
-def let_through(connection: Connection, node: Context, record_id: int, *, who: str, at: datetime) -> ConfirmedRecord | Proposal:
+def let_through(connection: Connection, node: Context, record_id: int, *, who: Actor, at: datetime) -> ConfirmedRecord | Proposal:
     """A person confirms: the record's gains hold, and are told; or wait for a second person, where the settings ask for it. Raises
     ``Refusal`` NOT_FOUND when the record does not wait (any longer)."""
     enterprises.alone(connection, at)
@@ -183,7 +184,8 @@ def let_through(connection: Connection, node: Context, record_id: int, *, who: s
     state = apply(known, _reread(one.body), confirmed=True).state
     enterprises.let_through(connection, record_id)
     enterprises.put(connection, {one.uscc: (state.customs_code, _pack(state))}, at)
-    said: dict[str, object] = {"uscc": one.uscc, "who": people if len(people) > 1 else who, "decision": "let through"}
+    said: dict[str, object] = {"uscc": one.uscc, "who": people if len(people) > 1 else who.name, "by": who.noted}
+    said |= {"decision": "let through"}
     journal.append(connection, "decision", f"record-{record_id}", said, at=at)
     told = tell(connection, node, {one.uscc: state}, at)
     return ConfirmedRecord(one.uscc, told.queued, told.unsaid)

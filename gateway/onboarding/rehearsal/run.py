@@ -8,6 +8,7 @@ from functools import partial
 import httpx
 from sqlalchemy import Connection
 
+from gateway.core.access import itself
 from gateway.onboarding.rehearsal import inbound, keys, outbound
 from gateway.onboarding.rehearsal.results import Rehearsal, walk
 from gateway.onboarding.rehearsal.session import RehearsalHost, Session
@@ -21,7 +22,7 @@ from gateway.wire.algorithms import VerifyKey
 
 #: Valid operators in the first list: as many as all steps use up, and some that nobody touches.
 OPERATORS = 30
-WHO = "a rehearsal"
+WHO = itself("a rehearsal")
 
 
 def rehearse(bundle: Bundle, host: RehearsalHost) -> Rehearsal:

@@ -114,7 +114,7 @@ async def feed(request: Request, service: Served, caller: Feeder) -> Response:
     claim.not_ahead(stated, node.clock(), node.settings.clock_skew)
     report = Report()
     for batch, claimed in tell.in_parts(rows, stated):
-        job = partial(tell.import_rows, node=node, rows=batch, who=caller.name, at=node.clock(), claim=claimed)
+        job = partial(tell.import_rows, node=node, rows=batch, who=caller, at=node.clock(), claim=claimed)
         report.add(await node.write(job))
     if report.taken or stated.states:
         await node.committed.here(Change(lists_or_switches=True))
@@ -168,7 +168,7 @@ async def confirm(number: Number, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told. Where that takes two people (AEO_TWO_PEOPLE), the
     first one's call proposes it, with status 202, and the same call of the holder of a token of another name does it."""
     node = service.node
-    job = partial(tell.let_through, node=node, record_id=number, who=caller.name, at=node.clock())
+    job = partial(tell.let_through, node=node, record_id=number, who=caller, at=node.clock())
     done = await node.write(job)
     if isinstance(done, Proposal):
         said = ProposedRecord(record=number, proposed_by=done.proposed_by, proposed=done.proposed, detail=done.sentence)

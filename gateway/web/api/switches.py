@@ -95,7 +95,7 @@ async def lift(number: Number, request: Request, service: Served, caller: Stoppe
     asked, at = await _asked(request, service, EndingRequest), service.node.clock()
 
     def job(connection: Connection) -> Switch:
-        return switches.lift(connection, number, STOPS, reason=asked.reason, who=caller.name, at=at)
+        return switches.lift(connection, number, STOPS, reason=asked.reason, who=caller, at=at)
 
     return await _done(request, service, caller, asked, job)
 
@@ -120,9 +120,7 @@ async def end(number: Number, request: Request, service: Served, caller: Stopper
     asked, at = await _asked(request, service, Resuming), service.node.clock()
 
     def job(connection: Connection) -> Switch:
-        return switches.resume(
-            connection, number, resumed=asked.resumed, until=asked.until, reason=asked.reason, who=caller.name, at=at
-        )
+        return switches.resume(connection, number, resumed=asked.resumed, until=asked.until, reason=asked.reason, who=caller, at=at)
 
     return await _done(request, service, caller, asked, job)
 
@@ -151,7 +149,7 @@ async def _turned(
             since=asked.since or at,
             until=asked.until,
             reason=reason,
-            who=caller.name,
+            who=caller,
             at=at,
             members=members,
             once=once,

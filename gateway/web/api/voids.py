@@ -76,7 +76,7 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
             proposed = partial(void.propose_certificate, known=node.partners, fingerprint=asked.certificate, since=asked.since)
         else:
             proposed = partial(void.propose_message, message_id=asked.message or "")
-        one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller.name, at=at)
+        one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller, at=at)
         return Annulled(void=one, reach=void.scope_of(connection, node.partners.get(one.partner), one))
 
     return Response(encode(await node.write(job)), 201, media_type=JSON)
@@ -86,7 +86,7 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
 async def confirm(number: Number, service: Served, caller: Administrator) -> Response:
     """The second person. It is done; this node's very next answer knows, the others follow the journal."""
     node = service.node
-    job = partial(void.confirm, known=node.partners, identity=number, who=caller.name, at=node.clock())
+    job = partial(void.confirm, known=node.partners, identity=number, who=caller, at=node.clock())
     done = await node.write(job)
     await node.committed.here(done.change)
     return Response(encode(Annulled(void=done.voiding, reach=done.scope)), media_type=JSON)

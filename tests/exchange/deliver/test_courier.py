@@ -28,6 +28,7 @@ from gateway.store.tables import outbox as table
 from gateway.wire import payloads
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING
 from tests.rig.gateway import GatewayFixture, answering, down
+from tests.rig.people import person
 
 CODE = "SG123456789012"
 
@@ -356,7 +357,7 @@ def test_what_expires_waits_for_a_person_and_can_be_sent_again(gateway: GatewayF
         resend.by_hand,
         node=gateway.node,
         message_ids=[message_id, "unknown"],
-        who="a person",
+        who=person("a person"),
         reason="the line is back",
         at=gateway.now,
     )
@@ -373,7 +374,9 @@ def test_what_is_too_old_for_its_receiver_is_issued_anew(gateway: GatewayFixture
     gateway.later(days=3, seconds=1)
     gateway.deliver()
     gateway.links["SG"].spoil = None
-    gateway.do(partial(resend.by_hand, node=gateway.node, message_ids=[message_id], who="a person", reason="x", at=gateway.now))
+    gateway.do(
+        partial(resend.by_hand, node=gateway.node, message_ids=[message_id], who=person("a person"), reason="x", at=gateway.now)
+    )
     gateway.deliver()
     (header,) = gateway.heard()
     assert header.id != message_id
@@ -392,7 +395,7 @@ def test_old_news_is_said_anew_as_a_complete_list(gateway: GatewayFixture) -> No
     ended = [row.message_id for row in gateway.rows(table) if row.partner == "SG" and row.state == "expired"]
     assert len(ended) == 1
     gateway.links["SG"].spoil = None
-    gateway.do(partial(resend.by_hand, node=gateway.node, message_ids=ended, who="a person", reason="x", at=gateway.now))
+    gateway.do(partial(resend.by_hand, node=gateway.node, message_ids=ended, who=person("a person"), reason="x", at=gateway.now))
     gateway.deliver()
     last = gateway.boxes["SG"].received[-1]
     assert last.header.kind is Kind.LIST

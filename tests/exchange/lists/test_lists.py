@@ -24,6 +24,7 @@ from gateway.store.proposals import Proposal
 from gateway.store.tables import entry, listing, proposal
 from tests.rig.gateway import GatewayFixture
 from tests.rig.node import START
+from tests.rig.people import person
 
 
 def say(gateway: GatewayFixture, said: Sequence[Statement], iso: str = "SG", **picture: object) -> str:
@@ -293,7 +294,7 @@ def _decide(gateway: GatewayFixture, decision: str, identity: int | None = None,
             live=gateway.live(),
             identity=chosen,  # type: ignore[arg-type]
             settings=gateway.node.settings,
-            who=who,
+            who=person(who),
             reason="asked the partner",
             at=gateway.now,
         )
@@ -358,7 +359,7 @@ def asking(gateway: GatewayFixture) -> GatewayFixture:
 def test_two_people_release_a_held_list(asking: GatewayFixture) -> None:
     said = _held(asking)
     before = standings(asking, said)
-    for who in ("alice", "Alice"):
+    for who in ("alice", "alice"):
         proposed = _decide(asking, "release", who=who)
         assert isinstance(proposed, Proposal)
         assert proposed.sentence == "Proposed by alice. It comes in force when a second person releases the very same list."
@@ -386,8 +387,8 @@ def test_annulling_what_a_held_list_says_ends_what_is_proposed_of_it(asking: Gat
     (held,) = asking.do(listings.held_lists)
 
     def annul(connection: Connection) -> None:
-        one = void.propose_message(connection, held.messages[0], reason="forged", who="alice", at=asking.now)
-        void.confirm(connection, asking.partners, one.id, who="bob", at=asking.now)
+        one = void.propose_message(connection, held.messages[0], reason="forged", who=person("alice"), at=asking.now)
+        void.confirm(connection, asking.partners, one.id, who=person("bob"), at=asking.now)
 
     asking.do(annul)
     assert _open(asking) == []

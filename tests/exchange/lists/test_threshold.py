@@ -22,6 +22,7 @@ from gateway.store import listings
 from gateway.store.tables import applied_change, listing
 from tests.exchange.lists.test_lists import europe, made, say, standings, state
 from tests.rig.gateway import GatewayFixture
+from tests.rig.people import person
 from tests.rig.shipped import chosen
 
 __all__ = ["europe"]  # a fixture
@@ -56,13 +57,13 @@ def counted(gateway: GatewayFixture) -> list[tuple[int, int]]:
 def decide(gateway: GatewayFixture, decision: str) -> None:
     (held,) = gateway.do(listings.held_lists)
     job = partial({"release": review.release, "drop": review.drop}[decision], live=gateway.live(), identity=held.id)
-    gateway.do(partial(job, settings=gateway.node.settings, who="a person", reason="asked", at=gateway.now))
+    gateway.do(partial(job, settings=gateway.node.settings, who=person("a person"), reason="asked", at=gateway.now))
 
 
 def annul(gateway: GatewayFixture, message_id: str) -> None:
     def by_two(connection: Connection) -> None:
-        one = void.propose_message(connection, message_id, reason="forged", who="alice", at=gateway.now)
-        void.confirm(connection, gateway.partners, one.id, who="bob", at=gateway.now)
+        one = void.propose_message(connection, message_id, reason="forged", who=person("alice"), at=gateway.now)
+        void.confirm(connection, gateway.partners, one.id, who=person("bob"), at=gateway.now)
 
     gateway.do(by_two)
 
@@ -400,11 +401,15 @@ def _mailed(gateway: GatewayFixture, said: Sequence[Statement], kind: Kind) -> E
     mail = Mailed(file="mail.csv", body=written.getvalue().encode(), kind=kind, as_of=gateway.now)
     found = read(gateway.node, gateway.live(), mail, gateway.now)
     assert not found.refused, found.refused
-    done = gateway.do(lambda c: inbound.propose(c, gateway.live(), mail, found, reason="a mail", who="alice", at=gateway.now))
+    done = gateway.do(
+        lambda c: inbound.propose(c, gateway.live(), mail, found, reason="a mail", who=person("alice"), at=gateway.now)
+    )
     assert done.made is not None
     number = done.made.id
     gateway.do(
-        lambda c: inbound.confirm(c, number, inbound.again(c, gateway.node, inbound.waiting(c, number)), who="bob", at=gateway.now)
+        lambda c: inbound.confirm(
+            c, number, inbound.again(c, gateway.node, inbound.waiting(c, number)), who=person("bob"), at=gateway.now
+        )
     )
     return done.would
 

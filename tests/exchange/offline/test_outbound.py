@@ -23,6 +23,7 @@ from gateway.views import messages as views
 from gateway.wire.sheet import Columns, Sheet
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc
 from tests.rig.gateway import GatewayFixture
+from tests.rig.people import person
 
 pytestmark = pytest.mark.long
 
@@ -55,7 +56,7 @@ def columns(gateway: GatewayFixture, mapped: tuple[tuple[str, str], ...], **alwa
 
 
 def write(gateway: GatewayFixture, name: str = "list.csv") -> Transcript:
-    return gateway.do(lambda c: outbound.write(c, gateway.node, gateway.live(), name, who="alice", at=gateway.now))
+    return gateway.do(lambda c: outbound.write(c, gateway.node, gateway.live(), name, who=person("alice"), at=gateway.now))
 
 
 def rows(done: Transcript) -> list[list[str]]:

@@ -23,6 +23,7 @@ from gateway.partners import read_bundle
 from gateway.store.tables import query
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture, down
+from tests.rig.people import person
 
 
 def asked(gateway: GatewayFixture, code: str) -> str:
@@ -205,7 +206,7 @@ def test_a_query_sent_again_is_answered_under_either_id(gateway: GatewayFixture)
             gateway.deliver()
         gateway.links["SG"].spoil = None
         assert gateway.of(first).state == "expired"
-        again = partial(resend.by_hand, node=gateway.node, message_ids=[first], who="a person", reason="the line is back")
+        again = partial(resend.by_hand, node=gateway.node, message_ids=[first], who=person("a person"), reason="the line is back")
         gateway.do(partial(again, at=gateway.now))
         gateway.deliver()
         second = gateway.heard(kind=Kind.QUERY)[-1].id

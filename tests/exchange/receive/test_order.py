@@ -18,6 +18,7 @@ from gateway.exchange import void
 from gateway.store import statements
 from gateway.store.tables import entry, message
 from tests.rig.gateway import GatewayFixture
+from tests.rig.people import person
 
 GRANT, LOSS = Standing.VALID, Standing.SUSPENDED
 
@@ -218,8 +219,8 @@ def test_a_reissue_of_a_reissue(gateway: GatewayFixture, one: Statement, annulle
     if annulled:
 
         def by_two(connection: Connection) -> None:
-            proposed = void.propose_message(connection, "the-again-message", reason="a slip", who="alice", at=gateway.now)
-            void.confirm(connection, gateway.partners, proposed.id, who="bob", at=gateway.now)
+            proposed = void.propose_message(connection, "the-again-message", reason="a slip", who=person("alice"), at=gateway.now)
+            void.confirm(connection, gateway.partners, proposed.id, who=person("bob"), at=gateway.now)
 
         gateway.do(by_two)
     send(gateway, one, LOSS, sequence=4, refers_to="the-again-message")
@@ -264,8 +265,8 @@ def test_a_grant_said_again_does_not_outlive_the_list_that_left_it_out(gateway: 
     send(gateway, fresh, GRANT, Kind.UPDATE, id="the-first-message")
 
     def annul(connection: Connection) -> None:
-        proposed = void.propose_message(connection, "the-first-message", reason="a slip", who="alice", at=gateway.now)
-        void.confirm(connection, gateway.partners, proposed.id, who="bob", at=gateway.now)
+        proposed = void.propose_message(connection, "the-first-message", reason="a slip", who=person("alice"), at=gateway.now)
+        void.confirm(connection, gateway.partners, proposed.id, who=person("bob"), at=gateway.now)
 
     gateway.do(annul)
     gateway.later(hours=1)
@@ -368,8 +369,8 @@ def test_what_is_annulled_began_no_epoch(gateway: GatewayFixture, one: Statement
     assert epochs(gateway, forged) == [1]
 
     def annul(connection: Connection) -> None:
-        proposed = void.propose_message(connection, forged, reason="forged", who="alice", at=gateway.now)
-        void.confirm(connection, gateway.partners, proposed.id, who="bob", at=gateway.now)
+        proposed = void.propose_message(connection, forged, reason="forged", who=person("alice"), at=gateway.now)
+        void.confirm(connection, gateway.partners, proposed.id, who=person("bob"), at=gateway.now)
 
     gateway.do(annul)
     true = send(gateway, one, LOSS, sequence=3, ago=500)

@@ -30,6 +30,7 @@ from gateway.store.tables import intake, message, operator
 from gateway.wire import envelope, payloads
 from gateway.wire.signature import sign
 from tests.rig.gateway import GatewayFixture, down
+from tests.rig.people import person
 from tests.rig.shipped import chosen
 
 
@@ -143,7 +144,7 @@ def test_the_transport_identity_must_agree_also_when_judged_again(gateway: Gatew
 
 def test_a_suspended_partner_is_refused(gateway: GatewayFixture) -> None:
     body = gateway.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
-    gateway.do(partial(partners.set_state, iso="SG", state="suspended", at=gateway.now, who="a person", reason="a test"))
+    gateway.do(partial(partners.set_state, iso="SG", state="suspended", at=gateway.now, who=person("a person"), reason="a test"))
     assert gateway.refused(body) == "partner-suspended", "even where this node has not heard of it yet"
 
 

@@ -17,6 +17,7 @@ from gateway.domestic.rules import MeasureStatus
 from gateway.exchange.tell import feed
 from gateway.web.api.eligibility import BATCH_LIMIT
 from tests.rig.machine import REPO
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 PATH = "/v1/eligibility"
@@ -310,7 +311,7 @@ def test_domestic_parties_are_looked_up_and_one_that_is_discredited_prevails(
         measure_status=MeasureStatus.ACTIVE,
         measure_since=date(2026, 4, 1),
     )
-    web.node.writer.do(lambda connection: feed.follow(connection, web.node, [discredited], web.now))
+    web.node.writer.do(lambda connection: feed.follow(connection, web.node, [discredited], web.now, who=person("a feed")))
     alone = ask(web, headers, code=codes[0], direction="import", party=["a stranger"])
     assert alone["grant"]
     for party in ("91310000MA1FL0000X", "3101960001"):

@@ -1,4 +1,4 @@
-"""Two tokens of different names annul over HTTP what the terminal would."""
+"""Two persons annul over HTTP what the terminal would."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.core.access import Scope
 from gateway.core.model import Standing
-from gateway.store import tokens
 from tests.rig.web import WebFixture
-
-
-def holder(web: WebFixture, name: str) -> dict[str, str]:
-    """The headers of a named administrator, good at once."""
-    with web.node.database.write.begin() as connection:
-        scopes = (Scope.PARTNER_ADMIN, Scope.CLEARANCE_READ)
-        _, secret = tokens.create(connection, name, scopes, at=web.now, expires=web.now + timedelta(days=1), by="a test")
-    web.later(seconds=3)
-    return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture
@@ -40,7 +29,7 @@ def standing(web: WebFixture, code: str, who: dict[str, str]) -> str:
 
 def test_one_proposes_another_confirms_and_the_next_answer_knows(web: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
-    one, two = holder(web, "A. One"), holder(web, "B. Two")
+    one, two = web.person("A. One"), web.person("B. Two")
     proposed = web.client.post("/v1/voids", json={"message": message, "reason": "a mistake"}, headers=one)
     assert proposed.status_code == 201
     said = proposed.json()
@@ -58,7 +47,7 @@ def test_one_proposes_another_confirms_and_the_next_answer_knows(web: WebFixture
 
 def test_a_certificate_is_named_with_its_moment(web: WebFixture, wrong: tuple[str, str]) -> None:
     code, message = wrong
-    one, two = holder(web, "A. One"), holder(web, "B. Two")
+    one, two = web.person("A. One"), web.person("B. Two")
     (pin,) = web.node.trust.trust_of("SG").pins
     asked = {"certificate": pin.fingerprint, "since": (web.now - timedelta(seconds=30)).isoformat(), "reason": "stolen"}
     proposed = web.client.post("/v1/voids", json=asked, headers=one).json()
@@ -78,5 +67,5 @@ def test_a_certificate_is_named_with_its_moment(web: WebFixture, wrong: tuple[st
     ],
 )
 def test_what_is_not_clear_is_refused(web: WebFixture, asked: dict[str, Any]) -> None:
-    answer = web.client.post("/v1/voids", json=asked, headers=holder(web, "A. One"))
+    answer = web.client.post("/v1/voids", json=asked, headers=web.person("A. One"))
     assert (answer.status_code, answer.json()["code"]) == (422, "question-invalid")

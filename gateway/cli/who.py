@@ -1,0 +1,110 @@
+"""Who sits at this terminal: whoever its token file says; or, at the machine of the database, an emergency."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from gateway.app import utc_now
+from gateway.cli.common import errors, escape, settings
+from gateway.core.access import SCOPES, Actor, PrincipalKind, Scope, StaffRole, Way
+from gateway.core.errors import Code, Refusal
+from gateway.operate import people
+from gateway.store import journal, principals, tokens
+from gateway.store.tokens import PREFIX, Caller
+
+#: For how long every terminal says in red that something was done as an emergency.
+RED_FOR = timedelta(days=30)
+_emergency: list[str] = []
+
+
+def declare_emergency(reason: str | None) -> None:
+    """What this one command does, it does as an emergency, where there is a reason."""
+    _emergency.clear()
+    if reason is None:
+        return
+    if not reason.strip():
+        raise Refusal(Code.DATA_INVALID, "An emergency needs a reason.", remedy='aeo-gateway --emergency "why" ...')
+    _emergency.append(reason.strip())
+
+
+def acting(connection: Connection, scope: Scope) -> Actor:
+    """Whoever does this, if he may. Raises ``Refusal``: UNAUTHENTICATED where nobody is signed in, FORBIDDEN."""
+    at = utc_now()
+    if _emergency:
+        return _as_emergency(connection, at)
+    people.made_up(connection, settings(), at)
+    who = signed_in(connection)
+    if scope not in who.scopes:
+        roles = ", ".join(role for role in StaffRole if scope in SCOPES[role])
+        raise Refusal(Code.FORBIDDEN, f"{who.name} may not do this: it needs {scope}.", remedy=f"Who has it: {roles}.")
+    _tell_emergencies(connection, at)
+    return who
+
+
+def signed_in(connection: Connection) -> Caller:
+    """Whoever this terminal's token is of. Raises ``Refusal`` UNAUTHENTICATED."""
+    try:
+        return tokens.holder(connection, _secret(connection, settings().terminal_token), Way.TERMINAL, utc_now())
+    except Refusal as refused:
+        if refused.remedy != refused.code.row.remedy:
+            raise
+        raise Refusal(Code.UNAUTHENTICATED, "This terminal's token is not good any more.", remedy="aeo-gateway login") from None
+
+
+def emergency() -> Actor:
+    """Whoever has the machine of the database; nobody can tell who that is, so it is never one of two people."""
+    name = f"emergency:{os.getuid()}"
+    because = _emergency[0] if _emergency else ""
+    kind, way = PrincipalKind.EMERGENCY, Way.TERMINAL
+    return Actor(principal=name, name=name, kind=kind, scopes=frozenset(Scope), way=way, because=because)
+
+
+def _as_emergency(connection: Connection, at: datetime) -> Actor:
+    who = emergency()
+    said: dict[str, object] = {"reason": who.because, "command": " ".join(sys.argv[1:4]), "by": who.noted}
+    journal.append(connection, "emergency", who.name, said, at=at)
+    _red(at, who.name, who.because)
+    return who
+
+
+def _tell_emergencies(connection: Connection, at: datetime) -> None:
+    for one in people.emergencies(connection, at - RED_FOR)[:3]:
+        _red(*one)
+
+
+def _red(at: datetime, name: str, reason: str) -> None:
+    errors.print(f"[bold red]EMERGENCY {at:%Y-%m-%d %H:%M} UTC[/] {escape(name)}: {escape(reason)}", highlight=False)
+
+
+def _secret(connection: Connection, file: Path) -> str:
+    try:
+        state = file.stat()
+        secret = file.read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        secret = ""
+    except PermissionError:
+        raise Refusal(
+            Code.UNAUTHENTICATED,
+            f"{file} is somebody else's.",
+            remedy="Name a file of your own with AEO_TOKEN_FILE, then: aeo-gateway login",
+        ) from None
+    else:
+        if stat.S_IMODE(state.st_mode) & 0o077:
+            raise Refusal(
+                Code.UNAUTHENTICATED, f"Others can read {file}.", remedy=f"chmod 600 {file}, and take the token in it back."
+            )
+    if secret.startswith(PREFIX):
+        return secret
+    if not principals.anybody(connection):
+        raise Refusal(
+            Code.UNAUTHENTICATED,
+            "Nobody is known to this installation yet, so nobody can decide anything.",
+            remedy="aeo-gateway init NAME makes the first administrator.",
+        )
+    raise Refusal(Code.UNAUTHENTICATED, "Nobody is signed in at this terminal.", remedy="aeo-gateway login")
