@@ -77,10 +77,10 @@ class Settings(BaseModel):
         timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
     )
     url: str = Field("", description="where people reach the console; empty: http://AEO_HOST:AEO_PORT")
-    token_file: Path | None = Field(None, description="the file that says who sits at this terminal; empty: terminal.token in home")
+    token_file: str = Field("", description="the file that says who sits at this terminal; empty: terminal.token in home")
     two_people: bool = Field(
         False,
-        description="what may take two people (`aeo-gateway settings` lists it) is done only when a second person does it too; production asks for it",
+        description="what may take two people (`aeo-gateway settings show` lists it) is done only when a second person does it too; production asks for it",
     )
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
@@ -108,7 +108,7 @@ class Settings(BaseModel):
     @property
     def terminal_token(self) -> Path:
         """Where the token of whoever sits at this terminal is kept."""
-        return self.token_file or self.home / "terminal.token"
+        return Path(self.token_file) if self.token_file else self.home / "terminal.token"
 
     @property
     def site(self) -> Path:

@@ -21,6 +21,7 @@ from gateway.store import principals, tokens
 from gateway.store.principals import Principal
 from gateway.store.proposals import Proposal
 
+chosen_app = typer.Typer(no_args_is_help=True, help="What this installation chose.")
 app = typer.Typer(no_args_is_help=True, help="Persons and systems: who is known here, and what each may do.")
 
 Called = Annotated[str, typer.Argument(help="Its name, or its id as `principal list` shows it.")]
@@ -81,6 +82,7 @@ def whoami(as_json: Json = False) -> None:
     console.print(f"{escape(caller.name)} ({caller.kind}): {', '.join(sorted(caller.scopes))}", highlight=False)
 
 
+@chosen_app.command("show")
 def show_settings(as_json: Json = False) -> None:
     """What this installation chose, and which decisions take two people."""
     chosen = settings()

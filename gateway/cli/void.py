@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, escape, print_json
+from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
@@ -30,7 +30,12 @@ def propose(
     reason: Annotated[str, typer.Option(help="Why; the journal keeps it.")],
     message: Annotated[str | None, typer.Option(help="The id of a message that came in.")] = None,
     certificate: Annotated[str | None, typer.Option(help="SHA-256 of a partner's certificate whose key was stolen.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Since when (UTC) nothing of that key is to be believed.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=moment, metavar="MOMENT", help="Since when (UTC where no zone is named) nothing of that key is to be believed."
+        ),
+    ] = None,
     partner: Annotated[str | None, typer.Option(help="Whose it is, where two partners used one message id.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -42,8 +47,7 @@ def propose(
         who = acting(connection, Scope.PARTNER_ADMIN)
         partners = _partners(connection)
         if certificate is not None and since is not None:
-            moment = since.replace(tzinfo=UTC)
-            one = void.propose_certificate(connection, partners, certificate, moment, partner=owner, reason=reason, who=who, at=at)
+            one = void.propose_certificate(connection, partners, certificate, since, partner=owner, reason=reason, who=who, at=at)
         else:
             one = void.propose_message(connection, message or "", partner=owner, reason=reason, who=who, at=at)
         would = void.scope_of(connection, partners.get(one.partner), one)

@@ -7,16 +7,16 @@ import unicodedata
 
 def visible_at_all(name: str) -> bool:
     """Whether there is anything to be seen of a name."""
-    return bool(_folded(name))
+    return bool(folded(name))
 
 
 def same(who: str, other: str) -> bool:
     """Whether two names would be taken for one: they differ in nothing but case, width, blanks, characters that are not to be seen, composed
     and separate accents, or letters, dashes and apostrophes that look alike. Two names that differ in an accent are two."""
-    return _folded(who) == _folded(other)
+    return folded(who) == folded(other)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """The name with every such difference taken out. Blanks go too: one of no width is not to be told from none."""
     apart = unicodedata.normalize("NFKD", name)
     seen = "".join(c for c in apart if not c.isspace() and c not in _UNSEEN and unicodedata.category(c) not in ("Cc", "Cf"))

@@ -35,6 +35,8 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
             "AEO_DOMESTIC_STOP_AFTER is empty: give the age in seconds (172800 is two days) from which on what credit management stated of "
             "domestic parties decides nothing."
         )
+    if not settings.two_people:
+        faults.append("AEO_TWO_PEOPLE is not set: what grants takes two people (aeo-gateway settings show lists it).")
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():

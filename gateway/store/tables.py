@@ -391,7 +391,7 @@ principal = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("kind", String(8), nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", Text, nullable=False, unique=True),
     Column("email", Text),
     Column("language", String(2)),
     Column("roles", Text, nullable=False, server_default=""),
@@ -409,9 +409,10 @@ principal = Table(
 tie = Table(
     "tie",
     metadata,
-    Column("principal", String(16), ForeignKey("principal.id"), primary_key=True),
-    Column("other", String(16), ForeignKey("principal.id"), primary_key=True),
-    Column("since", Moment, primary_key=True),
+    Column("id", _Id, primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False, index=True),
+    Column("other", String(16), ForeignKey("principal.id"), nullable=False),
+    Column("since", Moment, nullable=False),
     Column("why", String(12), nullable=False),
 )
 

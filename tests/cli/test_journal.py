@@ -141,7 +141,7 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(gateway: GatewayFixt
     with pytest.raises(Refusal):
         run(outbox.app, "resend", first)
     assert run(outbox.app, "resend", "unknown", "--reason", "x").exit_code == 1
-    done = run(outbox.app, "resend", "--failed", "--reason", "the line is back", "--who", "a person")
+    done = run(outbox.app, "resend", "--failed", "--reason", "the line is back")
     assert (done.exit_code, done.stdout.startswith("2 messages")) == (0, True)
     assert gateway.journal("decision") == [first, second]
     nothing = run(outbox.app, "resend", "--failed", "--reason", "once more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from gateway.app import utc_now
 from gateway.cli.main import app
 from gateway.core.errors import Refusal
 from gateway.settings import ROOT
+from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
+from tests.rig.databases import migrate
 from tests.rig.machine import REPO
+from tests.rig.people import terminal_of
 
 pytestmark = pytest.mark.process
 
@@ -48,6 +52,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AEO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AEO_MODE", "production")
     monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "home").mkdir()
+    with closing(Database(migrate(f"sqlite:///{tmp_path / 'home' / 'gateway.db'}"))) as database:
+        monkeypatch.setenv("AEO_TOKEN_FILE", str(terminal_of("a person", tmp_path / "home", database)))
     return tmp_path
 
 

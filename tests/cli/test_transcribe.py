@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from gateway.settings import ROOT
 from gateway.store import partners as stored
 from gateway.store.database import Database
 from tests.rig.enterprises import made, write
-from tests.rig.people import person
+from tests.rig.people import person, terminal_of
 
 pytestmark = pytest.mark.long
 
@@ -73,7 +75,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    """The last two may be ``as`` and a name: whose terminal it is."""
+    *words, _, name = (*arguments, "as", "alice") if arguments[-2] != "as" else arguments
+    home = Path(os.environ["AEO_HOME"])
+    with closing(Database(f"sqlite:///{home / 'gateway.db'}")) as database:
+        file = terminal_of(name, home, database)
+    return CliRunner().invoke(app, words, env={"AEO_TOKEN_FILE": str(file)})
 
 
 def done(*arguments: str, code: int = 0) -> str:
@@ -102,7 +109,7 @@ def good(*codes: str, status: str = "Active") -> list[list[object]]:
     return [[number, code, "Made-Up Pte Ltd", "Plus", status, date(2099, 1, 31)] for number, code in enumerate(codes, 1)]
 
 
-SAY = ("--reason", "mail of the first", "--as", "alice")
+SAY = ("--reason", "mail of the first")
 
 
 def test_a_list_with_bad_rows_is_put_right_confirmed_and_counts(place: Path) -> None:
@@ -133,8 +140,8 @@ def test_a_list_with_bad_rows_is_put_right_confirmed_and_counts(place: Path) -> 
     assert "Proposed: number 1" in done("partner", "transcribe", "SG", "stp.xlsx", "--as-of", "2026-06-01", *SAY)
     assert "5 would newly be granted" in done("partner", "transcribed", "1")
     assert json.loads(done("eligible", CODES[0], "--json"))["grant"] is False
-    assert refusal("partner", "confirm", "1", "--as", "Alice").code is Code.DATA_INVALID
-    assert "5 accepted" in done("partner", "confirm", "1", "--as", "bob")
+    assert refusal("partner", "confirm", "1", "as", "Alice").code is Code.DATA_INVALID
+    assert "5 accepted" in done("partner", "confirm", "1", "as", "bob")
     one = json.loads(done("eligible", CODES[0], "--on", "2026-06-15", "--direction", "import", "--json"))
     assert one["grant"] is True
     assert [warning["code"] for warning in one["warnings"]] == ["transcribed"]
@@ -147,14 +154,14 @@ def test_a_list_with_bad_rows_is_put_right_confirmed_and_counts(place: Path) -> 
 def test_a_suspension_at_once(place: Path) -> None:
     book(place / "list.xlsx", *good(*CODES))
     done("partner", "transcribe", "SG", "list.xlsx", "--as-of", "2026-06-01", *SAY)
-    done("partner", "confirm", "1", "--as", "bob")
+    done("partner", "confirm", "1", "as", "bob")
     book(place / "news.xlsx", *good(CODES[1], status="On hold"), [2, "SG99", "Short", "Plus", "Active", None])
     said = json.loads(
         done("partner", "transcribe", "SG", "news.xlsx", "--update", "--as-of", "2026-06-09T08:00:00Z", *SAY, "--json", code=1)
     )
     assert [(one["row"], one["column"], one["code"]) for one in said["refused"]] == [(5, "UEN", "code-form")]
     assert said["would"]["says"] == {"suspended": 1}
-    assert json.loads(done("partner", "confirm", "2", "--as", "bob", "--json"))["outcomes"] == {"accepted": 1}
+    assert json.loads(done("partner", "confirm", "2", "--json", "as", "bob"))["outcomes"] == {"accepted": 1}
     grants = [
         json.loads(done("eligible", code, "--on", "2026-06-15", "--direction", "import", "--json"))["grant"] for code in CODES
     ]
@@ -164,19 +171,19 @@ def test_a_suspension_at_once(place: Path) -> None:
 def test_a_wrong_file_is_set_aside_or_annulled(place: Path) -> None:
     book(place / "list.xlsx", *good(*CODES))
     done("partner", "transcribe", "SG", "list.xlsx", "--as-of", "2026-06-01", *SAY)
-    assert "set aside" in done("partner", "discard", "1", "--reason", "last year's", "--as", "alice")
-    assert "discarded by alice" in refusal("partner", "confirm", "1", "--as", "bob").detail
+    assert "set aside" in done("partner", "discard", "1", "--reason", "last year's", "as", "alice")
+    assert "discarded by alice" in refusal("partner", "confirm", "1", "as", "bob").detail
     done("partner", "transcribe", "SG", "list.xlsx", "--as-of", "2026-06-01", *SAY)
-    done("partner", "confirm", "2", "--as", "bob")
+    done("partner", "confirm", "2", "as", "bob")
     assert "confirmed" in done("partner", "transcribed"), "the word stays whole at 80 columns"
-    assert "aeo-gateway void" in str(refusal("partner", "confirm", "2", "--as", "carol").remedy)
+    assert "aeo-gateway void" in str(refusal("partner", "confirm", "2", "as", "carol").remedy)
     (message,) = [one["id"] for one in json.loads(done("message", "list", "--json")) if one["state"] == "transcribed"]
     assert "list.xlsx" in done("message", "show", message)
     assert "Nobody signed" in refusal("evidence", "export", message).detail
     done("partner", "transcribed", "2", "--to", "as-it-came.xlsx")
     assert (place / "as-it-came.xlsx").read_bytes() == (place / "list.xlsx").read_bytes()
-    done("void", "propose", "--message", message, "--reason", "last year's", "--as", "alice")
-    done("void", "confirm", "1", "--as", "bob")
+    done("void", "propose", "--message", message, "--reason", "last year's", "as", "alice")
+    done("void", "confirm", "1", "as", "bob")
     assert json.loads(done("eligible", CODES[0], "--json"))["grant"] is False
 
 

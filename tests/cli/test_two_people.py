@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from gateway.trust.keys import Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from tests.rig.enterprises import DOWNGRADED, UNFORESEEN, row
 from tests.rig.gateway import GatewayFixture
-from tests.rig.people import person
+from tests.rig.people import terminal_of
 from tests.rig.telling import TellingFixture
 from tests.store.test_migrations import at_release_0_1_0, fill_with_proposals
 
@@ -43,7 +44,8 @@ def say(home: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
     monkeypatch.setattr(common.console, "width", 400)
 
     def command(*words: object, who: str = "alice") -> str:
-        monkeypatch.setenv("LOGNAME", who)
+        with closing(Database(f"sqlite:///{home / 'gateway.db'}")) as database:
+            monkeypatch.setenv("AEO_TOKEN_FILE", str(terminal_of(who, home, database)))
         result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return " ".join(result.output.split())
@@ -68,11 +70,11 @@ def test_two_people_release_a_held_list(say: Say, home: Path, database: Database
         gateway.later(days=1)
     words = "Proposed by alice. It comes in force when a second person releases the very same list."
     assert say("list", "release", 2, "--reason", "I telephoned.") == words
-    assert say("list", "release", 2, "--reason", "I telephoned.", who=person("ALICE")) == words
+    assert say("list", "release", 2, "--reason", "I telephoned.", who="ALICE") == words
     held = say("list", "held")
     assert f"SG list-2: {words}" in held
     assert "(I telephoned.)" in held
-    assert say("list", "release", 2, "--reason", "So did I.", who=person("bob")).startswith("List 2 counts.")
+    assert say("list", "release", 2, "--reason", "So did I.", who="bob").startswith("List 2 counts.")
     assert say("list", "held") == "No list waits for a person."
     gateway.close()
 
@@ -85,7 +87,7 @@ def test_two_people_let_gains_through(say: Say, home: Path, database: Database) 
     words = "Proposed by alice. It comes in force when a second person confirms the very same record."
     assert say("domestic", "confirm", record) == words
     assert f"record-{record}: {words}" in say("domestic", "held")
-    assert "its gains hold" in say("domestic", "confirm", record, who=person("bob"))
+    assert "its gains hold" in say("domestic", "confirm", record, who="bob")
 
 
 @pytest.fixture

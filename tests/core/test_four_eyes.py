@@ -45,8 +45,6 @@ def test_which_decisions_take_two() -> None:
 #: What holds the name of whoever did something.
 _PEOPLE = {
     "who",
-    "principal",
-    "proposer",
     "proposed_by",
     "confirmed_by",
     "decided_by",

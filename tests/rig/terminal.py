@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import pytest
 
 from gateway.cli import common
 from gateway.cli.main import app
+from gateway.store.database import Database
 from tests.rig.machine import REPO
+from tests.rig.people import terminal_of
 
 WIDTH = 160
 
@@ -29,10 +32,15 @@ class Terminal:
     monkeypatch: pytest.MonkeyPatch
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, expect: int = 0) -> str:
-        """What it prints, both ways. Everything it would do as a program happens but the start of one, which takes most of the time."""
+    def run(self, *arguments: str, expect: int = 0, who: str = "") -> str:
+        """What it prints, both ways. Everything it would do as a program happens but the start of one, which takes most of the time.
+        ``who`` sits at it, where that is not whoever usually does."""
+        environment = dict(self.environment)
+        if who:
+            with closing(Database(f"sqlite:///{self.home / 'gateway.db'}")) as database:
+                environment["AEO_TOKEN_FILE"] = str(terminal_of(who, self.home, database))
         with self.monkeypatch.context() as patch:
-            for name, value in {"AEO_HOME": str(self.home), **self.environment}.items():
+            for name, value in {"AEO_HOME": str(self.home), **environment}.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["aeo-gateway", *arguments])
             for console in (common.console, common.errors):

@@ -221,11 +221,11 @@ def fill_with_proposals(connection: Connection) -> None:
     def noted(kind: str, subject: str, partner: str, **said: object) -> None:
         journal.append(connection, kind, subject, said, at=AT, partner=partner)
 
-    noted("proposal", "void-1", "SG", void=1, what="message", of="m-1", since=None, who=person("alice"), reason="wrong")
-    noted("proposal", "transcription-1", "SG", message_id="of proposed", message="list", who=person("alice"), reason="a mail")
-    noted("proposal", "a" * 64, "SG", who=person("alice"), reason="a reason")
-    noted("partner", "SG", "SG", state="suspended", bundle="d" * 64, who=person("bob"), reason="overtakes what was proposed")
-    noted("proposal", "b" * 64, "**", who=person("Alice"), reason="a reason")
+    noted("proposal", "void-1", "SG", void=1, what="message", of="m-1", since=None, who="alice", reason="wrong")
+    noted("proposal", "transcription-1", "SG", message_id="of proposed", message="list", who="alice", reason="a mail")
+    noted("proposal", "a" * 64, "SG", who="alice", reason="a reason")
+    noted("partner", "SG", "SG", state="suspended", bundle="d" * 64, who="bob", reason="overtakes what was proposed")
+    noted("proposal", "b" * 64, "**", who="Alice", reason="a reason")
     for who in ("alice", "Alice", "alice"):
         noted("proposal", "c" * 64, "SG", who=who, reason="a reason")
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
+from gateway.core.access import PrincipalKind
 from gateway.core.errors import Refusal
 from gateway.core.four_eyes import Decision
 from gateway.store import partners, proposals
@@ -43,7 +44,7 @@ def test_the_first_call_proposes_and_a_second_persons_same_call_decides(connecti
     first = together(connection, "alice")
     assert isinstance(first, Proposal)
     assert first.sentence == "Proposed by alice. It comes in force when a second person releases the very same list."
-    assert together(connection, "alice") == first, "at most one of a person and content"
+    assert together(connection, " ALICE") == first, "at most one of a person and content"
     assert proposals.open_now(connection, Decision.LIST_RELEASE) == [first]
     assert together(connection, "bob") == ("alice", "bob")
     assert proposals.open_now(connection, Decision.LIST_RELEASE) == []
@@ -80,17 +81,32 @@ def test_only_what_is_open_is_agreed_to_and_by_somebody_else(connection: Connect
     proposals.propose(connection, Matter(Decision.ANNULMENT, "a" * 64, "SG", 1), who=person("alice"), reason="-", at=AT)
     with pytest.raises(Refusal, match="second person"):
         agree(1, who=person("Alice"))
-    with pytest.raises(Refusal, match="must have a name"):
-        agree(1, who=person("\u200b"))
     agree(1, who=person("bob"))
     with pytest.raises(Refusal, match="Number 1 is not open"):
         agree(1, who=person("carol"))
 
 
-def test_nobody_proposes_nothing(connection: Connection) -> None:
-    for two_people in (True, False):
-        with pytest.raises(Refusal, match="must have a name"):
-            together(connection, " \u200b", two_people=two_people)
+def test_an_emergency_is_never_one_of_two(connection: Connection) -> None:
+    who = person("emergency:0", kind=PrincipalKind.EMERGENCY)
+    ask = partial(proposals.propose_or_agree, connection, LIST, who=who, reason="-", at=AT)
+    with pytest.raises(Refusal, match="takes two people"):
+        ask(two_people=True)
+    together(connection, "alice")
+    with pytest.raises(Refusal, match="takes two people"):
+        ask(two_people=True)
+    assert ask(two_people=False) == ("emergency:0",)
+
+
+def test_a_system_proposes_and_never_confirms(connection: Connection) -> None:
+    who = person("a feed", kind=PrincipalKind.SYSTEM)
+    together(connection, "alice")
+    proposed = proposals.propose_or_agree(connection, LIST, two_people=True, who=who, reason="-", at=AT)
+    assert isinstance(proposed, Proposal)
+    assert proposed.proposed_by == "a feed"
+    proposals.propose(connection, Matter(Decision.ANNULMENT, "a" * 64, "SG", 1), who=person("alice"), reason="-", at=AT)
+    with pytest.raises(Refusal, match="a feed is a system"):
+        proposals.agree(connection, Decision.ANNULMENT, 1, who=who, at=AT)
+    assert together(connection, "bob") == ("alice", "bob")
 
 
 def test_what_is_set_aside_by_a_person_is_told_apart_from_what_ended_by_itself(connection: Connection) -> None:

@@ -36,6 +36,7 @@ from gateway.store.active import ActivePartners
 from gateway.store.database import Database
 from gateway.store.tables import bundle, metadata
 from gateway.web.site import create_app
+from tests.rig.people import terminal_of
 
 RELEASE = Path(__file__).parent / "release-0.1.0"
 EXPECTED: dict[str, Any] = json.loads((RELEASE / "expected.json").read_text("utf-8"))
@@ -121,7 +122,9 @@ class Clock:
 
 class Installation:
     """The old installation, opened. Whatever these tests know of the code's names stands here; everything else goes by commands and
-    routes, as people and programs use them."""
+    routes, as people and programs use them. Where it ``decides``, a terminal is a person's; then, a name was typed."""
+
+    decides = False
 
     def __init__(self, home: Path, url: str, patch: pytest.MonkeyPatch) -> None:
         self.home, self.url, self._clock = home, url, Clock()
@@ -206,7 +209,14 @@ class Installation:
 
     def _command(self, step: Step) -> Step:
         argv = [word.replace("{home}", str(self.home)) for word in step["command"]]
-        env = {**self._environment, "LOGNAME": step.get("as", "li.wei"), **step.get("environment", {})}
+        who = step.get("as", "li.wei")
+        if "--as" in argv:  # names were typed then; now a terminal is a person's
+            at = argv.index("--as")
+            who = argv[at + 1]
+            del argv[at : at + 2]
+        env = {**self._environment, **step.get("environment", {})}
+        if self.decides:
+            env["AEO_TOKEN_FILE"] = str(terminal_of(who, self.home, self.database))
         result = CliRunner().invoke(main.app, argv, env=env)
         said = json.loads(result.stdout) if "--json" in argv and result.stdout else None
         return {"exit": int(result.exit_code), "says": said}
@@ -226,6 +236,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     """One that may be changed."""
     with _written_out(request.param, tmp_path, request) as (home, url):
         opened = Installation(home, url, monkeypatch)
+        opened.decides = True
         yield opened
         opened.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from stdnum.cn import uscc
 
+from gateway.core.access import itself
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import Tier
 from gateway.core.model import Kind, Standing, Statement
@@ -72,7 +73,7 @@ def our_news(session: Session) -> Iterator[Observation]:
 
 def _follow(session: Session, record: Record) -> None:
     node = session.host.node
-    node.writer.do(partial(feed.follow, node=node, records=[record], at=node.clock()))
+    node.writer.do(partial(feed.follow, node=node, records=[record], at=node.clock(), who=itself("a rehearsal")))
 
 
 def _told(session: Session, record: Record) -> list[disclosures.Disclosure]:

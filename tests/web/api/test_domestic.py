@@ -148,7 +148,7 @@ def test_two_people_confirm_where_the_settings_ask_for_it(tmp_path: Path) -> Non
         report = web.client.put(URL, headers=feeder | NDJSON, content=lines(row(1, **said))).json()
     number = report["flagged"][0]["record"]
     address = f"/v1/domestic/held/{number}/confirm"
-    one, same, two = (web.token(Scope.DOMESTIC_CONFIRM, name=name) for name in ("A. One", "a. one", "B. Two"))
+    one, same, two = (web.person(name) for name in ("A. One", "A. One", "B. Two"))
     for who in (one, same):
         waits = web.client.post(address, headers=who)
         assert (waits.status_code, waits.json()["record"], waits.json()["proposed_by"]) == (202, number, "A. One")

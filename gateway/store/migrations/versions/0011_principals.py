@@ -47,18 +47,21 @@ def _tables() -> None:
         sa.Column("totp_step", sa.BigInteger(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_principal")),
+        sa.UniqueConstraint("name", name=op.f("uq_principal_name")),
         sa.UniqueConstraint("subject", name=op.f("uq_principal_subject")),
     )
     op.create_table(
         "tie",
+        sa.Column("id", _ID, nullable=False),
         sa.Column("principal", sa.String(length=16), nullable=False),
         sa.Column("other", sa.String(length=16), nullable=False),
         sa.Column("since", Moment(), nullable=False),
         sa.Column("why", sa.String(length=12), nullable=False),
         sa.ForeignKeyConstraint(["principal"], ["principal.id"], name=op.f("fk_tie_principal")),
         sa.ForeignKeyConstraint(["other"], ["principal.id"], name=op.f("fk_tie_other")),
-        sa.PrimaryKeyConstraint("principal", "other", "since", name=op.f("pk_tie")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tie")),
     )
+    op.create_index("ix_tie_principal", "tie", ["principal"], unique=False)
     op.create_table(
         "deputy",
         sa.Column("id", _ID, nullable=False),

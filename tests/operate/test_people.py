@@ -1,0 +1,235 @@
+"""Letting people in: who may be the two of a decision then, and what one person can never do alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select
+
+from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, itself
+from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import TIED_FOR, Decision
+from gateway.operate import people
+from gateway.settings import Settings
+from gateway.store import principals, proposals, tokens
+from gateway.store.database import Database
+from gateway.store.principals import Principal
+from gateway.store.proposals import Matter, Proposal
+from gateway.store.tables import link
+from tests.rig.people import person
+
+AT = datetime(2026, 6, 15, 4, tzinfo=UTC)
+TWO = Settings.model_validate({"two_people": True})
+ADMINISTRATOR = (StaffRole.ADMINISTRATOR,)
+LIST = Matter(Decision.LIST_RELEASE, "a" * 64, "SG", 5)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.write.begin() as opened:
+        yield opened
+
+
+def actor(connection: Connection, one: Principal, at: datetime = AT) -> Actor:
+    return principals.person(connection, one.id, Way.TERMINAL, at)
+
+
+def add(connection: Connection, name: str, who: Actor, at: datetime = AT) -> Principal | Proposal:
+    done = people.add(connection, name, ADMINISTRATOR, TWO, who=who, reason="a colleague", at=at)
+    return done if isinstance(done, Proposal) else done[0]
+
+
+@pytest.fixture
+def two(connection: Connection) -> tuple[Actor, Actor]:
+    """The first two persons of an installation."""
+    first, _ = people.first(connection, "Zhang", None, who=person("emergency:0", kind=PrincipalKind.EMERGENCY), at=AT)
+    second = add(connection, "Li", actor(connection, first))
+    assert isinstance(second, Principal)
+    return actor(connection, first), actor(connection, second)
+
+
+def together(connection: Connection, who: Actor, at: datetime = AT) -> tuple[str, ...] | Proposal:
+    return proposals.propose_or_agree(connection, LIST, two_people=True, who=who, reason="looked at", at=at)
+
+
+def test_the_first_is_made_once(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    with pytest.raises(Refusal, match="knows people already"):
+        people.first(connection, "Mallory", None, who=person("emergency:0", kind=PrincipalKind.EMERGENCY), at=AT)
+
+
+def test_the_second_is_made_by_the_first_alone_and_is_one_of_two_at_once(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    assert principals.find(connection, second.principal).exempt
+    assert isinstance(together(connection, first), Proposal)
+    assert together(connection, second) == ("Zhang", "Li")
+
+
+def test_a_third_takes_both_and_cannot_be_the_other_of_two_with_either_for_a_while(
+    connection: Connection, two: tuple[Actor, Actor]
+) -> None:
+    first, second = two
+    assert isinstance(add(connection, "Wang", first), Proposal)
+    assert isinstance(add(connection, "Wang", first), Proposal), "nobody is his own second person"
+    third = add(connection, "Wang", second)
+    assert isinstance(third, Principal)
+    assert not third.exempt
+    new = actor(connection, third)
+    together(connection, first)
+    with pytest.raises(Refusal, match="Wang and Zhang cannot be the two: one of them made the other known"):
+        together(connection, new)
+    later = AT + TIED_FOR + timedelta(seconds=1)
+    assert together(connection, new, later) == ("Zhang", "Wang")
+
+
+def test_two_whom_the_same_person_let_in_are_not_two(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    """Who makes two people up decides alone otherwise."""
+    puppets = []
+    for name in ("Wang", "Zhao"):
+        add(connection, name, two[0])
+        one = add(connection, name, two[1])
+        assert isinstance(one, Principal)
+        puppets.append(actor(connection, one))
+    together(connection, puppets[0])
+    with pytest.raises(Refusal, match="the same person let both in"):
+        together(connection, puppets[1])
+
+
+def test_who_reset_a_sign_in_is_tied_to_that_person(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    people.new_link(connection, "Li", who=first, reason="the telephone is lost", at=AT + timedelta(days=40))
+    together(connection, first, AT + timedelta(days=40))
+    with pytest.raises(Refusal, match="reset how the other signs in"):
+        together(connection, second, AT + timedelta(days=41))
+    assert together(connection, second, AT + timedelta(days=71)) == ("Zhang", "Li")
+
+
+def test_two_tokens_of_one_person_are_one_person(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    secrets = [
+        tokens.personal(connection, first.principal, name, at=AT, expires=AT + timedelta(days=1), by=first)[1]
+        for name in ("a terminal", "another name")
+    ]
+    one, same = (tokens.holder(connection, secret, Way.TOKEN, AT) for secret in secrets)
+    assert one.id != same.id
+    assert isinstance(together(connection, one), Proposal)
+    assert isinstance(together(connection, same), Proposal)
+    assert together(connection, second) == ("Zhang", "Li")
+
+
+def test_roles_are_changed_by_two_and_never_ones_own(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    add(connection, "Wang", first)
+    add(connection, "Wang", second)
+    change = people.change
+    with pytest.raises(Refusal, match="Nobody changes what he himself may do"):
+        change(connection, "Zhang", [StaffRole.APPROVER], TWO, who=first, reason="more", at=AT)
+    assert isinstance(change(connection, "Wang", [StaffRole.AUDITOR], TWO, who=first, reason="moved", at=AT), Proposal)
+    done = change(connection, "Wang", [StaffRole.AUDITOR], TWO, who=second, reason="moved", at=AT)
+    assert isinstance(done, Principal)
+    assert done.roles == (StaffRole.AUDITOR,)
+
+
+def test_the_last_administrator_stays(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, _ = two
+    people.disable(connection, "Li", who=first, reason="left", at=AT)
+    with pytest.raises(Refusal, match="the last administrator"):
+        people.disable(connection, "Zhang", who=first, reason="left", at=AT)
+
+
+def test_who_is_disabled_may_do_nothing(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    _, secret = tokens.personal(connection, second.principal, "a terminal", at=AT, expires=AT + timedelta(days=1), by=second)
+    people.disable(connection, "Li", who=first, reason="left", at=AT)
+    one = principals.find(connection, "Li")
+    with pytest.raises(Refusal) as refused:
+        tokens.holder(connection, secret, Way.TOKEN, AT)
+    assert refused.value.code is Code.UNAUTHENTICATED
+    with pytest.raises(Refusal, match="not known here"):
+        actor(connection, one)
+
+
+def test_a_third_acknowledges_the_second(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    add(connection, "Wang", first)
+    third = add(connection, "Wang", second)
+    assert isinstance(third, Principal)
+    for who in (first, second):
+        with pytest.raises(Refusal, match="takes a third"):
+            principals.acknowledge(connection, "Li", by=who, at=AT)
+    assert not principals.acknowledge(connection, "Li", by=actor(connection, third), at=AT).exempt
+    with pytest.raises(Refusal, match="needs no acknowledgement"):
+        principals.acknowledge(connection, "Li", by=actor(connection, third), at=AT)
+
+
+def test_names_tell_people_apart(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    for name, said in (
+        ("ＺＨＡＮＧ", "goes by the name Zhang"),
+        ("Zh\u0430ng", "goes by"),
+        ("\u200b", "can be seen"),
+        ("a\nb", "can be seen"),
+    ):
+        with pytest.raises(Refusal, match=said):
+            principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)
+
+
+def test_a_deputy_may_what_the_other_may_for_a_time(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    auditor = principals.add_person(connection, "Qian", [StaffRole.AUDITOR], by=(), at=AT)
+    approver = principals.add_person(connection, "Sun", [StaffRole.APPROVER], by=(), at=AT)
+    assert Scope.LIST_DECIDE not in actor(connection, auditor).scopes
+    until = AT + timedelta(days=3)
+    stand_in = people.stand_in
+    with pytest.raises(Refusal, match="Nobody names himself"):
+        stand_in(connection, "Sun", "Zhang", until, who=first, reason="leave", at=AT)
+    with pytest.raises(Refusal, match="named by whoever is away"):
+        stand_in(connection, "Sun", "Li", until, who=actor(connection, auditor), reason="leave", at=AT)
+    stand_in(connection, "Sun", "Qian", until, who=actor(connection, approver), reason="leave", at=AT)
+    assert Scope.LIST_DECIDE in actor(connection, auditor).scopes
+    assert Scope.LIST_DECIDE not in actor(connection, auditor, until).scopes
+    with pytest.raises(Refusal, match="ends within"):
+        stand_in(connection, "Sun", "Qian", AT + timedelta(days=60), who=first, reason="leave", at=AT)
+    stood_in = actor(connection, auditor)
+    together(connection, actor(connection, approver))
+    assert together(connection, stood_in) == ("Sun", "Qian"), "another person, though in the place of somebody"
+    assert second.principal != first.principal
+
+
+def test_links_are_good_once_and_only_the_last(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    people.new_link(connection, "Li", who=two[0], reason="lost", at=AT)
+    people.new_link(connection, "Li", who=two[0], reason="lost again", at=AT)
+    rows = connection.execute(select(link.c.used, link.c.expires).where(link.c.principal == two[1].principal)).all()
+    assert [row.used is None for row in rows].count(True) == 1
+    assert {row.expires for row in rows} == {AT + people.LINK_FOR}
+
+
+def test_the_demonstration_makes_two_up_and_production_nobody(connection: Connection, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    people.made_up(connection, Settings.model_validate({"home": home, "mode": "production"}), AT)
+    assert not principals.anybody(connection)
+    assert not home.exists()
+    chosen = Settings.model_validate({"home": home})
+    people.made_up(connection, chosen, AT)
+    people.made_up(connection, chosen, AT)
+    assert [one.name for one in principals.listed(connection)] == sorted(people.MADE_UP)
+    holders = []
+    for file in (chosen.terminal_token, home / people.SECOND):
+        assert file.stat().st_mode & 0o777 == 0o600
+        holders.append(tokens.holder(connection, file.read_text().strip(), Way.TERMINAL, AT))
+    assert isinstance(together(connection, holders[0]), Proposal)
+    assert together(connection, holders[1]) == people.MADE_UP
+
+
+def test_a_system_has_the_scopes_of_its_token(connection: Connection) -> None:
+    until = AT + timedelta(days=1)
+    _, secret = tokens.create(connection, "a feed", [Scope.DOMESTIC_WRITE], at=AT, expires=until, by=itself("a test"))
+    _, other = tokens.create(connection, "a feed", [Scope.DOMESTIC_READ], at=AT, expires=until, by=itself("a test"))
+    one, two = (tokens.holder(connection, each, Way.TOKEN, AT) for each in (secret, other))
+    assert one.principal == two.principal
+    assert (one.kind, [*one.scopes], [*two.scopes]) == (PrincipalKind.SYSTEM, [Scope.DOMESTIC_WRITE], [Scope.DOMESTIC_READ])
+    with pytest.raises(Refusal, match="is of a person"):
+        tokens.personal(connection, one.principal, "x", at=AT, expires=until, by=itself("a test"))
+    assert replace(one, name="another").principal == one.principal
