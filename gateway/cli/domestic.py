@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, errors, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
-from gateway.cli.who import acting
+from gateway.cli.who import acting, reading
 from gateway.core.access import Scope
 from gateway.core.four_eyes import Decision
 from gateway.core.model import Environment
@@ -182,6 +182,7 @@ def show_feed(as_json: Json = False) -> None:
 @app.command()
 def show(identity: Identity, as_json: Json = False) -> None:
     """How an enterprise stands today, and every dated step of its tier, measures and consent."""
+    reading(Scope.DOMESTIC_READ, "enterprise", identity)
     with opened() as desk, desk.database.reading() as connection:
         found = enterprises.stands(connection, identity, day_of(utc_now()))
     if as_json:
@@ -259,6 +260,7 @@ def confirm(number: Annotated[int, typer.Argument(help="The record's number, as 
 
 def told(identity: Identity, as_json: Json = False) -> None:
     """What each partner was last told of a Chinese enterprise: since when, proven by which receipt, accepted by which result."""
+    reading(Scope.DOMESTIC_READ, "told", identity)
     with opened() as desk, desk.database.reading() as connection:
         found = enterprises.told(connection, identity)
     if as_json:

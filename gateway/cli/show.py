@@ -21,6 +21,8 @@ from gateway.clearance.wording import Language, sentence, word
 from gateway.cli.answer import show, suggestions
 from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
 from gateway.cli.tables import Table
+from gateway.cli.who import reading
+from gateway.core.access import Scope
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
@@ -201,6 +203,7 @@ def show_message(message_id: str, as_json: Json = False) -> None:
 def show_operator(code: str, lang: Lang = None, as_json: Json = False) -> None:
     """Everything partners said of one operator, in the order in which it was issued."""
     language = lang or Language(settings().language)
+    reading(Scope.CLEARANCE_READ, "operator", code)
     with activated() as (connection, partners):
         arrangement = partners.registry.arrangement_for(code)
         told = statements.statements_of(connection, arrangement.iso, [code]).get(code, []) if arrangement else []

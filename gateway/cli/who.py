@@ -7,15 +7,16 @@ import stat
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from gateway.app import utc_now
-from gateway.cli.common import errors, escape, settings
+from gateway.cli.common import changing, errors, escape, settings
 from gateway.core.access import SCOPES, Actor, PrincipalKind, Scope, StaffRole, Way
 from gateway.core.errors import Code, Refusal
 from gateway.operate import people
-from gateway.store import journal, principals, tokens
+from gateway.store import journal, principals, readings, tokens
 from gateway.store.tokens import PREFIX, Caller
 
 #: For how long every terminal says in red that something was done as an emergency.
@@ -45,6 +46,17 @@ def acting(connection: Connection, scope: Scope) -> Actor:
         raise Refusal(Code.FORBIDDEN, f"{who.name} may not do this: it needs {scope}.", remedy=f"Who has it: {roles}.")
     _tell_emergencies(connection, at)
     return who
+
+
+def reading(scope: Scope, what: Literal["operator", "enterprise", "told"], subject: str) -> None:
+    """Notes who looks at this, where somebody is signed in; in production nobody else looks. Raises ``Refusal``: UNAUTHENTICATED,
+    FORBIDDEN."""
+    chosen = settings()
+    if chosen.mode == "demo" and not chosen.terminal_token.exists():
+        return
+    with changing() as connection:
+        if principals.anybody(connection):
+            readings.note(connection, acting(connection, scope), what, subject, utc_now())
 
 
 def signed_in(connection: Connection) -> Caller:

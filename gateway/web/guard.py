@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 
-from gateway.core.access import Scope
+from gateway.core.access import PrincipalKind, Scope
+from gateway.store import readings
 from gateway.store.tokens import Caller
+from gateway.web.http import peer
 from gateway.web.service import Service
 
 _bearer = HTTPBearer(auto_error=False, description="aeo-gateway token create")
@@ -28,7 +32,15 @@ class Need:
 
     async def __call__(self, request: Request, presented: Annotated[object, Depends(_bearer)]) -> Caller:
         # Read from the header itself: what HTTPBearer makes of it is only for the documentation.
-        return await service_of(request).admit(request.headers.get("authorization", ""), self.scope)
+        service = service_of(request)
+        caller = await service.admit(request.headers.get("authorization", ""), self.scope)
+        return replace(caller, address=peer.address(request, service.node.settings.proxy))
+
+
+async def note_reading(service: Service, caller: Caller, what: Literal["operator", "enterprise", "told"], subject: str) -> None:
+    """Whoever reads what is kept of somebody is in the journal before it is shown; of systems the log says that."""
+    if caller.kind is not PrincipalKind.SYSTEM:
+        await service.node.write(partial(readings.note, who=caller, what=what, subject=subject, at=service.node.clock()))
 
 
 #: The number of something in a path; there is nothing of any other.

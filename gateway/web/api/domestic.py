@@ -28,7 +28,7 @@ from gateway.store.tokens import Caller
 from gateway.views import enterprises
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
-from gateway.web.guard import Need, Number, Served
+from gateway.web.guard import Need, Number, Served, note_reading
 from gateway.web.http import body
 from gateway.web.service import Service
 
@@ -140,12 +140,14 @@ async def feed_claims(service: Served, caller: Reader) -> Response:
 @router.get("/v1/domestic/enterprises/{identity}", openapi_extra=describe(gives=enterprises.Stands))
 async def enterprise(identity: str, service: Served, caller: Reader) -> Response:
     """How an enterprise stands today (in China), and everything stated of it; by USCC or customs code."""
+    await note_reading(service, caller, "enterprise", identity)
     return await _shown(service, lambda connection: enterprises.stands(connection, identity, day_of(service.node.clock())))
 
 
 @router.get("/v1/domestic/enterprises/{identity}/told", openapi_extra=describe(gives=enterprises.Disclosures))
 async def told(identity: str, service: Served, caller: Reader) -> Response:
     """What each partner was last told of an enterprise: since when, proven by which receipt, accepted by which result."""
+    await note_reading(service, caller, "told", identity)
     return await _shown(service, lambda connection: enterprises.told(connection, identity))
 
 

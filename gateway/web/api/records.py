@@ -33,7 +33,7 @@ from gateway.store.tokens import Caller
 from gateway.views.messages import listed, shown
 from gateway.web.api.questions import parse_query, understand
 from gateway.web.documents import bounds, describe
-from gateway.web.guard import Auditor, Clearance, Served
+from gateway.web.guard import Auditor, Clearance, Served, note_reading
 from gateway.web.service import Service
 
 T = TypeVar("T")
@@ -171,6 +171,7 @@ async def operator(code: str, service: Served, caller: Clearance) -> Response:
     timeline = service.index.get(declared.code) if declared.code else None
     if declared.code is None or arrangement is None or timeline is None:
         raise Refusal(Code.NOT_FOUND, "No partner ever stated an operator with this code.", field="code", value=code)
+    await note_reading(service, caller, "operator", declared.code)
     return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
 
 
