@@ -22,6 +22,7 @@ from gateway.store.tables import code_holder, enterprise_record, feed_claim, met
 from tests.rig.enterprises import made_uscc, row
 from tests.rig.node import START
 from tests.rig.telling import TellingFixture
+from tests.rig.volume import times
 
 Held = Sequence[tuple[str, str, datetime, datetime | None]]
 
@@ -166,7 +167,7 @@ def test_more_records_than_are_read_at_a_time(tmp_path: Path) -> None:
 CODES = ("9900000001", "9900000002", None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(24), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(feeds=st.lists(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(CODES)), max_size=4), max_size=6))
 def test_whatever_came_the_upgrade_and_the_feed_agree(
     tmp_path_factory: pytest.TempPathFactory, feeds: list[list[tuple[int, str | None]]]
