@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.rig.machine import REPO
+from tests.rig.volume import ALL
 
 #: Minutes that everything together may take; what has not begun by then counts as failed.
 MINUTES = 60
@@ -37,7 +38,7 @@ class Row(NamedTuple):
 def order(number: int) -> Row:
     """The whole suite in a random order of its own; the seed stands in the log."""
     seed = random.SystemRandom().getrandbits(32)
-    return Row(f"every test, order {number}", 20, "pytest", ("-n", "2", "--dist", "loadgroup", f"--randomly-seed={seed}"))
+    return Row(f"every test, order {number}", 20, "pytest", ("-n", "3", "--dist", "loadgroup", f"--randomly-seed={seed}"))
 
 
 ROWS = (
@@ -64,7 +65,9 @@ def judge(row: Row, seconds: float) -> Result:
     began = time.monotonic()
     with log.open("wb") as output:
         command = [sys.executable, "-m", row.module, *row.arguments]
-        process = subprocess.Popen(command, cwd=REPO, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=REPO, env=os.environ | {ALL: "1"}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             passed = process.wait(max(0.0, seconds)) == 0
             said = _last_line(log)

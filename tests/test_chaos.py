@@ -14,7 +14,7 @@ from tests.rig.counterpart import WAYS
 from tests.rig.disk import small
 from tests.rig.vectors import load
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:

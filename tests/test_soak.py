@@ -8,7 +8,7 @@ import pytest
 
 from tests.soak import Soak
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
 def test_under_load_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> None:

@@ -51,11 +51,14 @@ _DECLARATION = re.compile(
     rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(["'])(?P<encoding>[^"']*)\2)?"""
     rb"""(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(["'])(?:yes|no)\4)?[ \t\r\n]*\?>"""
 )
+_STRANGE = re.compile(rb"<[?!]")
 # In well-formed XML these bytes can be nothing but the markup itself or text inside CDATA, where they are refused as well.
 _FORBIDDEN = re.compile(rb"<(?:\?|!(?!\[CDATA\[))")
 _DOCTYPE = re.compile(rb"<!(?!\[CDATA\[|--)")
 # A prefix holds no colon: without that, xmlns:xmlns:xmlns:... would be scanned again from each of its parts.
 _NAMESPACE = re.compile(rb"""xmlns(?::([^\s=:"'<>]*))?\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
+# The same without groups, which cost more than all else where a declaration is repeated a hundred thousand times.
+_DECLARED = re.compile(rb"""xmlns(?::[^\s=:"'<>]*)?\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
 # What a canonical list of the largest size may repeat; it bounds the time of the scan.
 _MENTIONS = 400_000
 # Neither blanks nor quotes: text that imitates a declaration could otherwise swallow, and so hide, a real one.
@@ -75,10 +78,15 @@ def _finder(path: str) -> Callable[[etree._Element], list[etree._Element]]:
 
 
 # Attributes asked for by name cost little beside those whose local name is looked at one by one; that is for prefixes, which are rare.
-#: Each by itself: a union (``@Id | @ID``) is merged by libxml2 node by node, which takes the square of their number (8 s for 1 MiB).
-_IDS = tuple(etree.XPath(f"/descendant::*/@{name}", smart_strings=False) for name in ("Id", "ID", "id"))
+#: What the bytes hold where a search may find anything, and the search. Each by itself: a union (``@Id | @ID``) is merged by libxml2 node
+#: by node, which takes the square of their number (8 s for 1 MiB).
+_IDS = tuple(
+    (re.compile(rb"%s\s*=" % name.encode()), etree.XPath(f"/descendant::*/@{name}", smart_strings=False))
+    for name in ("Id", "ID", "id")
+)
+_PREFIXED = re.compile(rb":(?:Id|ID|id)\s*=")
 _PREFIXED_IDS = etree.XPath(
-    "/descendant::*/@*[translate(local-name(), 'D', 'd') = 'Id' or local-name() = 'id']", smart_strings=False
+    "/descendant::*/@*[local-name() = 'Id' or local-name() = 'ID' or local-name() = 'id']", smart_strings=False
 )
 
 
@@ -102,10 +110,12 @@ def parse(data: bytes, limits: Limits = DEFAULT, *, signed: bool = True) -> etre
             remedy="Send the list in parts, or agree on a form with fewer attributes.",
         )
     _scan_encoding(data)
-    _scan_markup(data, signed)
+    strange = _scan_markup(data, signed)
     namespaces = _scan_namespaces(data, limits.namespaces)
     root = _parse_hardened(data)
-    _check_tree(root, _rules(tags, assignments, namespaces, limits, signed), signed)
+    if strange or not signed:
+        _check_strange(root, signed)
+    _check_tree(root, _rules(tags, assignments, namespaces, limits, signed))
     _check_ids(root, data)
     return root
 
@@ -130,7 +140,8 @@ def _scan_encoding(data: bytes) -> None:
         raise Refusal(Code.XML_ENCODING, f"Byte {error.start} is not UTF-8.", line=_line(data, error.start)) from None
 
 
-def _scan_markup(data: bytes, signed: bool) -> None:
+def _scan_markup(data: bytes, signed: bool) -> bool:
+    """Whether there is any markup but tags."""
     start = len(_BOM) if data.startswith(_BOM) else 0
     if declaration := _DECLARATION.match(data, start, start + 200):
         encoding = declaration["encoding"]
@@ -139,19 +150,21 @@ def _scan_markup(data: bytes, signed: bool) -> None:
         start = declaration.end()
     elif data.startswith((b"<?xml ", b"<?xml\t", b"<?xml\r", b"<?xml\n"), start):
         raise Refusal(Code.XML_MALFORMED, "The XML declaration is not one of XML 1.0.", line=1)
-    if found := (_FORBIDDEN if signed else _DOCTYPE).search(data, start):
+    strange = _STRANGE.search(data, start)
+    if strange and (found := (_FORBIDDEN if signed else _DOCTYPE).search(data, strange.start())):
         kind = data[found.start() : found.start() + 4]
         line = _line(data, found.start())
         if kind.startswith(b"<?"):
             raise Refusal(Code.XML_INSTRUCTION, line=line)
         raise Refusal(Code.XML_COMMENT if kind == b"<!--" else Code.XML_DOCTYPE, line=line)
+    return strange is not None
 
 
 def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:
     mentions = data.count(b"xmlns")
     if mentions > _MENTIONS:
         raise Refusal(Code.XML_TOO_MANY_NAMESPACES, f"The document holds the word xmlns more than {_MENTIONS} times.")
-    declared = {(prefix, one or other) for prefix, one, other in set(_NAMESPACE.findall(data))}
+    declared = {(prefix, one or other) for said in set(_DECLARED.findall(data)) for prefix, one, other in _NAMESPACE.findall(said)}
     prefixes = [prefix for prefix, _ in declared if prefix]
     if len(declared) > limit or (mentions > limit and len(prefixes) > len(set(prefixes))):
         raise Refusal(
@@ -208,22 +221,21 @@ def _rules(tags: int, assignments: int, namespaces: set[bytes], limits: Limits, 
     return rules
 
 
-def _check_tree(root: etree._Element, rules: list[tuple[Code, str]], signed: bool) -> None:
+def _check_strange(root: etree._Element, signed: bool) -> None:
     strange = (etree.Entity, etree.Comment, etree.PI) if signed else (etree.Entity,)
     for node in root.iter(*strange):  # the scan saw to it; a second lock on the same door
         _refuse_at(Code.XML_COMMENT if isinstance(node, etree._Comment) else Code.XML_INSTRUCTION, node)
+
+
+def _check_tree(root: etree._Element, rules: list[tuple[Code, str]]) -> None:
     for code, path in rules:
         if found := _finder(path)(root):
             _refuse_at(code, found[0])
 
 
 def _check_ids(root: etree._Element, data: bytes) -> None:
-    """``data`` tells what need not be looked for: what stands before each equals sign, an attribute's name or something in a text."""
-    before = {part.rstrip()[-3:] for part in data.split(b"=")}
-    named = [one[:1] for one in before if one[1:] in (b"Id", b"ID", b"id")]
-    if not named:
-        return
-    searches = (_PREFIXED_IDS,) if b":" in named else _IDS
+    """``data`` tells what need not be looked for: before an equals sign stands an attribute's name, or something in a text."""
+    searches = [_PREFIXED_IDS] if _PREFIXED.search(data) else [search for named, search in _IDS if named.search(data)]
     ids = [value.strip() for search in searches for value in cast("list[str]", search(root))]
     if len(ids) > len(set(ids)):
         raise Refusal(Code.XML_ID, value=Counter(ids).most_common(1)[0][0])

@@ -10,7 +10,7 @@ from tests.bench.__main__ import modules
 from tests.bench.stranger import ASKED
 from tests.web.test_guard import OPEN
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
 @pytest.mark.parametrize("name", modules())

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.bench_clearance import rows
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
 def test_rows_in_a_smoke_run() -> None:

@@ -18,6 +18,7 @@ from gateway.store.database import Database
 from tests.rig.enterprises import made_uscc, row
 from tests.rig.node import START
 from tests.rig.telling import TellingFixture
+from tests.rig.volume import times
 
 CODE, FIRST, SECOND = "9900000001", made_uscc(1), made_uscc(2)
 TODAY = date(2026, 6, 15)
@@ -246,7 +247,7 @@ _FEEDS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=times(30), deadline=None)
 @given(_FEEDS)
 def test_as_known_then_is_what_was_answered_then(feeds: list[tuple[int, list[tuple[int, str | None, bool]]]]) -> None:
     """Whatever came later; and of a code the law in one line: who took it last by that day, or else who had it first."""

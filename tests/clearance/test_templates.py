@@ -21,6 +21,7 @@ from gateway.core.model import PlacedStatement, Standing, Statement
 from gateway.core.question import Disruption, Stop, Switches, Verdict
 from gateway.web.api.questions import encode
 from tests.rig.node import START
+from tests.rig.volume import times
 from tests.rig.web import WebFixture
 
 #: A confirmed pattern and a level (SG), modes by date (HK), an unconfirmed pattern and members (EU), no pattern at all (BR).
@@ -138,7 +139,7 @@ def switched(how: str, now: datetime) -> Switches:
 
 
 @pytest.mark.long
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 @given(chosen=st.lists(st.sampled_from(ways), min_size=1, max_size=2), done=st.lists(steps, max_size=8))
 def test_is_what_the_long_way_answers(web: WebFixture, chosen: list[dict[str, Any]], done: list[tuple[str, Any]]) -> None:
     plain(web)

@@ -46,6 +46,7 @@ def taken(served: Served) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_soon_and_everybody_is_warned(number: signal.Signals, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway.store.tables import code_holder, enterprise_record, feed_claim, met
 from tests.rig.enterprises import made_uscc, row
 from tests.rig.node import START
 from tests.rig.telling import TellingFixture
+from tests.rig.volume import times
 
 Held = Sequence[tuple[str, str, datetime, datetime | None]]
 
@@ -166,15 +168,15 @@ def test_more_records_than_are_read_at_a_time(tmp_path: Path) -> None:
 CODES = ("9900000001", "9900000002", None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.long
+@settings(max_examples=times(24), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(feeds=st.lists(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(CODES)), max_size=4), max_size=6))
 def test_whatever_came_the_upgrade_and_the_feed_agree(
-    tmp_path_factory: pytest.TempPathFactory, feeds: list[list[tuple[int, str | None]]]
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, feeds: list[list[tuple[int, str | None]]]
 ) -> None:
     """Records in any order, those refused that take another's code."""
     folder = tmp_path_factory.mktemp("feeds")
-    kept = Database(f"sqlite:///{folder / 'kept.db'}")
-    kept.migrate()
+    kept = Database(f"sqlite:///{shutil.copy(sqlite_template, folder / 'kept.db')}")
     telling = TellingFixture(folder, [], kept)
     for feed in feeds:
         telling.feed(*(of(number, code) for number, code in feed))

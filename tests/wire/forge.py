@@ -6,6 +6,7 @@ A vector's fields, all optional but the first four:
 - ``signed_info``: pairs [old, new] changed in SignedInfo before the key signs it anew, so that nothing but the profile can object
 - ``value``: another SignatureValue, by the name of a function below
 - ``change``: the same in the finished document. [old, new, times] puts ``new`` so many times before ``old``; each ``old`` must be there
+- ``dense``: as dense as the limits let through; what libxml2 alone takes for such a document is no part of the bound on its CPU
 - ``document``: a whole document in which ``{original}``, ``{signed}``, ``{signature}``, ``{header}``, ``{payload}``, ``{evil}`` stand for the
   unsigned message, the signed one, its signature, its parts, and a payload that revokes nothing and grants everything
 - ``pinned`` (names of keys; by default the one that signed), ``policy`` (short names; by default every one)

@@ -26,6 +26,7 @@ from gateway.wire.sheet.columns import PLAIN, STANDINGS
 from gateway.wire.sheet.sheet import defused
 from tests.rig.bounds import within
 from tests.rig.machine import REAL_DATA
+from tests.rig.volume import times
 
 COLUMNS = {
     "AEO Code": "{tin}",
@@ -485,7 +486,7 @@ STATEMENTS = st.builds(
 
 @pytest.mark.long
 @given(st.lists(STATEMENTS, min_size=1, max_size=5), st.sampled_from(["a.csv", "a.xlsx"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 @example([Statement(tin="AEOCN1234567890", name='a "b", c; d', standing=Standing.VALID)], "a.csv")
 def test_what_is_written_reads_the_same(statements: list[Statement], name: str) -> None:
     sheet = Sheet(columns(), worksheet="AEO")

@@ -1,0 +1,13 @@
+"""How many of what differs by its number only: a third for every change, all of them where ``make judge`` asks for them."""
+
+from __future__ import annotations
+
+import os
+
+#: Set for what ``make judge`` runs.
+ALL = "AEO_TESTS_ALL"
+
+
+def times(count: int) -> int:
+    """``count``, or a third of it."""
+    return count if ALL in os.environ else count // 3
