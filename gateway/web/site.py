@@ -20,7 +20,16 @@ from gateway import __version__
 from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
-from gateway.web.api import domestic, eligibility, health, records, switches, voids
+from gateway.web.api import (
+    domestic,
+    eligibility,
+    health,
+    held,
+    outbox,
+    records,
+    switches,
+    voids,
+)
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
 from gateway.web.service import Service
@@ -35,7 +44,17 @@ The head of a request has at most {head:,} bytes in {lines} lines. A caller may 
 429 past that, with Retry-After.
 """
 #: Every route there is, but for the documentation's own.
-ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
+ROUTERS = (
+    eligibility.router,
+    records.router,
+    switches.router,
+    voids.router,
+    domestic.router,
+    held.router,
+    outbox.router,
+    exchange.router,
+    health.router,
+)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
