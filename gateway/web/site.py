@@ -25,6 +25,7 @@ from gateway.web.api import (
     eligibility,
     health,
     held,
+    jobs,
     outbox,
     records,
     switches,
@@ -52,6 +53,7 @@ ROUTERS = (
     domestic.router,
     held.router,
     outbox.router,
+    jobs.router,
     exchange.router,
     health.router,
 )
