@@ -27,9 +27,11 @@ from gateway.web.api import (
     held,
     jobs,
     journal,
+    keeping,
     outbox,
     partners,
     records,
+    spreadsheets,
     switches,
     voids,
 )
@@ -58,6 +60,8 @@ ROUTERS = (
     journal.router,
     jobs.router,
     partners.router,
+    spreadsheets.router,
+    keeping.router,
     exchange.router,
     health.router,
 )
