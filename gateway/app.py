@@ -21,9 +21,9 @@ from gateway.journal import sealer
 from gateway.net import Guard
 from gateway.node.node import Node
 from gateway.node.signing import Signing
-from gateway.operate import expiry, preflight, retention, upgrade
+from gateway.operate import expiry, long, preflight, retention, upgrade
 from gateway.partners import load_all
-from gateway.running import calendar
+from gateway.running import calendar, jobs
 from gateway.running.background import Task
 from gateway.running.follower import Follower
 from gateway.settings import Settings
@@ -36,6 +36,7 @@ from gateway.trust.allowed import CertificateRules
 from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 from gateway.trust.revocation import Revocation, guarded_fetch
+from gateway.web import rehearsing
 from gateway.web.site import Service
 
 log = logging.getLogger(__name__)
@@ -125,12 +126,19 @@ def _tasks(gateway: Gateway, *, courier: bool) -> Iterator[Task]:
     yield Task(name="problems", step=partial(_note_problems, node), every=NOTED_EVERY, late=10 * NOTED_EVERY)
     # One round may put away what came in years.
     yield Task(name="retention", step=partial(retention.put_away, node), every=retention.EVERY, late=timedelta(days=1))
+    yield Task(name="jobs", step=jobs.Jobs(node, long_work()).step, every=jobs.EVERY, late=timedelta(days=1))
     if node.revocation is not None:
         ask = partial(refresh.refresh, node.revocation, node.trust, node.clock, node.partners.problems.apart)
         yield Task(name="revocation", step=ask, every=refresh.EVERY, late=30 * refresh.EVERY)
     if courier:
         couriers = Courier(node)
         yield Task(name="courier", step=couriers.look, every=poll, late=soon, end=couriers.stop)
+
+
+def long_work() -> dict[str, jobs.Handler]:
+    """Who does which kind of job."""
+    rehearse = partial(rehearsing.rehearse_partner, build=build, running=running)
+    return {"rehearsal": rehearse, "journal-verify": long.verify_journal, "retention-run": long.run_retention}
 
 
 async def _note_problems(node: Node) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,17 +17,14 @@ from gateway.cli.tables import Table
 from gateway.cli.who import acting, reading
 from gateway.core.access import Scope
 from gateway.core.four_eyes import Decision
-from gateway.core.model import Environment
 from gateway.domestic import claim
 from gateway.domestic.claim import Claim
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
 from gateway.node.context import day_of
-from gateway.settings import Settings
+from gateway.node.workplace import Workplace, open_workplace
 from gateway.store import proposals
-from gateway.store.active import ActivePartners
-from gateway.store.database import Database
 from gateway.store.proposals import Proposal
 from gateway.views import enterprises
 
@@ -40,34 +36,10 @@ app = typer.Typer(
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """The gateway's database, open for a command; it may run beside a serving gateway, whose couriers then deliver what is queued."""
-
-    settings: Settings
-    database: Database
-    partners: ActivePartners
-
-    @property
-    def environment(self) -> Environment:
-        return Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
-
-
 @contextmanager
 def opened() -> Iterator[Workplace]:
-    chosen = settings()
-    database = Database(chosen.database_url)
-    database.migrate()
-    partners = ActivePartners()
-    try:
-        with database.reading() as connection:
-            partners.refresh(connection)
-        yield Workplace(chosen, database, partners)
-    finally:
-        try:
-            partners.problems.note(database)  # what did not work with one partner is to be seen afterwards, too
-        finally:
-            database.close()
+    with open_workplace(settings()) as desk:
+        yield desk
 
 
 Identity = Annotated[str, typer.Argument(help="USCC (18 characters) or customs code (10 digits).")]

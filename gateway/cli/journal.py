@@ -14,8 +14,8 @@ from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.protocol import Checkpoint
 from gateway.journal import audit
+from gateway.operate import long
 from gateway.store.database import Database
-from gateway.trust.keys import KeyRing
 from gateway.views import entries
 
 app = typer.Typer(no_args_is_help=True, help="Is the record of what happened still what was sealed, and what does it say.")
@@ -33,13 +33,11 @@ def verify(
 ) -> None:
     """Read the whole journal again. Names the first batch that was changed, cut or added to; exit 1 where there is one."""
     chosen = settings()
-    ours = {key.fingerprint: key.certificate for key in KeyRing(chosen.keys).all()}
     witnesses = [_witness(path) for path in witness or ()]
     database = Database(chosen.database_url)
     database.migrate()
     try:
-        with database.reading() as connection:
-            found = audit.verify(connection, ours, chosen.administration, witnesses)
+        found = long.verify(chosen, database, witnesses)
     finally:
         database.close()
     if json:

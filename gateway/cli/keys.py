@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, changing, console, moment, print_json, settings
+from gateway.cli.common import Json, changing, console, escape, moment, print_json, settings
+from gateway.cli.domestic import opened
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.cli.who import acting
+from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.certificates import announce
-from gateway.node.context import connected
-from gateway.store.active import ActivePartners
-from gateway.trust import rollover
-from gateway.trust.keys import Key, KeyRing, Purpose, State, create_file_key, create_token_key
+from gateway.operate import keys as ours
+from gateway.operate.keys import MAX_DAYS
+from gateway.store.proposals import Proposal
+from gateway.trust.keys import Key, KeyRing, Purpose, create_file_key, create_token_key
 from gateway.trust.pkcs11 import Token
 from gateway.trust.selfsigned import Subject
-
-#: A hundred years: later no certificate can say when it ends.
-MAX_DAYS = 36_500
 
 app = typer.Typer(
     no_args_is_help=True, help="The keys this gateway signs with. A private key never leaves the key directory or the token."
@@ -87,7 +87,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def show(identity: Identity = "gateway", as_json: Json = False) -> None:
     """One key: everything but its secret, and which partners acknowledged its announcement."""
-    key = _key(identity)
+    key = ours.find(settings(), identity, utc_now())
     row = _row(key)
     with activated() as (connection, _):
         told = announce.states_of(connection, key.fingerprint)
@@ -107,16 +107,21 @@ def rotate(
     token: InToken = None,
 ) -> None:
     """Make the next key. Partners hear of its certificate first; it signs only from the day of the switch on."""
-    chosen, now = settings(), utc_now()
-    key = KeyRing(chosen.keys).rotate(
-        name,
-        chosen.key_passphrase.get_secret_value(),
-        days,
-        signs_from=now + timedelta(days=switch),
-        now=now,
-        token=Token(*token) if token else None,
-    )
-    console.print(f"Made {key.id}; it signs from {key.record.signs_from:%Y-%m-%d %H:%M} UTC on.", highlight=False)
+    with changing() as connection:
+        key = ours.rotate(
+            connection,
+            settings(),
+            name,
+            switch=switch,
+            days=days,
+            who=acting(connection, Scope.KEY_ADMIN),
+            at=utc_now(),
+            token=Token(*token) if token else None,
+        )
+    if isinstance(key, Proposal):
+        console.print(escape(key.sentence), highlight=False)
+        return
+    console.print(f"Made {key.id}; it signs from {key.signs_from:%Y-%m-%d %H:%M} UTC on.", highlight=False)
     console.print(
         "A running gateway announces its certificate to every connected partner (kind keys) within a minute.", highlight=False
     )
@@ -132,20 +137,16 @@ def hasten(
 ) -> None:
     """Bring the announced switch forward, because the key that signs now was stolen. Whoever has not acknowledged the next certificate
     is told of it again until then. Where nodes keep keys of their own, run it on each with one --at."""
-    chosen, now = settings(), utc_now()
-    ring, secret = KeyRing(chosen.keys), chosen.key_passphrase.get_secret_value()
-    with changing() as connection:
-        key = rollover.bring_forward(ring, name, secret, signs_from=at or now, now=now)
-        announce.again(connection, key.fingerprint)
-        told, partners = announce.states_of(connection, key.fingerprint), ActivePartners()
-        partners.refresh(connection)
-    console.print(f"{key.id} signs from {key.record.signs_from:%Y-%m-%d %H:%M:%S} UTC on.", highlight=False)
-    understood = {one.partner for one in told if one.state == "delivered"}
-    deaf = sorted(iso for iso, live in partners.all().items() if connected(live) and iso not in understood)
-    if deaf:
+    with opened() as desk, desk.database.write.begin() as connection:
+        done = ours.hasten(connection, desk, name, signs_from=at, who=acting(connection, Scope.KEY_ADMIN), at=utc_now())
+    if isinstance(done, Proposal):
+        console.print(escape(done.sentence), highlight=False)
+        return
+    console.print(f"{done.key.id} signs from {done.key.signs_from:%Y-%m-%d %H:%M:%S} UTC on.", highlight=False)
+    if done.deaf:
         console.print(
-            f"Not acknowledged by {', '.join(deaf)}: from then on they do not understand us, until they pin it by hand:\n"
-            f"aeo-gateway key export-certificate {key.id}",
+            f"Not acknowledged by {', '.join(done.deaf)}: from then on they do not understand us, until they pin it by hand:\n"
+            f"aeo-gateway key export-certificate {done.key.id}",
             highlight=False,
         )
     console.print("Tell every partner by telephone to remove the stolen certificate.", highlight=False)
@@ -155,31 +156,21 @@ def hasten(
 def drop(name: Name = "gateway") -> None:
     """Drop the next key before it takes over, because it was stolen; `key rotate` then makes and announces another. Where nodes keep
     keys of their own, run it on each."""
-    chosen, now = settings(), utc_now()
     with changing() as connection:
-        key = rollover.drop(KeyRing(chosen.keys), name, now=now)
-        announce.take_back(connection, key.fingerprint, now)
-        told = [one for one in announce.states_of(connection, key.fingerprint) if one.state != "superseded"]
-    console.print(f"{key.id} never signs. Make another: aeo-gateway key rotate {name}", highlight=False)
-    _heard(told)
-    if told:
+        done = ours.drop(connection, settings(), name, who=acting(connection, Scope.KEY_ADMIN), at=utc_now())
+    if isinstance(done, Proposal):
+        console.print(escape(done.sentence), highlight=False)
+        return
+    console.print(f"{done.key.id} never signs. Make another: aeo-gateway key rotate {name}", highlight=False)
+    _heard(done.announced)
+    if done.announced:
         console.print("They accept it until they remove it: tell them by telephone.", highlight=False)
 
 
 @app.command("export-certificate")
 def export_certificate(identity: Identity = "gateway") -> None:
     """Print the certificate (PEM) that partners pin."""
-    typer.echo(_key(identity).pem, nl=False)
-
-
-def _key(identity: str) -> Key:
-    ring = KeyRing(settings().keys)
-    states = ring.states(identity, utc_now())
-    wanted = next((one for one, state in states.items() if state is State.CURRENT), identity)
-    for key in ring.all():
-        if key.id == wanted:
-            return key
-    raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
+    typer.echo(ours.find(settings(), identity, utc_now()).pem, nl=False)
 
 
 def _heard(told: list[announce.AnnouncementState]) -> None:

@@ -13,10 +13,8 @@ from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
-from gateway.core.errors import Code, Refusal
 from gateway.exchange.lists import review
-from gateway.exchange.tell import compose
-from gateway.node import context
+from gateway.exchange.tell import asking
 from gateway.node.committed import Change
 from gateway.store import listings, proposals
 from gateway.store.proposals import Proposal
@@ -59,27 +57,18 @@ def drop(number: Number, reason: Reason) -> None:
 
 def _decide(decide: Callable[..., Change | Proposal], number: int, reason: str, done: str) -> None:
     with opened() as desk, desk.database.write.begin() as connection:
-        partner = next((one.partner for one in listings.held_lists(connection) if one.id == number), None)
-        if partner is None:
-            raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
-        live, who = desk.partners.get(partner), acting(connection, Scope.LIST_DECIDE)
+        live, who = desk.partners.get(listings.owner_of_held(connection, number)), acting(connection, Scope.LIST_DECIDE)
         decided = decide(connection, live, number, desk.settings, who=who, reason=reason, at=utc_now())
     console.print(escape(decided.sentence) if isinstance(decided, Proposal) else done, highlight=False)
 
 
 def ask(code: Annotated[str, typer.Argument(help="A partner's code, as issued.")], as_json: Json = False) -> None:
     """Ask the partner whose code this is about it; what it answers is recorded like any statement of its own."""
-    with opened() as desk:
-        arrangement = desk.partners.registry.arrangement_for(code)
-        if arrangement is None:
-            raise Refusal(Code.NOT_FOUND, f"No partner has codes like {code}.", remedy="aeo-gateway partner list")
-        live = desk.partners.get(arrangement.iso)
-        if not context.connected(live):
-            remedy = f"aeo-gateway partner check {arrangement.iso}"
-            raise Refusal(Code.DATA_INVALID, f"{arrangement.iso} is not connected, so nothing can be asked.", remedy=remedy)
-        with desk.database.write.begin() as connection:
-            message_id = compose.ask(connection, desk, live, code, utc_now())
+    with opened() as desk, desk.database.write.begin() as connection:
+        asked = asking.ask_about(connection, desk, code, utc_now())
     if as_json:
-        print_json({"message": message_id, "partner": arrangement.iso})
+        print_json(asked)
         return
-    console.print(f"Asked {arrangement.iso} in message {message_id}; the answer: aeo-gateway operator show {code}", highlight=False)
+    console.print(
+        f"Asked {asked.partner} in message {asked.message}; the answer: aeo-gateway operator show {code}", highlight=False
+    )

@@ -13,35 +13,16 @@ from gateway.cli.common import Json, changing, console, escape, print_json, sett
 from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
-from gateway.onboarding import activation
-from gateway.onboarding import diff as words
-from gateway.onboarding import kit as kits
-from gateway.onboarding.check import check as look
-from gateway.onboarding.finding import Checked, Mark
-from gateway.onboarding.rehearsal import Rehearsal, rehearse_against, report
+from gateway.onboarding import activation, ondisk
+from gateway.onboarding.finding import Mark
+from gateway.onboarding.rehearsal import Rehearsal, report
 from gateway.onboarding.rehearsal import rehearse as walk
-from gateway.partners import Bundle, load_all, load_one, open_bundle, open_law
+from gateway.partners import Bundle, load_all
 from gateway.settings import Settings
 from gateway.store import partners as stored
-from gateway.store import statements
-from gateway.trust.keys import KeyRing
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the journal.")]
 _SIGN = {Mark.OK: "[green]✓[/]", Mark.WARN: "[yellow]![/]", Mark.BAD: "[red]✗[/]"}
-
-
-def _site(chosen: Settings, iso: str) -> Path | None:
-    return chosen.site if (chosen.site / iso.lower()).is_dir() else None
-
-
-def _bundle(chosen: Settings, iso: str) -> Bundle:
-    return load_one(chosen.partners / iso.lower(), chosen.schemas, _site(chosen, iso))
-
-
-def _look(chosen: Settings, iso: str, *, online: bool = False) -> Checked:
-    production = chosen.mode == "production"
-    site = _site(chosen, iso)
-    return look(chosen.partners, chosen.schemas, site, iso, now=wiring.utc_now(), production=production, online=online)
 
 
 def check(
@@ -52,7 +33,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Everything about one partner's data on one screen: ticks, warnings, crosses, and what to do. Exit code 1 on a cross."""
-    checked = _look(settings(), iso, online=online)
+    checked = ondisk.checked(settings(), iso, wiring.utc_now(), online=online)
     if as_json:
         print_json(msgspec.to_builtins(checked) | {"passed": checked.passed})
     else:
@@ -75,7 +56,7 @@ def rehearse(
         raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all.", remedy="aeo-gateway partner rehearse SG")
     chosen = settings()
     site = chosen.site if chosen.site.is_dir() else None
-    bundles = list(load_all(chosen.partners, chosen.schemas, site).values()) if iso is None else [_bundle(chosen, iso)]
+    bundles = list(load_all(chosen.partners, chosen.schemas, site).values()) if iso is None else [ondisk.bundle_of(chosen, iso)]
     with changing() as connection:
         by = acting(connection, Scope.PARTNER_ADMIN)
     done = [_against(chosen, bundles[0], against)] if against else _in_a_box(chosen, bundles, quiet=as_json)
@@ -108,15 +89,7 @@ def _in_a_box(chosen: Settings, bundles: list[Bundle], *, quiet: bool) -> list[R
 
 
 def _against(chosen: Settings, bundle: Bundle, url: str) -> Rehearsal:
-    if chosen.mode == "production":
-        raise Refusal(
-            Code.DATA_INVALID,
-            "A rehearsal sends test messages, and this installation speaks for production.",
-            remedy="Use a test installation.",
-        )
-    key = KeyRing(chosen.keys).current(chosen.key, wiring.utc_now(), production=False)
-    signer = key.signer(chosen.key_passphrase.get_secret_value())
-    found = rehearse_against(bundle, url, administration=chosen.administration, signer=signer, clock=wiring.utc_now)
+    found = ondisk.tried_against(chosen, bundle, url, wiring.utc_now)
     _tell(found)
     return found
 
@@ -145,10 +118,10 @@ def activate(
         raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all or --law.", remedy="aeo-gateway partner activate SG")
     chosen, at = settings(), wiring.utc_now()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None) if iso is None else None
-    bundles = [_bundle(chosen, iso)] if iso else list(loaded.values()) if loaded and everyone else []
+    bundles = [ondisk.bundle_of(chosen, iso)] if iso else list(loaded.values()) if loaded and everyone else []
     if everyone and chosen.mode == "demo":
         console.print("Demo mode: no rehearsal is asked for.", highlight=False)
-    checks = [(bundle, _look(chosen, bundle.iso)) for bundle in bundles]
+    checks = [(bundle, ondisk.checked(chosen, bundle.iso, at)) for bundle in bundles]
     said, against = [], []
     with changing() as connection:
         who = acting(connection, Scope.PARTNER_ADMIN)
@@ -172,17 +145,7 @@ def kit(
     endpoint: Annotated[str, typer.Option(help="Our address as the partner will call it: https://.../exchange")] = "",
 ) -> None:
     """Write what the partner's engineers need: XSDs, signed sample messages, our certificates, the profile, the refusals, a verifier."""
-    chosen = settings()
-    ring = KeyRing(chosen.keys)
-    key = ring.current(chosen.key, wiring.utc_now(), production=chosen.mode == "production")
-    made = kits.kit(
-        _bundle(chosen, iso),
-        administration=chosen.administration,
-        signer=key.signer(chosen.key_passphrase.get_secret_value()),
-        certificates={one.id: one.pem for one in ring.all(chosen.key)},
-        endpoint=endpoint,
-        clock=wiring.utc_now,
-    )
+    made = ondisk.packed(settings(), iso, endpoint, wiring.utc_now)
     try:
         out.write_bytes(made)
     except OSError as error:
@@ -192,21 +155,12 @@ def kit(
 
 def diff(iso: str, as_json: Json = False) -> None:
     """Say in words what activating the data on disk would change: terms, messages, and which operators."""
-    chosen, most = settings(), 20
-    new = _bundle(chosen, iso)
+    most = 20
     with changing() as connection:
-        digest, law = (stored.in_force_now(connection, name) for name in (new.iso, stored.LAW))
-        if digest is None or law is None:
-            raise Refusal(Code.NOT_FOUND, f"No data of {new.iso} is in force.", remedy=f"aeo-gateway partner activate {new.iso}")
-        kept = stored.content(connection, digest)
-        old, common = open_bundle(kept.content, kept.iso, kept.format), open_law(stored.content(connection, law).content)
-        said = list(words.differences(old, new))
-        rows = statements.timelines_of(connection, new.iso)
-        hit = list(words.affected(old.arrangement, new.arrangement, common, rows, wiring.utc_now()))
+        found = ondisk.change(connection, settings(), iso, wiring.utc_now())
+    said, hit = found.changes, found.operators
     if as_json:
-        print_json(
-            {"iso": new.iso, "before": digest, "after": new.digest, "changes": said, "operators": [one._asdict() for one in hit]}
-        )
+        print_json(msgspec.structs.asdict(found) | {"operators": [one._asdict() for one in hit]})
         return
     for sentence in said or ["Nothing changes: that very data is in force."]:
         console.print(sentence, highlight=False, markup=False)

@@ -7,16 +7,15 @@ from typing import Annotated
 import typer
 
 from gateway.app import utc_now
-from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
-from gateway.exchange.deliver import resend as sending
-from gateway.store import circuits, sent
-from gateway.store.database import Database
-from gateway.views import messages
+from gateway.exchange.deliver import by_word
+from gateway.store.outbox import FAILED
+from gateway.views import outgoing
 
 app = typer.Typer(no_args_is_help=True, help="What is on its way to partners, what failed, and sending it again.")
 
@@ -29,30 +28,23 @@ def listed(
     json: Json = False,
 ) -> None:
     """Messages that did not arrive yet, the latest first, and the lines that rest."""
-    database = Database(settings().database_url)
-    database.migrate()
-    try:
-        with database.reading() as connection:
-            rows = messages.undelivered(connection, partner=partner, states=state or messages.UNDELIVERED, most=most)
-            lines = circuits.broken(connection)
-    finally:
-        database.close()
+    with opened() as desk, desk.database.reading() as connection:
+        rows, _ = outgoing.outgoing(connection, partner=partner, states=state or outgoing.UNDELIVERED, most=most)
+        lines = outgoing.left_alone(connection)
     if json:
-        resting = [{"partner": iso, "failures": one[0], "until": one[1], "problem": one[2]} for iso, one in lines.items()]
-        print_json({"messages": rows, "lines": resting})
+        print_json({"messages": rows, "lines": lines})
         return
     shown = Table("id", "to", "kind", "state", "tries", "made", "expires", "problem")
     for row in rows:
-        colour = "red" if row["state"] in messages.FAILED else "yellow"
-        made, ends = (f"{row[name]:%Y-%m-%d %H:%M}" for name in ("created", "expires"))
-        problem = escape(row["problem"] or "")
-        shown.add_row(
-            row["message_id"], row["partner"], row["kind"], f"[{colour}]{row['state']}[/]", str(row["attempt"]), made, ends, problem
-        )
+        colour = "red" if row.state in FAILED else "yellow"
+        made, ends = (f"{moment:%Y-%m-%d %H:%M}" for moment in (row.created, row.expires))
+        problem = escape(row.problem or "")
+        shown.add_row(row.message_id, row.partner, row.kind, f"[{colour}]{row.state}[/]", str(row.attempt), made, ends, problem)
     console.print(shown if rows else "There is no such message: what was to go out has arrived.")
-    for iso, (failures, until, problem) in lines.items():
+    for line in lines:
         console.print(
-            f"{iso}: {failures} tries failed in a row; left alone until {until:%H:%M:%S} UTC: {escape(problem or '')}",
+            f"{line.partner}: {line.failures} tries failed in a row; left alone until {line.until:%H:%M:%S} UTC: "
+            f"{escape(line.problem or '')}",
             highlight=False,
         )
 
@@ -67,16 +59,22 @@ def resend(
     """Send messages again: the same bytes while the partner takes them, otherwise what stands for them now."""
     if not reason.strip():
         raise Refusal(Code.DATA_INVALID, "A reason must be given.", field="--reason")
-    chosen = list(message_ids or ())
     with opened() as desk, desk.database.write.begin() as connection:
-        if failed:
-            chosen += sent.ids_in(connection, messages.FAILED, partner)
-        if failed and not chosen:
-            console.print("Nothing was refused, and nothing has expired.")
-            return
-        done = sending.by_hand(connection, desk, chosen, who=acting(connection, Scope.EXCHANGE_WRITE), reason=reason, at=utc_now())
-    if missing := [one for one in chosen if one not in done]:
-        console.print(f"Not sent again, because they are unknown or have not ended: {', '.join(missing)}", highlight=False)
-    console.print(f"{len(done)} messages are queued again, or what stands for them now.", highlight=False)
-    if not done:
+        done = by_word.send_again(
+            connection,
+            desk,
+            list(message_ids or ()),
+            failed=failed,
+            partner=partner,
+            who=acting(connection, Scope.EXCHANGE_WRITE),
+            reason=reason,
+            at=utc_now(),
+        )
+    if failed and not done.queued and not done.left:
+        console.print("Nothing was refused, and nothing has expired.")
+        return
+    if done.left:
+        console.print(f"Not sent again, because they are unknown or have not ended: {', '.join(done.left)}", highlight=False)
+    console.print(f"{len(done.queued)} messages are queued again, or what stands for them now.", highlight=False)
+    if not done.queued:
         raise typer.Exit(1)

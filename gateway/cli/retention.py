@@ -12,7 +12,6 @@ from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
-from gateway.core.errors import Code, Refusal
 from gateway.operate import growth
 from gateway.operate import retention as putting_away
 from gateway.operate.growth import GrowthLine, Overview
@@ -105,7 +104,11 @@ def set_(
 ) -> None:
     """Say how long a shelf is kept. It counts from a day later on; `retention run` does not wait."""
     with opened() as desk, desk.database.write.begin() as connection:
-        retention.set_rule(connection, shelf, days, because=because, who=acting(connection, Scope.RETENTION_ADMIN), at=utc_now())
+        who = acting(connection, Scope.RETENTION_ADMIN)
+        waits = putting_away.decide_rule(connection, desk.settings, shelf, days, because=because, who=who, at=utc_now())
+    if waits is not None:
+        console.print(escape(waits.sentence), highlight=False)
+        return
     console.print(
         f"{shelf}: {days} days, once nothing open needs it. What goes is gone for good, but for backups.", highlight=False
     )
@@ -126,29 +129,13 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Put away now what is closed and past its rule; a serving gateway does so by itself, every hour."""
-    at = utc_now()
-    said: dict[str, dict[str, int]] = {}
     with opened() as desk:
-        with desk.database.reading() as connection:
-            rules = retention.rules(connection)
-        if shelf is not None and retention.class_of(shelf).name not in rules:
-            raise Refusal(Code.NOT_FOUND, f"The shelf {shelf!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
-        for one in retention_classes.RETENTION_CLASSES:
-            rule = rules.get(one.name)
-            if rule is None or shelf not in (None, one.name):
-                continue
-            with desk.database.reading() as connection:
-                found = list(putting_away.find(connection, desk, one, rule.days, at))
-            went = 0
-            for batch in [] if dry_run else putting_away.batches(found):
-                with desk.database.write.begin() as connection:
-                    went += retention.prune(connection, rule, batch, at)
-            said[one.name] = {"due": len(found), "bytes": sum(each.bytes for each in found), "gone": went}
+        said = putting_away.run(desk, shelf, utc_now(), dry_run=dry_run)
     if as_json:
         print_json(said)
         return
     if not said:
         console.print("No shelf has a rule: everything is kept. `aeo-gateway retention set` gives one.")
     for name, counts in said.items():
-        done = "would go" if dry_run else f"due, {counts['gone']:,} went"
-        console.print(f"{name}: {counts['due']:,} ({human(counts['bytes'])}) {done}.", highlight=False)
+        done = "would go" if dry_run else f"due, {counts.gone:,} went"
+        console.print(f"{name}: {counts.due:,} ({human(counts.bytes)}) {done}.", highlight=False)

@@ -11,7 +11,7 @@ import typer
 
 from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
-from gateway.cli.domestic import SHOWN, Workplace, opened
+from gateway.cli.domestic import SHOWN, opened
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
@@ -23,6 +23,7 @@ from gateway.exchange.offline import inbound
 from gateway.exchange.offline import outbound as ours
 from gateway.exchange.offline.inbound import Effect, Transcription, TranscriptionProposal
 from gateway.exchange.offline.read import Mailed, moment, read
+from gateway.node.workplace import Workplace
 from gateway.onboarding.columns import draft
 from gateway.store.active import ActivePartner
 from gateway.wire.sheet import Unmapped

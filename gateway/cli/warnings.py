@@ -18,7 +18,7 @@ def warnings(as_json: Json = False) -> None:
     with opened() as desk, desk.database.reading() as connection:
         found = endings.alerts(expiry.watched(connection, desk, expiry.evidence_store(desk.settings).all(), now), now)
     if as_json:
-        print_json([_said(one) for one in found])
+        print_json([expiry.shown(one) for one in found])
         return
     table = Table("left", "what", "of", "which", "ends (UTC)")
     for one in found:
@@ -30,15 +30,3 @@ def warnings(as_json: Json = False) -> None:
             f"[{colour}]{left}[/]", ending.kind, escape(ending.owner), escape(ending.name) + note, f"{ending.ends:%Y-%m-%d %H:%M}"
         )
     console.print(table if found else "Nothing ends within 60 days.")
-
-
-def _said(alert: endings.Alert) -> dict[str, object]:
-    one = alert.ending
-    return {
-        "kind": one.kind,
-        "owner": one.owner,
-        "name": one.name,
-        "ends": one.ends,
-        "days_left": round(alert.left / timedelta(days=1), 2),
-        "succeeded": one.succeeded,
-    }

@@ -94,6 +94,19 @@ class Actor:
         return said | {name: text for name, text in (("address", self.address), ("emergency", self.because)) if text}
 
 
+def once_noted(by: Mapping[str, str]) -> Actor:
+    """Whoever asked for what is done now, from what was noted of him then (``Actor.noted``); he may do nothing more with it."""
+    return Actor(
+        principal=by["principal"],
+        name=by["name"],
+        kind=PrincipalKind(by["kind"]),
+        scopes=frozenset(),
+        way=Way(by["way"]),
+        address=by.get("address", ""),
+        because=by.get("emergency", ""),
+    )
+
+
 def itself(name: str) -> Actor:
     """This very program, where it does something that no person asked for: a rehearsal, the demonstration."""
     return Actor(principal="", name=name, kind=PrincipalKind.SYSTEM, scopes=frozenset(Scope), way=Way.TERMINAL)

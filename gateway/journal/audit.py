@@ -6,7 +6,7 @@ What was cut off together with its checkpoints shows only against a witness: a c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -82,10 +82,14 @@ class Audited(msgspec.Struct, frozen=True):
 
 
 def verify(
-    connection: Connection, certificates: Mapping[str, bytes], administration: str, witnesses: Iterable[Checkpoint] = ()
+    connection: Connection,
+    certificates: Mapping[str, bytes],
+    administration: str,
+    witnesses: Iterable[Checkpoint] = (),
+    tell: Callable[[int], None] = lambda _: None,
 ) -> Audited:
     """Reads the whole journal. ``certificates`` are ours (DER) by fingerprint; ``witnesses`` are checkpoints from elsewhere, beside those
-    in our own stored receipts."""
+    in our own stored receipts. ``tell`` hears after each batch how many entries fit so far."""
     told = {(one.size, one.root) for one in (*witnesses, *_given(connection))}
     tree, known, agreed = Frontier(), 0, 0
     fault: JournalFault | None = None
@@ -98,6 +102,7 @@ def verify(
         if fault is not None:
             break
         tree, known = read.grown, known + 1
+        tell(tree.size)
         agreed += sum(size == row.size for size, _ in told)
     return Audited(tree.size, known, agreed, _unsealed(connection), fault or _after(connection, tree, told))
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
+import msgspec
 from sqlalchemy import Connection
 
 from gateway.exchange.certificates import announce, partner
@@ -49,17 +50,36 @@ def watched(connection: Connection, node: Context, facts: Iterable[RevocationEvi
     yield from endings.of_facts(facts)
 
 
-async def warn(node: Node) -> None:
-    """Looks, and says in the log what nobody has said yet."""
-    alerts = await asyncio.to_thread(_alerts, node)
-    for alert in await node.write(partial(not_warned_yet, alerts=alerts, at=node.clock())):
-        log.warning("%s", sentence(alert))
+class EndingShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends soon, or has ended: ``kind`` is our-key, certificate, authority or revocation; ``owner`` a partner's code or the name of a key of
+    ours. ``succeeded``: another one for the same use lasts longer, so nothing stops."""
+
+    kind: str
+    owner: str
+    name: str
+    ends: datetime
+    days_left: float
+    succeeded: bool
 
 
-def _alerts(node: Node) -> tuple[Alert, ...]:
+def shown(alert: Alert) -> EndingShown:
+    """For a person or a program."""
+    one, left = alert.ending, round(alert.left / timedelta(days=1), 2)
+    return EndingShown(kind=one.kind, owner=one.owner, name=one.name, ends=one.ends, days_left=left, succeeded=one.succeeded)
+
+
+def now(node: Node) -> tuple[Alert, ...]:
+    """What ends within 60 days, the soonest first. For a thread."""
     at, facts = node.clock(), node.revocation.facts() if node.revocation else ()
     with node.database.reading() as connection:
         return endings.alerts(watched(connection, node, facts, at), at)
+
+
+async def warn(node: Node) -> None:
+    """Looks, and says in the log what nobody has said yet."""
+    alerts = await asyncio.to_thread(now, node)
+    for alert in await node.write(partial(not_warned_yet, alerts=alerts, at=node.clock())):
+        log.warning("%s", sentence(alert))
 
 
 def not_warned_yet(connection: Connection, alerts: Iterable[Alert], at: datetime) -> list[Alert]:

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
+import msgspec
 from sqlalchemy import Connection
 
 from gateway.core import history
+from gateway.core.access import Actor
+from gateway.core.errors import Code, Refusal
+from gateway.core.four_eyes import Decision
 from gateway.exchange.certificates import revocation_evidence
 from gateway.node.context import Context
 from gateway.node.node import Node
-from gateway.store import leases, retention, retention_classes, statements
+from gateway.node.workplace import Workplace
+from gateway.settings import Settings
+from gateway.store import leases, proposals, retention, retention_classes, statements
 from gateway.store.active import ActivePartner, folding
 from gateway.store.bulk import chunks
+from gateway.store.proposals import Matter, Proposal
 from gateway.store.retention import DueRow, Rule
 from gateway.store.retention_classes import RetentionClass
 
@@ -31,6 +38,14 @@ EVERY, GRACE = timedelta(hours=1), timedelta(days=1)
 ROWS, BYTES, PAUSE, ROUND = 100, 32 << 20, 0.2, 20_000
 #: Operators looked at between two pauses (seconds), so that a node answers while it looks.
 LOOK, BREATH = 200, 0.001
+
+
+class PutAway(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one class: rows past its rule, their bytes, and how many went."""
+
+    due: int
+    bytes: int
+    gone: int
 
 
 async def put_away(node: Node) -> None:
@@ -52,6 +67,44 @@ async def once(node: Node) -> int:
             if len(found) < ROUND or not went:
                 break
     return gone
+
+
+def decide_rule(
+    connection: Connection, settings: Settings, shelf: str, days: int, *, because: str, who: Actor, at: datetime
+) -> Proposal | None:
+    """How long a class is kept from now on; the proposal, where that takes two people and nobody else asked for the very same yet. Raises
+    ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    retention.class_of(shelf)
+    matter = Matter(Decision.RETENTION, proposals.digest(shelf, days))
+    decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=because, at=at)
+    if isinstance(decided, Proposal):
+        return decided
+    retention.set_rule(connection, shelf, days, because=because, who=who, at=at)
+    return None
+
+
+def run(
+    desk: Workplace, only: str | None, at: datetime, *, dry_run: bool, tell: Callable[[int, int, str], None] = lambda *_: None
+) -> dict[str, PutAway]:
+    """At a person's word: puts away now, or only counts, what is closed and past its rule, of one class or of all. ``tell`` hears before each how
+    many are done, of how many, and its name. Raises ``Refusal`` NOT_FOUND for a class without a rule."""
+    with desk.database.reading() as connection:
+        rules = retention.rules(connection)
+    if only is not None and retention.class_of(only).name not in rules:
+        raise Refusal(Code.NOT_FOUND, f"The shelf {only!r} has no rule: it is kept.", remedy="aeo-gateway retention set")
+    chosen = [one for one in retention_classes.RETENTION_CLASSES if one.name in rules and only in (None, one.name)]
+    said: dict[str, PutAway] = {}
+    for number, one in enumerate(chosen):
+        tell(number, len(chosen), one.name)
+        rule = rules[one.name]
+        with desk.database.reading() as connection:
+            found = list(find(connection, desk, one, rule.days, at))
+        went = 0
+        for batch in [] if dry_run else batches(found):
+            with desk.database.write.begin() as connection:
+                went += retention.prune(connection, rule, batch, at)
+        said[one.name] = PutAway(due=len(found), bytes=sum(each.bytes for each in found), gone=went)
+    return said
 
 
 def _in_force(node: Node, at: datetime) -> list[Rule]:

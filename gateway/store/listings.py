@@ -8,7 +8,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from gateway.store.tables import listing, listing_part
+from gateway.core.errors import Code, Refusal
+from gateway.store.tables import listing, listing_part, numbered
 
 #: States of a list that holds.
 APPLIED = ("applied", "released")
@@ -51,3 +52,12 @@ def held_lists(connection: Connection) -> list[HeldList]:
         HeldList(row.id, row.partner, row.scope, row.as_of, row.granting, row.omitting, tuple(messages_of(connection, row.id)))
         for row in rows
     ]
+
+
+def owner_of_held(connection: Connection, number: int) -> str:
+    """Whose list of this number waits for a person. Raises ``Refusal`` NOT_FOUND where none does."""
+    waits = select(listing.c.partner).where(numbered(listing, number), listing.c.state == "held")
+    partner = connection.execute(waits).scalar_one_or_none()
+    if partner is None:
+        raise Refusal(Code.NOT_FOUND, f"No list of number {number} waits for a person.", remedy="aeo-gateway list held")
+    return str(partner)

@@ -26,6 +26,8 @@ read_header = msgspec.msgpack.Decoder(Header).decode
 
 #: States in which a message still goes its way.
 OPEN = ("queued", "sending")
+#: What a person has to look at: given up, or past its time.
+FAILED = ("dead", "expired")
 #: Due whenever anybody looks: no clock of ours can delay a message.
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 #: Kinds that take a sequence number: those whose loss must be noticed.

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, update
 
+from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Priority
 from gateway.store.outbox import COUNTED, OPEN, RANK, read_header
 from gateway.store.tables import outbox
@@ -105,6 +106,15 @@ def content(connection: Connection, row: int) -> tuple[Header, str]:
     """The header and the payload of one message, to issue it anew."""
     found = connection.execute(select(outbox.c.header, outbox.c.payload).where(outbox.c.id == row)).one()
     return read_header(found.header), found.payload
+
+
+def mailed(connection: Connection, message_id: str) -> tuple[str, bytes]:
+    """The name and the bytes of a spreadsheet that was written for a person to mail. Raises ``Refusal`` NOT_FOUND where it is not, or no longer, kept."""
+    here = (outbox.c.message_id == message_id) & (outbox.c.state == "mailed")
+    row = connection.execute(select(outbox.c.payload, outbox.c.body).where(here)).first()
+    if row is None or row.body is None:
+        raise Refusal(Code.NOT_FOUND, "No spreadsheet of this message is kept.", field="message_id", value=message_id)
+    return row.payload, bytes(row.body)
 
 
 def depth(connection: Connection) -> dict[tuple[str, str], int]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -314,6 +315,9 @@ lease = Table(
     Column("until", Moment, nullable=False),
 )
 
+#: As text: a bound value would keep a database from using the index that has this condition.
+REHEARSED = text("kind = 'rehearsal'")
+
 #: The journal. ``position`` and ``leaf`` are given by the sealer to committed entries only; leaf = SHA-256 over (0x00, body) as RFC 9162
 #: says. It is kept so that, of a batch that does not fit its checkpoint, the very entry can be named.
 entry = Table(
@@ -328,6 +332,8 @@ entry = Table(
     Column("subject", String(64), nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
 )
+#: The few among them that say how a rehearsal ended, by partner.
+Index("ix_entry_rehearsed", entry.c.partner, entry.c.id, sqlite_where=REHEARSED, postgresql_where=REHEARSED)
 
 #: Sealed states of the journal: the tree's frontier, and the signed checkpoint.
 checkpoint = Table(
@@ -690,6 +696,32 @@ announcement = Table(
     Column("partner", String(2), primary_key=True),
     Column("fingerprint", String(64), primary_key=True),
     Column("message_id", String(64), nullable=False),
+)
+
+#: Long work that somebody asked for. ``given`` (JSON) is what it is to do, ``again`` whether it is safe to begin again. ``state``: waiting, running,
+#: done, failed, interrupted; ``done`` of ``of`` and ``sentence`` say how far it has come, or how it ended. Whoever works on it
+#: (``holder``) has until ``until`` (the database's clock). ``body`` is what came of it, of media type ``media``.
+job = Table(
+    "job",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(24), nullable=False),
+    Column("partner", String(2)),
+    Column("given", Text, nullable=False),
+    Column("again", Boolean, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("asked", Moment, nullable=False),
+    Column("state", String(12), nullable=False, index=True),
+    Column("done", Integer, nullable=False),
+    Column("of", Integer, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("began", Moment),
+    Column("ended", Moment),
+    Column("holder", String(64)),
+    Column("until", Moment),
+    Column("tries", Integer, nullable=False),
+    Column("media", String(64)),
+    Column("body", LargeBinary),
 )
 
 

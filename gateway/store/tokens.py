@@ -42,11 +42,12 @@ class Caller(Actor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A token as an administrator sees it: everything but the token. ``holder`` is the principal it is of; a person's has no scopes of its
+    """A token as an administrator sees it: everything but the token. ``holder`` is the name of the ``principal`` it is of; a person's has no scopes of its
     own: it may do what that person may."""
 
     id: str
     name: str
+    principal: str
     holder: str
     kind: PrincipalKind
     scopes: tuple[Scope, ...]
@@ -111,6 +112,7 @@ def issued(connection: Connection) -> list[Issued]:
         Issued(
             id=row.id,
             name=row.name,
+            principal=row.principal,
             holder=row.holder,
             kind=PrincipalKind(row.kind),
             scopes=tuple(map(Scope, row.scopes.split())),

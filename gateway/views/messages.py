@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, select, true
 
 from gateway.store.messages import NOBODY
-from gateway.store.outbox import OPEN, read_header
+from gateway.store.outbox import read_header
 from gateway.store.tables import intake, message, outbox, transcription
 
 #: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
 _REFUSED = re.compile(r"intake-([0-9]{1,18})")
-#: What a person has to look at, and with what is still on its way, whatever has not arrived.
-FAILED = ("dead", "expired")
-UNDELIVERED = (*OPEN, *FAILED)
 
 
 def listed(connection: Connection, *, partner: str | None = None, most: int = 50) -> list[dict[str, Any]]:
@@ -36,17 +33,6 @@ def listed(connection: Connection, *, partner: str | None = None, most: int = 50
         rows += map(told, connection.execute(query))
     rows.sort(key=lambda row: row["at"], reverse=True)
     return rows[:most]
-
-
-def undelivered(
-    connection: Connection, *, partner: str | None = None, states: Sequence[str] = UNDELIVERED, most: int = 50
-) -> list[dict[str, Any]]:
-    """Our own messages in these states, the latest first."""
-    query = select(outbox).where(outbox.c.state.in_(states)).order_by(outbox.c.id.desc()).limit(most)
-    if partner is not None:
-        query = query.where(outbox.c.partner == partner)
-    columns = ("message_id", "partner", "kind", "state", "attempt", "created", "expires", "problem")
-    return [{name: getattr(row, name) for name in columns} for row in connection.execute(query)]
 
 
 def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:

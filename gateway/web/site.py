@@ -20,7 +20,23 @@ from gateway import __version__
 from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
-from gateway.web.api import domestic, eligibility, health, records, switches, voids
+from gateway.web.api import (
+    domestic,
+    eligibility,
+    health,
+    held,
+    inbox,
+    jobs,
+    journal,
+    keeping,
+    outbox,
+    partners,
+    principals,
+    records,
+    spreadsheets,
+    switches,
+    voids,
+)
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
 from gateway.web.service import Service
@@ -35,7 +51,24 @@ The head of a request has at most {head:,} bytes in {lines} lines. A caller may 
 429 past that, with Retry-After.
 """
 #: Every route there is, but for the documentation's own.
-ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
+ROUTERS = (
+    eligibility.router,
+    records.router,
+    switches.router,
+    voids.router,
+    domestic.router,
+    inbox.router,
+    held.router,
+    outbox.router,
+    journal.router,
+    jobs.router,
+    partners.router,
+    spreadsheets.router,
+    keeping.router,
+    principals.router,
+    exchange.router,
+    health.router,
+)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 

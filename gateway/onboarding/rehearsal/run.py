@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 
 import httpx
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 
 from gateway.core.access import itself
 from gateway.onboarding.rehearsal import inbound, keys, outbound
-from gateway.onboarding.rehearsal.results import Rehearsal, walk
+from gateway.onboarding.rehearsal.results import Rehearsal, RehearsalStep, walk
 from gateway.onboarding.rehearsal.session import RehearsalHost, Session
 from gateway.partners import Bundle, read_bundle
 from gateway.partners.canonical import canonical
@@ -25,8 +26,9 @@ OPERATORS = 30
 WHO = itself("a rehearsal")
 
 
-def rehearse(bundle: Bundle, host: RehearsalHost) -> Rehearsal:
-    """Walks every step with ``bundle``'s own data and keys made for it. ``host`` may have rehearsed other partners before.
+def rehearse(bundle: Bundle, host: RehearsalHost, tell: Callable[[int, int, str], None] = lambda *_: None) -> Rehearsal:
+    """Walks every step with ``bundle``'s own data and keys made for it. ``host`` may have rehearsed other partners before. ``tell`` hears
+    before each step how many are done, of how many, and its name.
 
     A step that fails does not end the rehearsal. Raises ``Refusal`` where it cannot even begin.
     """
@@ -41,7 +43,11 @@ def rehearse(bundle: Bundle, host: RehearsalHost) -> Rehearsal:
         session = Session(host, box, made, http, spare=list(box.operators))
         _admit(session, under_test(bundle, f"{url}/exchange", made))
         try:
-            steps = tuple(walk(step, session, session.messages) for step in (*inbound.STEPS, *outbound.STEPS, *inbound.LAST))
+            every = (*inbound.STEPS, *outbound.STEPS, *inbound.LAST)
+            steps: tuple[RehearsalStep, ...] = ()
+            for number, step in enumerate(every):
+                tell(number, len(every), step.__name__.replace("_", " "))
+                steps += (walk(step, session, session.messages),)
         finally:
             node.writer.do(
                 partial(stored.set_state, iso=bundle.iso, state="retired", at=node.clock(), who=WHO, reason="the rehearsal is over")
