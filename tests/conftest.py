@@ -75,10 +75,11 @@ def _is_quick(item: pytest.Item) -> bool:
     return not marked and not postgres
 
 
-#: Tests below these show how far core/ and wire/ are covered. What all others run of them is run here too, and they take half as long again
-#: under coverage's tracer, which is told of every line of everything.
+#: Tests below these show how far core/ and wire/ are covered. All others run what these have run, and would take half as long again under
+#: coverage's tracer, which is told of every line of everything.
 TRACED = tuple(
-    str(REPO / "tests" / room) for room in ("core", "wire", "clearance", "domestic", "exchange", "onboarding", "partners", "trust")
+    str(REPO / "tests" / room)
+    for room in ("core", "wire", "partners", "trust", "exchange/receive", "exchange/offline", "onboarding/test_")
 )
 
 

@@ -220,6 +220,7 @@ TURNS = [(victim, list(FAULTS)[number % len(FAULTS)]) for number, victim in enum
 ALL = [*TURNS, *(("SG", fault) for fault in FAULTS if ("SG", fault) not in TURNS)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("victim", "fault"), ALL, ids=lambda value: value)
 def test_a_fault_in_one_leaves_the_other_30_exchanging_and_answered_for(
     victim: str, fault: str, everybody: EverybodyFixture

@@ -9,8 +9,8 @@ import pytest
 
 from tests.rig.machine import REPO
 
-#: Calls that fail where something is not as it should be begin so: ``check_alike``, ``assert_verifies_here``, ``pytest.raises``.
-CHECKING = ("check", "assert", "raises")
+#: Calls that fail where something is not as it should be begin so: ``check_alike``, ``assert_verifies_here``, ``pytest.raises``, ``within``.
+CHECKING = ("check", "assert", "raises", "within")
 #: Where sleeping is the thing itself: a part of the gateway that is late.
 SLEEPERS = {"tests/onboarding/rehearsal/test_rehearsal.py: late"}
 FILES = [path for path in sorted((REPO / "tests").rglob("*.py")) if "bench" not in path.parts]

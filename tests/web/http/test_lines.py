@@ -158,6 +158,7 @@ def test_slow_ones_keep_nobody_out_of_a_full_room(web: WebFixture, port: int, mo
     until(lambda: room.used == 0 and not room.senders)
 
 
+@pytest.mark.long
 def test_who_takes_in_nothing_of_an_answer_is_cut_off(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system does it, and what of the answer it held is let go; who takes it in slowly has it whole."""
     monkeypatch.setattr(serving, "UNREAD", timedelta(seconds=1))
