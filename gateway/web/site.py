@@ -20,7 +20,7 @@ from gateway import __version__
 from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
-from gateway.web.api import domestic, eligibility, health, records, switches, voids
+from gateway.web.api import copies, domestic, eligibility, health, records, switches, voids
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
 from gateway.web.service import Service
@@ -34,8 +34,17 @@ What partners state here serves mutual recognition only and goes to no other dep
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
 429 past that, with Retry-After.
 """
-#: Every route there is, but for the documentation's own.
-ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
+#: Every route there is, but for the documentation's own. Those of copies come before the one that takes whatever follows for a code.
+ROUTERS = (
+    eligibility.router,
+    copies.router,
+    records.router,
+    switches.router,
+    voids.router,
+    domestic.router,
+    exchange.router,
+    health.router,
+)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
