@@ -18,7 +18,7 @@ from gateway.store.switches import Switch, of_operators
 from gateway.store.tables import entry, operator
 
 #: Entries, and operators that they name, of one look at the journal.
-ENTRIES, MOST = 500, 2_000
+ENTRIES, MOST = 2_000, 2_000
 #: Operators of one look at their table.
 PAGE = 500
 

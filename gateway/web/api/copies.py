@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.core.day import home_day
 from gateway.core.errors import Code, Refusal
+from gateway.store.bulk import chunks
 from gateway.store.tokens import Caller
 from gateway.views import copies
 from gateway.views.copies import Held
@@ -123,7 +124,8 @@ async def _changes(service: Service, caller: Caller, cursor: Cursor) -> AsyncIte
     seen, last = cursor.position, False
     while not last:
         told = await asyncio.to_thread(_look, service, cursor, seen)
-        yield await _paced(service, caller, told.lines)
+        async for lines in _paced(service, caller, told.lines):
+            yield lines
         if told.large is not None:
             async for lines in _everybody(service, caller, told.large):
                 yield lines
@@ -146,15 +148,18 @@ async def _everybody(service: Service, caller: Caller, named_by: int | None = No
     """Every operator, or everybody whom one entry named last, a page at a time, until the node ends."""
     after: str | None = ""
     while after is not None and not service.waiting.closed:
-        lines, after = await asyncio.to_thread(_page, service, after, named_by)
-        yield await _paced(service, caller, lines)
+        page, after = await asyncio.to_thread(_page, service, after, named_by)
+        async for lines in _paced(service, caller, page):
+            yield lines
 
 
-async def _paced(service: Service, caller: Caller, lines: list[bytes]) -> bytes:
-    """Joined, when it is their turn: for copies a token has its rate once more, so that they take nothing from its questions (choice)."""
-    while lines and (wait := service.limiter.wait(f"{caller.id} copies", len(lines))):
-        await asyncio.sleep(wait)
-    return b"".join(lines)
+async def _paced(service: Service, caller: Caller, lines: list[bytes]) -> AsyncIterator[bytes]:
+    """A page at a time, when it is its turn: for copies a token has its rate once more, so that they take nothing from its questions
+    (choice)."""
+    for page in chunks(lines, copies.PAGE):
+        while wait := service.limiter.wait(f"{caller.id} copies", len(page)):
+            await asyncio.sleep(wait)
+        yield b"".join(page)
 
 
 def _page(service: Service, after: str, named_by: int | None) -> tuple[list[bytes], str | None]:
