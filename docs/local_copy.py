@@ -19,6 +19,8 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS operator (key TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS arrangement (key TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (key TEXT PRIMARY KEY, record TEXT NOT NULL);"""
+ONE = """SELECT c.record, o.record, a.record FROM (SELECT 1) LEFT JOIN cursor c LEFT JOIN operator o ON o.key = ?
+LEFT JOIN arrangement a ON a.key = json_extract(o.record, '$.arrangement')"""
 
 
 def follow(copy, gateway, token):
@@ -48,9 +50,8 @@ def standing(copy, code, at=None):
     """What stands of a code at a moment: "valid", or why it must not be relied on."""
     now = datetime.now(UTC)
     at = at or now
-    operator = record(copy, "operator", code)
-    arrangement = record(copy, "arrangement", operator["arrangement"]) if operator else None
-    cursor = record(copy, "cursor", "")  # last: it must not speak of what was read before it came
+    one_view = copy.execute(ONE, (code,)).fetchone()
+    cursor, operator, arrangement = (json.loads(text) if text else None for text in one_view)
     if not cursor or not cursor["complete"] or abs((now - moment(cursor["as_of"])).total_seconds()) > BOUND:
         return "not-current"
     if not operator:

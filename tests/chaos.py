@@ -421,11 +421,11 @@ def two_nodes(run: ChaosRun) -> str:
 def copied(run: ChaosRun, times: int = 5) -> str:
     """A local copy (docs/local_copy.py) is kept while gateway and copy are killed in turn and messages arrive; then it says what the gateway says."""
     run.port = run.served.port
-    run.listed(60 * times)
+    run.listed(30 * times)
     copy = LocalCopy(run.installation, run.served.url)
     copy.start()
     tins = iter(list(run.box.operators))
-    changes = [(tin, standing) for tin in islice(tins, 20 * times) for standing in (Standing.SUSPENDED, Standing.REINSTATED)]
+    changes = [(tin, standing) for tin in islice(tins, 10 * times) for standing in (Standing.SUSPENDED, Standing.REINSTATED)]
     bodies = [run.box.status_message(tin, standing) for tin, standing in changes[::-1] + changes[::3]]
     receipts = len(run.ledger.receipts)
 
