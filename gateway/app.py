@@ -84,7 +84,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     service = Service(node=node, answers=answers, index=index)
     node.committed.on_lists_and_switches = answers.refresh
     node.writer.do(partial(upgrade.fold_anew, partners=node.partners, at=clock()))
-    follower = Follower(node, index)
+    follower = Follower(node, index, service.waiting.wake)
     follower.load()
     _tell_ended(database, clock())
     return Gateway(node, index, answers, follower, service)

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -31,6 +32,7 @@ from gateway.core.model import Kind, Standing
 from gateway.wire import payloads
 from tests import hostile, slow_lines
 from tests.rig.bounds import grown, resident
+from tests.rig.copies import LocalCopy
 from tests.rig.counterpart import WAYS, Counterpart
 from tests.rig.databases import address, create, postgres_server
 from tests.rig.disk import Quota, Small, here, small
@@ -62,6 +64,7 @@ class ChaosRun:
         self.recovery: list[float] = []
         self.largest, self.resting = 0, 0.0
         self.served: Served
+        self.port: int | None = None  # where each process is to listen; None: anywhere
         self.start()
 
     def __enter__(self) -> Self:
@@ -77,7 +80,7 @@ class ChaosRun:
 
     def begin(self, *crash: str, courier: bool = True) -> None:
         """A process that may die before it is ready."""
-        self.served = self.installation.serve(*crash, courier=courier, environment=self.environment)
+        self.served = self.installation.serve(*crash, courier=courier, environment=self.environment, port=self.port)
         self.counterpart.gateway = self.served.url
 
     def restart(self, *crash: str) -> None:
@@ -114,6 +117,11 @@ class ChaosRun:
     def listed(self, count: int = 20) -> None:
         self.box.make_up(count)
         self.send(self.box.full_list())
+
+    def stop(self, tin: str) -> None:
+        """Our own hand on the switch."""
+        asked = {"what": "operator", "subject": tin, "reason": "a rehearsal"}
+        HTTP.post(f"{self.served.url}/v1/stops", json=asked, headers=self.installation.authorised).raise_for_status()
 
     def feed(self, *numbers: int) -> None:
         """News at home, which the partner is to be told."""
@@ -410,6 +418,34 @@ def two_nodes(run: ChaosRun) -> str:
     return f"{run.counterpart.tries} sends of {len(run.box.received)} messages"
 
 
+def copied(run: ChaosRun, times: int = 5) -> str:
+    """A local copy (docs/local_copy.py) is kept while gateway and copy are killed in turn and messages arrive; then it says what the gateway says."""
+    run.port = run.served.port
+    run.listed(30 * times)
+    copy = LocalCopy(run.installation, run.served.url)
+    copy.start()
+    tins = iter(list(run.box.operators))
+    changes = [(tin, standing) for tin in islice(tins, 10 * times) for standing in (Standing.SUSPENDED, Standing.REINSTATED)]
+    bodies = [run.box.status_message(tin, standing) for tin, standing in changes[::-1] + changes[::3]]
+    receipts = len(run.ledger.receipts)
+
+    def work() -> None:
+        for body in bodies:
+            run.send(body)
+
+    sender = threading.Thread(target=work)
+    sender.start()
+    for death in range(1, times + 1):
+        until(lambda: len(run.ledger.receipts) - receipts > len(bodies) * death / (times + 2))  # noqa: B023 - waited for here
+        run.restart()
+        copy.restart()
+        run.stop(next(tins))
+    sender.join()
+    run.account()
+    looks = copy.in_step(len(run.box.operators))
+    return f"{times} deaths of each under {len(bodies)} messages; {looks}"
+
+
 class Scenario(NamedTuple):
     """``takes`` is what ``play`` is given: an installation that is attacked, the database server or the seconds of load besides; or a
     folder, a database and the seconds, where it installs all it needs itself."""
@@ -432,6 +468,7 @@ SCENARIOS = (
     Scenario("the clock jumps", clock_jumps),
     Scenario("the database stopped", stopped, ("postgresql",), "server"),
     Scenario("one of two nodes killed", two_nodes, ("postgresql",)),
+    Scenario("a local copy kept", copied),
     Scenario("hostile-partner", hostile.play, ("sqlite",), "folder"),
     Scenario("slow-lines", slow_lines.slow_lines, ("sqlite",), "seconds"),
 )

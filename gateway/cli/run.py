@@ -66,7 +66,7 @@ async def _deliver(gateway: app.Gateway) -> None:
 async def _serve(gateway: app.Gateway, host: str, port: int, courier: bool) -> None:
     with _bound(host, port) as listener:
         async with app.running(gateway, courier=courier):
-            server = Server(create_app(gateway.service), ending=gateway.service.room.close)
+            server = Server(create_app(gateway.service), ending=gateway.service.end)
             settle()
             await server.serve(listener, *ENDING)
 

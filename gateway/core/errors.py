@@ -136,6 +136,7 @@ class Code(Enum):
     QUESTION_INVALID = "question-invalid", Row(_Q, 422, False, "The question cannot be understood.", "Correct what is named.")
     DECLARATION_INVALID = "declaration-invalid", Row(_Q, 422, False, "The document is not a WCO Data Model declaration.", "Send the declaration as XML.")
     NOT_FOUND = "not-found", Row(_Q, 404, False, "There is no such thing here.", "Check the name.")
+    CURSOR_LOST = "cursor-lost", Row(_Q, 410, False, "Changes cannot be told from this cursor on.", "Begin the copy anew: GET /v1/operators/snapshot.")
     METHOD_NOT_ALLOWED = "method-not-allowed", Row(_Q, 405, False, "This cannot be done to what the address names.", "Use a method that the Allow header names.")
     UNAUTHENTICATED = "unauthenticated", Row(_Q, 401, False, "No valid token was presented.", "Present a bearer token: aeo-gateway token create.")
     FORBIDDEN = "forbidden", Row(_Q, 403, False, "The token does not carry the scope this needs.", "Ask an administrator for a token with the scope named.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,10 +39,11 @@ class _Seen:
 
 
 class Follower:
-    """Keeps a node's memory (index, partners, trust, checkpoint, lists and switches) as the database has it."""
+    """Keeps a node's memory (index, partners, trust, checkpoint, lists and switches) as the database has it. ``on_news`` is called, on the
+    event loop, when that has come to reflect more of the journal."""
 
-    def __init__(self, node: Node, index: Index) -> None:
-        self._node, self._index = node, index
+    def __init__(self, node: Node, index: Index, on_news: Callable[[], object] = lambda: None) -> None:
+        self._node, self._index, self._on_news = node, index, on_news
         node.committed.on_timelines = index.apply
         self._whole = NEVER
 
@@ -73,6 +74,8 @@ class Follower:
             self._node.checkpoint = seen.checkpoint
         if not seen.more:
             self._hear(seen.whole)
+        if seen.position is not None:
+            self._on_news()
         return seen.more
 
     def _look(self) -> _Seen:

@@ -205,6 +205,12 @@ def recorded(connection: Connection, among: Iterable[What]) -> list[Switch]:
     return [_read(row) for row in rows]
 
 
+def of_operators(connection: Connection, codes: Collection[str]) -> list[Switch]:
+    """Every stop there was of these operators, the oldest first."""
+    rows = connection.execute(select(switch).where(switch.c.what == "operator", switch.c.subject.in_(codes)).order_by(switch.c.id))
+    return [_read(row) for row in rows]
+
+
 def switches(connection: Connection, known_at: datetime | None = None) -> Switches:
     """What ``decide`` takes: as known now, or by our own clock at a past moment, when a later lifting was not yet known."""
     query = select(switch).order_by(switch.c.id)

@@ -18,6 +18,7 @@ from gateway.web.http.body import Room
 from gateway.web.http.limiter import Limiter
 from gateway.web.http.metrics import Metrics
 from gateway.web.http.turns import Turns
+from gateway.web.http.waiting import Waiting
 
 #: Bodies held at once: as many bytes as this many of the largest messages; who comes then is asked to come again. A node needs as much
 #: again to hand them to the database.
@@ -40,6 +41,7 @@ class Service:
     room: Room = field(init=False)
     language: Language = field(init=False)
     turns: Turns = field(init=False)
+    waiting: Waiting = field(init=False, default_factory=Waiting)
     past: asyncio.Semaphore = field(init=False)
     background: Background = field(init=False, default_factory=Background)
     alike: Templates = field(init=False)
@@ -61,3 +63,8 @@ class Service:
         """Who presents this Authorization header, if that carries ``scope``. Raises ``Refusal``: UNAUTHENTICATED, FORBIDDEN, BUSY."""
         bearer = authorization[:7].lower() == "bearer "
         return self.callers.check(authorization[7:].strip() if bearer else "", scope)
+
+    def end(self) -> None:
+        """The node is told to end: nobody waits any more, for the rest of a body or for news."""
+        self.room.close()
+        self.waiting.close()

@@ -21,6 +21,7 @@ from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
 from gateway.web.api import (
+    copies,
     domestic,
     eligibility,
     health,
@@ -50,9 +51,10 @@ What partners state here serves mutual recognition only and goes to no other dep
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
 429 past that, with Retry-After.
 """
-#: Every route there is, but for the documentation's own.
+#: Every route there is, but for the documentation's own. Those of copies come before the one that takes whatever follows for a code.
 ROUTERS = (
     eligibility.router,
+    copies.router,
     records.router,
     switches.router,
     voids.router,

@@ -96,9 +96,11 @@ class Installation:
         """The headers of a caller who may do everything."""
         return {"Authorization": f"Bearer {self.token}"}
 
-    def serve(self, *crash: str, courier: bool = True, environment: Mapping[str, str] | None = None) -> Served:
+    def serve(
+        self, *crash: str, courier: bool = True, environment: Mapping[str, str] | None = None, port: int | None = None
+    ) -> Served:
         """Starts the gateway. ``crash`` are steps (``name`` or ``name:nth``) at which it is killed as by ``kill -9``."""
-        port = free_port()
+        port = port or free_port()
         command = [sys.executable, "-m", "tests.rig.serving", str(port), "courier" if courier else "no-courier", *crash]
         log = (self.settings.home / "gateway.log").open("ab")
         process = subprocess.Popen(

@@ -259,7 +259,7 @@ def _operator(connection: Connection, arrangement: Arrangement, code: str, timel
         member=member.iso if member else None,
         names=timeline.names,
         local_name=timeline.local_name,
-        authorisations=[_authorised(one, timeline, int(at.timestamp())) for one in timeline.authorisations],
+        authorisations=[authorised(one, timeline, int(at.timestamp())) for one in timeline.authorisations],
         statements=[
             Stated(**{name: getattr(one, name) for name in Stated.__struct_fields__} | {"statement": _said(one.statement)})
             for one in statements.statements_of(connection, arrangement.iso, [code]).get(code, ())
@@ -273,7 +273,9 @@ def _said(statement: Statement) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(statement).items() if value is not None}
 
 
-def _authorised(one: Authorisation, timeline: Timeline, now: int) -> Authorised:
+def authorised(one: Authorisation, timeline: Timeline, now: int) -> Authorised:
+    """The two tracks of an authorisation as they are ``now`` (epoch seconds)."""
+
     def by(evidence: int) -> str:
         return timeline.evidence[evidence].message_id
 
@@ -281,14 +283,15 @@ def _authorised(one: Authorisation, timeline: Timeline, now: int) -> Authorised:
         level=one.level,
         number=one.number,
         standings=[
-            Stood(since=_moment(stand.since), standing=stand.standing, message_id=by(stand.evidence))
+            Stood(since=moment(stand.since), standing=stand.standing, message_id=by(stand.evidence))
             for stand in one.stands_as_of(now)
         ],
         periods=[Ran(granted=_day(run.granted), expires=_day(run.expires), message_id=by(run.evidence)) for run in one.periods],
     )
 
 
-def _moment(seconds: int) -> datetime | None:
+def moment(seconds: int) -> datetime | None:
+    """None: the start of time."""
     return from_epoch(seconds) if seconds > ALWAYS else None
 
 
