@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,13 @@ from gateway.core.model import Environment
 from gateway.settings import Settings
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database
+
+#: Hears how far long work has come: done, of how many (0: that cannot be told), and a sentence.
+Tell = Callable[[int, int, str], None]
+
+
+def nobody(done: int, of: int, sentence: str) -> None:
+    """Where nobody wants to hear."""
 
 
 @dataclass(frozen=True, slots=True)

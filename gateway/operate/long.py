@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,19 +13,18 @@ from sqlalchemy import func, select
 from gateway.core.protocol import Checkpoint
 from gateway.journal import audit
 from gateway.journal.audit import Audited
-from gateway.node.workplace import Workplace
+from gateway.node.workplace import Tell, Workplace, nobody
 from gateway.operate import retention
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.tables import checkpoint
 from gateway.trust.keys import KeyRing
 
-Tell = Callable[[int, int, str], None]
 #: Seconds between two words on how far it has come.
 _SAID_EVERY = 1.0
 
 
-def verify(settings: Settings, database: Database, witnesses: Iterable[Checkpoint], tell: Tell = lambda *_: None) -> Audited:
+def verify(settings: Settings, database: Database, witnesses: Iterable[Checkpoint], tell: Tell = nobody) -> Audited:
     """Reads the whole journal again, as ``audit.verify`` says."""
     ours = {key.fingerprint: key.certificate for key in KeyRing(settings.keys).all()}
     said = [time.monotonic()]

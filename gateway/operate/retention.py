@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -23,7 +23,7 @@ from gateway.core.four_eyes import Decision
 from gateway.exchange.certificates import revocation_evidence
 from gateway.node.context import Context
 from gateway.node.node import Node
-from gateway.node.workplace import Workplace
+from gateway.node.workplace import Tell, Workplace, nobody
 from gateway.settings import Settings
 from gateway.store import leases, proposals, retention, retention_classes, statements
 from gateway.store.active import ActivePartner, folding
@@ -83,9 +83,7 @@ def decide_rule(
     return None
 
 
-def run(
-    desk: Workplace, only: str | None, at: datetime, *, dry_run: bool, tell: Callable[[int, int, str], None] = lambda *_: None
-) -> dict[str, PutAway]:
+def run(desk: Workplace, only: str | None, at: datetime, *, dry_run: bool, tell: Tell = nobody) -> dict[str, PutAway]:
     """At a person's word: puts away now, or only counts, what is closed and past its rule, of one class or of all. ``tell`` hears before each how
     many are done, of how many, and its name. Raises ``Refusal`` NOT_FOUND for a class without a rule."""
     with desk.database.reading() as connection:

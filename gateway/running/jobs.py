@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from gateway.core.errors import Refusal
 from gateway.node.node import Node
-from gateway.node.workplace import Workplace, open_workplace
+from gateway.node.workplace import Tell, Workplace, open_workplace
 from gateway.settings import Settings
 from gateway.store import jobs, leases
 from gateway.store.jobs import Taken
@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 EVERY, STEPS_BACK = timedelta(seconds=1), 5
 #: How often a lease is prolonged within its length.
 _PROLONGED = 3
-
-#: How far it has come: done, of, and a sentence.
-Tell = Callable[[int, int, str], None]
 
 
 #: Does the work: a sentence on how it ended, and what came of it, as JSON. It is pickled: a function of a module, or a ``partial`` of one.

@@ -107,7 +107,7 @@ def progress(connection: Connection, one: Taken, *, until: datetime, done: int, 
 def finish(connection: Connection, one: Taken, *, at: datetime, sentence: str, body: bytes | None, media: str = JSON) -> bool:
     """It is done. ``body`` is what came of it."""
     kept = {"body": body, "media": None if body is None else media}
-    return _change(connection, _mine(one), state="done", ended=at, until=None, sentence=_said(sentence), **kept)
+    return _change(connection, _mine(one), state="done", done=job.c.of, ended=at, until=None, sentence=_said(sentence), **kept)
 
 
 def fail(connection: Connection, one: Taken, *, at: datetime, sentence: str) -> bool:

@@ -22,6 +22,7 @@ from gateway.store.tables import REHEARSED, entry, outbox
 from gateway.trust.endings import Alert
 from gateway.views import decisions, enterprises
 from gateway.views.inbox_row import Action, InboxKind, InboxRow
+from gateway.views.outgoing import OF_ANYBODY
 
 #: How far ahead deadlines of our own enterprises are looked for: time enough to act, and not a list of the year (choice).
 AHEAD = timedelta(days=14)
@@ -71,7 +72,7 @@ def inbox(
 
 def _dead_letters(connection: Connection) -> Iterator[InboxRow]:
     columns = (outbox.c.partner, outbox.c.state, func.count().label("number"), func.min(outbox.c.created).label("since"))
-    query = select(*columns).where(outbox.c.state.in_(FAILED)).group_by(outbox.c.partner, outbox.c.state)
+    query = select(*columns).where(OF_ANYBODY, outbox.c.state.in_(FAILED)).group_by(outbox.c.partner, outbox.c.state)
     ended = {"dead": "refused or given up", "expired": "past their time"}
     for row in connection.execute(query.order_by(outbox.c.partner, outbox.c.state)):
         iso = row.partner

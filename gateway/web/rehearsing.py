@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from gateway.core.access import Scope, itself, once_noted
 from gateway.core.errors import Code, Refusal
-from gateway.node.workplace import Workplace
+from gateway.node.workplace import Tell, Workplace
 from gateway.onboarding import activation, ondisk
 from gateway.onboarding.rehearsal import RehearsalHost, rehearse, report
 from gateway.partners import PartnerFaults
@@ -78,7 +78,7 @@ def rehearse_partner(
     desk: Workplace,
     given: dict[str, Any],
     who: str,
-    tell: Callable[[int, int, str], None],
+    tell: Tell,
     *,
     build: Callable[[Settings], Any],
     running: Callable[[Any], AbstractAsyncContextManager[None]],

@@ -15,11 +15,12 @@ import pytest
 
 from gateway import app
 from gateway.core.errors import Code, Refusal
-from gateway.node.workplace import Workplace
+from gateway.node.workplace import Tell, Workplace
 from gateway.running.background import Background, Task
-from gateway.running.jobs import Jobs, Tell
+from gateway.running.jobs import Jobs
 from gateway.store import jobs
 from gateway.store.jobs import Job
+from gateway.web.api.jobs import JobKind
 from tests.rig.node import NodeFixture
 from tests.rig.people import person
 from tests.rig.waiting import until
@@ -80,7 +81,7 @@ def test_each_is_done_by_a_process_of_its_own_and_how_it_ended_is_recorded(node:
     died, refused, done = (find(node, number) for number in numbers)
     assert (died.state, died.sentence) == ("failed", "The process that worked on it ended (exit code 7).")
     assert (refused.state, refused.sentence) == ("failed", "It cannot be done. Do something else.")
-    assert (done.state, done.sentence, done.done, done.of) == ("done", "done for a person", 1, 2)
+    assert (done.state, done.sentence, done.done, done.of) == ("done", "done for a person", 2, 2)
     with node.database.reading() as connection:
         came = json.loads(jobs.result(connection, done.id)[1])
     assert came["given"] == {"n": 1, "by": person("a person").noted}
@@ -103,6 +104,10 @@ def test_a_node_that_stops_ends_its_process_and_gives_the_job_back(node: NodeFix
     node.later(seconds=1)  # the lease ended when it was given back, not half a minute later
     assert asyncio.run(runner.step())
     assert find(node, number).sentence == "the second time it ended"
+
+
+def test_every_kind_that_can_be_asked_for_is_done_by_somebody() -> None:
+    assert set(app.long_work()) == {kind.value for kind in JobKind}
 
 
 def test_the_journal_is_read_again_as_a_job(node: NodeFixture) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 
 import httpx
 from sqlalchemy import Connection
 
 from gateway.core.access import itself
+from gateway.node.workplace import Tell, nobody
 from gateway.onboarding.rehearsal import inbound, keys, outbound
 from gateway.onboarding.rehearsal.results import Rehearsal, RehearsalStep, walk
 from gateway.onboarding.rehearsal.session import RehearsalHost, Session
@@ -26,7 +26,7 @@ OPERATORS = 30
 WHO = itself("a rehearsal")
 
 
-def rehearse(bundle: Bundle, host: RehearsalHost, tell: Callable[[int, int, str], None] = lambda *_: None) -> Rehearsal:
+def rehearse(bundle: Bundle, host: RehearsalHost, tell: Tell = nobody) -> Rehearsal:
     """Walks every step with ``bundle``'s own data and keys made for it. ``host`` may have rehearsed other partners before. ``tell`` hears
     before each step how many are done, of how many, and its name.
 

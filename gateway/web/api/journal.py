@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -30,6 +30,7 @@ router = APIRouter(tags=["journal"])
 LIMIT = 64 * 1024
 ZIP = "application/zip"
 Auditor = Annotated[Caller, Depends(Need(Scope.AUDIT_READ))]
+MessageId = Annotated[str, Path(description="The id of a message received, or sent and receipted.")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -147,7 +148,7 @@ async def verify(request: Request, service: Served, caller: Auditor) -> Response
 @router.get(
     "/v1/messages/{message_id}/evidence", openapi_extra=describe(query=OfMessage, gives=bytes, media=("application/json", ZIP))
 )
-async def proof(message_id: str, request: Request, service: Served, caller: Auditor) -> Response:
+async def proof(message_id: MessageId, request: Request, service: Served, caller: Auditor) -> Response:
     """The evidence of one message that was received, or sent and receipted, for somebody who trusts neither us nor our database: message,
     receipt, certificates, revocation facts, journal proof, and a README that says how to check them."""
     wanted = query(request, OfMessage)

@@ -36,6 +36,8 @@ LIMIT = 64 * 1024
 KeyKeeper = Annotated[Caller, Depends(Need(Scope.KEY_ADMIN))]
 RetentionKeeper = Annotated[Caller, Depends(Need(Scope.RETENTION_ADMIN))]
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_DAYS)]
+KeyName = Annotated[str, Path(description="The key's name; AEO_KEY says which one signs.", max_length=60)]
+KeyId = Annotated[str, Path(description="The key's id, or its name for the one that signs now.", max_length=60)]
 Shelf = Annotated[str, Path(description="The class of what is kept, as GET /v1/retention names it.", max_length=40)]
 
 
@@ -108,7 +110,7 @@ async def every_key(service: Served, caller: KeyKeeper) -> Response:
 
 
 @router.get("/v1/keys/{identity}", tags=["keys"], openapi_extra=describe(gives=KeyWhole))
-async def one_key(identity: str, service: Served, caller: KeyKeeper) -> Response:
+async def one_key(identity: KeyId, service: Served, caller: KeyKeeper) -> Response:
     """One key by its id, or by its name the one that signs now: everything but its secret, and which partners acknowledged it."""
     node, at = service.node, service.node.clock()
 
@@ -125,7 +127,7 @@ async def one_key(identity: str, service: Served, caller: KeyKeeper) -> Response
     tags=["keys"],
     openapi_extra=describe(takes=Rotating, gives=KeyShown, accepts=Proposal, status=201, limit=LIMIT, again=True),
 )
-async def rotate(name: str, request: Request, service: Served, caller: KeyKeeper) -> Response:
+async def rotate(name: KeyName, request: Request, service: Served, caller: KeyKeeper) -> Response:
     """Makes the next key of this name on this node. Partners hear of its certificate first, within a minute; it signs only from the switch on. A
     key that a token holds is rotated at a terminal."""
     given, node, at = await asked(request, service, Rotating), service.node, service.node.clock()
@@ -145,7 +147,7 @@ async def rotate(name: str, request: Request, service: Served, caller: KeyKeeper
     tags=["keys"],
     openapi_extra=describe(takes=Hastening, gives=Hastened, accepts=Proposal, limit=LIMIT, again=True),
 )
-async def hasten(name: str, request: Request, service: Served, caller: KeyKeeper) -> Response:
+async def hasten(name: KeyName, request: Request, service: Served, caller: KeyKeeper) -> Response:
     """Brings the announced switch forward, because the key that signs now was stolen. Where nodes keep keys of their own, it is asked of each with
     one moment."""
     given, node, at = await asked(request, service, Hastening), service.node, service.node.clock()
@@ -157,7 +159,7 @@ async def hasten(name: str, request: Request, service: Served, caller: KeyKeeper
 
 
 @router.post("/v1/keys/{name}/drop", tags=["keys"], openapi_extra=describe(gives=Dropped, accepts=Proposal, again=True))
-async def drop(name: str, request: Request, service: Served, caller: KeyKeeper) -> Response:
+async def drop(name: KeyName, request: Request, service: Served, caller: KeyKeeper) -> Response:
     """Drops the next key before it takes over, because it was stolen. Where nodes keep keys of their own, it is asked of each."""
     node, at = service.node, service.node.clock()
 

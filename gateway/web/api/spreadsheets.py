@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -35,7 +35,8 @@ Reader = Annotated[Caller, Depends(Need(Scope.EXCHANGE_READ))]
 Writer = Annotated[Caller, Depends(Need(Scope.EXCHANGE_WRITE))]
 #: What nobody signed counts by who read it: whoever sends the file does not let it through.
 Decider = Annotated[Caller, Depends(Need(Scope.LIST_DECIDE))]
-Code2 = Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2}$", description="The partner, by its code.")]
+MessageId = Annotated[str, Path(description="The message under which it is noted as told.")]
+PartnerNamed = Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2}$", description="The partner, by its code.")]
 FileName = Annotated[
     str,
     msgspec.Meta(
@@ -48,7 +49,7 @@ FileName = Annotated[
 class Mailing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is said of the file that a partner mailed."""
 
-    partner: Code2
+    partner: PartnerNamed
     file: FileName
     as_of: Annotated[
         str,
@@ -113,7 +114,7 @@ class ConfirmedFile(msgspec.Struct, frozen=True, kw_only=True):
 class TranscriptWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For whom, and the name of the file."""
 
-    partner: Code2
+    partner: PartnerNamed
     file: FileName
 
 
@@ -249,7 +250,7 @@ async def transcript(request: Request, service: Served, caller: Writer) -> Respo
 
 
 @router.get("/v1/transcripts/{message_id}", openapi_extra=describe(gives=bytes, media=(JSON, ANY)))
-async def transcript_file(message_id: str, service: Served, caller: Reader) -> Response:
+async def transcript_file(message_id: MessageId, service: Served, caller: Reader) -> Response:
     """The file to be mailed."""
 
     def look() -> tuple[str, bytes]:
