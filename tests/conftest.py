@@ -79,7 +79,10 @@ def _is_quick(item: pytest.Item) -> bool:
 #: coverage's tracer, which is told of every line of everything.
 TRACED = tuple(
     str(REPO / "tests" / room)
-    for room in ("core", "wire", "partners", "trust", "exchange/receive", "exchange/offline", "onboarding/test_")
+    for room in (
+        *("core", "wire", "partners", "trust", "exchange/receive", "exchange/offline", "exchange/lists", "onboarding/test_"),
+        *("operate/test_retention", "clearance/test_parties", "web/api/test_records", "test_moments"),
+    )
 )
 
 
