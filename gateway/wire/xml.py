@@ -12,6 +12,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn, cast
@@ -179,14 +180,32 @@ def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:
     return {uri for _, uri in declared}
 
 
+#: libxml2 keeps every name that a thread ever parsed until that thread ends, so a stranger could fill memory for good with names of his own,
+#: a message at a time. Threads that only parse end after so many bytes, and what they knew with them (choice: what costs little to do anew).
+_REMEMBERED = 8 * 1024 * 1024
+
+
 class _Hardened(threading.local):
-    """One parser a thread: threads that share one wait for each other."""
+    """A parser for each thread that asks, in a thread of its own: threads that share one wait for each other."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._beside, self._parsed = ThreadPoolExecutor(1, thread_name_prefix="xml"), 0
         # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
-        self.parser = etree.XMLParser(
+        self._parser = etree.XMLParser(
             encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
         )
+
+    def parse(self, data: bytes) -> etree._Element:
+        self._parsed += len(data)
+        try:
+            return self._beside.submit(etree.fromstring, data, self._parser).result()
+        finally:
+            if self._parsed > _REMEMBERED:
+                self._beside.shutdown(wait=False)
+                self._begin()
 
 
 _HARDENED = _Hardened()
@@ -194,7 +213,7 @@ _HARDENED = _Hardened()
 
 def _parse_hardened(data: bytes) -> etree._Element:
     try:
-        return etree.fromstring(data, _HARDENED.parser)
+        return _HARDENED.parse(data)
     except etree.XMLSyntaxError as error:
         _refuse_syntax(error)
 
