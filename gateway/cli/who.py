@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +16,10 @@ from gateway.cli.common import changing, errors, escape, settings
 from gateway.core.access import SCOPES, Actor, PrincipalKind, Scope, StaffRole, Way
 from gateway.core.errors import Code, Refusal
 from gateway.operate import people
-from gateway.store import journal, principals, readings, tokens
+from gateway.store import emergencies, principals, readings, tokens
+from gateway.store.emergencies import Emergency
 from gateway.store.tokens import PREFIX, Caller
 
-#: For how long every terminal says in red that something was done as an emergency.
-RED_FOR = timedelta(days=30)
 _emergency: list[str] = []
 
 
@@ -44,7 +43,8 @@ def acting(connection: Connection, scope: Scope) -> Actor:
     if scope not in who.scopes:
         roles = ", ".join(role for role in StaffRole if scope in SCOPES[role])
         raise Refusal(Code.FORBIDDEN, f"{who.name} may not do this: it needs {scope}.", remedy=f"Who has it: {roles}.")
-    _tell_emergencies(connection, at)
+    for one in emergencies.recent(connection, at)[:3]:
+        _red(one)
     return who
 
 
@@ -79,19 +79,12 @@ def emergency() -> Actor:
 
 def _as_emergency(connection: Connection, at: datetime) -> Actor:
     who = emergency()
-    said: dict[str, object] = {"reason": who.because, "command": " ".join(sys.argv[1:4]), "by": who.noted}
-    journal.append(connection, "emergency", who.name, said, at=at)
-    _red(at, who.name, who.because)
+    _red(emergencies.note(connection, who, " ".join(sys.argv[1:4]), at))
     return who
 
 
-def _tell_emergencies(connection: Connection, at: datetime) -> None:
-    for one in people.emergencies(connection, at - RED_FOR)[:3]:
-        _red(*one)
-
-
-def _red(at: datetime, name: str, reason: str) -> None:
-    errors.print(f"[bold red]EMERGENCY {at:%Y-%m-%d %H:%M} UTC[/] {escape(name)}: {escape(reason)}", highlight=False)
+def _red(one: Emergency) -> None:
+    errors.print(f"[bold red]EMERGENCY {one.at:%Y-%m-%d %H:%M} UTC[/] {escape(one.name)}: {escape(one.reason)}", highlight=False)
 
 
 def _secret(connection: Connection, file: Path) -> str:

@@ -93,7 +93,7 @@ def rotate(
     """Makes the next key; it signs ``switch`` days from now on, and its certificate is valid for ``days``. A serving gateway announces it within a
     minute. Where that takes two people, the first one's word proposes it. Raises ``Refusal``
     DATA_INVALID."""
-    if (waits := _waits(connection, settings, who, at, "rotate", name, switch, days)) is not None:
+    if (waits := _waits(connection, settings, who, at, f"key rotate {name} --switch {switch} --days {days}")) is not None:
         return waits
     secret, signs_from = settings.key_passphrase.get_secret_value(), at + timedelta(days=switch)
     key = KeyRing(settings.keys).rotate(name, secret, days, signs_from=signs_from, now=at, token=token)
@@ -108,7 +108,11 @@ def hasten(
     told of it again. Where that takes two people, the first one's word proposes it. Raises ``Refusal``
     DATA_INVALID."""
     settings = node.settings
-    if (waits := _waits(connection, settings, who, at, "hasten", name, signs_from)) is not None:
+    if (
+        waits := _waits(
+            connection, settings, who, at, f"key hasten {name}" + (f" --at {signs_from.isoformat()}" if signs_from else "")
+        )
+    ) is not None:
         return waits
     ring, secret = KeyRing(settings.keys), settings.key_passphrase.get_secret_value()
     key = rollover.bring_forward(ring, name, secret, signs_from=signs_from or at, now=at)
@@ -122,7 +126,7 @@ def hasten(
 def drop(connection: Connection, settings: Settings, name: str, *, who: Actor, at: datetime) -> Dropped | Proposal:
     """Drops the next key before it takes over, because it was stolen. Where that takes two people, the first one's word proposes it. Raises ``Refusal``
     DATA_INVALID."""
-    if (waits := _waits(connection, settings, who, at, "drop", name)) is not None:
+    if (waits := _waits(connection, settings, who, at, f"key drop {name}")) is not None:
         return waits
     key = rollover.drop(KeyRing(settings.keys), name, now=at)
     _note(connection, "key-drop", key, who, at)
@@ -131,12 +135,10 @@ def drop(connection: Connection, settings: Settings, name: str, *, who: Actor, a
     return Dropped(key=shown(settings, key, at), announced=told)
 
 
-def _waits(connection: Connection, settings: Settings, who: Actor, at: datetime, *what: object) -> Proposal | None:
+def _waits(connection: Connection, settings: Settings, who: Actor, at: datetime, command: str) -> Proposal | None:
     """The proposal that waits for a second person to ask for the very same, where that takes two and nobody else did yet."""
-    matter = Matter(Decision.KEYS, proposals.digest(*what))
-    decided = proposals.propose_or_agree(
-        connection, matter, two_people=settings.two_people, who=who, reason=f"key {what[0]} {what[1]}", at=at
-    )
+    matter = Matter(Decision.KEYS, proposals.digest(command))
+    decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=command, at=at)
     return decided if isinstance(decided, Proposal) else None
 
 

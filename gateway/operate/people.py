@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, itself
 from gateway.core.errors import Code, Refusal
@@ -24,7 +23,7 @@ from gateway.settings import Settings
 from gateway.store import journal, principals, proposals, tokens
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
-from gateway.store.tables import deputy, entry, link, session
+from gateway.store.tables import deputy, link, session
 
 #: For how long a one-time link is good (choice: over a weekend).
 LINK_FOR = timedelta(days=3)
@@ -70,7 +69,8 @@ def add(
         by: tuple[Actor, ...] = (who,)
     else:
         matter = Matter(Decision.ROLES, proposals.digest("add", name, sorted(roles), email, language))
-        decided = _decided(connection, matter, settings, who=who, reason=reason, at=at)
+        said = f"{name} as {', '.join(sorted(roles))}: {reason}"
+        decided = _decided(connection, matter, settings, who=who, reason=said, at=at)
         if isinstance(decided, Proposal):
             return decided
         by = decided
@@ -91,7 +91,7 @@ def change(
         Matter(Decision.ROLES, proposals.digest("roles", one.id, sorted(roles))),
         settings,
         who=who,
-        reason=reason,
+        reason=f"{one.name} as {', '.join(sorted(roles))}: {reason}",
         at=at,
     )
     if isinstance(decided, Proposal):
@@ -164,13 +164,6 @@ def keep_token(file: Path, secret: str) -> None:
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as opened:
         opened.write(secret + "\n")
     beside.replace(file)
-
-
-def emergencies(connection: Connection, since: datetime) -> list[tuple[datetime, str, str]]:
-    """When, by whom and why something was done as an emergency, the newest first."""
-    query = select(entry.c.at, entry.c.subject, entry.c.body).where(entry.c.kind == "emergency", entry.c.at >= since)
-    rows = connection.execute(query.order_by(entry.c.id.desc()))
-    return [(row.at, row.subject, str(msgspec.json.decode(row.body)["reason"])) for row in rows]
 
 
 def _decided(

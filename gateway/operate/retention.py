@@ -76,7 +76,9 @@ def decide_rule(
     ``Refusal``: NOT_FOUND, DATA_INVALID."""
     retention.class_of(shelf)
     matter = Matter(Decision.RETENTION, proposals.digest(shelf, days))
-    decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=because, at=at)
+    decided = proposals.propose_or_agree(
+        connection, matter, two_people=settings.two_people, who=who, reason=f"{shelf}, {days} days: {because}", at=at
+    )
     if isinstance(decided, Proposal):
         return decided
     retention.set_rule(connection, shelf, days, because=because, who=who, at=at)

@@ -31,7 +31,7 @@ UPGRADED = "open when this gateway was upgraded: propose it again"
 TOLD_FOR = timedelta(days=30)
 
 #: What people and the journal call that which a proposal is about, before its number.
-_CALLED = {
+CALLED = {
     Decision.ANNULMENT: "void",
     Decision.TRANSCRIPTION: "transcription",
     Decision.LIST_RELEASE: "list",
@@ -69,7 +69,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subject(self) -> str:
         """What the journal calls it by: its number, or the digest of what has none."""
-        return self.digest if self.number is None else f"{_CALLED[self.decision]}-{self.number}"
+        return self.digest if self.number is None else f"{CALLED[self.decision]}-{self.number}"
 
     @property
     def sentence(self) -> str:

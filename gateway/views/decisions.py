@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from sqlalchemy import Connection, select
 
@@ -82,4 +83,12 @@ def _second(one: Proposal) -> Action:
             route, command = f"POST /v1/partners/{one.partner}/activate", f"aeo-gateway partner activate {one.partner}"
         case Decision.LAW:
             route, command = None, "aeo-gateway partner activate --law"
+        case Decision.KEYS:  # the reason names the command
+            route, command = None, f"aeo-gateway {one.reason}"
+        case Decision.RETENTION:
+            route, command = None, "aeo-gateway retention set"
+        case Decision.ROLES:
+            route, command = None, "aeo-gateway principal"
+        case _:
+            assert_never(one.decision)
     return Action(does="agree, as a second person", route=route, command=command)

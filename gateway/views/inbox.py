@@ -20,7 +20,7 @@ from gateway.store.outbox import FAILED, OPEN
 from gateway.store.problems import recorded
 from gateway.store.tables import REHEARSED, entry, outbox
 from gateway.trust.endings import Alert
-from gateway.views import decisions, enterprises
+from gateway.views import decisions, enterprises, persons
 from gateway.views.inbox_row import Action, InboxKind, InboxRow
 from gateway.views.outgoing import OF_ANYBODY
 
@@ -65,6 +65,7 @@ def inbox(
     ]
     rows += [*_unreachable(connection), *_old_data(connection, node, at), *map(_ending, _unsucceeded(alerts))]
     rows += [*_rehearsals(connection), *_faults(connection, node, whole=whole)]
+    rows += [*persons.unacknowledged(connection), *persons.emergencies(connection, at)]
     if domestic:
         rows += [*decisions.waiting_gains(connection), *_deadlines(connection, at)]
     return rows

@@ -22,6 +22,8 @@ class InboxKind(StrEnum):
     FAILED_REHEARSAL = "failed-rehearsal"
     DEADLINE = "deadline"
     PARTNER_FAULT = "partner-fault"
+    SECOND_PERSON = "second-person"
+    EMERGENCY = "emergency"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from sqlalchemy import update
 from typer.main import get_command
 
 from gateway.cli.main import app as terminal
-from gateway.core.access import Scope
-from gateway.store import circuits, journal, tables
+from gateway.core.access import Scope, StaffRole
+from gateway.core.four_eyes import Decision
+from gateway.store import circuits, journal, principals, proposals, tables
+from gateway.store.proposals import Matter
 from gateway.views.inbox_row import InboxKind
 from gateway.web.site import ROUTERS
 from tests.rig.enterprises import DOWNGRADED, made_uscc
+from tests.rig.people import person
 from tests.rig.shipped import chosen
 from tests.rig.web import WebFixture
 from tests.web.api.test_outbox import queue
@@ -69,6 +73,8 @@ def fill(web: WebFixture) -> None:
         "who": "me",
     }
     web.do(lambda connection: journal.append(connection, "rehearsal", "d" * 64, said, at=web.now, partner="HK"))
+    web.do(lambda connection: principals.add_person(connection, "Li", [StaffRole.APPROVER], by=(), at=web.now, exempt=True))
+    web.do(lambda connection: journal.append(connection, "emergency", "emergency:0", {"reason": "locked out"}, at=web.now))
     web.partners.problems.failed("HK", "calendar", ValueError("its list cannot be written"))
     web.later(minutes=1)
 
@@ -145,7 +151,7 @@ def test_what_is_settled_is_gone(web: WebFixture, headers: dict[str, str]) -> No
     said: dict[str, object] = {"passed": True, "against": "the partner in a box", "steps": {"a ping": True}, "who": "me"}
     web.do(lambda connection: journal.append(connection, "rehearsal", "e" * 64, said, at=web.now, partner="HK"))
     web.do(lambda connection: connection.execute(update(tables.outbox).values(state="delivered")))
-    assert set(inbox(web, headers)["counts"]) == {"deadline", "held-gain", "old-data"}
+    assert set(inbox(web, headers)["counts"]) == {"deadline", "held-gain", "old-data", "second-person", "emergency"}
 
 
 def test_what_ends_is_shown_unless_another_lasts_longer(web: WebFixture) -> None:
@@ -156,5 +162,18 @@ def test_what_ends_is_shown_unless_another_lasts_longer(web: WebFixture) -> None
         {"does": "make the next key", "route": "POST /v1/keys/gateway/rotate", "command": "aeo-gateway key rotate gateway"}
     ]
     for one in rows:
+        for action in one["actions"]:
+            settles(action)
+
+
+def test_whatever_takes_two_is_shown_with_what_settles_it(web: WebFixture, headers: dict[str, str]) -> None:
+    """A decision without a row would wait for somebody who never hears of it."""
+    for number, decision in enumerate(Decision, 1):
+        known = number if decision in proposals.CALLED else None
+        matter = Matter(decision, f"{number:064}", "SG", known)
+        web.do(partial(proposals.propose, matter=matter, who=person("alice"), reason="key drop gateway", at=web.now))
+    shown = [one for one in inbox(web, headers)["rows"] if one["kind"] == "proposal"]
+    assert len(shown) == len(Decision)
+    for one in shown:
         for action in one["actions"]:
             settles(action)
