@@ -468,7 +468,8 @@ link = Table(
     Column("used", Moment),
 )
 
-#: Terminals that ask to be signed in (RFC 8628): ``hash`` is of the device code, ``user_code`` what a person types at the console.
+#: Terminals that ask to be signed in (RFC 8628): ``hash`` is of the device code, ``user_code`` what a person types at the console,
+#: ``polled`` when the terminal last asked. ``state``: pending, approved, denied or used.
 device = Table(
     "device",
     metadata,
@@ -479,6 +480,21 @@ device = Table(
     Column("address", Text, nullable=False),
     Column("state", String(12), nullable=False),
     Column("principal", String(16), ForeignKey("principal.id")),
+    Column("polled", Moment),
+)
+
+#: What somebody has begun who is not signed in yet, by the hash of the cookie that tells his browser from others: ``body`` is JSON of what
+#: its end will be held against, such as a challenge.
+ceremony = Table(
+    "ceremony",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id")),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 #: Attempts to sign in that failed, by the account or address that is slowed down.
