@@ -102,7 +102,7 @@ async def end(node: Node, browser: Browser, query: Mapping[str, str]) -> Came:
     if query.get("iss", settings.oidc_issuer) != settings.oidc_issuer:
         raise _no(browser, "the answer is another issuer's")
     if "error" in query:
-        raise _no(browser, f"it answered {query['error'][:80]}", "provider-said-no")
+        raise _no(browser, f"it answered {query['error'][:80]}", page="provider-said-no")
     # 3.
     provider = await _discover(settings)
     answer = await _exchange(settings, provider, query.get("code", ""), begun.said["verifier"], browser)
@@ -231,7 +231,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _away(why: str) -> Refusal:
     log.warning("the provider of sign-in cannot be asked", extra={"facts": {"why": why[:300]}})
-    facts = {"page": "provider-away"}
+    facts = {"page": "provider-away", "retry_after": "60"}
     return Refusal(Code.BUSY, "The provider of sign-in cannot be asked now.", remedy="Try again in a minute.", facts=facts)
 
 

@@ -81,7 +81,7 @@ class Passwords:
             raise Refusal(Code.TOO_MANY_REQUESTS, detail, remedy="Try again in 10 seconds.", facts=facts)
         self._waiting += 1
         done = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        # Whoever goes away leaves his place only when his check is done or has not begun.
+        # Whoever goes away gives up his place; a check that has begun is ended all the same, and the next one waits for it.
         done.add_done_callback(lambda _: self._leave())
         return await done
 

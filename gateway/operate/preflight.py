@@ -35,6 +35,10 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
             "AEO_DOMESTIC_STOP_AFTER is empty: give the age in seconds (172800 is two days) from which on what credit management stated of "
             "domestic parties decides nothing."
         )
+    if settings.oidc_issuer.startswith("http://"):
+        faults.append(
+            f"AEO_OIDC_ISSUER is {settings.oidc_issuer}: give an https address, or anybody on the way says who somebody is."
+        )
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():

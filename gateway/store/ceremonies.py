@@ -14,7 +14,8 @@ from gateway.store.secret import digest
 from gateway.store.tables import ceremony
 from gateway.store.upsert import insert_for
 
-#: For how long what was begun can be ended, and how many of them there may be from one address and in all (choice).
+#: For how long what was begun can be ended, and how many of strangers' there may be from one address and in all (choice). Who has proven
+#: a password, or a link, is kept out by none of them.
 LASTS = timedelta(minutes=15)
 OF_ONE, IN_ALL = 50, 5_000
 
@@ -29,21 +30,23 @@ class Ceremony(NamedTuple):
 def begin(
     connection: Connection, cookie: str, kind: str, said: dict[str, str], *, principal: str | None, at: datetime, address: str
 ) -> None:
-    """One of a kind for each browser: what it had begun before is forgotten. Raises ``Refusal`` TOO_MANY_REQUESTS."""
+    """One of a kind for each browser: what it had begun before is forgotten. Without a ``principal`` it is a stranger's, of which there are
+    so many at once. Raises ``Refusal`` TOO_MANY_REQUESTS."""
     connection.execute(delete(ceremony).where(ceremony.c.expires <= at))
-    open_now = select(func.count()).select_from(ceremony)
-    there = (
-        connection.execute(open_now).scalar_one(),
-        connection.execute(open_now.where(ceremony.c.address == address)).scalar_one(),
-    )
-    if there[0] >= IN_ALL or there[1] >= OF_ONE:
-        facts = {"retry_after": str(LASTS // timedelta(seconds=1)), "page": "too-many-begun"}
-        raise Refusal(
-            Code.TOO_MANY_REQUESTS, "Too many have begun to sign in and not ended it.", remedy="Try again later.", facts=facts
-        )
+    if principal is None:
+        _bound(connection, address)
     values = {"principal": principal, "created": at, "expires": at + LASTS, "address": address, "body": msgspec.json.encode(said)}
     put = insert_for(connection, ceremony).values(hash=digest(cookie), kind=kind, **values)
     connection.execute(put.on_conflict_do_update(index_elements=[ceremony.c.hash, ceremony.c.kind], set_=values))
+
+
+def _bound(connection: Connection, address: str) -> None:
+    strangers = select(func.count()).select_from(ceremony).where(ceremony.c.principal.is_(None))
+    mine = connection.execute(strangers.where(ceremony.c.address == address)).scalar_one()
+    if mine >= OF_ONE or connection.execute(strangers).scalar_one() >= IN_ALL:
+        facts = {"retry_after": str(LASTS // timedelta(seconds=1)), "page": "too-many-begun"}
+        detail = "Too many have begun to sign in and not ended it."
+        raise Refusal(Code.TOO_MANY_REQUESTS, detail, remedy="Try again in a quarter of an hour.", facts=facts)
 
 
 def look(connection: Connection, cookie: str, kind: str, at: datetime) -> Ceremony | None:

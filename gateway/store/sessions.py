@@ -109,15 +109,15 @@ def end(connection: Connection, identity: str, which: str, *, at: datetime, by: 
         )
 
 
-def end_all(connection: Connection, identity: str, *, at: datetime, by: Actor, but: str = "") -> int:
+def end_all(connection: Connection, identity: str, *, at: datetime, by: Actor, but: str = "", reason: str = "") -> int:
     """Ends all of a person's sessions ``but`` one, and says how many."""
-    return _end(connection, identity, at, by, session.c.hash != but)
+    return _end(connection, identity, at, by, session.c.hash != but, reason)
 
 
-def _end(connection: Connection, identity: str, at: datetime, by: Actor, which: ColumnElement[bool]) -> int:
+def _end(connection: Connection, identity: str, at: datetime, by: Actor, which: ColumnElement[bool], reason: str = "") -> int:
     done = connection.execute(update(session).where(session.c.principal == identity, which, *_open(at)).values(ended=at))
     if done.rowcount:
-        said: dict[str, object] = {"sessions_ended": done.rowcount, "by": by.noted}
+        said: dict[str, object] = {"sessions_ended": done.rowcount, "by": by.noted} | ({"reason": reason} if reason else {})
         journal.append(connection, "sign-in", identity, said, at=at)
     return done.rowcount
 

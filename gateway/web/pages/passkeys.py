@@ -48,9 +48,8 @@ async def add(come: Visiting, who: Person, typed: Typed) -> Response:
     try:
         await story.add(come.service.node, come.browser, who.actor, typed.get("passkey-name", ""), typed.get("answer", ""))
     except Refusal as refused:
-        wrong = (
-            refused if refused.code is not Code.UNAUTHENTICATED else Refusal(Code.DATA_INVALID, refused.detail, facts=refused.facts)
-        )
+        # Not 401: the person is signed in, and what was typed stands beside what went wrong.
+        wrong = Refusal(Code.DATA_INVALID, refused.detail, field="passkey-name", remedy=refused.remedy, facts=refused.facts)
         return await shown(come, who, wrong)
     return go(f"{ME}#passkeys")
 

@@ -59,7 +59,7 @@ async def _tell(request: Request, error: Exception) -> Response:
     if over and request.method == "GET":
         query = f"?{request.url.query}" if request.url.query else ""
         return go(f"/sign-in?next={quote(request.url.path + query)}")
-    log.info("a page refused: %s", refused.code, extra={"facts": refused.facts | {"path": request.url.path}})
+    log.info("a page refused: %s", refused.code, extra={"facts": refused.facts | {"route": _route(request)}})
     if over:
         come.typed = await _typed(come)
     again = request.method == "POST" and (refused.code in _AGAIN or refused.facts.get("page") == "stale-form")
@@ -67,7 +67,14 @@ async def _tell(request: Request, error: Exception) -> Response:
         refused.facts.setdefault("retry_after", RETRY_AFTER)
     kept = {name: text for name, text in come.typed.items() if name not in SECRET}
     secret = [name for name in come.typed if name in SECRET - {forms.TOKEN}]
-    return page(come, "error.html", refused.code.row.status, refused=refused, again=again, kept=kept, secret=secret, over=over)
+    shown = {"again": again, "over": over, "kept": kept, "secret": secret}
+    labels = {name: label for name in kept if (label := come.words.field(name))}
+    return page(come, "error.html", refused.code.row.status, refused=refused, labels=labels, **shown)
+
+
+def _route(request: Request) -> str:
+    """Which route it was; its address may hold the secret of a one-time link."""
+    return str(getattr(request.scope.get("route"), "path", ""))
 
 
 async def _typed(come: Visit) -> dict[str, str]:

@@ -31,6 +31,10 @@ class Words:
         """The sentence of this key. Raises ``KeyError`` for one that there is not: a page names none that a test does not find."""
         return sentences(self.language)[key].format(**facts)
 
+    def field(self, name: str) -> str:
+        """What people call a field of a form; empty where they never see it."""
+        return sentences(self.language).get(f"field.{name}", "")
+
     @property
     def tag(self) -> str:
         return TAGS[self.language]

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.store import attempts, sessions
+from gateway.operate import people
+from gateway.store import attempts, ceremonies, sessions
 from gateway.store.tables import attempt, ceremony, principal
 from gateway.store.tables import session as table
 from tests.rig.browser import PASSWORD, BrowserFixture, a_link, second_factor, set_up, sign_in
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 
@@ -47,9 +49,7 @@ def test_another_browser_cannot_end_what_one_began(web: WebFixture, browser: Bro
     totp = second_factor(browser)
     other = BrowserFixture(web)
     other.get(link)
-    token = re.search(r'name="form" value="([^"]+)"', other.page.text)
-    assert token
-    assert other.send(f"{link}/code", {"form": token[1], "code": totp.at(web.now)}).status_code == 401
+    assert other.send(f"{link}/code", {"form": form_token(other), "code": totp.at(web.now)}).status_code == 401
 
 
 def test_name_or_email_then_a_code_that_is_good_once(web: WebFixture) -> None:
@@ -164,12 +164,51 @@ def test_a_disabled_person_is_out_at_once(web: WebFixture) -> None:
     assert browser.post("/sign-in", name="Wang Wu", password=PASSWORD).status_code == 401
 
 
+def test_an_administrator_ends_all_sessions_of_a_person_and_a_person_its_own(web: WebFixture) -> None:
+    browser, totp = set_up(web)
+    second, third = BrowserFixture(web), BrowserFixture(web)
+    for one in (second, third):
+        sign_in(one, totp)
+    browser.get("/me")
+    (newest, *_) = (row for row in web.rows(table) if row.created == max(row.created for row in web.rows(table)))
+    browser.post("/me/sessions", session=newest.hash)
+    assert "/sign-in" in str(third.get("/me").url)
+    assert str(second.get("/me").url).endswith("/me")
+    browser.post("/me/sessions", session="others")
+    assert "/sign-in" in str(second.get("/me").url)
+    other, _ = set_up(web, "Zhao Liu")
+    other.get("/me")
+    browser.get("/me")
+    stolen = next(row.hash for row in web.rows(table) if row.ended is None and row.principal == newest.principal)
+    other.get("/me")
+    assert other.send("/me/sessions", {"form": form_token(other), "session": stolen}).status_code == 404  # another's
+    with web.database.write.begin() as connection:
+        _, ended = people.sign_out(connection, "Wang Wu", who=person("Li Si"), reason="left a desk", at=web.now)
+    assert ended == 1
+    assert "/sign-in" in str(browser.get("/me").url)
+    assert str(other.get("/me").url).endswith("/me")
+
+
+def form_token(browser: BrowserFixture) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', browser.page.text)
+    assert found
+    return found[1]
+
+
+def test_strangers_keep_nobody_out_who_knows_the_password(web: WebFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, totp = set_up(web)
+    monkeypatch.setattr(ceremonies, "OF_ONE", 3)
+    for status in (200, 200, 200, 429):
+        stranger = BrowserFixture(web)
+        stranger.get("/sign-in")
+        assert stranger.send("/sign-in/passkey/options", {"form": form_token(stranger)}).status_code == status
+    assert sign_in(BrowserFixture(web), totp).status_code == 200
+
+
 def test_what_another_site_sends_does_nothing(web: WebFixture) -> None:
     browser, _ = set_up(web)
     browser.get("/me")
-    token = re.search(r'name="form" value="([^"]+)"', browser.page.text)
-    assert token
-    good = {"form": token[1], "session": "others"}
+    good = {"form": form_token(browser), "session": "others"}
     assert browser.send("/me/sessions", good, Origin="https://evil.example").status_code == 403
     assert browser.send("/me/sessions", good, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert browser.send("/me/sessions", good, **{"Sec-Fetch-Site": "same-site"}).status_code == 403
