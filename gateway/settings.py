@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 
+from gateway.core.access import StaffRole
 from gateway.core.moments import LONGEST
 
 #: The folder that holds partners/, schemas/ and keys/ beside the code.
@@ -38,6 +39,13 @@ def _some_seconds(value: object) -> object:
     if isinstance(read, timedelta) and not timedelta(0) < read <= timedelta(days=3650):
         raise PydanticCustomError("seconds", "Give a number of seconds from 1 to 315360000, or leave it empty")
     return read
+
+
+def _groups(value: str) -> str:
+    pairs = [one.strip().rpartition("=") for one in value.split(",") if one.strip()]
+    if any(not group or role not in set(StaffRole) for group, _, role in pairs):
+        raise PydanticCustomError("groups", "Give group=role,group=role; a role is one of " + ", ".join(StaffRole))
+    return value
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
@@ -77,6 +85,14 @@ class Settings(BaseModel):
         timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
     )
     url: str = Field("", description="where people reach the console; empty: http://AEO_HOST:AEO_PORT")
+    oidc_issuer: str = Field(
+        "", pattern="^(https?://[^?#]+)?$", description="the administration's own provider of sign-in (OpenID Connect); empty: none"
+    )
+    oidc_client: str = Field("", description="as what this gateway is registered there")
+    oidc_secret: SecretStr = Field(SecretStr(""), description="and what it proves itself with there")
+    oidc_roles: Annotated[str, AfterValidator(_groups)] = Field(
+        "", description="which group there has which role here: group=role,group=role"
+    )
     token_file: str = Field("", description="the file that says who sits at this terminal; empty: terminal.token in home")
     two_people: bool = Field(
         False,
@@ -104,6 +120,12 @@ class Settings(BaseModel):
     def public_url(self) -> str:
         """Where people reach the console, without a slash at its end."""
         return (self.url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def group_roles(self) -> tuple[tuple[str, StaffRole], ...]:
+        """Which group of the administration's provider has which role here."""
+        pairs = (one.strip().rpartition("=") for one in self.oidc_roles.split(",") if one.strip())
+        return tuple((group.strip(), StaffRole(role)) for group, _, role in pairs)
 
     @property
     def terminal_token(self) -> Path:

@@ -28,7 +28,7 @@ def settings_table() -> str:
             default = f"{default.total_seconds():g}"
         elif isinstance(default, Path):
             default = f"{default.relative_to(ROOT)}/"
-        elif name == "key_passphrase":
+        elif name in ("key_passphrase", "oidc_secret"):
             default = ""
         shown = f"`{default}`" if default != "" else ""
         lines.append(f"| `AEO_{name.upper()}` | {shown} | {field.description} |")

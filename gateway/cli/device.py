@@ -18,18 +18,22 @@ def ask(url: str) -> str:
     with httpx.Client(base_url=url, timeout=30) as client:
         try:
             begun = client.post(ASK)
-            begun.raise_for_status()
             said = begun.json()
+            if begun.is_error:
+                raise Refusal(Code.UNAUTHENTICATED, str(said["detail"]), remedy=str(said["remedy"]))
             console.print(
                 f"Open {said['verification_uri']} and enter the code [bold]{escape(said['user_code'])}[/].", highlight=False
             )
-            until = time.monotonic() + said["expires_in"]
+            until, interval = time.monotonic() + said["expires_in"], said["interval"]
             while time.monotonic() < until:
-                time.sleep(said["interval"])
+                time.sleep(interval)
                 answer = client.post(POLL, data={"device_code": said["device_code"]})
                 if answer.status_code == httpx.codes.OK:
                     return str(answer.json()["access_token"])
-                if answer.json().get("error") not in ("authorization_pending", "slow_down"):
+                outcome = answer.json().get("error")
+                if outcome == "slow_down":
+                    interval += said["interval"]  # RFC 8628, 3.5
+                elif outcome != "authorization_pending":
                     break
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise Refusal(

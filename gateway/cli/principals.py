@@ -161,6 +161,15 @@ def disable(called: Called, reason: Reason) -> None:
     console.print(f"{escape(one.name)} may do nothing here any more; every node follows within a second.", highlight=False)
 
 
+@app.command("sign-out")
+def sign_out(called: Called, reason: Reason) -> None:
+    """End every session of a person at the console, at once; it may sign in again."""
+    with changing() as connection:
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        one, ended = people.sign_out(connection, called, who=by, reason=reason, at=utc_now())
+    console.print(f"{ended} sessions of {escape(one.name)} are over.", highlight=False)
+
+
 @app.command()
 def acknowledge(called: Called) -> None:
     """A third person has looked at the second one, whom the first made known alone."""

@@ -20,10 +20,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.core.text import a_reason
 from gateway.settings import Settings
-from gateway.store import journal, principals, proposals, tokens
+from gateway.store import journal, principals, proposals, sessions, tokens
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
-from gateway.store.tables import deputy, link, session
+from gateway.store.tables import deputy, link
 
 #: For how long a one-time link is good (choice: over a weekend).
 LINK_FOR = timedelta(days=3)
@@ -116,9 +116,17 @@ def disable(connection: Connection, called: str, *, who: Actor, reason: str, at:
     """Somebody may do nothing any more; one person is enough, for it takes away. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     a_reason(reason)
     one = principals.disable(connection, principals.find(connection, called).id, by=who, reason=reason, at=at)
-    connection.execute(update(session).where(session.c.principal == one.id, session.c.ended.is_(None)).values(ended=at))
+    sessions.end_all(connection, one.id, at=at, by=who, reason=reason)
     connection.execute(update(link).where(link.c.principal == one.id, link.c.used.is_(None)).values(used=at))
     return one
+
+
+def sign_out(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> tuple[Principal, int]:
+    """Ends every session of a person, who may sign in again; with how many there were. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    a_reason(reason)
+    one = principals.find(connection, called)
+    ended = sessions.end_all(connection, one.id, at=at, by=who, reason=reason)
+    return one, ended
 
 
 def stand_in(

@@ -37,6 +37,10 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
         )
     if not settings.two_people:
         faults.append("AEO_TWO_PEOPLE is not set: what grants takes two people (aeo-gateway settings show lists it).")
+    if settings.oidc_issuer.startswith("http://"):
+        faults.append(
+            f"AEO_OIDC_ISSUER is {settings.oidc_issuer}: give an https address, or anybody on the way says who somebody is."
+        )
     if not active:
         faults.append("No partner is active: aeo-gateway partner activate --all.")
     for iso, live in active.items():

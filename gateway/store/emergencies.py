@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from gateway.core.access import Actor
 from gateway.store import journal
-from gateway.store.tables import entry
+from gateway.store.tables import EMERGENCIES, entry
 
 #: For how long everybody is told (choice).
 TOLD_FOR = timedelta(days=30)
@@ -33,6 +33,6 @@ def note(connection: Connection, who: Actor, command: str, at: datetime) -> Emer
 
 def recent(connection: Connection, now: datetime) -> list[Emergency]:
     """Those that everybody is told of, the newest first."""
-    query = select(entry.c.at, entry.c.subject, entry.c.body).where(entry.c.kind == "emergency", entry.c.at >= now - TOLD_FOR)
+    query = select(entry.c.at, entry.c.subject, entry.c.body).where(EMERGENCIES, entry.c.at >= now - TOLD_FOR)
     rows = connection.execute(query.order_by(entry.c.id.desc()))
     return [Emergency(row.at, row.subject, str(msgspec.json.decode(row.body)["reason"])) for row in rows]

@@ -109,6 +109,52 @@ def set_roles(
     return find(connection, one.id)
 
 
+def by_subject(connection: Connection, subject: str) -> Principal | None:
+    """Who somebody is here whom the administration's own provider of sign-in calls so."""
+    row = connection.execute(select(principal).where(principal.c.subject == subject)).first()
+    return _read(row) if row is not None else None
+
+
+def admit(
+    connection: Connection,
+    subject: str,
+    called: Sequence[str],
+    roles: Iterable[StaffRole],
+    *,
+    at: datetime,
+    email: str | None = None,
+) -> Principal:
+    """Makes a person known by the word of that provider, tied to nobody, under the first of ``called`` that is nobody's yet. Raises
+    ``Refusal`` DATA_INVALID where every one is."""
+    for last, name in zip([*[False] * (len(called) - 1), True], called, strict=True):
+        try:
+            why = "let in by the administration's own provider of sign-in"
+            one = add_person(connection, name, roles, by=(), at=at, email=email, reason=why)
+        except Refusal:
+            if last:
+                raise
+            continue
+        connection.execute(update(principal).where(principal.c.id == one.id).values(subject=subject))
+        journal.append(connection, "principal", one.id, {"subject": subject}, at=at)
+        return one
+    raise AssertionError("there is a name at least")
+
+
+def follow(connection: Connection, one: Principal, roles: Iterable[StaffRole], *, at: datetime) -> None:
+    """A person has the roles that its groups at that provider give it, none among them: then it may do nothing, however it comes."""
+    chosen = sorted(set(roles))
+    if list(one.roles) == chosen:
+        return
+    connection.execute(update(principal).where(principal.c.id == one.id).values(roles=" ".join(chosen)))
+    said: dict[str, object] = {"roles": chosen, "before": list(one.roles), "reason": "its groups changed", "by": []}
+    journal.append(connection, "principal", one.id, said, at=at)
+
+
+def read_in(connection: Connection, identity: str, language: str | None) -> None:
+    """In which language a person reads; that of its browser where none is named. Nothing hangs on it, so no journal keeps it."""
+    connection.execute(update(principal).where(principal.c.id == identity).values(language=language))
+
+
 def disable(connection: Connection, identity: str, *, by: Actor, reason: str, at: datetime) -> Principal:
     """Somebody may do nothing any more, at once; what it did stays. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     one = find(connection, identity)

@@ -317,6 +317,7 @@ lease = Table(
 
 #: As text: a bound value would keep a database from using the index that has this condition.
 REHEARSED = text("kind = 'rehearsal'")
+EMERGENCIES = text("kind = 'emergency'")
 
 #: The journal. ``position`` and ``leaf`` are given by the sealer to committed entries only; leaf = SHA-256 over (0x00, body) as RFC 9162
 #: says. It is kept so that, of a batch that does not fit its checkpoint, the very entry can be named.
@@ -332,6 +333,8 @@ entry = Table(
     Column("subject", String(64), nullable=False, index=True),
     Column("body", LargeBinary, nullable=False),
 )
+#: The few among them that say what was done as an emergency: every terminal asks for them.
+Index("ix_entry_emergency", entry.c.at, sqlite_where=EMERGENCIES, postgresql_where=EMERGENCIES)
 #: The few among them that say how a rehearsal ended, by partner.
 Index("ix_entry_rehearsed", entry.c.partner, entry.c.id, sqlite_where=REHEARSED, postgresql_where=REHEARSED)
 
@@ -475,7 +478,8 @@ link = Table(
     Column("used", Moment),
 )
 
-#: Terminals that ask to be signed in (RFC 8628): ``hash`` is of the device code, ``user_code`` what a person types at the console.
+#: Terminals that ask to be signed in (RFC 8628): ``hash`` is of the device code, ``user_code`` what a person types at the console,
+#: ``polled`` when the terminal last asked. ``state``: pending, approved, denied or used.
 device = Table(
     "device",
     metadata,
@@ -486,6 +490,21 @@ device = Table(
     Column("address", Text, nullable=False),
     Column("state", String(12), nullable=False),
     Column("principal", String(16), ForeignKey("principal.id")),
+    Column("polled", Moment),
+)
+
+#: What somebody has begun who is not signed in yet, by the hash of the cookie that tells his browser from others: ``body`` is JSON of what
+#: its end will be held against, such as a challenge.
+ceremony = Table(
+    "ceremony",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id")),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 #: Attempts to sign in that failed, by the account or address that is slowed down.

@@ -104,9 +104,11 @@ def revoke(connection: Connection, identity: str, *, at: datetime, by: Actor) ->
     journal.append(connection, "token", identity, {"revoked": True, "by": by.noted}, at=at)
 
 
-def issued(connection: Connection) -> list[Issued]:
-    """Every token ever made, the newest first."""
+def issued(connection: Connection, of: str | None = None) -> list[Issued]:
+    """Every token ever made, the newest first; only those ``of`` one principal, where that is named by its id."""
     columns = select(token, principal.c.name.label("holder"), principal.c.kind).join(principal, principal.c.id == token.c.principal)
+    if of is not None:
+        columns = columns.where(token.c.principal == of)
     rows = connection.execute(columns.order_by(token.c.created.desc(), token.c.id))
     return [
         Issued(

@@ -12,6 +12,7 @@ from gateway.clearance.templates import Templates
 from gateway.clearance.wording import Language
 from gateway.core.access import Scope
 from gateway.node.node import Node
+from gateway.operate.passwords import Passwords
 from gateway.running.background import Background
 from gateway.store.tokens import Caller, Callers
 from gateway.web.http.body import Room
@@ -43,6 +44,7 @@ class Service:
     turns: Turns = field(init=False)
     waiting: Waiting = field(init=False, default_factory=Waiting)
     past: asyncio.Semaphore = field(init=False)
+    passwords: Passwords = field(init=False, default_factory=Passwords)
     background: Background = field(init=False, default_factory=Background)
     alike: Templates = field(init=False)
     look: asyncio.Task[bool] | None = field(init=False, default=None)

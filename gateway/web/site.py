@@ -40,6 +40,7 @@ from gateway.web.api import (
 )
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
+from gateway.web.pages import device, me, passkeys, provider, set_up, sign_in, static
 from gateway.web.service import Service
 
 __all__ = ["ROUTERS", "Service", "create_app", "settle"]
@@ -51,6 +52,8 @@ What partners state here serves mutual recognition only and goes to no other dep
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
 429 past that, with Retry-After.
 """
+#: The console. Whatever stands under /sign-in by name goes before the one-time links, which are any name there.
+PAGES = (sign_in.router, passkeys.router, provider.router, device.terminal, set_up.router, me.router, device.router, static.router)
 #: Every route there is, but for the documentation's own. Those of copies come before the one that takes whatever follows for a code.
 ROUTERS = (
     eligibility.router,
@@ -70,6 +73,7 @@ ROUTERS = (
     principals.router,
     exchange.router,
     health.router,
+    *PAGES,
 )
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

@@ -14,16 +14,18 @@ from gateway.core.access import Scope
 from gateway.core.errors import Refusal
 from gateway.store import tokens
 from gateway.web.guard import Need
-from gateway.web.site import ROUTERS
+from gateway.web.site import PAGES, ROUTERS
 from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 #: Whoever speaks here proves himself otherwise, or learns nothing: a partner by its signature, a load balancer by nothing.
 OPEN = {("POST", "/exchange"), ("GET", "/healthz"), ("GET", "/readyz")}
 
+#: Of what programs call; pages let in persons who are signed in (tests/web/pages).
 ROUTES = [
     (method, route.path, route.dependant)
     for router in ROUTERS
+    if router not in PAGES
     for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods or ())

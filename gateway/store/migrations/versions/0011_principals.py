@@ -124,9 +124,22 @@ def _tables() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("principal", sa.String(length=16), nullable=True),
+        sa.Column("polled", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["principal"], ["principal.id"], name=op.f("fk_device_principal")),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_device")),
         sa.UniqueConstraint("user_code", name=op.f("uq_device_user_code")),
+    )
+    op.create_table(
+        "ceremony",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("principal", sa.String(length=16), nullable=True),
+        sa.Column("created", Moment(), nullable=False),
+        sa.Column("expires", Moment(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["principal"], ["principal.id"], name=op.f("fk_ceremony_principal")),
+        sa.PrimaryKeyConstraint("hash", "kind", name=op.f("pk_ceremony")),
     )
     op.create_table(
         "attempt",
@@ -135,6 +148,8 @@ def _tables() -> None:
         sa.Column("last", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("subject", name=op.f("pk_attempt")),
     )
+    emergencies = sa.text("kind = 'emergency'")
+    op.create_index("ix_entry_emergency", "entry", ["at"], sqlite_where=emergencies, postgresql_where=emergencies)
 
 
 def _tokens(connection: sa.Connection) -> None:
