@@ -28,7 +28,9 @@ class Need:
 
     async def __call__(self, request: Request, presented: Annotated[object, Depends(_bearer)]) -> Caller:
         # Read from the header itself: what HTTPBearer makes of it is only for the documentation.
-        return await service_of(request).admit(request.headers.get("authorization", ""), self.scope)
+        caller = await service_of(request).admit(request.headers.get("authorization", ""), self.scope)
+        request.scope["caller"] = caller
+        return caller
 
 
 #: The number of something in a path; there is nothing of any other.

@@ -79,7 +79,7 @@ def settle() -> None:
 async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and (methods := _methods(request.url.path)):
         error.headers = {"Allow": ", ".join(sorted(methods))}  # Starlette names those of one route only
-    return problems.answer(error, request.scope["query_string"], request.app.state.service)
+    return problems.answer(error, request.scope["query_string"], request.app.state.service, request.scope)
 
 
 def _methods(path: str) -> set[str]:
