@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,6 +24,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from gateway.store import decisions
 from gateway.store.prepared import run
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Database:
             self.read = create_engine(
                 url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRES, isolation_level="REPEATABLE READ"
             )
+        decisions.follow(self.write)
 
     def migrate(self, revision: str = "head") -> None:
         """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once."""
@@ -123,8 +126,11 @@ def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
 
 
 class _Job(NamedTuple):
+    """``context`` is of whoever asked for it: what is logged of it belongs to that request."""
+
     work: Callable[[Connection], Any]
     future: Future[Any] | asyncio.Future[Any]
+    context: Context
     loop: asyncio.AbstractEventLoop | None = None
 
     def begins(self) -> bool:
@@ -163,7 +169,7 @@ class Writer:
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put(_Job(job, future))
+        self._jobs.put(_Job(job, future, copy_context()))
         return future
 
     def do(self, job: Callable[[Connection], T]) -> T:
@@ -174,7 +180,7 @@ class Writer:
         """The same for a coroutine: the event loop hears once of all that it has in one transaction."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(job, future, loop))
+        self._jobs.put(_Job(job, future, copy_context(), loop))
         return future
 
     def close(self) -> None:
@@ -232,18 +238,20 @@ class Writer:
         outcomes: list[_Outcome] = []
         begun = done = False
         try:
-            with self._database.write.begin() as connection:
+            with self._database.write.begin() as connection, decisions.noted(connection) as decided:
                 begun = True
                 for job in batch:
                     run(connection, "SAVEPOINT job")
+                    before = len(decided)
                     try:
-                        outcomes.append((job, job.work(connection), None))
+                        outcomes.append((job, job.context.run(job.work, connection), None))
                     except DBAPIError:
                         # SQLite may have ended the whole transaction by itself, PostgreSQL lost the connection: what went before
                         # and what would follow could be committed in part, or twice.
                         raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
                         run(connection, "ROLLBACK TO SAVEPOINT job")
+                        del decided[before:]
                         outcomes.append((job, None, error))
                     run(connection, "RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.
@@ -255,6 +263,7 @@ class Writer:
             if done and error.connection_invalidated:
                 raise _Unsure from error
             raise
+        decisions.write(decided)
         return outcomes
 
     def _settle(self, outcomes: list[_Outcome]) -> None:

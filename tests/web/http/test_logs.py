@@ -11,6 +11,7 @@ import pytest
 from gateway.core.access import Scope
 from gateway.web.http import logs
 from gateway.web.http.logs import Folding, Lines, set_up
+from tests.rig.logged import logged
 from tests.rig.web import WebFixture
 
 
@@ -118,3 +119,19 @@ def test_what_is_not_named_to_be_logged_is_not(capsys: pytest.CaptureFixture[str
     told.log.info("said", extra={"payload": "<xml>", "secret": "1234", "kind": "notice"})
     (line,) = told.written()
     assert set(line) == {"at", "level", "logger", "message", "kind"}
+
+
+def test_each_message_that_came_is_a_line_whatever_became_of_it(web: WebFixture) -> None:
+    box = web.boxes["SG"]
+    box.make_up(3)
+    message, wrong = box.full_list(), b"<a/>"
+    with logged("gateway.exchange.receive.receive") as lines:
+        for body in (message, message, wrong):
+            web.client.post("/exchange", content=body, headers={"Content-Type": "application/xml", "X-Request-Id": "abc"})
+    assert [line["outcome"] for line in lines] == ["accepted", "duplicate", "quarantined"]
+    for line in lines[:2]:
+        assert (line["partner"], line["kind"], line["request"]) == ("SG", "list", "abc")
+        assert line["id"]
+    assert all(line["intake"] and line["ms"] > 0 and line["address"] == "testclient" for line in lines)
+    assert lines[2]["code"]
+    assert lines[2]["message"] == "received"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 
 import pytest
 
 from gateway.core.access import Scope
 from gateway.web.http import tracing
-from gateway.web.http.logs import Lines
+from tests.rig.logged import logged
 from tests.rig.web import WebFixture
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -89,30 +87,14 @@ def test_a_trace_of_a_version_to_come_goes_on_as_ours() -> None:
 
 
 def test_what_is_logged_of_a_request_carries_its_ids(web: WebFixture) -> None:
-    class Said(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(json.loads(Lines().format(record)))
-
-    lines: list[dict[str, object]] = []
-    log, handler = logging.getLogger("gateway"), Said()
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        headers = web.token(Scope.CLEARANCE_READ)
+    headers = web.token(Scope.CLEARANCE_READ)
+    with logged() as lines:
         web.client.get("/v1/stops", headers=headers | {"X-Request-Id": "abc", "traceparent": f"00-{TRACE}-{SPAN}-01"})
         web.client.get("/v1/eligibility?code=a%0ab", headers={"X-Request-Id": "not one"})
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-    known, stranger = (line for line in lines if str(line["message"]).startswith("refused"))
+    known, stranger = lines
     assert (known["request"], known["traceparent"]) == ("abc", f"00-{TRACE}-{SPAN}-01")
-    assert {name: known[name] for name in ("code", "address", "method", "route")} == {
-        "code": "forbidden",
-        "address": "testclient",
-        "method": "GET",
-        "route": "/v1/stops",
-    }
+    said = {name: known[name] for name in ("code", "address", "method", "route")}
+    assert said == {"code": "forbidden", "address": "testclient", "method": "GET", "route": "/v1/stops"}
     assert OURS.fullmatch(str(stranger["request"]).encode())
     assert (stranger["code"], stranger["route"]) == ("unauthenticated", "/v1/eligibility")
     assert "caller" not in stranger
