@@ -51,7 +51,8 @@ _COMPANY, _MANY = 0.008, 8
 
 
 class Database:
-    """One database: ``write`` for the writer alone, ``read`` for everybody. Close it when done."""
+    """One database: ``write`` for the writer alone, ``read`` for everybody. Close it when done. Its faults are logged, and say nothing of what
+    was to be written: that may be a message, or of a token."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -64,9 +65,14 @@ class Database:
             self.write = _sqlite_engine(url, "BEGIN IMMEDIATE", cache=64)
             self.read = _sqlite_engine(url, "BEGIN", cache=8)  # each of its connections fills one of its own
         else:
-            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES)
+            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES, hide_parameters=True)
             self.read = create_engine(
-                url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRES, isolation_level="REPEATABLE READ"
+                url,
+                pool_pre_ping=True,
+                pool_size=8,
+                connect_args=_POSTGRES,
+                isolation_level="REPEATABLE READ",
+                hide_parameters=True,
             )
         decisions.follow(self.write)
 
@@ -101,7 +107,7 @@ def database_clock(connection: Connection) -> datetime:
 
 def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
     """``cache`` is in MiB a connection."""
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
@@ -242,7 +248,7 @@ class Writer:
                 begun = True
                 for job in batch:
                     run(connection, "SAVEPOINT job")
-                    before = len(decided)
+                    before = len(decided.lines)
                     try:
                         outcomes.append((job, job.context.run(job.work, connection), None))
                     except DBAPIError:
@@ -251,7 +257,7 @@ class Writer:
                         raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
                         run(connection, "ROLLBACK TO SAVEPOINT job")
-                        del decided[before:]
+                        del decided.lines[before:]
                         outcomes.append((job, None, error))
                     run(connection, "RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.

@@ -9,8 +9,9 @@ the journal is the record, the log a way to it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,54 +21,69 @@ from structlog.contextvars import get_contextvars
 from gateway.core.access import Way
 
 log = logging.getLogger(__name__)
-_NOTED, _MARKS = "decisions noted", "decisions before savepoints"
+_NOTED = "decided"
 #: How the journal's canonical JSON has it of who sat at a terminal.
 _AT_A_TERMINAL = f'"way":"{Way.TERMINAL}"'.encode()
 
 
+@dataclass(slots=True)
+class Decided:
+    """What is decided in a transaction, for ``write`` once that is committed; how many ``lines`` there were at each savepoint."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    marks: dict[str, int] = field(default_factory=dict)
+
+
 def follow(engine: Engine) -> None:
-    """Has what is taken back in part of a transaction be no decision."""
+    """Has what a savepoint takes back be no decision."""
 
     @event.listens_for(engine, "savepoint")
     def begun(connection: Connection, name: str) -> None:
-        connection.info.setdefault(_MARKS, {})[name] = len(connection.info.get(_NOTED, ()))
+        if (decided := _under_way(connection)) is not None:
+            decided.marks[name] = len(decided.lines)
 
     @event.listens_for(engine, "rollback_savepoint")
     def taken_back(connection: Connection, name: str, context: object) -> None:
-        del connection.info.get(_NOTED, [])[connection.info[_MARKS][name] :]
+        if (decided := _under_way(connection)) is not None:
+            del decided.lines[decided.marks[name] :]
 
 
 @contextmanager
-def noted(connection: Connection) -> Iterator[list[dict[str, Any]]]:
-    """What is decided in the transaction, for ``write`` once that is committed."""
-    found: list[dict[str, Any]] = []
-    connection.info[_NOTED] = found
+def noted(connection: Connection) -> Iterator[Decided]:
+    """Keeps what is decided in the transaction."""
+    information, decided = connection.info, Decided()
+    information[_NOTED] = decided
     try:
-        yield found
+        yield decided
     finally:
-        del connection.info[_NOTED]
+        information.pop(_NOTED, None)  # not by the connection, which may be lost
 
 
 def note(connection: Connection, entry: int, said: dict[str, Any]) -> None:
     """Called with every entry of the journal. One without ``by`` decides nothing; what this program does of itself nobody decided."""
-    if "by" in said and _NOTED in connection.info:
+    if "by" in said and (decided := _under_way(connection)) is not None:
         people = _people(said["by"])
         if people and not any(one["way"] == Way.TERMINAL for one in people):
-            connection.info[_NOTED].append(get_contextvars() | _line(entry, said, people))
+            decided.lines.append(get_contextvars() | _line(entry, said, people))
 
 
 def numbered(connection: Connection, entry: int, body: bytes) -> None:
     """Called with every entry that is given its position."""
-    if _AT_A_TERMINAL in body and _NOTED in connection.info:
+    if _AT_A_TERMINAL in body and (decided := _under_way(connection)) is not None:
         said = msgspec.json.decode(body)
         if people := _people(said.get("by")):
-            connection.info[_NOTED].append(_line(entry, said, people))
+            decided.lines.append(_line(entry, said, people))
 
 
-def write(decided: Iterable[dict[str, Any]]) -> None:
-    """What was ``noted`` and is durable now."""
-    for one in decided:
-        log.info("decided", extra=one)
+def write(decided: Decided) -> None:
+    """What is durable now."""
+    for line in decided.lines:
+        log.info("decided", extra=line)
+
+
+def _under_way(connection: Connection) -> Decided | None:
+    """None where nobody writes a log of it, or the connection is lost."""
+    return None if connection.invalidated else connection.info.get(_NOTED)
 
 
 def _people(by: Any) -> list[dict[str, str]]:

@@ -21,10 +21,8 @@ _ID = re.compile(rb"[A-Za-z0-9._:=+/@-]{1,128}")
 #: https://www.w3.org/TR/trace-context/#traceparent-header: a version, ids that are not all zero, flags. Of a version to come, more may follow.
 _TRACE = re.compile(rb"(?!ff)([0-9a-f]{2})(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-[!-~]{0,200})?")
 #: Ours differ from those of every other process, and from each other; that they can be guessed gives nobody anything.
-_OURS, _COUNTED = secrets.token_hex(8).encode(), count(1)
+_OURS, _COUNTED = f"{secrets.token_hex(8)}-".encode(), count(1)
 _LOGGED = {REQUEST_ID: "request", TRACEPARENT: "traceparent"}
-
-
 #: Headers that go back with the answer.
 Trace = tuple[tuple[bytes, bytes], ...]
 
@@ -58,4 +56,4 @@ def _continued(traces: list[bytes]) -> bytes:
 
 
 def _own() -> bytes:
-    return b"%b-%x" % (_OURS, next(_COUNTED))
+    return _OURS + b"%d" % next(_COUNTED)
