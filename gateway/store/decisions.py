@@ -31,21 +31,21 @@ class Decided:
     """What is decided in a transaction, for ``write`` once that is committed; how many ``lines`` there were at each savepoint."""
 
     lines: list[dict[str, Any]] = field(default_factory=list)
-    marks: dict[str, int] = field(default_factory=dict)
+    marks: list[int] = field(default_factory=list)
 
 
 def follow(engine: Engine) -> None:
-    """Has what a savepoint takes back be no decision."""
+    """Has what a savepoint takes back be no decision. SQLAlchemy names them ``sa_savepoint_1`` and so on, in each connection anew."""
 
     @event.listens_for(engine, "savepoint")
-    def begun(connection: Connection, name: str) -> None:
+    def begun(connection: Connection, name: str | None) -> None:
         if (decided := _under_way(connection)) is not None:
-            decided.marks[name] = len(decided.lines)
+            decided.marks.append(len(decided.lines))
 
     @event.listens_for(engine, "rollback_savepoint")
     def taken_back(connection: Connection, name: str, context: object) -> None:
         if (decided := _under_way(connection)) is not None:
-            del decided.lines[decided.marks[name] :]
+            del decided.lines[decided.marks[int(name.rpartition("_")[2]) - 1] :]
 
 
 @contextmanager

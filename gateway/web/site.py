@@ -33,6 +33,9 @@ What partners state here serves mutual recognition only and goes to no other dep
 
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
 429 past that, with Retry-After.
+
+Every answer carries an X-Request-Id, the caller's own where that has at most 128 letters, digits and `._:=+/@-`; by it a request is found in
+the log. A traceparent (W3C Trace Context) is given back too.
 """
 #: Every route there is, but for the documentation's own.
 ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)

@@ -54,20 +54,22 @@ def test_two_people_are_both_named(writer: Writer) -> None:
 def test_what_is_taken_back_was_not_decided(writer: Writer) -> None:
     def fails(connection: Connection) -> None:
         decide(connection, CLERK, "whole")
-        raise ValueError
+        raise ValueError("no list of ours")
 
     def fails_in_part(connection: Connection) -> None:
         decide(connection, CLERK, "before")
+        with connection.begin_nested():
+            decide(connection, CLERK, "a good part")
         part = connection.begin_nested()
         decide(connection, CLERK, "part")
         part.rollback()
         decide(connection, CLERK, "after")
 
     with logged("gateway.store.decisions") as lines:
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(ValueError, match="no list"):
             writer.do(fails)
         writer.do(fails_in_part)
-    assert [line["subject"] for line in lines] == ["before", "after"]
+    assert [line["subject"] for line in lines] == ["before", "a good part", "after"]
 
 
 def test_what_is_never_committed_was_not_decided(database: Database, writer: Writer) -> None:
