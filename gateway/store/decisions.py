@@ -83,7 +83,8 @@ def write(decided: Decided) -> None:
 
 def _under_way(connection: Connection) -> Decided | None:
     """None where nobody writes a log of it, or the connection is lost."""
-    return None if connection.invalidated else connection.info.get(_NOTED)
+    decided: Decided | None = None if connection.invalidated else connection.info.get(_NOTED)
+    return decided
 
 
 def _people(by: Any) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ def read(scope: Message) -> tuple[bytes, bool, list[tuple[bytes, bytes]]]:
     A head of which some comes later than the rest may be read by hyper with up to ``HEAD`` bytes more than it may have; so it is
     counted here. Of Content-Length beside Transfer-Encoding hyper shows the latter alone, and closes the line (RFC 9112, 6.1).
     """
-    given, body, seen, traced = b"", False, set[bytes](), []
+    given, body, seen, traced = b"", False, set[bytes](), list[tuple[bytes, bytes]]()
     size = _LINE + len(scope["method"]) + len(scope["raw_path"]) + len(scope["query_string"])
     for name, value in scope["headers"]:
         size += len(name) + len(value) + _AROUND

@@ -89,27 +89,33 @@ class Folding(logging.StreamHandler[TextIO]):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._sorts: dict[tuple[object, ...], _Sort] = {}
+        #: Of faults (True) and of refusals, each in the order in which they began: who makes up sorts of refusals must not hide a fault.
+        self._sorts: dict[bool, dict[tuple[object, ...], _Sort]] = {False: {}, True: {}}
         self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by ``handle``, which holds the handler's lock."""
-        self.tell()
-        sort = _sort(record)
-        if sort is None or self._first(sort, record):
-            super().emit(record)
+        try:
+            self.tell()
+            sort = _sort(record)
+            written = sort is None or self._first(sort, record)
+        except Exception:  # noqa: BLE001 - as everywhere in logging: whoever logs goes on, whatever it logs
+            self.handleError(record)
+        else:
+            if written:
+                super().emit(record)
 
     def tell(self, *, every: bool = False) -> None:
         """Writes how many were folded of each sort whose time is over; of ``every`` one at the end."""
         self.acquire()
         try:
             now = self._clock()
-            # They stand in the order in which they began.
-            while self._sorts and (every or now - next(iter(self._sorts.values())).begun >= WINDOW):
-                one = self._sorts.pop(next(iter(self._sorts)))
-                if one.last is not None:
-                    one.last.folded = one.folded
-                    Context().run(super().emit, one.last)  # it is not of the request that happens to be under way
+            for sorts in self._sorts.values():
+                while sorts and (every or now - next(iter(sorts.values())).begun >= WINDOW):
+                    one = sorts.pop(next(iter(sorts)))
+                    if one.last is not None:
+                        told = logging.makeLogRecord(one.last.__dict__ | {"folded": one.folded})
+                        Context().run(super().emit, told)  # it is not of the request that happens to be under way
         finally:
             self.release()
 
@@ -120,11 +126,13 @@ class Folding(logging.StreamHandler[TextIO]):
         super().close()
 
     def _first(self, sort: tuple[object, ...], record: logging.LogRecord) -> bool:
-        if sort not in self._sorts and len(self._sorts) >= SORTS:
+        fault = record.levelno >= logging.WARNING
+        sorts = self._sorts[fault]
+        if sort not in sorts and len(sorts) >= SORTS:
             sort = ("others",)
-        one = self._sorts.setdefault(sort, _Sort(self._clock()))
+        one = sorts.setdefault(sort, _Sort(self._clock()))
         one.times += 1
-        if one.times <= (FAULTS if record.levelno >= logging.WARNING else REFUSALS):
+        if one.times <= (FAULTS if fault else REFUSALS):
             return True
         # Without its trace, which was written once and would keep alive whatever the fault had in hand.
         one.folded, one.last = one.folded + 1, logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
@@ -143,7 +151,7 @@ class Folding(logging.StreamHandler[TextIO]):
         try:
             self._timer = None
             self.tell()
-            if any(one.folded for one in self._sorts.values()):
+            if any(one.folded for sorts in self._sorts.values() for one in sorts.values()):
                 self._tell_later()
         finally:
             self.release()

@@ -110,6 +110,8 @@ def test_who_makes_up_many_sorts_of_refusals_does_not_fill_memory_or_log(capsys:
     for number in range(5 * logs.SORTS):
         told.log.info("refused", extra={"same": (number,)})
     assert len(told.written()) == logs.SORTS + logs.REFUSALS
+    told.fail(1)
+    assert ["trace" in line for line in told.written()] == [True]  # nor hide a fault
     told.handler.close()
     assert [line["folded"] for line in told.written()] == [4 * logs.SORTS - logs.REFUSALS]
 
@@ -135,3 +137,10 @@ def test_each_message_that_came_is_a_line_whatever_became_of_it(web: WebFixture)
     assert all(line["intake"] and line["ms"] > 0 and line["address"] == "testclient" for line in lines)
     assert lines[2]["code"]
     assert lines[2]["message"] == "received"
+
+
+def test_what_cannot_be_written_harms_nobody_who_logs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Folded(capsys)
+    told.log.warning("%d", "no number")
+    told.log.warning("the next")
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["message"] == "the next"
