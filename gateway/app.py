@@ -37,6 +37,7 @@ from gateway.trust.certificates import TrustStore
 from gateway.trust.keys import KeyRing
 from gateway.trust.revocation import Revocation, guarded_fetch
 from gateway.web import rehearsing
+from gateway.web.http import logs
 from gateway.web.site import Service
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ async def running(gateway: Gateway, *, courier: bool = True) -> AsyncIterator[No
     """Everything that goes on in the background while a node serves; it ends in order when the block does."""
     node = gateway.node
     if node.large is None:
-        node.large = Large(node.settings)
+        node.large = Large(node.settings, logs.set_up)
     resumed = await receive.resume(node)
     if resumed:
         log.info("%d messages whose intake was interrupted were judged again", resumed)

@@ -50,6 +50,8 @@ NAME = (b"server", b"aeo-gateway")
 ENDS_WITHIN, CALLED_OFF_WITHIN = timedelta(seconds=5), timedelta(seconds=1)
 #: Who is called off is told to come again.
 COME_AGAIN = ((b"retry-after", b"30"), (b"content-length", b"0"))
+#: Where the application leaves, in the scope, the headers that go with any answer at all.
+GIVEN_BACK = "given_back"
 _THREADS = "/proc/self/task"
 
 
@@ -132,7 +134,7 @@ class Server:
             if not self._told.is_set():
                 raise
             if not begun:
-                await named({"type": "http.response.start", "status": 503, "headers": COME_AGAIN})
+                await named({"type": "http.response.start", "status": 503, "headers": (*COME_AGAIN, *scope.get(GIVEN_BACK, ()))})
                 await send({"type": "http.response.body"})
         finally:
             self._at_work.discard(task)

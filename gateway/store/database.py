@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,6 +24,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from gateway.store import decisions
 from gateway.store.prepared import run
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,8 @@ _COMPANY, _MANY = 0.008, 8
 
 
 class Database:
-    """One database: ``write`` for the writer alone, ``read`` for everybody. Close it when done."""
+    """One database: ``write`` for the writer alone, ``read`` for everybody. Close it when done. Its faults are logged, and say nothing of what
+    was to be written: that may be a message, or of a token."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -62,10 +65,16 @@ class Database:
             self.write = _sqlite_engine(url, "BEGIN IMMEDIATE", cache=64)
             self.read = _sqlite_engine(url, "BEGIN", cache=8)  # each of its connections fills one of its own
         else:
-            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES)
+            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES, hide_parameters=True)
             self.read = create_engine(
-                url, pool_pre_ping=True, pool_size=8, connect_args=_POSTGRES, isolation_level="REPEATABLE READ"
+                url,
+                pool_pre_ping=True,
+                pool_size=8,
+                connect_args=_POSTGRES,
+                isolation_level="REPEATABLE READ",
+                hide_parameters=True,
             )
+        decisions.follow(self.write)
 
     def migrate(self, revision: str = "head") -> None:
         """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once."""
@@ -98,7 +107,7 @@ def database_clock(connection: Connection) -> datetime:
 
 def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
     """``cache`` is in MiB a connection."""
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
@@ -123,8 +132,11 @@ def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
 
 
 class _Job(NamedTuple):
+    """``context`` is of whoever asked for it: what is logged of it belongs to that request."""
+
     work: Callable[[Connection], Any]
     future: Future[Any] | asyncio.Future[Any]
+    context: Context
     loop: asyncio.AbstractEventLoop | None = None
 
     def begins(self) -> bool:
@@ -163,7 +175,7 @@ class Writer:
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put(_Job(job, future))
+        self._jobs.put(_Job(job, future, copy_context()))
         return future
 
     def do(self, job: Callable[[Connection], T]) -> T:
@@ -174,7 +186,7 @@ class Writer:
         """The same for a coroutine: the event loop hears once of all that it has in one transaction."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(job, future, loop))
+        self._jobs.put(_Job(job, future, copy_context(), loop))
         return future
 
     def close(self) -> None:
@@ -232,18 +244,20 @@ class Writer:
         outcomes: list[_Outcome] = []
         begun = done = False
         try:
-            with self._database.write.begin() as connection:
+            with self._database.write.begin() as connection, decisions.noted(connection) as decided:
                 begun = True
                 for job in batch:
                     run(connection, "SAVEPOINT job")
+                    before = len(decided.lines)
                     try:
-                        outcomes.append((job, job.work(connection), None))
+                        outcomes.append((job, job.context.run(job.work, connection), None))
                     except DBAPIError:
                         # SQLite may have ended the whole transaction by itself, PostgreSQL lost the connection: what went before
                         # and what would follow could be committed in part, or twice.
                         raise
                     except Exception as error:  # noqa: BLE001 - the job's own failure belongs to whoever waits for it
                         run(connection, "ROLLBACK TO SAVEPOINT job")
+                        del decided.lines[before:]
                         outcomes.append((job, None, error))
                     run(connection, "RELEASE SAVEPOINT job")
                 # An aborted transaction is rolled back at commit without a word of complaint; this complains.
@@ -255,6 +269,7 @@ class Writer:
             if done and error.connection_invalidated:
                 raise _Unsure from error
             raise
+        decisions.write(decided)
         return outcomes
 
     def _settle(self, outcomes: list[_Outcome]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from gateway.core.merkle import Frontier, leaf_hash
+from gateway.store import decisions
 from gateway.store.prepared import Prepared
 from gateway.store.tables import checkpoint, entry
 
@@ -27,6 +28,7 @@ def append(
     """Adds one entry and returns its id. The body is canonical JSON: its bytes are the leaf, so they are never rewritten."""
     said = {"kind": kind, "at": at, "partner": partner, "subject": subject}
     ((appended,),) = _APPEND.rows(connection, body=_encode(body | said), **said)
+    decisions.note(connection, int(appended), body | said)
     return int(appended)
 
 
@@ -48,7 +50,8 @@ def number(connection: Connection, most: int = PAGE) -> list[bytes]:
     Only the holder of the sealer's lease may call this: two at once would give one position twice (and the unique key would object).
     """
     waiting = select(entry.c.id, entry.c.body).where(entry.c.position.is_(None)).order_by(entry.c.id).limit(most)
-    leaves = [(row.id, leaf_hash(row.body)) for row in connection.execute(waiting)]
+    rows = connection.execute(waiting).all()
+    leaves = [(row.id, leaf_hash(row.body)) for row in rows]
     if not leaves:
         return []
     last = connection.execute(select(func.max(entry.c.position))).scalar_one()
@@ -57,6 +60,8 @@ def number(connection: Connection, most: int = PAGE) -> list[bytes]:
         _NUMBER,
         [{"i": identity, "p": first + offset, "h": leaf} for offset, (identity, leaf) in enumerate(leaves)],
     )
+    for row in rows:
+        decisions.numbered(connection, row.id, row.body)
     return [leaf for _, leaf in leaves]
 
 

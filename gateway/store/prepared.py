@@ -52,7 +52,8 @@ def _failure(connection: Connection, error: Any, sql: str, values: Sequence[Any]
     if lost:
         connection.invalidate(error)
     base = _driver(connection).Error
-    return DBAPIError.instance(sql, values, error, base, connection_invalidated=lost, dialect=dialect)
+    hidden = connection.engine.hide_parameters
+    return DBAPIError.instance(sql, values, error, base, hidden, connection_invalidated=lost, dialect=dialect)
 
 
 class _Ready(NamedTuple):

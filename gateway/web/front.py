@@ -15,12 +15,13 @@ from starlette.responses import Response
 
 from gateway.core.access import Scope
 from gateway.core.errors import Refusal
-from gateway.serving import App, Message, Receive, Send
+from gateway.serving import GIVEN_BACK, App, Message, Receive, Send
 from gateway.web import problems
 from gateway.web.api.questions import answer_one
 from gateway.web.endpoints import exchange
-from gateway.web.http import head
+from gateway.web.http import head, tracing
 from gateway.web.http.body import Rest
+from gateway.web.http.tracing import Trace
 from gateway.web.service import Service
 
 PATH = "/v1/eligibility"
@@ -42,23 +43,26 @@ class Front:
         started = time.perf_counter()
         rest: Rest | None
         try:
-            authorization, has_body = head.authorization(scope)
+            authorization, has_body, traced = head.read(scope)
         except Refusal as refusal:
-            rest = Rest(receive)
-            status, route = await self._refuse(refusal, scope, rest, send), OTHER
+            rest, trace = Rest(receive), tracing.trace(tracing.given(scope))
+            status, route = await self._refuse(refusal, scope, rest, send, trace), OTHER
         else:
-            rest = Rest(receive) if has_body else None
-            status, route = await self._answer(authorization, scope, rest or receive, send)
+            rest, trace = Rest(receive) if has_body else None, tracing.trace(traced)
+            scope[GIVEN_BACK] = trace
+            status, route = await self._answer(authorization, scope, rest or receive, send, trace)
         self._service.metrics.served(route, status, time.perf_counter() - started)
         if rest is not None:
             await rest.let_go()
 
-    async def _answer(self, authorization: bytes, scope: Message, receive: Receive, send: Send) -> tuple[int, str]:
+    async def _answer(self, authorization: bytes, scope: Message, receive: Receive, send: Send, trace: Trace) -> tuple[int, str]:
         """The status, and by which route."""
         if scope["path"] == PATH and scope["method"] == "GET":
-            return await self._eligibility(authorization, scope, receive, send), PATH
+            return await self._eligibility(authorization, scope, receive, send, trace), PATH
+        tracing.bind(trace)
         if scope["path"] == exchange.PATH and scope["method"] == "POST":
             response = await self._exchange(Request(scope, receive))
+            response.raw_headers += trace
             await response(scope, receive, send)
             return response.status_code, exchange.PATH
         status = 500
@@ -66,7 +70,7 @@ class Front:
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, message["headers"] = message["status"], [*message.get("headers", ()), *trace]
             await send(message)
 
         # A fault was answered and logged by ``problems``; Starlette raises it again, for the server to log it once more.
@@ -78,20 +82,23 @@ class Front:
         try:
             return await exchange.handle(request, self._service)
         except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
-            return problems.answer(error, request.scope["query_string"], self._service)
+            return problems.answer(error, request.scope["query_string"], self._service, request.scope)
 
-    async def _eligibility(self, authorization: bytes, scope: Message, receive: Receive, send: Send) -> int:
+    async def _eligibility(self, authorization: bytes, scope: Message, receive: Receive, send: Send, trace: Trace) -> int:
         service, query = self._service, scope["query_string"]
         try:
-            caller = await service.admit(authorization.decode("latin-1"), Scope.CLEARANCE_READ)
+            scope["caller"] = caller = await service.admit(authorization.decode("latin-1"), Scope.CLEARANCE_READ)
             body = await answer_one(service, caller, query)
         except Exception as error:  # noqa: BLE001 - the last place where a fault of ours can become an answer
-            return await self._refuse(error, scope, receive, send)
-        await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, (b"content-length", b"%d" % len(body))]})
+            return await self._refuse(error, scope, receive, send, trace)
+        headers = [*HEADERS, (b"content-length", b"%d" % len(body)), *trace]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return 200
 
-    async def _refuse(self, error: Exception, scope: Message, receive: Receive, send: Send) -> int:
-        response = problems.answer(error, scope["query_string"], self._service)
+    async def _refuse(self, error: Exception, scope: Message, receive: Receive, send: Send, trace: Trace) -> int:
+        tracing.bind(trace)
+        response = problems.answer(error, scope["query_string"], self._service, scope)
+        response.raw_headers += trace
         await response(scope, receive, send)
         return response.status_code

@@ -34,7 +34,9 @@ class Need:
         # Read from the header itself: what HTTPBearer makes of it is only for the documentation.
         service = service_of(request)
         caller = await service.admit(request.headers.get("authorization", ""), self.scope)
-        return replace(caller, address=peer.address(request, service.node.settings.proxy))
+        caller = replace(caller, address=peer.address(request, service.node.settings.proxy))
+        request.scope["caller"] = caller
+        return caller
 
 
 async def note_reading(service: Service, caller: Caller, what: Literal["operator", "enterprise", "told"], subject: str) -> None:

@@ -9,17 +9,22 @@ import msgspec
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.clearance import wording
 from gateway.clearance.wording import Language
 from gateway.core.errors import Code, Refusal
+from gateway.serving import Message
+from gateway.web.http.peer import address
 from gateway.web.service import Service
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 #: Where a refusal that may be repeated does not say when.
 RETRY_AFTER = "30"
+#: Routes that answer before any router is asked, which would name them (``front.py``).
+FAST = ("/v1/eligibility", "/exchange")
 _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
 
 
@@ -63,15 +68,26 @@ def headers(refusal: Refusal) -> dict[str, str]:
     return found
 
 
-def answer(error: Exception, query: bytes, service: Service) -> Response:
-    """The one answer to whatever went wrong, in the language that the query asks for."""
+def answer(error: Exception, query: bytes, service: Service, scope: Message | None = None) -> Response:
+    """The one answer to whatever went wrong, in the language that the query asks for. ``scope`` is the request, for the log: who asked,
+    from where, for what; never what he sent."""
     refusal, extra = _refusal(error)
-    log.info("refused: %s", refusal.code, extra={"facts": refusal.facts})
+    known = _known(scope, service) if scope else {}
+    same = (str(refusal.code), *(known.get(name) for name in ("caller", "address", "route")))
+    log.info("refused: %s", refusal.code, extra={"code": str(refusal.code), "facts": refusal.facts, "same": same} | known)
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
     language = Language(asked) if asked in set(Language) else service.language
     body = msgspec.json.encode(problem(refusal, language))
     return Response(body, refusal.code.row.status, headers(refusal) | extra, MEDIA_TYPE)
+
+
+def _known(scope: Message, service: Service) -> dict[str, str]:
+    """Of a request: the route's own path and never the caller's, since anything may stand in that; and who is let in, once he is."""
+    caller = scope.get("caller")
+    who = {"caller": caller.principal, "token": caller.id} if caller else {}
+    route = getattr(scope.get("route"), "path", "") or (scope["path"] if scope["path"] in FAST else "")
+    return who | {"address": address(Request(scope), service.node.settings.proxy), "method": scope["method"][:16], "route": route}
 
 
 def _refusal(error: Exception) -> tuple[Refusal, dict[str, str]]:

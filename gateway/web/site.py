@@ -51,6 +51,9 @@ What partners state here serves mutual recognition only and goes to no other dep
 
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
 429 past that, with Retry-After.
+
+Every answer carries an X-Request-Id, the caller's own where that has at most 128 letters, digits and `._:=+/@-`; by it a request is found in
+the log. A traceparent (W3C Trace Context) is given back too.
 """
 #: The console. Whatever stands under /sign-in by name goes before the one-time links, which are any name there.
 PAGES = (sign_in.router, passkeys.router, provider.router, device.terminal, set_up.router, me.router, device.router, static.router)
@@ -118,7 +121,7 @@ def settle() -> None:
 async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and (methods := _methods(request.url.path)):
         error.headers = {"Allow": ", ".join(sorted(methods))}  # Starlette names those of one route only
-    return problems.answer(error, request.scope["query_string"], request.app.state.service)
+    return problems.answer(error, request.scope["query_string"], request.app.state.service, request.scope)
 
 
 def _methods(path: str) -> set[str]:

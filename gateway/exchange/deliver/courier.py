@@ -98,6 +98,8 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
         retry_after = answer.headers.get("retry-after")
         said = binding.read_answer(node, live, answer)
         settled = await _settle(node, leased, said, answer.body, retry_after)
+        if settled:
+            _log(leased, said, time.monotonic() - began)
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
         settled = False
@@ -127,6 +129,19 @@ async def _settle(node: Node, leased: Leased, said: Receipt | RefusalNotice, ans
     return True
 
 
+def _log(leased: Leased, said: Receipt | RefusalNotice, seconds: float) -> None:
+    """One line for each message that is done with; of one that waits ``_later`` says why, and for how long."""
+    code = visible(said.code)[:100] if isinstance(said, RefusalNotice) else None
+    refused = isinstance(said, RefusalNotice) and not acknowledge.closes(said, leased.header.kind)
+    outcome = {"outcome": "refused" if refused else "delivered", "code": code, "ms": round(seconds * 1000, 1)}
+    log.info("sent", extra=_known(leased) | outcome)
+
+
+def _known(leased: Leased) -> dict[str, object]:
+    header = leased.header
+    return {"partner": leased.partner, "id": header.id, "kind": header.kind.value, "attempt": leased.attempt}
+
+
 def _delivered(connection: Connection, node: Node, leased: Leased, digest: str, answer: bytes) -> None:
     circuits.close(connection, leased.partner)
     acknowledge.delivered(connection, leased.id, leased.partner, leased.header.id, digest=digest, answer=answer, at=node.clock())
@@ -147,7 +162,8 @@ def _refused(connection: Connection, leased: Leased, said: RefusalNotice, answer
 async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None) -> None:
     problem = visible(problem)
     pause = max(pause_after(leased.attempt), asked_for(retry_after, node.clock()))
-    log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem)
+    known = _known(leased) | {"outcome": "waits"}
+    log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem, extra=known)
 
     def put_back(connection: Connection) -> None:
         now = node.database_clock(connection)

@@ -6,12 +6,15 @@ Until its receipt came the same message is given again, with the same bytes, who
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from gateway.core.model import Header
 from gateway.exchange.deliver.prepare import prepare
 from gateway.node.node import Node
 from gateway.store import messages, outbox, sent
+
+log = logging.getLogger(__name__)
 
 
 async def give(node: Node, pull: Header, *, fresh: bool) -> bytes | None:
@@ -27,4 +30,8 @@ async def give(node: Node, pull: Header, *, fresh: bool) -> bytes | None:
     if leased is None:
         return None
     await node.write(partial(messages.answer_with, partner=pull.sender, message_id=pull.id, given=leased.header.id))
+    header = leased.header
+    log.info(
+        "given", extra={"partner": pull.sender, "id": header.id, "kind": header.kind.value, "outcome": "waits for its receipt"}
+    )
     return leased.body

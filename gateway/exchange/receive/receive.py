@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -78,11 +79,23 @@ async def receive(node: Node, body: bytes, transport: Transport) -> Reply:
 
 
 async def process(node: Node, kept: Kept) -> Reply:
-    """Everything after the bytes are kept; an interrupted intake comes here again."""
+    """Everything after the bytes are kept; an interrupted intake comes here again. One line of the log says how it went."""
+    began, outcome = time.perf_counter(), Outcome()
+    try:
+        outcome = await _judged(node, kept)
+        return await _ended(node, kept, outcome)
+    finally:
+        _log(kept, outcome, time.perf_counter() - began)
+
+
+async def _judged(node: Node, kept: Kept) -> Outcome:
     if len(kept.body) > SMALL and node.large is not None:
         outcome: Outcome = await node.large.work(node, kept)
-    else:
-        outcome = await _here(node, kept)
+        return outcome
+    return await _here(node, kept)
+
+
+async def _ended(node: Node, kept: Kept, outcome: Outcome) -> Reply:
     if isinstance(outcome.ended, Refusal):
         return await _refuse(node, outcome.ended, kept, outcome)
     recorded = outcome.ended
@@ -117,8 +130,7 @@ async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Re
         sign = partial(BINDINGS[kept.binding].refusal, node, refusal, kept.body, to=came.claimed, about=about, at=kept.received)
         # The digest of the largest takes as long as a thousand answers.
         signed = sign() if len(kept.body) <= SMALL else await asyncio.to_thread(sign)
-    proven = came.proven is not None
-    outcome = "conflict" if refusal.code is Code.ID_CONFLICT else "refused" if proven else "quarantined"
+    proven, outcome = came.proven is not None, _word(came)
 
     def close(connection: Connection) -> None:
         if not messages.close(connection, kept.id, outcome, partner=came.claimed, answer=signed, refusal=refusal):
@@ -133,6 +145,33 @@ async def _refuse(node: Node, refusal: Refusal, kept: Kept, came: Outcome) -> Re
     await node.write(close)
     node.fault_point("answering")
     return Reply(refusal.code.row.status, signed, refusal)
+
+
+def _word(came: Outcome) -> str:
+    """How an intake ended, as it is kept and logged."""
+    if isinstance(came.ended, Refusal):
+        return "conflict" if came.ended.code is Code.ID_CONFLICT else "refused" if came.proven else "quarantined"
+    if came.ended is None:
+        return "failed"  # by a fault of ours
+    return "accepted" if came.ended.fresh else "duplicate"
+
+
+def _log(kept: Kept, came: Outcome, seconds: float) -> None:
+    """What nobody proved is its sender's alone to repeat, and is folded by where it came from and why it was refused."""
+    proven, refusal = came.proven, came.ended if isinstance(came.ended, Refusal) else None
+    said: dict[str, object] = {
+        "partner": came.claimed,
+        "id": proven and proven.id,
+        "kind": proven and proven.kind.value,
+        "outcome": _word(came),
+        "code": refusal and str(refusal.code),
+        "ms": round(seconds * 1000, 1),
+        "intake": kept.id,
+        "address": kept.remote,
+    }
+    if refusal is not None and proven is None:
+        said["same"] = (kept.remote, refusal.code)
+    log.info("received", extra=said)
 
 
 async def resume(node: Node) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
@@ -35,16 +36,18 @@ STEPS_BACK = 5
 
 class Large:
     """One process. Where it dies (for want of memory, say) the message it held has no verdict and is kept, and the next one gets a new
-    process."""
+    process. ``log`` sets up its log."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, log: Callable[[], None] | None = None) -> None:
+        self._settings, self._log = settings, log
         self._pool: ProcessPoolExecutor | None = None
 
     def warm(self) -> ProcessPoolExecutor:
         """Has the process start, if it has not: a node that receives anything at all will have use for it, and it takes seconds."""
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_open, initargs=(self._settings,))
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=_open, initargs=(self._settings, self._log)
+            )
             self._pool.submit(os.getpid)  # a pool starts its process with its first task
         return self._pool
 
@@ -72,10 +75,12 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _open(settings: Settings) -> None:
+def _open(settings: Settings, log: Callable[[], None] | None) -> None:
     """In the process: a node of its own."""
     global _node
     os.nice(STEPS_BACK)
+    if log is not None:
+        log()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     passphrase = settings.key_passphrase.get_secret_value()
     signing = Signing(KeyRing(settings.keys), settings.key, passphrase, _utc_now, production=settings.mode == "production")

@@ -28,6 +28,7 @@ from gateway.store.tables import outbox as table
 from gateway.wire import payloads
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING
 from tests.rig.gateway import GatewayFixture, answering, down
+from tests.rig.logged import logged
 from tests.rig.people import person
 
 CODE = "SG123456789012"
@@ -58,6 +59,19 @@ def test_every_try_sends_the_same_bytes_under_the_same_id(gateway: GatewayFixtur
     assert len(gateway.links["SG"].tries) == 5
     assert len(set(gateway.links["SG"].tries)) == 1
     assert [header.id for header in gateway.heard()] == [message_id]
+
+
+def test_each_message_is_a_line_of_the_log_when_it_arrived_and_while_it_waits(gateway: GatewayFixture) -> None:
+    message_id = gateway.ask(CODE)
+    gateway.links["SG"].spoil = down
+    with logged("gateway.exchange.deliver.courier") as lines:
+        gateway.deliver()
+        gateway.later(hours=1)
+        gateway.links["SG"].spoil = None
+        gateway.deliver()
+    said = [(line["partner"], line["id"], line["kind"], line["outcome"], line["attempt"]) for line in lines]
+    assert said == [("SG", message_id, "query", "waits", 1), ("SG", message_id, "query", "delivered", 2)]
+    assert lines[1]["ms"] > 0
 
 
 def receipt_for(gateway: GatewayFixture, message_id: str, digest: str) -> bytes:
