@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -30,9 +31,10 @@ from gateway.store.problems import by_partner
 from gateway.store.problems import recorded as noted
 from gateway.store.switches import STOPS, Switch, recorded
 from gateway.store.tokens import Caller
-from gateway.views.messages import listed, shown
+from gateway.views.messages import shown
+from gateway.views.search import MOST, MessageList, MessageSearch, search
 from gateway.web.api.questions import parse_query, understand
-from gateway.web.documents import bounds, describe
+from gateway.web.documents import describe
 from gateway.web.guard import Auditor, Clearance, Served
 from gateway.web.service import Service
 
@@ -40,8 +42,6 @@ T = TypeVar("T")
 router = APIRouter()
 JSON = "application/json"
 NO_STORE = {"Cache-Control": "no-store"}
-#: Messages of one list.
-MOST = 1_000
 
 
 class Stood(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,19 +148,6 @@ class PartnerList(msgspec.Struct, frozen=True, kw_only=True):
     partners: Sequence[PartnerShown]
 
 
-class MessageList(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest messages both ways, the newest first; refused ones are among them."""
-
-    messages: Sequence[dict[str, Any]]
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages: of one partner, at most so many."""
-
-    partner: str | None = None
-    most: Annotated[int, bounds(minimum=1, maximum=MOST)] = 50
-
-
 @router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
 async def operator(code: str, service: Served, caller: Clearance) -> Response:
     """One operator's history, statement by statement. The code may be written as people type it."""
@@ -216,15 +203,18 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
     return await _shown(service, look)
 
 
-@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=MessageList))
+@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=MessageSearch, gives=MessageList))
 async def latest(request: Request, service: Served, caller: Auditor) -> Response:
-    """The latest messages both ways."""
-    wanted = understand(parse_query(request.scope["query_string"]), Wanted, strict=False)
+    """Messages both ways, the newest first, by whatever is known of them: those that keep every filter given. Refused ones are among them."""
+    given = parse_query(request.scope["query_string"])
+    if re.fullmatch("[0-9]{1,9}", given.get("most", "")):
+        given["most"] = int(
+            given["most"]
+        )  # by itself: read leniently as a whole, since=2026 would be 1970, half an hour after midnight
+    wanted = understand(given, MessageSearch)
     if not 1 <= wanted.most <= MOST:
         raise Refusal(Code.QUESTION_INVALID, f"Between 1 and {MOST:,} messages are shown.", field="most", value=str(wanted.most))
-    return await _shown(
-        service, lambda connection: MessageList(messages=listed(connection, partner=wanted.partner, most=wanted.most))
-    )
+    return await _shown(service, lambda connection: search(connection, wanted))
 
 
 @router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(gives=dict))
