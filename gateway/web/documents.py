@@ -54,7 +54,7 @@ def describe(
     if query:
         said["parameters"] = _parameters(query)
     if again:
-        said["parameters"] = [_AGAIN]
+        said.setdefault("parameters", []).append(_AGAIN)
     if gives:
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
     if accepts:
