@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Annotated
 from urllib.parse import parse_qs
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from gateway.clearance import wording
 from gateway.clearance.wording import Language
 from gateway.core.errors import Code, Refusal
+from gateway.web.http.limiter import TooMany
 from gateway.web.service import Service
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    code: str
+    code: Annotated[str, msgspec.Meta(extra_json_schema={"enum": [str(code) for code in Code]})]
     remedy: str
     field: str | None = None
     value: str | None = None
@@ -60,6 +62,8 @@ def headers(refusal: Refusal) -> dict[str, str]:
         found["WWW-Authenticate"] = "Bearer"
     if refusal.code.row.retryable:
         found["Retry-After"] = refusal.facts.get("retry_after", RETRY_AFTER)
+    if isinstance(refusal, TooMany):
+        found |= refusal.rate
     return found
 
 

@@ -36,6 +36,7 @@ from gateway.views.search import MOST, MessageList, MessageSearch, search
 from gateway.web.api.questions import parse_query, understand
 from gateway.web.documents import describe
 from gateway.web.guard import Auditor, Clearance, Served
+from gateway.web.http.versions import tagged
 from gateway.web.service import Service
 
 T = TypeVar("T")
@@ -158,7 +159,9 @@ async def operator(code: str, service: Served, caller: Clearance) -> Response:
     timeline = service.index.get(declared.code) if declared.code else None
     if declared.code is None or arrangement is None or timeline is None:
         raise Refusal(Code.NOT_FOUND, "No partner ever stated an operator with this code.", field="code", value=code)
-    return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
+    answer = await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
+    answer.headers.update(service.limiter.headers(caller.id))
+    return answer
 
 
 @router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=PartnerList))
@@ -188,8 +191,8 @@ def _problems(connection: Connection, service: Service, caller: Caller) -> dict[
     }
 
 
-@router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole))
-async def partner(iso: str, service: Served, caller: Clearance) -> Response:
+@router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole, versioned=True))
+async def partner(iso: str, request: Request, service: Served, caller: Clearance) -> Response:
     """One partner and its terms by date, each with how we know it."""
     live = service.node.partners.all().get(iso.upper())
     if live is None:
@@ -200,7 +203,7 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
         problems = _problems(connection, service, caller).get(live.bundle.iso, [])
         return msgspec.structs.replace(_whole(live, day, last_complete(connection)), problems=problems)
 
-    return await _shown(service, look)
+    return tagged(request, await _read(service, look))
 
 
 @router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=MessageSearch, gives=MessageList))
@@ -231,13 +234,18 @@ async def message(message_id: str, service: Served, caller: Auditor) -> Response
 
 
 async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:
-    """What ``look`` finds, as JSON; the database is read in a thread."""
+    """What ``look`` finds, as JSON."""
+    return Response(await _read(service, look), 200, NO_STORE, JSON)
+
+
+async def _read(service: Service, look: Callable[[Connection], object]) -> bytes:
+    """The database is read in a thread."""
 
     def read() -> bytes:
         with service.node.database.reading() as connection:
             return msgspec.json.encode(look(connection))
 
-    return Response(await asyncio.to_thread(read), 200, NO_STORE, JSON)
+    return await asyncio.to_thread(read)
 
 
 def _operator(connection: Connection, arrangement: Arrangement, code: str, timeline: Timeline, at: datetime) -> OperatorShown:
