@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, SelectBase, and_, literal, select, tuple_
@@ -96,10 +96,24 @@ class MessageSearch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     most: Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": MOST})] = 50
 
 
+class MessageRow(TypedDict):
+    """One message of a list. ``at``: when it came, or was written; ``kind`` is unknown of what was refused; ``problem``: what is wrong with it, where
+    something is; ``statements``: how many it makes, of one that was taken."""
+
+    direction: Literal["in", "out"]
+    at: datetime
+    partner: str | None
+    kind: str | None
+    id: str
+    state: MessageState
+    problem: NotRequired[str | None]
+    statements: NotRequired[int]
+
+
 class MessageList(msgspec.Struct, frozen=True, kw_only=True):
     """Messages both ways, the newest first; refused ones are among them. ``next`` is given as ``after`` for those that follow; null: none do."""
 
-    messages: Sequence[dict[str, Any]]
+    messages: Sequence[MessageRow]
     next: str | None
 
 
@@ -152,7 +166,7 @@ class _Asked:
     at: Column[Any]
     row: Column[Any]
     where: Sequence[ColumnElement[bool] | Any]
-    tell: Callable[[Any], dict[str, Any]]
+    tell: Callable[[Any], MessageRow]
     about: SelectBase | None = None
 
 
@@ -250,9 +264,7 @@ def _written_off(wanted: MessageSearch) -> Iterator[_Asked]:
         yield _Asked(0, columns, c.proposed, c.id, [c.state.in_(states), *named], _transcribed)
 
 
-def _rows(
-    connection: Connection, asked: _Asked, wanted: MessageSearch, place: Place | None
-) -> Iterator[tuple[Place, dict[str, Any]]]:
+def _rows(connection: Connection, asked: _Asked, wanted: MessageSearch, place: Place | None) -> Iterator[tuple[Place, MessageRow]]:
     """What one source has of it, the newest first: at most a page and one more."""
     at: ColumnElement[Any] = asked.at
     row: ColumnElement[Any] = asked.row
@@ -273,24 +285,26 @@ def _rows(
         yield (microseconds(one[1]), asked.rank, one[0]), asked.tell(one)
 
 
-def _came(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": state_of(row), "statements": row.statements}
+def _came(row: Any) -> MessageRow:
+    said = _row("in", row.received, row, row.kind, row.message_id, state_of(row))
+    return {**said, "statements": row.statements}
 
 
-def _went(row: Any) -> dict[str, Any]:
-    said = {"direction": "out", "at": row.created, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": row.state, "problem": row.problem}
+def _went(row: Any) -> MessageRow:
+    return {**_row("out", row.created, row, row.kind, row.message_id, row.state), "problem": row.problem}
 
 
-def _refused(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": None, "id": f"intake-{row.id}"}
-    return said | {"state": row.outcome, "problem": row.code}
+def _refused(row: Any) -> MessageRow:
+    return {**_row("in", row.received, row, None, f"intake-{row.id}", row.outcome), "problem": row.code}
 
 
-def _transcribed(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.proposed, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": row.state, "problem": None if row.decided else f"waits for a second person: {row.id}"}
+def _transcribed(row: Any) -> MessageRow:
+    problem = None if row.decided else f"waits for a second person: {row.id}"
+    return {**_row("in", row.proposed, row, row.kind, row.message_id, row.state), "problem": problem}
+
+
+def _row(direction: Literal["in", "out"], at: datetime, row: Any, kind: str | None, called: str, state: str) -> MessageRow:
+    return {"direction": direction, "at": at, "partner": row.partner, "kind": kind, "id": called, "state": MessageState(state)}
 
 
 def _behind(at: Any, row: Any, rank: int, place: Place) -> ColumnElement[bool]:

@@ -20,9 +20,10 @@ from gateway import __version__
 from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
-from gateway.web.api import domestic, eligibility, health, records, switches, voids
+from gateway.web.api import catalogue, domestic, eligibility, health, records, switches, voids
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
+from gateway.web.http.versions import tagged
 from gateway.web.service import Service
 
 __all__ = ["ROUTERS", "Service", "create_app", "settle"]
@@ -32,10 +33,23 @@ _ABOUT = """What a foreign AEO is entitled to under China's mutual recognition a
 What partners state here serves mutual recognition only and goes to no other department.
 
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
-429 past that, with Retry-After.
+429 past that, with Retry-After. What is left is said in RateLimit and RateLimit-Policy, in codes (draft-ietf-httpapi-ratelimit-headers), with
+that and with every limited answer but those of one code, which are given as fast as can be.
+
+Within /v1 addresses, fields and words of lists may be added, and a reader passes over those it does not know; none is removed or given
+another meaning. 207 is the answer to a domestic feed of which some rows were refused, and to nothing else.
 """
 #: Every route there is, but for the documentation's own.
-ROUTERS = (eligibility.router, records.router, switches.router, voids.router, domestic.router, exchange.router, health.router)
+ROUTERS = (
+    eligibility.router,
+    records.router,
+    switches.router,
+    voids.router,
+    domestic.router,
+    catalogue.router,
+    exchange.router,
+    health.router,
+)
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -66,7 +80,7 @@ async def _document(request: Request) -> Response:
     service: Service = request.app.state.service
     if not service.document:
         service.document = msgspec.json.encode(request.app.openapi())
-    return Response(service.document, media_type="application/json")
+    return tagged(request, service.document)
 
 
 def settle() -> None:
