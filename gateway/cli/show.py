@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -26,10 +26,12 @@ from gateway.core.access import Scope
 from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
+from gateway.core.model import Kind
 from gateway.store import statements
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database
-from gateway.views.messages import listed, shown
+from gateway.views.messages import shown
+from gateway.views.search import MessageSearch, MessageState, search
 
 messages = typer.Typer(no_args_is_help=True, help="What came and what was sent.")
 operators = typer.Typer(no_args_is_help=True, help="What partners said of an operator.")
@@ -151,17 +153,43 @@ def declaration(
 @messages.command("list")
 def list_(
     partner: Annotated[str | None, typer.Option(help="Only this partner's.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What it is for. Of what was refused nobody knows it.")] = None,
+    state: Annotated[MessageState | None, typer.Option(help="What became of it.")] = None,
+    direction: Annotated[Literal["in", "out"] | None, typer.Option(help="in: it came to us; out: it is ours.")] = None,
+    operator: Annotated[str | None, typer.Option(help="The code of an operator or enterprise that it speaks of.")] = None,
+    code: Annotated[str | None, typer.Option(help="The code with which we refused it.")] = None,
+    message_id: Annotated[str | None, typer.Option("--id", help="Its id.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(parser=moment, metavar="MOMENT", help="That came or was written from then on.")
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(parser=moment, metavar="MOMENT", help="Before then.")] = None,
+    after: Annotated[str | None, typer.Option(help="Where to begin: what the page before ended with.")] = None,
     most: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 30,
     as_json: Json = False,
 ) -> None:
     """The latest messages both ways, newest first; refused ones are among them."""
+    wanted = MessageSearch(
+        partner=partner.upper() if partner else None,
+        kind=kind,
+        state=state,
+        direction=direction,
+        operator=operator,
+        code=code,
+        id=message_id,
+        since=since,
+        until=until,
+        after=after,
+        most=most,
+    )
     with activated() as (connection, _):
-        rows = listed(connection, partner=partner.upper() if partner else None, most=most)
+        found = search(connection, wanted)
+    rows = found.messages
     if as_json:
         print_json(rows)
         return
     if not rows:
-        console.print("No message has come or gone yet.")
+        given = wanted != MessageSearch(most=most)
+        console.print("No message is like that." if given else "No message has come or gone yet.")
         return
     table = Table("when (UTC)", "partner", "kind", "state", "id, and what is wrong")
     for row in rows:
@@ -174,6 +202,8 @@ def list_(
             f"{row['id']} {escape(row.get('problem') or '')}".rstrip(),
         )
     console.print(table)
+    if found.next:
+        console.print(f"Older ones: --after {found.next}", highlight=False, soft_wrap=True)
 
 
 @messages.command("show")

@@ -97,6 +97,11 @@ activation = Table(
     Column("reason", Text, nullable=False),
 )
 
+#: What came and was not taken, in the very words of the indexes that hold nothing else: a message that is taken costs them nothing.
+NOT_TAKEN = text("outcome NOT IN ('accepted', 'duplicate', 'pending')")
+#: What people wrote off mailed spreadsheets, in the words of its index: nobody signed it.
+TRANSCRIBED = text("fingerprint = ''")
+
 #: What came, kept before it is judged. ``outcome``: pending, accepted, duplicate, conflict, refused, quarantined, or failed (judging
 #: it failed by a fault of ours, ``tries`` times). ``identity`` is the partner that TLS proved. ``pruned``, here and elsewhere: since
 #: when the bytes are gone by a rule of retention.
@@ -119,6 +124,10 @@ intake = Table(
     Column("answer", LargeBinary),
     Column("pruned", Moment),
     Index("ix_intake_outcome_id_size", "outcome", "id", "size"),
+    *(
+        Index(f"ix_intake_{'_'.join(columns)}_received", *columns, "received", sqlite_where=NOT_TAKEN, postgresql_where=NOT_TAKEN)
+        for columns in (("outcome",), ("partner", "outcome"), ("code", "outcome"), ("partner", "code", "outcome"))
+    ),
 )
 
 #: Messages whose id is claimed. ``body`` is the signed document; ``answer`` is the signed receipt that stands for it. ``voided``: since
@@ -145,6 +154,17 @@ message = Table(
     Column("pruned", Moment),
     UniqueConstraint("partner", "message_id"),
     Index("ix_message_received", "received"),
+    Index("ix_message_message_id", "message_id"),
+    Index("ix_message_partner_received", "partner", "received"),
+    Index("ix_message_kind_received", "kind", "received"),
+    Index("ix_message_partner_kind_received", "partner", "kind", "received"),
+    Index(
+        "ix_message_voided_received",
+        "received",
+        sqlite_where=text("voided IS NOT NULL"),
+        postgresql_where=text("voided IS NOT NULL"),
+    ),
+    Index("ix_message_transcribed_received", "received", sqlite_where=TRANSCRIBED, postgresql_where=TRANSCRIBED),
 )
 
 #: Lists, whole or in parts. ``state``: waiting (for parts), applied, held (for a person), released, dropped.
@@ -240,6 +260,7 @@ query = Table(
     Column("as_of", Moment),
     Column("answered_by", String(64)),
     Index("ix_query_partner_as_of", "partner", "as_of"),
+    Index("ix_query_tin", "tin"),
 )
 
 query_message = Table(
@@ -247,7 +268,7 @@ query_message = Table(
     metadata,
     Column("partner", String(2), primary_key=True),
     Column("message_id", String(64), primary_key=True),
-    Column("query", _Id, ForeignKey("query.id"), nullable=False),
+    Column("query", _Id, ForeignKey("query.id"), nullable=False, index=True),
 )
 
 #: How often a partner asked about our operators in a day at home, and how often nothing could be said.
@@ -293,6 +314,10 @@ outbox = Table(
     Index("ix_outbox_partner_rank_sequence", "partner", "rank", "sequence"),
     Index("ix_outbox_partner_kind", "partner", "kind", "id"),
     Index("ix_outbox_partner_state_expires", "partner", "state", "expires"),
+    Index("ix_outbox_state_created", "state", "created"),
+    Index("ix_outbox_partner_state_created", "partner", "state", "created"),
+    Index("ix_outbox_kind_state_created", "kind", "state", "created"),
+    Index("ix_outbox_partner_kind_state_created", "partner", "kind", "state", "created"),
 )
 
 #: How the line to a partner is: tries that failed since the last that did not, and until when it is left alone (the database's clock).

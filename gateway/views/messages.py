@@ -1,43 +1,24 @@
-"""Messages both ways as a person looks for them: the latest, and one of them whole."""
+"""Messages both ways as a person looks at them: what is not delivered, and one of them whole. What finds them is ``search``."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, select, true
+from sqlalchemy import Connection, select
 
 from gateway.store.messages import NOBODY
 from gateway.store.outbox import read_header
 from gateway.store.tables import intake, message, outbox, transcription
 
 #: How a refused message is called: by the number it was kept under, of no more digits than a database can be asked for.
-_REFUSED = re.compile(r"intake-([0-9]{1,18})")
-
-
-def listed(connection: Connection, *, partner: str | None = None, most: int = 50) -> list[dict[str, Any]]:
-    """The latest messages both ways, newest first, with what became of each. Refused intakes are among them."""
-    latest: tuple[tuple[Table, ColumnElement[bool], Column[Any], Callable[[Any], dict[str, Any]]], ...] = (
-        (message, true(), message.c.received, _came),
-        (outbox, true(), outbox.c.id, _went),
-        (intake, intake.c.outcome.not_in(("accepted", "duplicate")), intake.c.id, _refused),
-        (transcription, transcription.c.state != "confirmed", transcription.c.id, _transcribed),
-    )
-    rows: list[dict[str, Any]] = []
-    for table, chosen, newest, told in latest:
-        query = select(table).where(chosen).order_by(newest.desc()).limit(most)
-        if partner is not None:
-            query = query.where(table.c.partner == partner)
-        rows += map(told, connection.execute(query))
-    rows.sort(key=lambda row: row["at"], reverse=True)
-    return rows[:most]
+REFUSED = re.compile(r"intake-([0-9]{1,18})")
 
 
 def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
     """One message whole: as received, as sent, or as refused (``intake-N``)."""
-    if refused := _REFUSED.fullmatch(message_id):
+    if refused := REFUSED.fullmatch(message_id):
         row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
         return None if row is None else _refused_whole(row)
     row = connection.execute(select(message).where(message.c.message_id == message_id)).first()
@@ -45,26 +26,6 @@ def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
         return _came_whole(connection, row)
     row = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
     return None if row is None else _went_whole(row)
-
-
-def _came(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": _state(row), "statements": row.statements}
-
-
-def _went(row: Any) -> dict[str, Any]:
-    said = {"direction": "out", "at": row.created, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": row.state, "problem": row.problem}
-
-
-def _refused(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.received, "partner": row.partner, "kind": None, "id": f"intake-{row.id}"}
-    return said | {"state": row.outcome, "problem": row.code}
-
-
-def _transcribed(row: Any) -> dict[str, Any]:
-    said = {"direction": "in", "at": row.proposed, "partner": row.partner, "kind": row.kind, "id": row.message_id}
-    return said | {"state": row.state, "problem": None if row.decided else f"waits for a second person: {row.id}"}
 
 
 def _refused_whole(row: Any) -> dict[str, Any]:
@@ -90,7 +51,7 @@ def _came_whole(connection: Connection, row: Any) -> dict[str, Any]:
         "id": row.message_id,
         "partner": row.partner,
         "kind": row.kind,
-        "state": _state(row),
+        "state": state_of(row),
         "created": row.created,
         "received": row.received,
         "voided": row.voided,
@@ -128,7 +89,8 @@ def _went_whole(row: Any) -> dict[str, Any]:
     }
 
 
-def _state(row: Any) -> str:
+def state_of(row: Any) -> str:
+    """What became of a message that came in and was taken."""
     return "voided" if row.voided else "transcribed" if row.fingerprint == NOBODY else "accepted"
 
 

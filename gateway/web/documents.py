@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -21,6 +22,33 @@ _AGAIN = {
     "description": f"Where an answer was lost, the same request is sent again under the same key and answered as the first was, for "
     f"{KEPT // timedelta(hours=1)} hours and a token's latest {KEYS:,} keys. With another request the key is refused.",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": f"^{KEY_FORM}$"},
+}
+_HELD = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the answer that the caller has. Where it would be given again the status is 304, without a body.",
+    "schema": {"type": "string"},
+}
+#: What parameters mean that stand in several operations, by their name: a name means one thing.
+_PARAMETERS = {
+    "amends": "The moment of the declaration that this one amends: the answer as it was known then stands beside.",
+    "as_known_at": "Answered from what was known to us at this moment.",
+    "code": "A foreign AEO's code as it was declared, however it was typed.",
+    "direction": "Import or export; left out, both are answered.",
+    "identity": "An enterprise's USCC or customs code.",
+    "iso": "The partner's code, of two letters.",
+    "lang": "The language of sentences; left out, this installation's.",
+    "manifest": "What the manifest gives for the same party.",
+    "message_id": "The message's id; intake-N of one that was refused.",
+    "mode": "The mode of transport.",
+    "most": "How many at the most.",
+    "name": "The declared name, where there is one.",
+    "number": "The number under which lists show it.",
+    "on": "The day on which the declaration is accepted, in China; left out, today.",
+    "party": "A domestic party, by USCC or customs code; may stand several times.",
+    "role": "The party that the code stands for.",
+    "within": "How many days ahead.",
 }
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
@@ -44,17 +72,20 @@ def describe(
     media: tuple[str, str] = ("application/json", "application/json"),
     limit: int | None = None,
     again: bool = False,
+    versioned: bool = False,
 ) -> dict[str, Any]:
     """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
     it answers with 202, where more is needed before it is done. ``limit``: the bytes of its body; a message's where it is not said.
-    ``again``: it may be asked again under a key."""
+    ``again``: it may be asked again under a key. ``versioned``: its answer has a tag."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
         said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}} | ({_BYTES: limit} if limit else {})
     if query:
         said["parameters"] = _parameters(query)
     if again:
-        said["parameters"] = [*said.get("parameters", ()), _AGAIN]
+        said.setdefault("parameters", []).append(_AGAIN)
+    if versioned:
+        said.setdefault("parameters", []).append(_HELD)
     if gives:
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
     if accepts:
@@ -78,7 +109,8 @@ def _parameters(query: type) -> list[dict[str, Any]]:
             "name": "party" if name == "parties" else name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "schema": described,
+            **({"description": described["description"]} if "description" in described else {}),
+            "schema": {word: value for word, value in described.items() if word != "description"},
         }
         for name, described in schema["properties"].items()
     ]
@@ -94,14 +126,48 @@ def openapi(app: FastAPI, limit: int) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for foreign in ("HTTPValidationError", "ValidationError"):
             schemas.pop(foreign, None)
-        schemas.update(components)
+        schemas.update(_dated(components))
         for operations in document["paths"].values():
             for operation in operations.values():
                 operation["responses"] = _ours(operation["responses"])
+                for one in operation.get("parameters", ()):
+                    one.setdefault("description", _PARAMETERS.get(one["name"], ""))
                 if body := operation.get("requestBody"):
                     body["description"] = f"At most {body.setdefault(_BYTES, limit):,} bytes."
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _dated(components: dict[str, Any]) -> dict[str, Any]:
+    """With each moment as ``date-time``: msgspec says it only of a type that demands a zone, and none of ours is without one."""
+    infos = msgspec.inspect.multi_type_info(_described.values())
+    seen: set[type] = set()
+
+    def walk(info: Any, schema: dict[str, Any]) -> None:
+        match info:
+            case msgspec.inspect.Metadata():
+                walk(info.type, schema)
+            case msgspec.inspect.DateTimeType():
+                schema.setdefault("format", "date-time")
+            case msgspec.inspect.UnionType():
+                for one in info.types:
+                    texts = [said for said in schema.get("anyOf", ()) if said.get("type") == "string" and "format" not in said]
+                    walk(one, texts[0] if isinstance(one, msgspec.inspect.DateTimeType) and texts else {})
+            case msgspec.inspect.DictType():
+                walk(info.value_type, schema.get("additionalProperties", {}))
+            case msgspec.inspect.ListType() | msgspec.inspect.CollectionType() | msgspec.inspect.VarTupleType():
+                walk(info.item_type, schema.get("items", {}))
+            case msgspec.inspect.StructType() | msgspec.inspect.TypedDictType() | msgspec.inspect.DataclassType() if (
+                info.cls not in seen
+            ):
+                seen.add(info.cls)
+                made = components.get(schema.get("$ref", info.cls.__name__).rpartition("/")[2], {})
+                for field in info.fields:
+                    walk(field.type, made.get("properties", {}).get(field.encode_name, {}))
+
+    for info in infos:
+        walk(info, {})
+    return components
 
 
 def _ours(responses: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Annotated
 from urllib.parse import parse_qs
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.clearance import wording
 from gateway.clearance.wording import Language
 from gateway.core.errors import Code, Refusal
 from gateway.serving import Message
+from gateway.web.http.limiter import TooMany
 from gateway.web.http.peer import address
 from gateway.web.service import Service
 
@@ -35,7 +37,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    code: str
+    code: Annotated[str, msgspec.Meta(extra_json_schema={"enum": [str(code) for code in Code]})]
     remedy: str
     field: str | None = None
     value: str | None = None
@@ -65,6 +67,8 @@ def headers(refusal: Refusal) -> dict[str, str]:
         found["WWW-Authenticate"] = "Bearer"
     if refusal.code.row.retryable:
         found["Retry-After"] = refusal.facts.get("retry_after", RETRY_AFTER)
+    if isinstance(refusal, TooMany):
+        found |= refusal.rate
     return found
 
 
@@ -73,8 +77,9 @@ def answer(error: Exception, query: bytes, service: Service, scope: Message | No
     from where, for what; never what he sent."""
     refusal, extra = _refusal(error)
     known = _known(scope, service) if scope else {}
+    facts: dict[str, object] = {"code": str(refusal.code), "facts": refusal.facts}
     same = (str(refusal.code), *(known.get(name) for name in ("caller", "address", "route")))
-    log.info("refused: %s", refusal.code, extra={"code": str(refusal.code), "facts": refusal.facts, "same": same} | known)
+    log.info("refused: %s", refusal.code, extra=facts | {"same": same} | known)
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
     language = Language(asked) if asked in set(Language) else service.language

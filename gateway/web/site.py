@@ -21,6 +21,7 @@ from gateway.core.errors import Refusal
 from gateway.serving import HEAD, HEAD_LINES
 from gateway.web import documents, problems
 from gateway.web.api import (
+    catalogue,
     copies,
     domestic,
     eligibility,
@@ -40,6 +41,7 @@ from gateway.web.api import (
 )
 from gateway.web.endpoints import exchange
 from gateway.web.front import Front
+from gateway.web.http.versions import tagged
 from gateway.web.pages import device, me, passkeys, provider, set_up, sign_in, static
 from gateway.web.service import Service
 
@@ -50,7 +52,11 @@ _ABOUT = """What a foreign AEO is entitled to under China's mutual recognition a
 What partners state here serves mutual recognition only and goes to no other department.
 
 The head of a request has at most {head:,} bytes in {lines} lines. A caller may ask {rate:,} codes a second of each node, and is answered
-429 past that, with Retry-After.
+429 past that, with Retry-After. What is left is said in RateLimit and RateLimit-Policy, in codes (draft-ietf-httpapi-ratelimit-headers), with
+that and with every limited answer but those of one code, which are given as fast as can be.
+
+Within /v1 addresses, fields and words of lists may be added, and a reader passes over those it does not know; none is removed or given
+another meaning. 207 is the answer to a domestic feed of which some rows were refused, and to nothing else.
 
 Every answer carries an X-Request-Id, the caller's own where that has at most 128 letters, digits and `._:=+/@-`; by it a request is found in
 the log. A traceparent (W3C Trace Context) is given back too.
@@ -74,6 +80,7 @@ ROUTERS = (
     spreadsheets.router,
     keeping.router,
     principals.router,
+    catalogue.router,
     exchange.router,
     health.router,
     *PAGES,
@@ -108,7 +115,7 @@ async def _document(request: Request) -> Response:
     service: Service = request.app.state.service
     if not service.document:
         service.document = msgspec.json.encode(request.app.openapi())
-    return Response(service.document, media_type="application/json")
+    return tagged(request, service.document)
 
 
 def settle() -> None:

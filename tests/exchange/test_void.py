@@ -25,6 +25,7 @@ from gateway.trust import selfsigned
 from gateway.trust.keys import Key
 from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
+from gateway.views.search import MessageSearch, search
 from gateway.wire import payloads
 from gateway.wire.signature import Signer
 from tests.rig.gateway import GatewayFixture
@@ -130,7 +131,7 @@ def test_one_message_is_annulled_by_two_people(annulments: Annulments) -> None:
     assert not annulments.grant_then(first, before)
     assert annulments.grant_then(first, annulments.gateway.now)
     with annulments.gateway.database.reading() as connection:
-        shown, (latest, *_) = views.shown(connection, wrong), views.listed(connection, partner="SG")
+        shown, (latest, *_) = views.shown(connection, wrong), search(connection, MessageSearch(partner="SG")).messages
         assert void.recorded(connection) == [done.voiding]
     assert shown is not None
     assert (shown["state"], shown["voided"], latest["state"]) == ("voided", annulments.gateway.now, "voided")

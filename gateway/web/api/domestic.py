@@ -26,6 +26,7 @@ from gateway.node.context import day_of
 from gateway.store.proposals import Proposal
 from gateway.store.tokens import Caller
 from gateway.views import enterprises
+from gateway.web import again
 from gateway.web.api.questions import encode, parse_query, understand
 from gateway.web.documents import describe
 from gateway.web.guard import Need, Number, Served, note_reading
@@ -165,17 +166,22 @@ async def held(service: Served, caller: Reader) -> Response:
     return await _shown(service, lambda connection: HeldRecordList(held=tell.waiting(connection)))
 
 
-@router.post("/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord, accepts=ProposedRecord))
-async def confirm(number: Number, service: Served, caller: Decider) -> Response:
+@router.post(
+    "/v1/domestic/held/{number}/confirm", openapi_extra=describe(gives=ConfirmedRecord, accepts=ProposedRecord, again=True)
+)
+async def confirm(number: Number, request: Request, service: Served, caller: Decider) -> Response:
     """A person lets a record's gains through; they hold from now on and are told. Where that takes two people (AEO_TWO_PEOPLE), the
     first one's call proposes it, with status 202, and the same call of the holder of a token of another name does it."""
-    node = service.node
-    job = partial(tell.let_through, node=node, record_id=number, who=caller, at=node.clock())
-    done = await node.write(job)
-    if isinstance(done, Proposal):
-        said = ProposedRecord(record=number, proposed_by=done.proposed_by, proposed=done.proposed, detail=done.sentence)
-        return Response(encode(said), 202, NO_STORE, JSON)
-    return Response(encode(done), headers=NO_STORE, media_type=JSON)
+    node, at = service.node, service.node.clock()
+
+    def job(connection: Connection) -> again.Outcome:
+        done = tell.let_through(connection, node=node, record_id=number, who=caller, at=at)
+        if isinstance(done, Proposal):
+            said = ProposedRecord(record=number, proposed_by=done.proposed_by, proposed=done.proposed, detail=done.sentence)
+            return again.Outcome(202, said)
+        return again.Outcome(200, done)
+
+    return await again.answer(request, service, caller, None, job)
 
 
 async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:

@@ -117,7 +117,7 @@ async def eligibility_of_many(request: Request, service: Served, caller: Clearan
     language = batch.lang or service.language
     near = Suggesting(service, caller, SUGGESTED)
     parts = [said async for turn in answer_many(service, caller, asked, batch.as_known_at, language, near) for said in turn]
-    return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE, JSON)
+    return Response(b'{"answers":[' + b",".join(parts) + b"]}", 200, NO_STORE | service.limiter.headers(caller.id), JSON)
 
 
 @router.post(
@@ -191,7 +191,7 @@ async def eligibility_of_declaration(request: Request, service: Served, caller: 
             for at, (party, one) in enumerate(zip(declaration.parties, said, strict=True))
         ],
     )
-    return Response(encode(answered), 200, NO_STORE, JSON)
+    return Response(encode(answered), 200, NO_STORE | service.limiter.headers(caller.id), JSON)
 
 
 def _of(party: DeclaredParty, answer: bytes, earlier: bytes | None) -> PartyAnswered:

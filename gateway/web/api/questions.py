@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -102,7 +102,7 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
         field = path.rstrip("`").lstrip(".")
         if named := _MEMBER.search(detail):
             field = f"{field}.{named[1]}".lstrip(".")
-        hint = _choices(field) if "enum" in detail else next((hint for sign, hint in _HINTS if sign in detail), None)
+        hint = _choices(kind, field) if "enum" in detail else next((hint for sign, hint in _HINTS if sign in detail), None)
         said = f"{detail}. {hint}" if hint else f"{detail}."
         raise Refusal(Code.QUESTION_INVALID, said, field=field or None) from None
     _meant(understood, "")
@@ -151,10 +151,23 @@ _MEMBER = re.compile("field `([^`]*)`")
 _CHOICES: dict[str, type[StrEnum]] = {"direction": Direction, "mode": Mode, "role": Role, "lang": Language}
 
 
-def _choices(field: str) -> str | None:
+def _choices(kind: object, field: str) -> str | None:
     """The words that may stand in a field of a question."""
-    words = _CHOICES.get(field.rpartition(".")[2])
+    name = field.rpartition(".")[2]
+    words: Sequence[str] | None = tuple(_CHOICES[name]) if name in _CHOICES else None
+    if name == field and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        declared = next((one.type for one in msgspec.structs.fields(kind) if one.encode_name == name), None)
+        words = _words(declared) or words
     return f"Write one of: {', '.join(words)}." if words else None
+
+
+def _words(declared: object) -> tuple[str, ...]:
+    """Those of an enumeration or a literal, however it is wrapped."""
+    if isinstance(declared, type) and issubclass(declared, StrEnum):
+        return tuple(declared)
+    if get_origin(declared) is Literal:
+        return get_args(declared)
+    return next((words for one in get_args(declared) if (words := _words(one))), ())
 
 
 def parse_query(query: bytes) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -30,18 +31,18 @@ from gateway.store.problems import by_partner
 from gateway.store.problems import recorded as noted
 from gateway.store.switches import STOPS, Switch, recorded
 from gateway.store.tokens import Caller
-from gateway.views.messages import listed, shown
+from gateway.views.messages import shown
+from gateway.views.search import MOST, MessageList, MessageSearch, search
 from gateway.web.api.questions import parse_query, understand
-from gateway.web.documents import bounds, describe
+from gateway.web.documents import describe
 from gateway.web.guard import Auditor, Clearance, Served, note_reading
+from gateway.web.http.versions import tagged
 from gateway.web.service import Service
 
 T = TypeVar("T")
 router = APIRouter()
 JSON = "application/json"
 NO_STORE = {"Cache-Control": "no-store"}
-#: Messages of one list.
-MOST = 1_000
 
 
 class Stood(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,19 +149,6 @@ class PartnerList(msgspec.Struct, frozen=True, kw_only=True):
     partners: Sequence[PartnerShown]
 
 
-class MessageList(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest messages both ways, the newest first; refused ones are among them."""
-
-    messages: Sequence[dict[str, Any]]
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which messages: of one partner, at most so many."""
-
-    partner: str | None = None
-    most: Annotated[int, bounds(minimum=1, maximum=MOST)] = 50
-
-
 @router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
 async def operator(code: str, service: Served, caller: Clearance) -> Response:
     """One operator's history, statement by statement. The code may be written as people type it."""
@@ -172,7 +160,9 @@ async def operator(code: str, service: Served, caller: Clearance) -> Response:
     if declared.code is None or arrangement is None or timeline is None:
         raise Refusal(Code.NOT_FOUND, "No partner ever stated an operator with this code.", field="code", value=code)
     await note_reading(service, caller, "operator", declared.code)
-    return await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
+    answer = await _shown(service, lambda connection: _operator(connection, arrangement, declared.code or "", timeline, at))
+    answer.headers.update(service.limiter.headers(caller.id))
+    return answer
 
 
 @router.get("/v1/partners", tags=["partners"], openapi_extra=describe(gives=PartnerList))
@@ -202,8 +192,8 @@ def _problems(connection: Connection, service: Service, caller: Caller) -> dict[
     }
 
 
-@router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole))
-async def partner(iso: str, service: Served, caller: Clearance) -> Response:
+@router.get("/v1/partners/{iso}", tags=["partners"], openapi_extra=describe(gives=PartnerWhole, versioned=True))
+async def partner(iso: str, request: Request, service: Served, caller: Clearance) -> Response:
     """One partner and its terms by date, each with how we know it."""
     live = service.node.partners.all().get(iso.upper())
     if live is None:
@@ -214,18 +204,21 @@ async def partner(iso: str, service: Served, caller: Clearance) -> Response:
         problems = _problems(connection, service, caller).get(live.bundle.iso, [])
         return msgspec.structs.replace(_whole(live, day, last_complete(connection)), problems=problems)
 
-    return await _shown(service, look)
+    return tagged(request, await _read(service, look))
 
 
-@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=Wanted, gives=MessageList))
+@router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=MessageSearch, gives=MessageList))
 async def latest(request: Request, service: Served, caller: Auditor) -> Response:
-    """The latest messages both ways."""
-    wanted = understand(parse_query(request.scope["query_string"]), Wanted, strict=False)
+    """Messages both ways, the newest first, by whatever is known of them: those that keep every filter given. Refused ones are among them."""
+    given = parse_query(request.scope["query_string"])
+    if re.fullmatch("[0-9]{1,9}", given.get("most", "")):
+        given["most"] = int(
+            given["most"]
+        )  # by itself: read leniently as a whole, since=2026 would be 1970, half an hour after midnight
+    wanted = understand(given, MessageSearch)
     if not 1 <= wanted.most <= MOST:
         raise Refusal(Code.QUESTION_INVALID, f"Between 1 and {MOST:,} messages are shown.", field="most", value=str(wanted.most))
-    return await _shown(
-        service, lambda connection: MessageList(messages=listed(connection, partner=wanted.partner, most=wanted.most))
-    )
+    return await _shown(service, lambda connection: search(connection, wanted))
 
 
 @router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(gives=dict))
@@ -242,13 +235,18 @@ async def message(message_id: str, service: Served, caller: Auditor) -> Response
 
 
 async def _shown(service: Service, look: Callable[[Connection], object]) -> Response:
-    """What ``look`` finds, as JSON; the database is read in a thread."""
+    """What ``look`` finds, as JSON."""
+    return Response(await _read(service, look), 200, NO_STORE, JSON)
+
+
+async def _read(service: Service, look: Callable[[Connection], object]) -> bytes:
+    """The database is read in a thread."""
 
     def read() -> bytes:
         with service.node.database.reading() as connection:
             return msgspec.json.encode(look(connection))
 
-    return Response(await asyncio.to_thread(read), 200, NO_STORE, JSON)
+    return await asyncio.to_thread(read)
 
 
 def _operator(connection: Connection, arrangement: Arrangement, code: str, timeline: Timeline, at: datetime) -> OperatorShown:

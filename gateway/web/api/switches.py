@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, TypeVar
 
@@ -13,13 +12,13 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from gateway.core.declared import LONGEST
-from gateway.core.errors import Code, Refusal
 from gateway.node.committed import Change
-from gateway.store import idempotency, switches
+from gateway.store import switches
 from gateway.store.switches import DISRUPTIONS, STOPS, Switch, What
 from gateway.store.tokens import Caller
+from gateway.web import again
 from gateway.web.api.questions import Moment, encode, understand
-from gateway.web.documents import KEY, KEY_FORM, bounds, describe
+from gateway.web.documents import bounds, describe
 from gateway.web.guard import Clearance, Number, Served, Stopper
 from gateway.web.http import body
 from gateway.web.service import Service
@@ -139,7 +138,7 @@ async def _turned(
     subject: str,
     reason: str,
 ) -> Response:
-    at, members, once = service.node.clock(), service.node.partners.members(), _key(request) is None
+    at, members, once = service.node.clock(), service.node.partners.members(), again.given_key(request) is None
 
     def job(connection: Connection) -> Switch:
         return switches.turn(
@@ -166,35 +165,9 @@ async def _done(
     job: Callable[[Connection], Switch],
     status: int = 200,
 ) -> Response:
-    """Does it and answers; under a key that the caller gave before, what was answered then."""
-    key, at = _key(request), service.node.clock()
-
-    def once(connection: Connection) -> bytes:
-        if key is None:
-            return encode(job(connection))
-        whole = request.url.path.encode() + b"\n" + encode(asked)
-        return idempotency.once(connection, caller.id, key, whole, at, lambda: encode(job(connection)))
-
-    return Response(await _written(service, once), status, media_type="application/json")
-
-
-def _key(request: Request) -> str | None:
-    """What the caller calls this request, with or without quotation marks. Raises ``Refusal`` QUESTION_INVALID."""
-    given = request.headers.getlist(KEY)
-    if not given:
-        return None
-    key = given[0][1:-1] if len(given[0]) > 1 and given[0][0] == given[0][-1] == '"' else given[0]
-    if len(given) > 1 or not re.fullmatch(KEY_FORM, key):
-        detail = f"A key is one text of 1 to {idempotency.LONGEST} visible ASCII characters."
-        raise Refusal(Code.QUESTION_INVALID, detail, field=KEY, value=", ".join(given))
-    return key
-
-
-async def _written(service: Service, job: Callable[[Connection], T]) -> T:
-    """Commits, and lets this node's very next answer know; the others follow the journal."""
-    done = await service.node.write(job)
-    await service.node.committed.here(Change(lists_or_switches=True))
-    return done
+    """Does it and answers; this node's very next answer knows, the others follow the journal."""
+    change = Change(lists_or_switches=True)
+    return await again.answer(request, service, caller, asked, lambda connection: again.Outcome(status, job(connection), change))
 
 
 async def _listed(service: Service, among: Sequence[What]) -> Response:

@@ -17,6 +17,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Voiding, VoidScope
 from gateway.store.tokens import Caller
+from gateway.web import again
 from gateway.web.api.questions import Moment, Reason, encode, understand
 from gateway.web.documents import bounds, describe
 from gateway.web.guard import Need, Number, Served
@@ -62,7 +63,7 @@ async def listed(service: Served, caller: Administrator) -> Response:
     return Response(encode(await asyncio.to_thread(look)), media_type=JSON)
 
 
-@router.post("/v1/voids", openapi_extra=describe(takes=Annulling, gives=Annulled, status=201, limit=LIMIT))
+@router.post("/v1/voids", openapi_extra=describe(takes=Annulling, gives=Annulled, status=201, limit=LIMIT, again=True))
 async def propose(request: Request, service: Served, caller: Administrator) -> Response:
     """The first person. Nothing changes yet."""
     async with body.whole(request, LIMIT, service.room) as data:
@@ -71,22 +72,25 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
         raise Refusal(Code.QUESTION_INVALID, "Give either message, or certificate and since.")
     node, at = service.node, service.node.clock()
 
-    def job(connection: Connection) -> Annulled:
+    def job(connection: Connection) -> again.Outcome:
         if asked.certificate is not None and asked.since is not None:
             proposed = partial(void.propose_certificate, known=node.partners, fingerprint=asked.certificate, since=asked.since)
         else:
             proposed = partial(void.propose_message, message_id=asked.message or "")
         one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller, at=at)
-        return Annulled(void=one, reach=void.scope_of(connection, node.partners.get(one.partner), one))
+        said = Annulled(void=one, reach=void.scope_of(connection, node.partners.get(one.partner), one))
+        return again.Outcome(201, said)
 
-    return Response(encode(await node.write(job)), 201, media_type=JSON)
+    return await again.answer(request, service, caller, asked, job)
 
 
-@router.post("/v1/voids/{number}/confirm", openapi_extra=describe(gives=Annulled))
-async def confirm(number: Number, service: Served, caller: Administrator) -> Response:
+@router.post("/v1/voids/{number}/confirm", openapi_extra=describe(gives=Annulled, again=True))
+async def confirm(number: Number, request: Request, service: Served, caller: Administrator) -> Response:
     """The second person. It is done; this node's very next answer knows, the others follow the journal."""
-    node = service.node
-    job = partial(void.confirm, known=node.partners, identity=number, who=caller, at=node.clock())
-    done = await node.write(job)
-    await node.committed.here(done.change)
-    return Response(encode(Annulled(void=done.voiding, reach=done.scope)), media_type=JSON)
+    node, at = service.node, service.node.clock()
+
+    def job(connection: Connection) -> again.Outcome:
+        done = void.confirm(connection, known=node.partners, identity=number, who=caller, at=at)
+        return again.Outcome(200, Annulled(void=done.voiding, reach=done.scope), done.change)
+
+    return await again.answer(request, service, caller, None, job)

@@ -27,6 +27,7 @@ from gateway.store import listings, statements
 from gateway.store.tables import entry, listing, message
 from gateway.store.tables import transcription as table
 from gateway.views import messages as views
+from gateway.views.search import MessageSearch, search
 from tests.rig.gateway import GatewayFixture
 from tests.rig.node import START
 from tests.rig.people import person
@@ -333,13 +334,15 @@ def test_it_is_among_the_messages(gateway: GatewayFixture) -> None:
     made = propose(gateway, good(*CODES)).made
     assert made is not None
     with gateway.database.reading() as connection:
-        assert [(one["state"], one["problem"]) for one in views.listed(connection)] == [
+        assert [(one["state"], one["problem"]) for one in search(connection, MessageSearch()).messages] == [
             ("proposed", "waits for a second person: 1")
         ]
-        assert views.listed(connection, partner="HK") == []
+        assert search(connection, MessageSearch(partner="HK")).messages == []
     confirm(gateway, made.id)
     with gateway.database.reading() as connection:
-        assert [(one["state"], one["id"]) for one in views.listed(connection)] == [("transcribed", made.message_id)]
+        assert [(one["state"], one["id"]) for one in search(connection, MessageSearch()).messages] == [
+            ("transcribed", made.message_id)
+        ]
         shown = views.shown(connection, made.message_id) or {}
     assert (shown["file"], shown["proposed_by"], shown["confirmed_by"], shown["certificate"]) == ("mail.csv", "alice", "bob", "")
     assert shown["body"].startswith("tin,standing")

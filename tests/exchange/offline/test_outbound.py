@@ -20,6 +20,7 @@ from gateway.store import disclosures
 from gateway.store.database import Database
 from gateway.views import enterprises
 from gateway.views import messages as views
+from gateway.views.search import MessageSearch, search
 from gateway.wire.sheet import Columns, Sheet
 from tests.rig.enterprises import DOWNGRADED, RECTIFYING, made_uscc
 from tests.rig.gateway import GatewayFixture
@@ -133,7 +134,9 @@ def test_it_is_among_the_messages_and_has_no_receipt_to_show(gateway: GatewayFix
     gateway.feed(1)
     done = write(gateway)
     with gateway.database.reading() as connection:
-        assert [(one["state"], one["kind"]) for one in views.listed(connection, partner="SG")] == [("mailed", "list")]
+        assert [(one["state"], one["kind"]) for one in search(connection, MessageSearch(partner="SG")).messages] == [
+            ("mailed", "list")
+        ]
         shown = views.shown(connection, done.message_id) or {}
         with pytest.raises(Refusal, match="mailed"):
             evidence.export(connection, gateway.settings, done.message_id)

@@ -19,6 +19,7 @@ from gateway.store.tables import metadata
 from gateway.trust.keys import KeyRing, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 from gateway.views import messages as views
+from gateway.views.search import MessageSearch, search
 from gateway.wire import payloads
 from gateway.wire.algorithms import VerifyKey
 from tests.rig.gateway import GatewayFixture
@@ -82,7 +83,7 @@ def test_the_administrator_reads_what_was_expected_and_what_came(gateway: Gatewa
     answer = gateway.receive(case.made(gateway))
     assert answer.refusal is not None
     with gateway.database.reading() as connection:
-        (latest, *_) = views.listed(connection, partner="SG", most=1)
+        (latest, *_) = search(connection, MessageSearch(partner="SG", most=1)).messages
         shown = views.shown(connection, latest["id"])
     assert shown is not None
     assert (shown["code"], shown["id"][:7]) == (case.code, "intake-")

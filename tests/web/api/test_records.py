@@ -70,3 +70,35 @@ def test_messages_are_shown_both_ways_and_refused_ones_too(web: WebFixture, head
     assert get(web, headers, "/v1/messages?most=1001", 422)["field"] == "most"
     assert get(web, headers, "/v1/messages?lots=1", 422)["code"] == "question-invalid"
     assert get(web, headers, "/v1/messages/nobody", 404)["code"] == "not-found"
+
+
+def test_messages_are_found_by_filters_and_in_pages(web: WebFixture, headers: dict[str, str]) -> None:
+    code, *_ = web.listed()
+    web.client.post("/exchange", content=b"<a/>", headers={"Content-Type": "application/xml"})
+    first = get(web, headers, "/v1/messages?most=2")
+    rest = get(web, headers, f"/v1/messages?most=2&after={first['next']}")
+    whole = get(web, headers, "/v1/messages")
+    assert [*first["messages"], *rest["messages"]] == whole["messages"]
+    assert rest["next"] is whole["next"] is None
+    for query in (f"operator={code}", "kind=list&direction=in&state=accepted", "partner=SG&since=2026-06-15T04:00:00Z&kind=list"):
+        assert [one["kind"] for one in get(web, headers, f"/v1/messages?{query}")["messages"]] == ["list"], query
+    (refused,) = get(web, headers, "/v1/messages?state=quarantined")["messages"]
+    assert get(web, headers, f"/v1/messages?code={refused['problem']}&id={refused['id']}")["messages"] == [refused]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("direction=sideways", "direction", "Write one of: in, out."),
+        ("kind=letter", "kind", "list, update, notice"),
+        ("state=lost", "state", "accepted, voided"),
+        ("since=2026", "since", "Invalid RFC3339"),
+        ("until=2026-06-15T04:00:00", "until", "Write a moment with its zone"),
+        ("most=x", "most", "int"),
+        ("after=x", "after", "no place in the list"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused(query: str, field: str, said: str, web: WebFixture, headers: dict[str, str]) -> None:
+    refused = get(web, headers, f"/v1/messages?{query}", 422)
+    assert (refused["code"], refused["field"]) == ("question-invalid", field)
+    assert said in refused["detail"]

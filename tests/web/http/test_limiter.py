@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.errors import Code, Refusal
-from gateway.web.http.limiter import Limiter
+from gateway.web import problems
+from gateway.web.http.limiter import Limiter, TooMany
 
 
 def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
@@ -22,3 +23,17 @@ def test_a_bucket_refills_and_holds_no_more_than_it_may() -> None:
     now = 1_000.0
     assert limiter.wait("a", 3_001) > 0
     assert limiter.wait("a", 3_000) == 0
+
+
+def test_what_is_left_is_said_in_headers() -> None:
+    now = 0.0
+    limiter = Limiter(100, lambda: now)
+    assert limiter.headers("a") == {"RateLimit-Policy": '"codes";q=3000;w=30', "RateLimit": '"codes";r=3000;t=0'}
+    limiter.take("a", 2_950)
+    assert limiter.headers("a")["RateLimit"] == '"codes";r=50;t=30'
+    with pytest.raises(TooMany) as refused:
+        limiter.take("a", 51)
+    assert problems.headers(refused.value)["RateLimit"] == '"codes";r=50;t=30', "what was refused was not charged"
+    assert problems.headers(refused.value)["Retry-After"] == "1"
+    now = 10.0
+    assert limiter.headers("a")["RateLimit"] == '"codes";r=1050;t=20'
