@@ -307,7 +307,7 @@ def _row(direction: Literal["in", "out"], at: datetime, row: Any, kind: str | No
     return {"direction": direction, "at": at, "partner": row.partner, "kind": kind, "id": called, "state": MessageState(state)}
 
 
-def _behind(at: Any, row: Any, rank: int, place: Place) -> ColumnElement[bool]:
+def _behind(at: ColumnElement[Any], row: ColumnElement[Any], rank: int, place: Place) -> ColumnElement[bool]:
     moment = literal(place[0], BigInteger())
     if rank == place[1]:
         return tuple_(at, row) < tuple_(moment, literal(place[2]))

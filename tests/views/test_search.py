@@ -15,7 +15,7 @@ from gateway.core.errors import Refusal
 from gateway.core.model import Kind
 from gateway.store.database import Database
 from gateway.store.tables import belief, outbox, query, query_message, transcription
-from gateway.views.search import MessageSearch, MessageState, search
+from gateway.views.search import MessageRow, MessageSearch, MessageState, search
 from tests.bench.bench_search import BEGAN, fill, filters
 
 #: So many that each of the rare ones of ``fill`` is there.
@@ -54,8 +54,8 @@ def _file(number: int, state: str) -> dict[str, Any]:
     }
 
 
-def paged(connection: Connection, wanted: MessageSearch, most: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def paged(connection: Connection, wanted: MessageSearch, most: int) -> list[MessageRow]:
+    found: list[MessageRow] = []
     after: str | None = None
     while True:
         page = search(connection, msgspec.structs.replace(wanted, after=after, most=most))
@@ -66,7 +66,7 @@ def paged(connection: Connection, wanted: MessageSearch, most: int) -> list[dict
             return found
 
 
-def like(one: dict[str, Any], wanted: MessageSearch) -> bool:
+def like(one: MessageRow, wanted: MessageSearch) -> bool:
     """Whether a message of the whole list is what is wanted, but for whom it speaks of, which the list does not say."""
     return all(
         (
@@ -74,7 +74,7 @@ def like(one: dict[str, Any], wanted: MessageSearch) -> bool:
             wanted.kind in (None, one["kind"]),
             wanted.state in (None, one["state"]),
             wanted.direction in (None, one["direction"]),
-            wanted.code is None or (one["id"].startswith("intake-") and one["problem"] == wanted.code),
+            wanted.code is None or (one["id"].startswith("intake-") and one.get("problem") == wanted.code),
             wanted.id in (None, one["id"]),
             wanted.since is None or one["at"] >= wanted.since,
             wanted.until is None or one["at"] < wanted.until,

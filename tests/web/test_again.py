@@ -17,7 +17,7 @@ ASKING = {"/v1/eligibility", "/v1/eligibility/stream", "/v1/declarations/eligibi
 
 def test_every_post_that_changes_something_takes_a_key(web: WebFixture) -> None:
     paths: dict[str, Any] = web.client.get("/openapi.json").json()["paths"]
-    keyed, bare = set(), set()
+    keyed, bare = set[str](), set[str]()
     for path, operations in paths.items():
         if "post" in operations:
             named = {one["name"] for one in operations["post"].get("parameters", ())}
