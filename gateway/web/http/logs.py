@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from structlog.contextvars import merge_contextvars
 from structlog.processors import ExceptionRenderer, JSONRenderer
