@@ -17,7 +17,7 @@ OURS = re.compile(rb"[0-9a-f]{16}-[0-9a-f]+")
 ASKED: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("GET", "/v1/eligibility?code=SG123456789012", {}, 200),
     ("GET", "/v1/eligibility?code=", {}, 422),
-    ("POST", "/exchange", {"Content-Type": "application/xml"}, 422),
+    ("POST", "/exchange", {"Content-Type": "application/xml"}, 400),
     ("GET", "/v1/stops", {}, 403),
     ("DELETE", "/v1/stops", {}, 405),
     ("GET", "/nowhere", {}, 404),
