@@ -27,15 +27,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What was done: the status and body that say so, and what this node's very next answer has to know of it."""
+    """What was done: the status and body that say so, what this node's very next answer has to know of it, and where to look for what comes
+    of it."""
 
     status: int
     body: object
     change: Change | None = None
+    location: str = ""
 
 
 async def answer(
-    request: Request, service: Service, caller: Caller, asked: msgspec.Struct | None, job: Callable[[Connection], Outcome]
+    request: Request, service: Service, caller: Caller, asked: object, job: Callable[[Connection], Outcome]
 ) -> Response:
     """Does ``job`` in one transaction and answers; under a key that the caller gave before, what was answered then. ``asked`` is the body of
     the request, where it has one. Raises what ``job`` raises; ``Refusal`` QUESTION_INVALID for a key of another form, DATA_INVALID for
@@ -47,7 +49,7 @@ async def answer(
         nonlocal change
         done = job(connection)
         change = done.change
-        return b"%d " % done.status + _encode(done.body)
+        return f"{done.status} {done.location}\n".encode() + _encode(done.body)
 
     def once(connection: Connection) -> bytes:
         if key is None:
@@ -60,10 +62,11 @@ async def answer(
         change = Change(lists_or_switches=True)  # another node may have done it, and this one's next answer knows it nevertheless
     if change is not None:
         await service.node.committed.here(change)
-    status, _, body = said.partition(b" ")
+    head, _, body = said.partition(b"\n")
+    status, _, location = head.decode().partition(" ")
     if not status.isdigit():  # kept by a release that knew no status: its routes under keys made a switch, or ended one
-        status, body = (b"201" if request.url.path in ("/v1/stops", "/v1/disruptions") else b"200"), said
-    return Response(body, int(status), NO_STORE, JSON)
+        status, location, body = ("201" if request.url.path in ("/v1/stops", "/v1/disruptions") else "200"), "", said
+    return Response(body, int(status), NO_STORE | ({"Location": location} if location else {}), JSON)
 
 
 def given_key(request: Request) -> str | None:

@@ -12,13 +12,12 @@ from fastapi import Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from gateway.core.errors import Code, Refusal
 from gateway.node.committed import Change
-from gateway.store import idempotency
 from gateway.store.proposals import Proposal
 from gateway.store.tokens import Caller
+from gateway.web import again
+from gateway.web.again import Outcome
 from gateway.web.api.questions import encode, parse_query, understand
-from gateway.web.documents import KEY, KEY_FORM
 from gateway.web.http import body
 from gateway.web.service import Service
 
@@ -118,46 +117,20 @@ def attached(data: bytes, media: str, name: str) -> Response:
 
 
 async def done(request: Request, service: Service, caller: Caller, given: object, job: Callable[[Connection], Done]) -> Response:
-    """Does it in one transaction and answers; under a key that the caller gave before, what was answered then. ``given`` is what was asked:
+    """Does it in one transaction and answers, once however often it is sent under one key (``again.answer``). ``given`` is what was asked:
     with anything else the key is refused."""
-    key, at = key_of(request), service.node.clock()
-    changes: list[Change] = []
 
-    def do(connection: Connection) -> bytes:
+    def do(connection: Connection) -> Outcome:
         did = job(connection)
-        changes[:] = [did.change] if did.change else []
-        return f"{did.status} {did.location}\n".encode() + encode(did.answer)
+        return Outcome(did.status, did.answer, did.change, did.location)
 
-    def once(connection: Connection) -> bytes:
-        changes.clear()  # the writer may have to try again
-        if key is None:
-            return do(connection)
-        whole = request.url.path.encode() + b"\n" + encode(given)
-        return idempotency.once(connection, caller.id, key, whole, at, lambda: do(connection))
-
-    head, _, answer = (await service.node.write(once)).partition(b"\n")
-    for change in changes:
-        await service.node.committed.here(change)
-    status, _, location = head.decode().partition(" ")
-    return Response(answer, int(status), NO_STORE | ({"Location": location} if location else {}), JSON)
+    return await again.answer(request, service, caller, given, do)
 
 
 async def shown_once(service: Service, job: Callable[[Connection], Done]) -> Response:
     """Does it and answers with a secret, of which nothing is kept: no key brings that answer back."""
     did = await service.node.write(job)
     return Response(encode(did.answer), did.status, NO_STORE, JSON)
-
-
-def key_of(request: Request) -> str | None:
-    """What the caller calls this request, with or without quotation marks. Raises ``Refusal`` QUESTION_INVALID."""
-    given = request.headers.getlist(KEY)
-    if not given:
-        return None
-    key = given[0][1:-1] if len(given[0]) > 1 and given[0][0] == given[0][-1] == '"' else given[0]
-    if len(given) > 1 or not re.fullmatch(KEY_FORM, key):
-        detail = f"A key is one text of 1 to {idempotency.LONGEST} visible ASCII characters."
-        raise Refusal(Code.QUESTION_INVALID, detail, field=KEY, value=", ".join(given))
-    return key
 
 
 def page(rows: Sequence[T], wanted: Paged, number: Callable[[T], int], partner: Callable[[T], Any]) -> tuple[list[T], int | None]:
