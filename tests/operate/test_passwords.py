@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -23,7 +24,7 @@ class Slow(PasswordHasher):
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
         self.go, self.at_once, self.most, self.checked, self.threads = threading.Event(), 0, 0, 0, set[str]()
 
-    def verify(self, kept: str | bytes, typed: str | bytes) -> bool:
+    def verify(self, kept: str | bytes, typed: str | bytes) -> Literal[True]:
         self.at_once += 1
         self.most, self.threads = max(self.most, self.at_once), self.threads | {threading.current_thread().name}
         assert self.go.wait(60)
