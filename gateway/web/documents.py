@@ -110,7 +110,7 @@ def _parameters(query: type) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in schema.get("required", ()),
             **({"description": described["description"]} if "description" in described else {}),
-            "schema": {word: value for word, value in described.items() if word != "description"},
+            "schema": described,
         }
         for name, described in schema["properties"].items()
     ]

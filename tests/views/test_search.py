@@ -132,6 +132,7 @@ class Asked:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_filter_reads_what_it_leaves_out(database: Database) -> None:
     """By SQLite's own plans: each table is entered by an index, and nothing is put in order but what an id or operator found."""
+    fill(database, COUNT)
     for name, wanted in filters(COUNT).items():
         asked = Asked()
         with closing(database.write.connect()) as connection:
