@@ -74,7 +74,7 @@ def answer(error: Exception, query: bytes, service: Service, scope: Message | No
     refusal, extra = _refusal(error)
     known = _known(scope, service) if scope else {}
     same = (str(refusal.code), *(known.get(name) for name in ("caller", "address", "route")))
-    log.info("refused: %s", refusal.code, extra={"code": str(refusal.code), "facts": refusal.facts, "same": same} | known)
+    log.info("refused: %s", refusal.code, extra={**known, "code": str(refusal.code), "facts": refusal.facts, "same": same})
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
     language = Language(asked) if asked in set(Language) else service.language

@@ -48,7 +48,7 @@ class Lines(ProcessorFormatter):
 
 def _line(_: WrappedLogger, __: str, said: EventDict) -> EventDict:
     record: logging.LogRecord = said.pop("_record")
-    line: EventDict = {
+    line: dict[str, object] = {
         "at": from_epoch(record.created).isoformat(timespec="milliseconds"),
         "level": record.levelname,
         "logger": record.name,

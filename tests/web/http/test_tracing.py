@@ -14,7 +14,7 @@ from tests.rig.web import WebFixture
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 OURS = re.compile(rb"[0-9a-f]{16}-[0-9a-f]+")
 #: Each by another way through ``front.py``: the fast ones, refused and not, the router, its refusals, and a head that is not read.
-ASKED = (
+ASKED: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("GET", "/v1/eligibility?code=SG123456789012", {}, 200),
     ("GET", "/v1/eligibility?code=", {}, 422),
     ("POST", "/exchange", {"Content-Type": "application/xml"}, 400),
