@@ -77,9 +77,8 @@ def answer(error: Exception, query: bytes, service: Service, scope: Message | No
     from where, for what; never what he sent."""
     refusal, extra = _refusal(error)
     known = _known(scope, service) if scope else {}
-    facts: dict[str, object] = {"code": str(refusal.code), "facts": refusal.facts}
     same = (str(refusal.code), *(known.get(name) for name in ("caller", "address", "route")))
-    log.info("refused: %s", refusal.code, extra=facts | {"same": same} | known)
+    log.info("refused: %s", refusal.code, extra={**known, "code": str(refusal.code), "facts": refusal.facts, "same": same})
     service.metrics.refusals[str(refusal.code)] += 1
     asked = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
     language = Language(asked) if asked in set(Language) else service.language

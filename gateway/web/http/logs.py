@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from structlog.contextvars import merge_contextvars
 from structlog.processors import ExceptionRenderer, JSONRenderer
@@ -48,7 +48,7 @@ class Lines(ProcessorFormatter):
 
 def _line(_: WrappedLogger, __: str, said: EventDict) -> EventDict:
     record: logging.LogRecord = said.pop("_record")
-    line: dict[str, Any] = {
+    line: dict[str, object] = {
         "at": from_epoch(record.created).isoformat(timespec="milliseconds"),
         "level": record.levelname,
         "logger": record.name,
