@@ -25,7 +25,11 @@ _AGAIN = {
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
 _REF = "#/components/schemas/{name}"
-_PLAIN = {bytes: "string", dict: "object"}
+_PLAIN = {
+    bytes: {"type": "string", "format": "binary"},
+    dict: {"type": "object"},
+    list: {"type": "array", "items": {"type": "object"}},
+}
 _described: dict[str, type] = {"Problem": Problem}
 
 
@@ -41,12 +45,13 @@ def describe(
     gives: type | None = None,
     status: int = 200,
     accepts: type | None = None,
+    partly: type | None = None,
     media: tuple[str, str] = ("application/json", "application/json"),
     limit: int | None = None,
     again: bool = False,
 ) -> dict[str, Any]:
     """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
-    it answers with 202, where more is needed before it is done. ``limit``: the bytes of its body; a message's where it is not said.
+    it answers with 202, where more is needed before it is done, ``partly`` with 207, where some of it was refused. ``limit``: the bytes of its body; a message's where it is not said.
     ``again``: it may be asked again under a key."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
@@ -59,12 +64,14 @@ def describe(
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
     if accepts:
         said["responses"]["202"] = {"description": "Not done yet.", "content": {media[1]: _of(accepts)}}
+    if partly:
+        said["responses"]["207"] = {"description": "Done in part.", "content": {media[1]: _of(partly)}}
     return said
 
 
 def _of(kind: type) -> dict[str, Any]:
     if kind in _PLAIN:
-        return {"schema": {"type": _PLAIN[kind]}}
+        return {"schema": _PLAIN[kind]}
     _described[kind.__name__] = kind
     return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
 
