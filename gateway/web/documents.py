@@ -24,11 +24,13 @@ _AGAIN = {
 }
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
+#: Of a body of lines, what each is.
+LINES, _LINE = "application/x-ndjson", "x-line"
 _REF = "#/components/schemas/{name}"
 _PLAIN = {
+    str: {"type": "string"},
     bytes: {"type": "string", "format": "binary"},
     dict: {"type": "object"},
-    list: {"type": "array", "items": {"type": "object"}},
 }
 _described: dict[str, type] = {"Problem": Problem}
 
@@ -55,13 +57,13 @@ def describe(
     ``again``: it may be asked again under a key."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
-        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}} | ({_BYTES: limit} if limit else {})
+        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes, media[0])}} | ({_BYTES: limit} if limit else {})
     if query:
         said["parameters"] = _parameters(query)
     if again:
         said["parameters"] = [*said.get("parameters", ()), _AGAIN]
     if gives:
-        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
+        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives, media[1])}}
     if accepts:
         said["responses"]["202"] = {"description": "Not done yet.", "content": {media[1]: _of(accepts)}}
     if partly:
@@ -69,11 +71,13 @@ def describe(
     return said
 
 
-def _of(kind: type) -> dict[str, Any]:
+def _of(kind: type, media: str = "") -> dict[str, Any]:
     if kind in _PLAIN:
         return {"schema": _PLAIN[kind]}
     _described[kind.__name__] = kind
-    return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
+    said = {"$ref": _REF.format(name=kind.__name__)}
+    # Lines are no JSON together: a client that took them for one object would read nothing. No word of OpenAPI 3.1 says what a line is.
+    return {"schema": _PLAIN[bytes] | {_LINE: said} if media == LINES else said}
 
 
 def _parameters(query: type) -> list[dict[str, Any]]:
