@@ -23,6 +23,7 @@ from tests.rig.enterprises import row
 from tests.rig.gateway import GatewayFixture
 from tests.rig.machine import REPO
 from tests.rig.telling import TellingFixture
+from tests.rig.volume import ALL
 from tests.rig.web import WebFixture
 
 if "CI" not in os.environ:
@@ -57,6 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest comes first, or a worker is left with it when the others have nothing to do. Both parts stay in random order."""
+    if ALL not in os.environ:
+        later = [item for item in items if item.get_closest_marker("judge")]
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if not item.get_closest_marker("judge")]
     items.sort(key=_is_short)
     if config.getoption("quick"):
         slow = [item for item in items if not _is_quick(item)]

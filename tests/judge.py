@@ -47,6 +47,7 @@ ROWS = (
     order(3),
     Row("100,000 histories", 10, "tests.core.histories"),
     Row("chaos", 25, "tests.chaos"),
+    Row("every operation", 8, "tests.contract", ("--minutes", "5")),
     Row("soak on SQLite", 8, "tests.soak", ("--minutes", "3")),
     Row("soak on PostgreSQL", 8, "tests.soak", ("--minutes", "3", "--postgresql")),
 )

@@ -17,6 +17,7 @@ from tests.rig.vectors import load
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
+@pytest.mark.judge
 def test_killed_at_every_step(tmp_path: Path) -> None:
     with ChaosRun(tmp_path / "home") as run:
         assert chaos.killed_again_and_again(run)
@@ -32,6 +33,7 @@ def test_a_bad_day(tmp_path: Path) -> None:
         assert chaos.clock_jumps(run)
 
 
+@pytest.mark.judge
 def test_the_disk_is_full(tmp_path: Path) -> None:
     with small(tmp_path / "home"), ChaosRun(tmp_path / "home") as run:
         assert chaos.disk_full(run)

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.padding import Padding
 
 from gateway.cli.common import escape
-from gateway.cli.processes import Ready, set_up
+from gateway.cli.processes import Ready, set_up, sign_in_link
 from gateway.core.home import HOME_ZONE
+from gateway.operate import people
 from gateway.settings import ROOT, Settings
 
 SANDBOX = ROOT / "gateway" / "sandbox"
@@ -223,7 +224,7 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
                     return 1
             console.print("\n[green bold]Every step came out as said.[/]")
             if not once:
-                _stay(stage)
+                _stay(stage, settings)
         except KeyboardInterrupt:
             console.print()
         finally:
@@ -231,7 +232,7 @@ def tell_story(settings: Settings, *, once: bool, console: Console) -> int:
     return 0
 
 
-def _stay(stage: Story) -> None:
+def _stay(stage: Story, settings: Settings) -> None:
     url, code = stage.gateway.url, stage.noted["code"]
     command = ".venv/bin/aeo-gateway"
     if home := os.environ.get("AEO_HOME"):
@@ -243,8 +244,14 @@ def _stay(stage: Story) -> None:
         f"{command} eligible {stage.noted['other']} --lang zh",
         f"{command} message list",
         f"{command} partner list",
+        f"{command} whoami",
+        f"AEO_TOKEN_FILE={settings.home / people.SECOND} {command} whoami   # the second of two people",
     ):
         stage.console.print(f"   {line}", highlight=False, soft_wrap=True, markup=False)
-    stage.console.print(f"\n   The API, to read and to try: {url}/docs\n\nCtrl-C ends it.", highlight=False)
+    stage.console.print(f"\n   The API, to read and to try: {url}/docs", highlight=False)
+    link = sign_in_link(settings, url)
+    stage.console.print(
+        f"   The console, for {people.MADE_UP[0]}, once: {link}\n\nCtrl-C ends it.", highlight=False, soft_wrap=True
+    )
     while True:
         time.sleep(3600)

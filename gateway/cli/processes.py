@@ -86,13 +86,25 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         database.close()
         said.update("Starting the gateway ...")
         log = home / "gateway.log"
-        process = _start(["serve", "--port", str(port)], settings, log, stack)
+        process = _start(["serve", "--port", str(port)], settings, log, stack, AEO_URL=url)
         _await_gateway(url, process, log)
     console.print(f"   gateway: {url}   {len(activated)} partners activated", highlight=False)
     console.print(f"   data: {home}", highlight=False, soft_wrap=True)
     for iso, box in ready.items():
         console.print(f"   {iso} in a box: {box.url}", highlight=False)
     return Ready(url, certificate, log), token, ready
+
+
+def sign_in_link(settings: Settings, url: str) -> str:
+    """The address at which the first made-up person sets up how it signs in to the console, once."""
+    database = Database(settings.database_url)
+    try:
+        with database.write.begin() as connection:
+            who, at = itself("the demonstration"), app.utc_now()
+            _, secret = people.new_link(connection, people.MADE_UP[0], who=who, reason="the demonstration", at=at)
+    finally:
+        database.close()
+    return f"{url}/sign-in/{secret}"
 
 
 def _lives(pid: str) -> bool:
@@ -117,8 +129,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _start(arguments: list[str], settings: Settings, log: Path, stack: ExitStack) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"AEO_HOME": str(settings.home), "AEO_MODE": "demo"}
+def _start(arguments: list[str], settings: Settings, log: Path, stack: ExitStack, **more: str) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"AEO_HOME": str(settings.home), "AEO_MODE": "demo"} | more
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "gateway.cli.main", *arguments],

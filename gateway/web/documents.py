@@ -52,8 +52,14 @@ _PARAMETERS = {
 }
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
+#: Of a body of lines, what each is.
+LINES, _LINE = "application/x-ndjson", "x-line"
 _REF = "#/components/schemas/{name}"
-_PLAIN = {bytes: "string", dict: "object"}
+_PLAIN = {
+    str: {"type": "string"},
+    bytes: {"type": "string", "format": "binary"},
+    dict: {"type": "object"},
+}
 _described: dict[str, type] = {"Problem": Problem}
 
 
@@ -69,17 +75,18 @@ def describe(
     gives: type | None = None,
     status: int = 200,
     accepts: type | None = None,
+    partly: type | None = None,
     media: tuple[str, str] = ("application/json", "application/json"),
     limit: int | None = None,
     again: bool = False,
     versioned: bool = False,
 ) -> dict[str, Any]:
     """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
-    it answers with 202, where more is needed before it is done. ``limit``: the bytes of its body; a message's where it is not said.
-    ``again``: it may be asked again under a key. ``versioned``: its answer has a tag."""
+    it answers with 202, where more is needed before it is done, ``partly`` with 207, where some of it was refused. ``limit``: the bytes of
+    its body; a message's where it is not said. ``again``: it may be asked again under a key. ``versioned``: its answer has a tag."""
     said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
     if takes:
-        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes)}} | ({_BYTES: limit} if limit else {})
+        said["requestBody"] = {"required": True, "content": {media[0]: _of(takes, media[0])}} | ({_BYTES: limit} if limit else {})
     if query:
         said["parameters"] = _parameters(query)
     if again:
@@ -87,17 +94,21 @@ def describe(
     if versioned:
         said.setdefault("parameters", []).append(_HELD)
     if gives:
-        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives)}}
+        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives, media[1])}}
     if accepts:
         said["responses"]["202"] = {"description": "Not done yet.", "content": {media[1]: _of(accepts)}}
+    if partly:
+        said["responses"]["207"] = {"description": "Done in part.", "content": {media[1]: _of(partly)}}
     return said
 
 
-def _of(kind: type) -> dict[str, Any]:
+def _of(kind: type, media: str = "") -> dict[str, Any]:
     if kind in _PLAIN:
-        return {"schema": {"type": _PLAIN[kind]}}
+        return {"schema": _PLAIN[kind]}
     _described[kind.__name__] = kind
-    return {"schema": {"$ref": _REF.format(name=kind.__name__)}}
+    said = {"$ref": _REF.format(name=kind.__name__)}
+    # Lines are no JSON together: a client that took them for one object would read nothing. No word of OpenAPI 3.1 says what a line is.
+    return {"schema": _PLAIN[bytes] | {_LINE: said} if media == LINES else said}
 
 
 def _parameters(query: type) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way
 from gateway.core.names import folded
@@ -29,6 +29,8 @@ def identity(name: str) -> str:
 def known(connection: Connection, name: str) -> None:
     """Has this person be known to an installation, with every role; nobody let it in."""
     if connection.execute(select(principal.c.id).where(principal.c.id == identity(name))).first() is None:
+        # A token of before may have been somebody's of that name: it is a system now.
+        connection.execute(update(principal).where(principal.c.name == name).values(name=f"{name} (a system)"))
         values = {"id": identity(name), "kind": PrincipalKind.PERSON.value, "name": name, "roles": " ".join(StaffRole)}
         connection.execute(insert(principal).values(**values, created=datetime(2026, 1, 1, tzinfo=UTC)))
 

@@ -89,7 +89,10 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = None
 
 
-@router.put("/v1/domestic/enterprises", openapi_extra=describe(takes=bytes, query=Claimed, gives=Report, media=(NDJSON, JSON)))
+@router.put(
+    "/v1/domestic/enterprises",
+    openapi_extra=describe(takes=bytes, query=Claimed, gives=Report, partly=Report, media=(NDJSON, JSON)),
+)
 async def feed(request: Request, service: Served, caller: Feeder) -> Response:
     """Takes the domestic feed in: records as a JSON array or as NDJSON, of any number; a line of NDJSON has at most 64 KiB. The same
     again does nothing.

@@ -105,7 +105,7 @@ async def _reachable(service: Service) -> bool:
     return any(one.result() for one in done)
 
 
-@router.get("/metrics", openapi_extra=describe(gives=bytes, media=(JSON, "text/plain")))
+@router.get("/metrics", openapi_extra=describe(gives=str, media=(JSON, "text/plain")))
 async def metrics(service: Served, caller: Scraper) -> Response:
     """What was counted, for Prometheus, under the names that ``gateway.web.metrics`` documents. It needs a token like everything else: how
     much is exchanged with whom is nobody's business."""

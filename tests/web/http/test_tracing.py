@@ -16,9 +16,9 @@ OURS = re.compile(rb"[0-9a-f]{16}-[0-9a-f]+")
 #: Each by another way through ``front.py``: the fast ones, refused and not, the router, its refusals, and a head that is not read.
 ASKED: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("GET", "/v1/eligibility?code=SG123456789012", {}, 200),
-    ("GET", "/v1/eligibility?code=", {}, 422),
+    ("GET", "/v1/eligibility?code=SG1&on=never", {}, 422),
     ("POST", "/exchange", {"Content-Type": "application/xml"}, 400),
-    ("GET", "/v1/stops", {}, 403),
+    ("GET", "/v1/voids", {}, 403),
     ("DELETE", "/v1/stops", {}, 405),
     ("GET", "/nowhere", {}, 404),
     ("GET", "/healthz", {}, 200),
@@ -89,12 +89,12 @@ def test_a_trace_of_a_version_to_come_goes_on_as_ours() -> None:
 def test_what_is_logged_of_a_request_carries_its_ids(web: WebFixture) -> None:
     headers = web.token(Scope.CLEARANCE_READ)
     with logged() as lines:
-        web.client.get("/v1/stops", headers=headers | {"X-Request-Id": "abc", "traceparent": f"00-{TRACE}-{SPAN}-01"})
+        web.client.get("/v1/voids", headers=headers | {"X-Request-Id": "abc", "traceparent": f"00-{TRACE}-{SPAN}-01"})
         web.client.get("/v1/eligibility?code=a%0ab", headers={"X-Request-Id": "not one"})
     known, stranger = lines
     assert (known["request"], known["traceparent"]) == ("abc", f"00-{TRACE}-{SPAN}-01")
     said = {name: known[name] for name in ("code", "address", "method", "route")}
-    assert said == {"code": "forbidden", "address": "testclient", "method": "GET", "route": "/v1/stops"}
+    assert said == {"code": "forbidden", "address": "testclient", "method": "GET", "route": "/v1/voids"}
     assert OURS.fullmatch(str(stranger["request"]).encode())
     assert (stranger["code"], stranger["route"]) == ("unauthenticated", "/v1/eligibility")
     assert "caller" not in stranger
