@@ -50,6 +50,7 @@ _PARAMETERS = {
     "role": "The party that the code stands for.",
     "within": "How many days ahead.",
 }
+_UNCHANGED = "304"
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
 #: Of a body of lines, what each is.
@@ -93,6 +94,7 @@ def describe(
         said.setdefault("parameters", []).append(_AGAIN)
     if versioned:
         said.setdefault("parameters", []).append(_HELD)
+        said["responses"][_UNCHANGED] = {"description": "It is what the caller has already; there is no body."}
     if gives:
         said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives, media[1])}}
     if accepts:
@@ -186,4 +188,7 @@ def _ours(responses: dict[str, Any]) -> dict[str, Any]:
     kept = {status: response for status, response in responses.items() if status != "422"}
     for response in kept.values():
         response["content"] = {media: said for media, said in response.get("content", {}).items() if said.get("schema")}
-    return {status: response for status, response in kept.items() if response["content"]}
+    bare = kept.get(_UNCHANGED)
+    if bare is not None:
+        del bare["content"]
+    return {status: response for status, response in kept.items() if response is bare or response["content"]}
