@@ -96,8 +96,8 @@ def test_it_calls_every_operation(web: WebFixture, tmp_path: Path, monkeypatch: 
             refused = answer.status_code >= 400
             assert answer.status_code < 500, (module.__name__, answer)
             assert isinstance(answer.parsed, problem) == refused, (module.__name__, answer)
-            assert isinstance(answer.parsed, typing.get_args(typing.get_type_hints(module.sync_detailed)["return"])[0]), (
-                module.__name__
-            )
+            (said,) = typing.get_args(typing.get_type_hints(module.sync_detailed)["return"])
+            types = [one for one in typing.get_args(said) or (said,) if one is not typing.Any]  # 304 has no body
+            assert isinstance(answer.parsed, tuple(types)), module.__name__
             done += not refused
     assert done >= 40, done  # the others have nothing of that number or name to be done to
