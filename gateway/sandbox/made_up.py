@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from importlib import import_module
 from random import Random
-
-# The standard library's own regex parser; its tree is the only description of a pattern that cannot disagree with `re`.
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 from gateway.core.arrangement import Arrangement
 from gateway.core.model import Standing, Statement
 from gateway.sandbox.messages import Capabilities
+
+# The standard library's own regex parser; its tree is the only description of a pattern that cannot disagree with `re`.
+op: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
