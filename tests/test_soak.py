@@ -11,6 +11,7 @@ from tests.soak import Soak
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
+@pytest.mark.judge
 def test_under_load_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> None:
     soak = Soak(tmp_path / "home", ("HK", "NZ", "SG"))
     try:

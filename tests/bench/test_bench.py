@@ -13,9 +13,8 @@ from tests.web.test_guard import OPEN
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.judge) if name == "exchange" else name for name in modules()]
-)
+@pytest.mark.judge
+@pytest.mark.parametrize("name", modules())
 def test_rows_in_a_smoke_run(name: str) -> None:
     found = importlib.import_module(f"tests.bench.bench_{name}").rows(smoke=True)
     assert found

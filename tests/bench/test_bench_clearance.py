@@ -9,6 +9,7 @@ from tests.bench.bench_clearance import rows
 pytestmark = [pytest.mark.process, pytest.mark.long]
 
 
+@pytest.mark.judge
 def test_rows_in_a_smoke_run() -> None:
     found = rows(smoke=True)
     assert len({row["id"] for row in found}) == len(found) == 9

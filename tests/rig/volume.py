@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: Set for what ``make judge`` runs.
 ALL = "AEO_TESTS_ALL"
+
+
+def a_third(those: Sequence[T]) -> Sequence[T]:
+    """All of them, or every third."""
+    return those if ALL in os.environ else those[::3]
 
 
 def times(count: int) -> int:
