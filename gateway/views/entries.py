@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from gateway.core import names
 from gateway.store.journal import Sealed
 from gateway.store.tables import checkpoint, entry
 
@@ -60,7 +61,7 @@ def page(
     found: list[EntryShown] = []
     for row in connection.execute(query.execution_options(yield_per=500)):
         says = msgspec.json.decode(row.body)
-        if who is None or who in _people(says):
+        if who is None or any(names.same(who, one) for one in _people(says)):
             if len(found) == most:
                 return found, found[-1].id
             beside = {name: getattr(row, name) for name in ("id", "position", *_BESIDE)}
@@ -79,4 +80,5 @@ def checkpoints(connection: Connection, *, after: int | None = None, most: int =
 def _people(says: dict[str, Any]) -> list[str]:
     """Who decided or proposed what an entry tells of; two people are a list."""
     who = says.get("who", says.get("by"))
-    return who if isinstance(who, list) else [who] if who else []
+    those = who if isinstance(who, list) else [who] if who else []
+    return [str(one["name"]) if isinstance(one, dict) else str(one) for one in those]

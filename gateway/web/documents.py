@@ -32,6 +32,7 @@ _HELD = {
 }
 #: What parameters mean that stand in several operations, by their name: a name means one thing.
 _PARAMETERS = {
+    "after": "Where the answer before ended: its cursor, or its next.",
     "amends": "The moment of the declaration that this one amends: the answer as it was known then stands beside.",
     "as_known_at": "Answered from what was known to us at this moment.",
     "code": "A foreign AEO's code as it was declared, however it was typed.",
@@ -46,6 +47,9 @@ _PARAMETERS = {
     "name": "The declared name, where there is one.",
     "number": "The number under which lists show it.",
     "on": "The day on which the declaration is accepted, in China; left out, today.",
+    "principal": "The person's id, or name.",
+    "token": "The token's id, as the list of tokens shows it.",
+    "wait": "Seconds to wait for news where there are none yet.",
     "party": "A domestic party, by USCC or customs code; may stand several times.",
     "role": "The party that the code stands for.",
     "within": "How many days ahead.",
