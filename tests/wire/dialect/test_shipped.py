@@ -29,6 +29,7 @@ from gateway.wire.dialect.template import Hole
 from gateway.wire.dialect.tree import values_of
 from gateway.wire.schema import Allowed
 from gateway.wire.xml import parse
+from tests.rig.volume import times
 
 FOLDERS = sorted(path.parent for path in (ROOT / "schemas").glob("*/*/dialect.toml"))
 SIGNATORY = {"signatory.surname": "Li", "signatory.name": "Wei"}
@@ -216,7 +217,7 @@ FACES = [
 
 @pytest.mark.long
 @pytest.mark.parametrize(("folder", "kind", "n"), FACES, ids=[f"{title(folder)} {kind} {n}" for folder, kind, n in FACES])
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=times(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_laws(folder: Path, kind: Kind, n: int, data: st.DataObject) -> None:
     dialect = load(folder)
