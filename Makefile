@@ -18,7 +18,7 @@ run: $(VENV)/run  ## the gateway, three partners in a box, and the story told (A
 	@$(BIN)/aeo-gateway demo $(ARGS)
 
 test: $(VENV)/dev lint  ## everything that must hold, in a random order (ARGS goes to pytest: ARGS=--randomly-seed=7 is that order again)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
 
 quick: $(VENV)/dev  ## what needs no process, no PostgreSQL and no browser, in under a minute (ARGS goes to pytest)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --quick $(ARGS)

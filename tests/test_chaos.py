@@ -23,6 +23,7 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
         assert chaos.killed_again_and_again(run)
 
 
+@pytest.mark.judge
 def test_a_bad_day(tmp_path: Path) -> None:
     """The database is locked, the partner misbehaves and the clock jumps."""
     clock = tmp_path / "clock"

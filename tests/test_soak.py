@@ -23,6 +23,7 @@ def test_under_load_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> No
         soak.close()
 
 
+@pytest.mark.judge
 def test_what_a_receipt_was_given_for_and_is_gone_is_noticed(tmp_path: Path) -> None:
     """The account itself can fail."""
     soak = Soak(tmp_path / "home", ("SG",))

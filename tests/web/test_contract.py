@@ -11,6 +11,7 @@ from tests.rig.web import WebFixture
 pytestmark = pytest.mark.long
 
 
+@pytest.mark.judge
 def test_every_operation_answers_as_documented(web: WebFixture) -> None:
     document = web.client.get("/openapi.json").json()
     with listening(web.app) as url:
