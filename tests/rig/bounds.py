@@ -15,7 +15,7 @@ from gateway.core.errors import Refusal
 T = TypeVar("T")
 _MIB = 1024 * 1024
 #: A busy machine makes some of them dear.
-RUNS = 40
+RUNS = 12
 #: How many times as long Python takes with coverage's tracer.
 TRACED = 4
 
