@@ -222,7 +222,7 @@ def said(given: Given) -> list[Said]:
             effect = _midnight(effect, _zone(given))
         if picture:
             effect = made if standing == "valid" else min(made, effect)
-        if effect == made:  # now, by a clock that may be ahead of ours
+        if effect <= made:  # now or before it, by a clock that may be ahead of ours
             effect = min(effect, received)
         kind = "bulk" if line.list else "urgent" if line.notice else "normal"
         numbering = (kind, line.epoch) if line.sequence else None
