@@ -23,13 +23,14 @@ from tests.rig.enterprises import row
 from tests.rig.gateway import GatewayFixture
 from tests.rig.machine import REPO
 from tests.rig.telling import TellingFixture
-from tests.rig.volume import ALL
+from tests.rig.volume import ALL, times
 from tests.rig.web import WebFixture
 
-if "CI" not in os.environ:
-    # There hypothesis looks at the same examples every time, and takes its time; here at others each time, on a machine that may be busy.
-    settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("search")
+# With CI set hypothesis looks at the same examples every time; here at others each time, on a machine that may be busy.
+settings.register_profile(
+    "search", max_examples=times(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("search")
 
 
 class Scheduling(LoadGroupScheduling):  # type: ignore[misc] # xdist has no types

@@ -48,6 +48,7 @@ from gateway.wire.certificate import from_pem
 from gateway.wire.dialect import values
 from tests.rig.machine import REPO
 from tests.rig.shipped import arrangements
+from tests.rig.volume import times
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import EvidenceInMemory, Servers, refresh
 
@@ -246,7 +247,7 @@ def within(one: date) -> bool:
 
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
 @given(moment=MOMENTS)
-@settings(max_examples=60)
+@settings(max_examples=times(60))
 def test_every_moment_is_read_within_bounds_or_refused(parser: Parser, moment: datetime) -> None:
     try:
         written = parser.written(moment)
@@ -303,7 +304,7 @@ def judged(of: Trust, now: datetime, known: Any = None) -> str:
 
 
 @given(validity=ORDERED, now=NOW)
-@settings(max_examples=60)
+@settings(max_examples=times(60))
 def test_a_certificate_of_any_moments_is_judged_everywhere(validity: list[datetime], now: datetime) -> None:
     begins, ends = validity
     pki = Pki.of({"alone": {"issuer": "alone", "usages": ["digital_signature"], "begins": begins, "ends": ends}})
@@ -395,7 +396,7 @@ def test_the_certificate_without_an_end_that_was_found() -> None:
     zone=st.sampled_from(["SG", "CL", "NZ", "EU"]),
     sent=NOW,
 )
-@settings(max_examples=100)
+@settings(max_examples=times(100))
 def test_any_days_of_a_statement_have_a_place_in_time(
     said: tuple[date, date, date], standing: Standing, zone: str, sent: datetime
 ) -> None:

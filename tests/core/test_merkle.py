@@ -21,6 +21,7 @@ from gateway.core.merkle import (
     node_hash,
     over,
 )
+from tests.rig.volume import times
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "merkle.json").read_text())
 CONTENTS = [bytes.fromhex(leaf) for leaf in VECTORS["leaves"]]
@@ -89,7 +90,7 @@ def test_however_it_is_batched_and_stored_the_tree_is_the_same(batches: list[int
         assert frontier.root == merkle.root_of(leaves[:done])
 
 
-@settings(max_examples=200)
+@settings(max_examples=times(200))
 @given(sizes, st.data())
 def test_a_leaf_is_proven_and_nothing_else_is(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
@@ -109,7 +110,7 @@ def test_a_leaf_is_proven_and_nothing_else_is(size: int, data: st.DataObject) ->
         assert not includes(root, size, leaf, index, [*proof[:at], *proof[at + 1 :]])
 
 
-@settings(max_examples=200)
+@settings(max_examples=times(200))
 @given(sizes, st.data())
 def test_growth_is_proven_and_rewriting_is_not(size: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, size))

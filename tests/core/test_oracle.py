@@ -15,13 +15,13 @@ from tests.rig.volume import times
 questions = st.composite(lambda draw: question(lambda pool: draw(st.sampled_from(pool))))
 
 
-@settings(max_examples=150)
+@settings(max_examples=times(150))
 @given(questions())
 def test_every_answer_is_what_the_rules_say_one_instant_at_a_time(given_: Given) -> None:
     check_as_the_rules_say(given_)
 
 
-@settings(max_examples=150)
+@settings(max_examples=times(150))
 @given(questions(), st.floats(0, 1))
 def test_no_answer_changes_before_it_says_to_ask_again(given_: Given, share: float) -> None:
     check_stays_until_it_says(given_, share)

@@ -28,6 +28,7 @@ from gateway.domestic.projection import (
 from gateway.domestic.record import Record
 from gateway.domestic.tiers import apply
 from tests.domestic.given import Case, arrangement, cases, enterprise, label, record
+from tests.rig.volume import times
 
 STANDINGS = cases("projection", "standing")
 NEWS = cases("projection", "news")
@@ -121,7 +122,7 @@ STATES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(st.none() | told(), STATES)
 def test_news_is_told_once_and_says_only_what_may_be_said(
     last: Statement | None, state: tuple[Statement | Silence, frozenset[str]]

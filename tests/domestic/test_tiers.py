@@ -18,6 +18,7 @@ from gateway.domestic.record import Record
 from gateway.domestic.rules import FIRST_DAY, RULES, LegalGround, MeasureStatus, order_on
 from gateway.domestic.tiers import Applied, Due, apply, deadlines
 from tests.domestic.given import Case, cases, enterprise, label, record
+from tests.rig.volume import times
 
 TRANSITIONS = cases("tiers", "order-251", "order-282", "unforeseen")
 REFUSED = cases("tiers", "refused")
@@ -136,7 +137,7 @@ def reach(state: Enterprise | None, day: date) -> tuple[int, bool]:
 
 
 @pytest.mark.long
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=times(500), deadline=None)
 @given(st.lists(records(), max_size=4), records())
 def test_every_loss_applies_and_no_unforeseen_gain_does(before: list[Record], said: Record) -> None:
     state = None

@@ -19,6 +19,7 @@ from gateway.partners.canonical import canonical
 from gateway.partners.load import read_dialect
 from tests.partners.conftest import BASE
 from tests.rig.shipped import SCHEMAS
+from tests.rig.volume import times
 
 RAW = tomllib.loads((BASE / "partners/xa/partner.toml").read_text(encoding="utf-8"))
 SENTENCES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)
@@ -114,7 +115,7 @@ ANYTHING = st.recursive(
 
 @pytest.mark.long
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 def test_whatever_stands_there_is_a_fault_and_never_a_crash(data: st.DataObject) -> None:
     raw = copy.deepcopy(RAW)
     place: Any = raw

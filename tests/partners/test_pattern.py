@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.partners.pattern import width_of
 from tests.rig.bounds import within
+from tests.rig.volume import times
 
 _ATOMS = st.sampled_from(["A", "7", "/", " ", "[0-9]", "[0-9A-Z]", "[A-F 0-9]"])
 _COUNTED = st.builds(lambda atom, n: f"{atom}{{{n}}}", _ATOMS, st.integers(1, 8))
@@ -18,7 +19,7 @@ PATTERNS = st.lists(_ATOMS | _COUNTED | _GROUPS, min_size=1, max_size=4).map(lam
 
 
 @given(PATTERNS, st.data())
-@settings(max_examples=60)
+@settings(max_examples=times(60))
 def test_every_match_has_a_length_within_the_width(pattern: str, data: st.DataObject) -> None:
     width = width_of(pattern)
     text = data.draw(st.from_regex(pattern, fullmatch=True)).removesuffix("\n")

@@ -19,6 +19,7 @@ from gateway.trust.validate import PathVerdict, validate
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy
 from gateway.wire.signature import sign, verify
 from gateway.wire.xml import parse
+from tests.rig.volume import times
 from tests.trust.pki import BEGINS, ENDS, MOMENT, Pki
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -164,7 +165,7 @@ def test_a_verdict_is_kept_until_it_may_change(monkeypatch: pytest.MonkeyPatch) 
     st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 40)), max_size=5),
     st.lists(st.integers(-60, 100), min_size=1, max_size=8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(60), deadline=None)
 def test_what_is_kept_is_what_would_be_judged(windows: list[tuple[int, int]], hours: list[int]) -> None:
     pins = tuple(pin("old", MOMENT + since * 3600 * SECOND, MOMENT + (since + length) * 3600 * SECOND) for since, length in windows)
     kept = TrustStore({"XA": Trust(pins)})

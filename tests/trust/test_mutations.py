@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.trust.revocation import Revocation
 from gateway.trust.validate import PathVerdict, validate
+from tests.rig.volume import times
 from tests.trust.pki import MOMENT, Pki
 from tests.trust.test_revocation import ANSWERED, LIST, PKI, RESPONDER, EvidenceInMemory, Servers, refresh, trust, verdict
 
@@ -55,7 +56,7 @@ def asked(**changed: Any) -> PathVerdict:
 
 @pytest.mark.parametrize("part", ["leaf", "intermediates", "crls", "ocsps"])
 @given(changes=MUTATIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 def test_a_revoked_certificate_never_passes(part: str, changes: list[tuple[str, int, int]]) -> None:
     whole = {
         "leaf": BOTH.get("leaf"),
@@ -70,7 +71,7 @@ def test_a_revoked_certificate_never_passes(part: str, changes: list[tuple[str, 
 
 
 @given(changes=MUTATIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=times(200), deadline=None)
 def test_a_changed_certificate_never_passes(changes: list[tuple[str, int, int]]) -> None:
     pki = Pki.of({})
     good = pki.get("leaf")
@@ -82,7 +83,7 @@ def test_a_changed_certificate_never_passes(changes: list[tuple[str, int, int]])
 
 @pytest.mark.parametrize(("pki", "url"), [(PKI, LIST), (ANSWERED, RESPONDER)])
 @given(changes=MUTATIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 def test_changed_evidence_says_nothing_else(pki: Pki, url: str, changes: list[tuple[str, int, int]]) -> None:
     good = pki.crl({}) if pki is PKI else pki.ocsp({})
     bad = mutated(good, changes)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rig.volume import times
 from tests.wire.mutate import MUTATIONS, corpus, mutated, verdict
 
 
@@ -42,7 +43,7 @@ def test_each_mutation_changes_something() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=times(300))
 def test_any_bytes_replaced(data: st.DataObject) -> None:
     signed = data.draw(st.sampled_from(corpus()[0])).encode()
     start = data.draw(st.integers(0, len(signed)))

@@ -20,6 +20,7 @@ from gateway.wire.signature import Verified, sign, verify
 from gateway.wire.xml import canonical, escape, parse
 from tests.rig.bounds import answer, code, judged
 from tests.rig.vectors import load
+from tests.rig.volume import times
 from tests.wire.forge import forge, pinned, policy
 from tests.wire.kit import ALL, certificate, message, private_key, signer, verify_key
 
@@ -63,7 +64,7 @@ def test_what_is_signed_is_what_verifies(algorithm: str) -> None:
     st.lists(st.text("ab<&>\"'\u00e9\u6e2f\t\n \U0001f6a2", max_size=12), max_size=4),
     st.sampled_from(["", "\n", "<?xml version='1.0' encoding='utf-8'?>"]),
 )
-@settings(max_examples=100)
+@settings(max_examples=times(100))
 def test_signing_any_document(attributes: dict[str, str], texts: list[str], before: str) -> None:
     inside = "".join(f"<b>{escape(text)}</b>" for text in texts)
     start = "a" + "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())

@@ -17,6 +17,7 @@ from gateway.wire.xml import Limits, _check_strange, canonical, escape, parse, p
 from tests.rig.bounds import answer, code, judged
 from tests.rig.machine import REPO, need_data
 from tests.rig.vectors import document, load
+from tests.rig.volume import times
 
 XML_TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff") | st.sampled_from("\t\n\r")
@@ -102,14 +103,14 @@ def test_canonical_form_is_exclusive_and_without_comments() -> None:
 
 
 @given(XML_TEXT)
-@settings(max_examples=200)
+@settings(max_examples=times(200))
 def test_escape_inverts_reading(text: str) -> None:
     root = parse(f'<a b="{escape(text)}">{escape(text)}</a>'.encode())
     assert (root.get("b"), root.text or "") == (text, text)
 
 
 @given(XML_TEXT)
-@settings(max_examples=200)
+@settings(max_examples=times(200))
 def test_canonical_form_is_read_again_as_the_same(text: str) -> None:
     first = canonical(parse(f"<a b='{escape(text)}'>{escape(text)}</a>".encode()))
     assert canonical(parse(first)) == first
@@ -123,7 +124,7 @@ def test_escape_refuses_what_xml_cannot_carry(text: str) -> None:
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: f"<a {text}>{text}</a>".encode("utf-8", "surrogatepass")))
-@settings(max_examples=500)
+@settings(max_examples=times(500))
 def test_nothing_but_a_refusal_leaves_the_parser(data: bytes) -> None:
     outcome = judged(lambda: canonical(parse(data)))
     assert not isinstance(outcome, Refusal) or outcome.code.row.stage.value in ("xml", "transport")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.pattern import Dialect, judge
 from tests.rig.machine import REPO
+from tests.rig.volume import times
 
 ATOMS = st.sampled_from(["a", "b", "[ab]", "[^a]", ".", r"\d", r"\S", "0", "ab", "(a|b)", "[a-c]", ","])
 REPEATED = ["*", "+", "?", "{2}", "{1,3}", "{0,9}", "{2,}", "{5,30}"]
@@ -72,7 +73,7 @@ def matcher() -> Iterator[Matcher]:
 
 @pytest.mark.process
 @given(PATTERNS, TEXTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150), deadline=None)
 def test_what_is_accepted_is_matched_in_time(matcher: Matcher, pattern: str, texts: list[str]) -> None:
     assume(judge(pattern, Dialect.XSD).problem is None)
     assume(judge(pattern, Dialect.PYTHON).problem is None)
