@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.clearance.answer import Answers
@@ -19,6 +19,7 @@ from gateway.exchange.receive import receive
 from gateway.exchange.receive.worker import Large
 from gateway.journal import sealer
 from gateway.net import Guard
+from gateway.node.context import utc_now
 from gateway.node.node import Node
 from gateway.node.signing import Signing
 from gateway.operate import expiry, long, preflight, retention, upgrade
@@ -44,10 +45,6 @@ log = logging.getLogger(__name__)
 
 #: How often what is wrong with a partner is noted for the terminal and the other nodes.
 NOTED_EVERY = timedelta(seconds=5)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)

@@ -16,10 +16,8 @@ from rich.console import Console
 from sqlalchemy import Connection
 
 from gateway.core import moments
-from gateway.core.errors import Refusal
 from gateway.core.text import visible
-from gateway.partners import PartnerFaults
-from gateway.settings import Settings, SettingsFault, from_environment
+from gateway.settings import Settings, from_environment
 from gateway.store.database import Database
 from gateway.store.proposals import Proposal
 
@@ -84,18 +82,3 @@ def print_json(value: Any) -> None:
     it (DEL, C1, bidirectional marks) is escaped, which JSON reads as the same."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     typer.echo("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
-
-
-def complain(refused: Refusal | PartnerFaults | SettingsFault) -> None:
-    """Says what is wrong and what to do."""
-    if isinstance(refused, Refusal):
-        where = " ".join(
-            f"{name} {value}"
-            for name, value in (("field", refused.field), ("value", refused.value), ("line", refused.line))
-            if value
-        )
-        errors.print(f"[red]{refused.code}[/]: {escape(refused.detail)}{escape(f' ({where})') if where else ''}", highlight=False)
-        errors.print(f"   {escape(refused.remedy)}", highlight=False)
-        return
-    for fault in refused.faults:
-        errors.print(escape(str(fault)), highlight=False, soft_wrap=True)

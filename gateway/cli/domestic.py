@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, console, errors, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
 from gateway.cli.who import acting, reading
@@ -22,7 +21,7 @@ from gateway.domestic.claim import Claim
 from gateway.domestic.readfile import Row, read, write_report
 from gateway.exchange.tell import feed
 from gateway.exchange.tell.feed import Report
-from gateway.node.context import day_of
+from gateway.node.context import day_of, utc_now
 from gateway.node.workplace import Workplace, open_workplace
 from gateway.store import proposals
 from gateway.store.proposals import Proposal

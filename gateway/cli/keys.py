@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, moment, print_json, settings
 from gateway.cli.domestic import opened
 from gateway.cli.show import activated
@@ -16,6 +15,7 @@ from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.certificates import announce
+from gateway.node.context import utc_now
 from gateway.operate import keys as ours
 from gateway.operate.keys import MAX_DAYS
 from gateway.store.proposals import Proposal

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json, tell_proposals
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
@@ -16,6 +15,7 @@ from gateway.core.access import Scope
 from gateway.exchange.lists import review
 from gateway.exchange.tell import asking
 from gateway.node.committed import Change
+from gateway.node.context import utc_now
 from gateway.store import listings, proposals
 from gateway.store.proposals import Proposal
 

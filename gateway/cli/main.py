@@ -2,35 +2,82 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import typer
-from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from gateway import __version__
-from gateway.cli import (
-    domestic,
-    evidence,
-    journal,
-    keys,
-    lists,
-    outbox,
-    partners,
-    principals,
-    retention,
-    show,
-    switches,
-    tokens,
-    void,
-    warnings,
-    who,
-)
-from gateway.cli.common import complain, settings
+from gateway.cli.emergency import declare
+from gateway.cli.later import LaterGroup, Place
 from gateway.core.errors import Code, Refusal
-from gateway.partners import PartnerFaults
-from gateway.settings import SettingsFault
+from gateway.settings import Settings, from_environment
+
+
+class _Everything(LaterGroup):
+    places: ClassVar[Mapping[str, Place]] = {
+        "message": Place("show", "messages", "What came and what was sent."),
+        "operator": Place("show", "operators", "What partners said of an operator."),
+        "partner": Place("partners", "app", "What each partner is, whether its data holds together, and putting it in force."),
+        "domestic": Place(
+            "domestic", "app", "Chinese enterprises: the feed of the credit management system, and what follows from it."
+        ),
+        "key": Place("keys", "app", "The keys this gateway signs with. A private key never leaves the key directory or the token."),
+        "token": Place(
+            "tokens", "app", "Who may call the API, for what, until when. A token is shown once; only its hash is kept."
+        ),
+        "principal": Place("principals", "app", "Persons and systems: who is known here, and what each may do."),
+        "settings": Place("principals", "chosen_app", "What this installation chose."),
+        "disruption": Place("switches", "disruption", "A disruption of trade, and its end: from then on measure R applies."),
+        "void": Place(
+            "void",
+            "app",
+            "Annul what should never have been believed: a message, or what a stolen key signed. It takes two people, always.",
+        ),
+        "list": Place("lists", "app", "Partners' lists that would change too much at once, and so wait for a person."),
+        "outbox": Place("outbox", "app", "What is on its way to partners, what failed, and sending it again."),
+        "journal": Place("journal", "app", "Is the record of what happened still what was sealed, and what does it say."),
+        "evidence": Place(
+            "evidence", "app", "The proof of one message in one file, for somebody who trusts neither us nor our database."
+        ),
+        "retention": Place(
+            "retention",
+            "app",
+            "How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
+        ),
+        "eligible": Place("show", "eligible", "What a declared foreign AEO is entitled to, and why."),
+        "declaration": Place("show", "declaration", "Read a declaration and answer for its AEO parties."),
+        "told": Place(
+            "domestic",
+            "told",
+            "What each partner was last told of a Chinese enterprise: since when, proven by which receipt, accepted by which result.",
+        ),
+        "ask": Place(
+            "lists",
+            "ask",
+            "Ask the partner whose code this is about it; what it answers is recorded like any statement of its own.",
+        ),
+        "stop": Place("switches", "stop", "Stop one operator's or one arrangement's benefits at once. It wins over everything."),
+        "lift": Place("switches", "lift", "Lift a stop."),
+        "stops": Place("switches", "stops", "Every stop and disruption, the newest first."),
+        "warnings": Place(
+            "warnings",
+            "warnings",
+            "Certificates of ours and of partners, authorities, revocation lists and announcements that end within 60 days, soonest first.",
+        ),
+        "init": Place(
+            "principals",
+            "init",
+            "Make the first administrator of this installation known, and print the link with which that person sets up how to sign in.",
+        ),
+        "login": Place(
+            "principals", "login", "Sign in at this terminal: by a code that is entered at the console, or by a personal token."
+        ),
+        "logout": Place("principals", "logout", "Take back the token of this terminal."),
+        "whoami": Place("principals", "whoami", "Who sits at this terminal, and what that one may do."),
+    }
 
 
 class _Command(typer.Typer):
@@ -44,57 +91,25 @@ class _Command(typer.Typer):
                         Code.DATA_INVALID, "An argument is not UTF-8.", remedy="Check the language settings of the terminal."
                     )
             return super().__call__(*args, **kwargs)
-        except (Refusal, PartnerFaults, SettingsFault) as refused:
-            complain(refused)
-            sys.exit(2)
-        except DBAPIError as failed:
-            complain(_database(failed))
-            sys.exit(2)
+        except Exception as failed:
+            from gateway.cli.complaints import complained
 
-
-def _database(failed: DBAPIError) -> Refusal:
-    """What is wrong with a database that cannot be had, in its driver's own words."""
-    said = " ".join(str(failed.orig).split())
-    return Refusal(
-        Code.INTERNAL,
-        f"The database failed: {said}.",
-        remedy="Check AEO_HOME and AEO_DATABASE, that the database runs, and that its disk has room; a file that is cut or broken comes back from a backup.",
-    )
+            if not complained(failed):
+                raise
+            sys.exit(2)
 
 
 app = _Command(
+    cls=_Everything,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Exchange signed AEO status messages with partner customs administrations; tell clearance what a foreign AEO is entitled to, and why.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(show.messages, name="message")
-app.add_typer(show.operators, name="operator")
-app.add_typer(partners.app, name="partner")
-app.add_typer(domestic.app, name="domestic")
-app.add_typer(keys.app, name="key")
-app.add_typer(tokens.app, name="token")
-app.add_typer(principals.app, name="principal")
-app.add_typer(principals.chosen_app, name="settings")
-app.add_typer(switches.disruption, name="disruption")
-app.add_typer(void.app, name="void")
-app.add_typer(lists.app, name="list")
-app.add_typer(outbox.app, name="outbox")
-app.add_typer(journal.app, name="journal")
-app.add_typer(evidence.app, name="evidence")
-app.add_typer(retention.app, name="retention")
-app.command()(show.eligible)
-app.command()(show.declaration)
-app.command()(domestic.told)
-app.command()(lists.ask)
-app.command()(switches.stop)
-app.command()(switches.lift)
-app.command()(switches.stops)
-app.command()(warnings.warnings)
-app.command()(principals.init)
-app.command()(principals.login)
-app.command()(principals.logout)
-app.command()(principals.whoami)
+
+
+def settings() -> Settings:
+    return from_environment(os.environ)
 
 
 @app.callback()
@@ -109,7 +124,7 @@ def emergency(
     ] = None,
 ) -> None:
     """What goes before every command."""
-    who.declare_emergency(reason)
+    declare(reason)
 
 
 @app.command()
@@ -117,6 +132,8 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Tell the story and exit; 0 when every step came out as said.")] = False,
 ) -> None:
     """Tell the whole story: the gateway, three partners in a box, signed messages both ways, clearance answers."""
+    from rich.console import Console
+
     from gateway.cli.demo import tell_story
 
     raise typer.Exit(tell_story(settings(), once=once, console=Console()))

@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway import app as wiring
 from gateway.cli.common import Json, changing, console, escape, print_json, settings
 from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
+from gateway.node.context import utc_now
 from gateway.onboarding import activation, ondisk
 from gateway.onboarding.finding import Mark
 from gateway.onboarding.rehearsal import Rehearsal, report
@@ -33,7 +33,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Everything about one partner's data on one screen: ticks, warnings, crosses, and what to do. Exit code 1 on a cross."""
-    checked = ondisk.checked(settings(), iso, wiring.utc_now(), online=online)
+    checked = ondisk.checked(settings(), iso, utc_now(), online=online)
     if as_json:
         print_json(msgspec.to_builtins(checked) | {"passed": checked.passed})
     else:
@@ -62,7 +62,7 @@ def rehearse(
     done = [_against(chosen, bundles[0], against)] if against else _in_a_box(chosen, bundles, quiet=as_json)
     with changing() as connection:
         for one in done:
-            activation.note_rehearsal(connection, one, who=by, at=wiring.utc_now())
+            activation.note_rehearsal(connection, one, who=by, at=utc_now())
     folder = out or chosen.home / "rehearsals"
     folder.mkdir(parents=True, exist_ok=True)
     for one in done:
@@ -89,7 +89,7 @@ def _in_a_box(chosen: Settings, bundles: list[Bundle], *, quiet: bool) -> list[R
 
 
 def _against(chosen: Settings, bundle: Bundle, url: str) -> Rehearsal:
-    found = ondisk.tried_against(chosen, bundle, url, wiring.utc_now)
+    found = ondisk.tried_against(chosen, bundle, url, utc_now)
     _tell(found)
     return found
 
@@ -116,7 +116,7 @@ def activate(
     """Put partner data in force: every node runs that, never its disk. It must have passed check and rehearsal; all faults are named."""
     if [iso is not None, everyone, law].count(True) != 1:
         raise Refusal(Code.DATA_INVALID, "Name one partner, or say --all or --law.", remedy="aeo-gateway partner activate SG")
-    chosen, at = settings(), wiring.utc_now()
+    chosen, at = settings(), utc_now()
     loaded = load_all(chosen.partners, chosen.schemas, chosen.site if chosen.site.is_dir() else None) if iso is None else None
     bundles = [ondisk.bundle_of(chosen, iso)] if iso else list(loaded.values()) if loaded and everyone else []
     if everyone and chosen.mode == "demo":
@@ -145,7 +145,7 @@ def kit(
     endpoint: Annotated[str, typer.Option(help="Our address as the partner will call it: https://.../exchange")] = "",
 ) -> None:
     """Write what the partner's engineers need: XSDs, signed sample messages, our certificates, the profile, the refusals, a verifier."""
-    made = ondisk.packed(settings(), iso, endpoint, wiring.utc_now)
+    made = ondisk.packed(settings(), iso, endpoint, utc_now)
     try:
         out.write_bytes(made)
     except OSError as error:
@@ -157,7 +157,7 @@ def diff(iso: str, as_json: Json = False) -> None:
     """Say in words what activating the data on disk would change: terms, messages, and which operators."""
     most = 20
     with changing() as connection:
-        found = ondisk.change(connection, settings(), iso, wiring.utc_now())
+        found = ondisk.change(connection, settings(), iso, utc_now())
     said, hit = found.changes, found.operators
     if as_json:
         print_json(msgspec.structs.asdict(found) | {"operators": [one._asdict() for one in hit]})
@@ -189,5 +189,5 @@ def retire(iso: str, reason: Reason) -> None:
 def _state(iso: str, state: str, reason: str) -> None:
     with changing() as connection:
         who = acting(connection, Scope.PARTNER_ADMIN)
-        stored.set_state(connection, iso.upper(), state, at=wiring.utc_now(), who=who, reason=reason)
+        stored.set_state(connection, iso.upper(), state, at=utc_now(), who=who, reason=reason)
     console.print(f"{iso.upper()} is {state}.", highlight=False)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
@@ -14,6 +13,7 @@ from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange.deliver import by_word
+from gateway.node.context import utc_now
 from gateway.store.outbox import FAILED
 from gateway.views import outgoing
 

@@ -10,7 +10,6 @@ import typer
 from rich.text import Text
 from sqlalchemy import Connection
 
-from gateway import app as wiring
 from gateway.cli import newpartner, onboard, transcribe
 from gateway.cli.common import Json, console, escape, print_json, settings, tell_proposals
 from gateway.cli.tables import Table
@@ -18,7 +17,7 @@ from gateway.core.arrangement import AnyLevel
 from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.core.terms import Dated
-from gateway.node.context import day_of
+from gateway.node.context import day_of, utc_now
 from gateway.onboarding.terms import TERMS, in_force_by, in_force_since, steps
 from gateway.partners import load_all
 from gateway.store import proposals, sent
@@ -65,14 +64,14 @@ def _look() -> _Looked:
 
 
 def _proposed(connection: Connection) -> list[Proposal]:
-    decisions, since = (Decision.LAW, Decision.ACTIVATION), wiring.utc_now() - proposals.TOLD_FOR
+    decisions, since = (Decision.LAW, Decision.ACTIVATION), utc_now() - proposals.TOLD_FOR
     return proposals.ended_at_upgrade(connection, since, *decisions) + proposals.open_now(connection, *decisions)
 
 
 def _health(connection: Connection, partners: ActivePartners) -> dict[str, str]:
     depth = sent.depth(connection)
     lists = last_complete(connection)
-    now = wiring.utc_now()
+    now = utc_now()
     said = {}
     for iso, live in partners.all().items():
         heard = max((as_of for (partner, _), as_of in lists.items() if partner == iso), default=None)
@@ -99,7 +98,7 @@ def _ago(span: timedelta) -> str:
 def list_(as_json: Json = False) -> None:
     """Every arrangement: in force since when, levels, measures, dialect, link, health."""
     live, health, proposed, problems = _look()
-    today, rows = day_of(wiring.utc_now()), []
+    today, rows = day_of(utc_now()), []
     for iso, one in sorted(live.items()):
         with (one_by_one := Problems()).apart(iso, "showing"):
             rows.append(_row(one, today) | {"health": health.get(iso, "not activated"), "problems": problems.get(iso, ())})
@@ -194,7 +193,7 @@ def show(iso: str, as_json: Json = False) -> None:
     arrangement = one.arrangement
     terms = {name: [step._asdict() for step in steps(arrangement, name)] for name in TERMS}
     if as_json:
-        print_json(_row(one, day_of(wiring.utc_now())) | {"administration": arrangement.administration, "terms": terms})
+        print_json(_row(one, day_of(utc_now())) | {"administration": arrangement.administration, "terms": terms})
         return
     console.print(f"\n[bold]{escape(arrangement.economy.en)}[/] {arrangement.economy.zh} ({arrangement.iso})", highlight=False)
     console.print(

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli import who
 from gateway.cli.common import Json, changing, console, escape, moment, print_json, settings
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope, StaffRole, Way
 from gateway.core.four_eyes import RULES, takes_two
+from gateway.node.context import utc_now
 from gateway.operate import people
 from gateway.settings import Settings
 from gateway.store import principals, tokens

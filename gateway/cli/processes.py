@@ -19,6 +19,7 @@ from rich.console import Console
 
 from gateway import app
 from gateway.core.access import Scope, itself
+from gateway.node.context import utc_now
 from gateway.operate import people
 from gateway.settings import Settings
 from gateway.store import tokens
@@ -65,7 +66,7 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
             Purpose.DEMO,
             "",
             90,
-            now=app.utc_now(),
+            now=utc_now(),
         )
         certificate = key.folder / "certificate.pem"
         url = f"http://127.0.0.1:{port}"
@@ -78,7 +79,7 @@ def set_up(settings: Settings, boxes: list[str], stack: ExitStack, console: Cons
         database.migrate()
         activated = app.activate_all(settings, database, who=itself("the demonstration"), reason="first start")
         with database.write.begin() as connection:
-            now = app.utc_now()
+            now = utc_now()
             _, token = tokens.create(
                 connection, "the demonstration", Scope, at=now, expires=now + timedelta(days=30), by=itself("the demonstration")
             )
@@ -100,7 +101,7 @@ def sign_in_link(settings: Settings, url: str) -> str:
     database = Database(settings.database_url)
     try:
         with database.write.begin() as connection:
-            who, at = itself("the demonstration"), app.utc_now()
+            who, at = itself("the demonstration"), utc_now()
             _, secret = people.new_link(connection, people.MADE_UP[0], who=who, reason="the demonstration", at=at)
     finally:
         database.close()

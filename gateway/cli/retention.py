@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
+from gateway.node.context import utc_now
 from gateway.operate import growth
 from gateway.operate import retention as putting_away
 from gateway.operate.growth import GrowthLine, Overview

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway import app
 from gateway.core.errors import Code, Refusal
+from gateway.node.context import utc_now
 from gateway.partners import load_one
 from gateway.sandbox import server
 from gateway.sandbox.box import Box
@@ -99,7 +100,7 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
     logs.set_up(logging.WARNING)
     keys = Path(home) / "keys"
     ring = KeyRing(keys)
-    now = app.utc_now()
+    now = utc_now()
     if not ring.all("box"):
         create_file_key(keys, "box", "ecdsa-p256-sha256", Subject(f"{iso} in a box"), Purpose.DEMO, "", 90, now=now)
     key = ring.current("box", now, production=False)
@@ -109,7 +110,7 @@ def sandbox(settings: Settings, iso: str, gateway: str, gateway_certificate: str
         signer=key.signer(""),
         gateway=settings.administration,
         gateway_keys=(VerifyKey.from_certificate(pinned),),
-        clock=app.utc_now,
+        clock=utc_now,
     )
     with _bound("127.0.0.1", port) as listener:
         listener.listen()

@@ -12,7 +12,6 @@ import msgspec
 import typer
 from sqlalchemy import Connection
 
-from gateway.app import utc_now
 from gateway.clearance.answer import Asked
 from gateway.clearance.as_known import AsKnown
 from gateway.clearance.declaration import read_declaration
@@ -27,6 +26,7 @@ from gateway.core.arrangement import Direction, Mode, Role
 from gateway.core.errors import Code, Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import Kind
+from gateway.node.context import utc_now
 from gateway.store import statements
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database

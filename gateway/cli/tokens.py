@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
 from gateway.core.access import Scope
+from gateway.node.context import utc_now
 from gateway.store import tokens
 
 app = typer.Typer(

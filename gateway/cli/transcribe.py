@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import SHOWN, opened
 from gateway.cli.tables import Table
@@ -23,6 +22,7 @@ from gateway.exchange.offline import inbound
 from gateway.exchange.offline import outbound as ours
 from gateway.exchange.offline.inbound import Effect, Transcription, TranscriptionProposal
 from gateway.exchange.offline.read import Mailed, moment, read
+from gateway.node.context import utc_now
 from gateway.node.workplace import Workplace
 from gateway.onboarding.columns import draft
 from gateway.store.active import ActivePartner

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from gateway.app import utc_now
 from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
@@ -17,6 +16,7 @@ from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
 from gateway.exchange import void
 from gateway.exchange.void import Voiding, VoidScope
+from gateway.node.context import utc_now
 from gateway.store.active import ActivePartners
 
 app = typer.Typer(

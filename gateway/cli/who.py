@@ -11,32 +11,21 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from gateway.app import utc_now
 from gateway.cli.common import changing, errors, escape, settings
+from gateway.cli.emergency import declared
 from gateway.core.access import SCOPES, Actor, PrincipalKind, Scope, StaffRole, Way
 from gateway.core.errors import Code, Refusal
+from gateway.node.context import utc_now
 from gateway.operate import people
 from gateway.store import emergencies, principals, readings, tokens
 from gateway.store.emergencies import Emergency
 from gateway.store.tokens import PREFIX, Caller
 
-_emergency: list[str] = []
-
-
-def declare_emergency(reason: str | None) -> None:
-    """What this one command does, it does as an emergency, where there is a reason."""
-    _emergency.clear()
-    if reason is None:
-        return
-    if not reason.strip():
-        raise Refusal(Code.DATA_INVALID, "An emergency needs a reason.", remedy='aeo-gateway --emergency "why" ...')
-    _emergency.append(reason.strip())
-
 
 def acting(connection: Connection, scope: Scope) -> Actor:
     """Whoever does this, if he may. Raises ``Refusal``: UNAUTHENTICATED where nobody is signed in, FORBIDDEN."""
     at = utc_now()
-    if _emergency:
+    if declared():
         return _as_emergency(connection, at)
     people.made_up(connection, settings(), at)
     who = signed_in(connection)
@@ -72,7 +61,7 @@ def signed_in(connection: Connection) -> Caller:
 def emergency() -> Actor:
     """Whoever has the machine of the database; nobody can tell who that is, so it is never one of two people."""
     name = f"emergency:{os.getuid()}"
-    because = _emergency[0] if _emergency else ""
+    because = declared() or ""
     kind, way = PrincipalKind.EMERGENCY, Way.TERMINAL
     return Actor(principal=name, name=name, kind=kind, scopes=frozenset(Scope), way=way, because=because)
 

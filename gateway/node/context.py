@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import uuid4
 
@@ -26,6 +26,11 @@ class Context(Protocol):
 def connected(live: ActivePartner) -> bool:
     """Whether anything can be sent: we call the partner, or it pulls."""
     return live.state == "active" and (live.arrangement.binding.endpoint is not None or live.arrangement.binding.pull)
+
+
+def utc_now() -> datetime:
+    """The clock of this machine (aware UTC)."""
+    return datetime.now(UTC)
 
 
 def day_of(at: datetime) -> date:

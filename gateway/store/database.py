@@ -19,9 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.store import decisions
@@ -78,6 +76,11 @@ class Database:
 
     def migrate(self, revision: str = "head") -> None:
         """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once."""
+        if revision == "head" and self.is_newest():
+            return
+        from alembic import command  # dear to import, and hardly any start has something to bring
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.write.begin() as connection:
@@ -85,6 +88,14 @@ class Database:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+
+    def is_newest(self) -> bool:
+        """Whether the schema is the newest that this program knows."""
+        with self.read.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return False
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        return found == max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -22,10 +22,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import xmlschema
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
@@ -33,6 +32,9 @@ from gateway.wire import in_memory
 from gateway.wire.in_memory import Files
 from gateway.wire.xml import Limits, parse
 from gateway.wire.xsd import XS, SchemaFault, judge_patterns, locations, scan, weigh
+
+if TYPE_CHECKING:  # dear to import, and only what is not valid, or new, is explained
+    import xmlschema
 
 MOST_FILES, MOST_BYTES = 32, 1024 * 1024
 #: Characters of a value and its attributes that are explained. What is accepted as a pattern then takes a few milliseconds at most.
@@ -84,6 +86,8 @@ class Schema:
     @cached_property
     def words(self) -> xmlschema.XMLSchema10:
         """The same XSD as xmlschema reads it: slow, but it knows what it expected."""
+        import xmlschema
+
         try:
             return xmlschema.XMLSchema10(
                 [in_memory.url_of(file) for file in self.tops],
@@ -111,12 +115,14 @@ class Schema:
 
     def declaration(self, path: tuple[str, ...]) -> Any:
         """xmlschema's declaration of the element at ``path``, members of substitution groups among them; None: there is none."""
+        from xmlschema import XsdElement
+
         element: Any = self.words.maps.elements.get(path[0])
         for tag in path[1:]:
             content = element.type.content if element is not None and element.type.is_complex() else None
             if content is None or not hasattr(content, "iter_elements"):
                 return None
-            children = (child for child in content.iter_elements() if isinstance(child, xmlschema.XsdElement))
+            children = (child for child in content.iter_elements() if isinstance(child, XsdElement))
             element = next((found for child in children if (found := child.match(tag)) is not None), None)
         return element
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.app import utc_now
 from gateway.cli.main import app
 from gateway.core.errors import Refusal
+from gateway.node.context import utc_now
 from gateway.settings import ROOT
 from gateway.store.database import Database
 from gateway.trust.keys import Purpose, create_file_key

@@ -19,6 +19,7 @@ import uvloop
 
 from gateway import app
 from gateway.cli import run
+from gateway.node.context import utc_now
 from gateway.settings import from_environment
 from tests.rig import disk
 
@@ -28,7 +29,7 @@ def main(port: int, courier: bool, crash: dict[str, int]) -> None:
     wrong = os.environ.get("AEO_TEST_CLOCK")
 
     def clock() -> datetime:
-        return app.utc_now() + timedelta(seconds=float(Path(wrong).read_text())) if wrong else app.utc_now()
+        return utc_now() + timedelta(seconds=float(Path(wrong).read_text())) if wrong else utc_now()
 
     gateway = app.build(from_environment(os.environ), clock)
     seen = Counter[str]()

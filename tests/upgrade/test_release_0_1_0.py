@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from starlette.testclient import TestClient
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from gateway import app
@@ -138,6 +139,7 @@ class Installation:
         self._gateway = app.build(settings, self._clock)
         self._client = TestClient(create_app(self._gateway.service))
         self._client.__enter__()  # one event loop for all requests, as a server has
+        assert [*get_command(main.app).commands.values()], "one imported later would keep this clock for ever"  # type: ignore[attr-defined]
         for name, module in list(sys.modules.items()):
             if name.startswith("gateway.") and hasattr(module, "utc_now"):
                 patch.setattr(module, "utc_now", self._clock)

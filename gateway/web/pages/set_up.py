@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from functools import partial
 
-import segno
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -87,6 +86,8 @@ async def _linked(come: Visit, link: str) -> Principal:
 
 def _drawn(text: str) -> Markup:
     """A QR code as SVG; nothing in it is anybody's text."""
+    import segno  # dear to import, and drawn once a person
+
     out = io.BytesIO()
     segno.make(text, error="m").save(
         out, kind="svg", xmldecl=False, svgns=False, omitsize=True, svgclass="qr", lineclass=None, border=2

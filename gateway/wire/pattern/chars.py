@@ -9,8 +9,6 @@ from functools import cache, lru_cache
 from itertools import chain
 from sys import maxunicode
 
-from elementpath.regex import RegexError, unicode_subset
-
 
 @dataclass(frozen=True, slots=True)
 class Chars:
@@ -97,6 +95,8 @@ def category(name: str) -> Chars:
 @lru_cache(512)
 def block(name: str) -> Chars:
     """The characters of a block of Unicode as XSD names it, such as ``IsCyrillic``. Raises ``LookupError``."""
+    from elementpath.regex import RegexError, unicode_subset  # dear, and hardly any pattern names a block
+
     try:
         found = unicode_subset(name).codepoints
     except RegexError:

@@ -1,6 +1,7 @@
 """Workbooks (XLSX): opened under limits, never evaluated. Cells come as openpyxl types them; a formula comes as its text.
 
-What a streaming reader passes over is looked at apart: merged cells, hidden rows and columns, cells far off.
+What a streaming reader passes over is looked at apart: merged cells, hidden rows and columns, cells far off. openpyxl takes a quarter of a
+second to import, so it is where a workbook is, and not where any command starts.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
-import openpyxl
 from lxml import etree
-from openpyxl.utils import range_boundaries
-from openpyxl.utils.cell import column_index_from_string, coordinate_from_string
 
 from gateway.core.errors import Code, Refusal
 
@@ -53,6 +51,8 @@ class Looks(NamedTuple):
 @contextmanager
 def opened(file: Path | BinaryIO) -> Iterator[Any]:
     """The workbook. Raises ``Refusal`` (DATA_INVALID, XML_DOCTYPE) for what cannot be read, also while it is being read."""
+    import openpyxl
+
     try:
         _look_into(file)
         with closing(openpyxl.load_workbook(file, read_only=True, keep_links=False)) as book:
@@ -94,6 +94,8 @@ def chosen(book: Any, name: str | None) -> tuple[Any, list[str]]:
 
 def looks(sheet: Any) -> Looks:
     """Raises ``Refusal`` (DATA_INVALID) where the sheet is larger than any list."""
+    from openpyxl.utils import range_boundaries
+
     merged: list[Merged] = []
     hidden: list[int] = []
     columns, number = False, 0
@@ -116,6 +118,8 @@ def looks(sheet: Any) -> Looks:
 
 
 def _bound(number: int, row: Any) -> None:
+    from openpyxl.utils.cell import column_index_from_string, coordinate_from_string
+
     filled = [cell for cell in row if len(cell)]
     last = row[-1].get("r") if len(row) else None
     width = column_index_from_string(coordinate_from_string(last)[0]) if last else len(row)

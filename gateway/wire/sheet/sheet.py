@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import NamedTuple
 
-import openpyxl
-
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Statement
 from gateway.wire.sheet import book, text
@@ -150,7 +148,9 @@ class Sheet:
 
 
 def _as_xlsx(rows: Iterable[Sequence[str]], title: str | None) -> bytes:
-    workbook = openpyxl.Workbook(write_only=True)
+    from openpyxl import Workbook
+
+    workbook = Workbook(write_only=True)
     sheet = workbook.create_sheet(title or "AEO")
     for row in rows:
         sheet.append(row)
