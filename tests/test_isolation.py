@@ -34,7 +34,7 @@ from gateway.trust.revocation import Revocation
 from gateway.wire import payloads
 from tests.rig.gateway import GatewayFixture
 from tests.rig.shipped import ISOS, open_to_us
-from tests.rig.volume import a_third
+from tests.rig.volume import one_in
 from tests.rig.web import WebFixture
 from tests.test_moments import BOTH, FOUND, LIST, RESPONDER
 from tests.trust.test_revocation import EvidenceInMemory, Servers
@@ -222,7 +222,7 @@ ALL = [*TURNS, *(("SG", fault) for fault in FAULTS if ("SG", fault) not in TURNS
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("victim", "fault"), a_third(ALL), ids=lambda value: value)
+@pytest.mark.parametrize(("victim", "fault"), one_in(7, ALL), ids=lambda value: value)
 def test_a_fault_in_one_leaves_the_other_30_exchanging_and_answered_for(
     victim: str, fault: str, everybody: EverybodyFixture
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from gateway.core.model import Standing
 from tests.rig.installation import Installation, Served
+from tests.rig.volume import one_in
 from tests.rig.waiting import HTTP, until
 
 WITHIN = 20.0
@@ -48,7 +49,7 @@ def taken(served: Served) -> bool:
 
 @pytest.mark.long
 @pytest.mark.process
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", one_in(2, [signal.SIGTERM, signal.SIGINT]))
 def test_it_ends_soon_and_everybody_is_warned(number: signal.Signals, tmp_path: Path) -> None:
     post = "POST /exchange HTTP/1.1\r\nHost: x\r\nContent-Type: application/xml\r\nContent-Length: 15000000\r\n\r\n<x>"
     bundle = "GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
