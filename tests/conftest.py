@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadGroupScheduling
 
-from gateway.store.database import Database
+from gateway.store.database import SQLITE, Database
 from tests.rig import databases
 from tests.rig.enterprises import row
 from tests.rig.gateway import GatewayFixture
@@ -31,6 +31,10 @@ settings.register_profile(
     "search", max_examples=times(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("search")
+
+
+# Nobody loses power in these processes; those that they start wait for the disk.
+SQLITE["synchronous"] = "OFF"
 
 
 class Scheduling(LoadGroupScheduling):  # type: ignore[misc] # xdist has no types

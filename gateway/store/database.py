@@ -38,6 +38,8 @@ _POSTGRES = {
 }
 #: PostgreSQL's deadlock and serialization failure: it took back one of two that were in each other's way, and asks for another try.
 _IN_THE_WAY = ("40P01", "40001")
+#: What every connection to SQLite begins with: what was committed is on the disk.
+SQLITE: dict[str, str | int] = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": 30_000}
 #: One number that every node locks while it migrates.
 _MIGRATING = 7_226_282
 
@@ -125,14 +127,8 @@ def _sqlite_engine(url: str, begin: str, cache: int) -> Engine:
         # The driver's own transaction handling would begin late and deferred: two writers could then deadlock instead of queueing.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=30000",
-            f"cache_size=-{cache * 1024}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
+        for name, value in {**SQLITE, "cache_size": -cache * 1024}.items():
+            cursor.execute(f"PRAGMA {name}={value}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

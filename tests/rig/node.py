@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from gateway.core.arrangement import Arrangement, Binding
@@ -24,10 +25,11 @@ from gateway.settings import Settings
 from gateway.store import statements
 from gateway.store.active import ActivePartner, ActivePartners
 from gateway.store.database import Database, Writer
-from gateway.store.tables import entry, metadata, outbox
+from gateway.store.tables import entry, outbox
 from gateway.trust.certificates import Pin, Trust, TrustStore
 from gateway.trust.keys import Key, KeyRing
 from tests.rig.boxes import box_of
+from tests.rig.databases import blank
 from tests.rig.enterprises import row
 from tests.rig.keys import demo_key
 from tests.rig.people import person
@@ -55,8 +57,9 @@ class NodeFixture:
         self.settings = Settings(home=home, database=database.url if database else "", **settings)
         self._owns_database = database is None
         if database is None:
+            home.mkdir(parents=True, exist_ok=True)
+            Path(sa.make_url(self.settings.database_url).database or "").write_bytes(blank())
             database = Database(self.settings.database_url)
-            metadata.create_all(database.write)
         self.database = database
         self.keys = self.settings.keys
         self.ours = self.key("gateway")
