@@ -109,7 +109,7 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
     return understood
 
 
-def _as_written(given: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
+def _as_written(given: dict[str, Any], kind: Any) -> dict[str, Any]:
     """Values of an address. Read leniently, as numbers there must be, ``2026`` would be a moment in 1970, and ``null`` none at all."""
     for name in _dated(kind):
         if name in given and not _BEGINS_WITH_A_YEAR(given[name]):

@@ -148,7 +148,7 @@ class PartnerList(msgspec.Struct, frozen=True, kw_only=True):
     partners: Sequence[PartnerShown]
 
 
-@router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
+@router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown, limited=True))
 async def operator(code: str, service: Served, caller: Clearance) -> Response:
     """One operator's history, statement by statement. The code may be written as people type it."""
     service.limiter.take(caller.id, 1)
