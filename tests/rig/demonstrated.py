@@ -13,17 +13,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from gateway.core.access import StaffRole, itself
 from gateway.core.model import Standing
 from gateway.operate.people import MADE_UP
 from gateway.sandbox.box import Box
-from gateway.store import principals, tokens
+from gateway.store import jobs, principals, tokens
+from gateway.store.tables import announced
 from tests.rig.enterprises import UNFORESEEN, row
+from tests.rig.keys import demo_key
+from tests.rig.node import START
+from tests.rig.web import WebFixture
 
 #: The partners that speak; one that mails spreadsheets, and one with which the exchange ends.
 BOXES, OTHERS = ("SG", "HK"), ("AU", "ZA")
+PARTNERS = (*BOXES, *OTHERS)
 #: A key beside the one that signs.
 SPARE = "spare"
 
@@ -230,3 +235,29 @@ def people(connection: Connection, at: datetime) -> list[dict[str, str]]:
         _, secret = tokens.personal(connection, one.id, "a test", at=at, expires=at + timedelta(days=30), by=who)
         found.append({"Authorization": f"Bearer {secret}"})
     return found
+
+
+def told_here(web: WebFixture) -> Demonstrated:
+    """The story on a node in this process, of ``PARTNERS``; a job is done as soon as time goes on."""
+    web.bind("SG", endpoint="https://sg.example/exchange")
+    demo_key(web.keys, SPARE, START)
+    with web.database.write.begin() as connection:
+        first, second = people(connection, web.now)
+        for iso in BOXES:
+            (pin,) = web.node.trust.trust_of(iso).pins
+            values = {"fingerprint": pin.fingerprint, "certificate": pin.der, "since": START, "message_id": "m", "proven": True}
+            connection.execute(insert(announced).values(role="signing", partner=iso, **values))
+
+    def finish(connection: Connection) -> None:
+        if one := jobs.take(connection, ("journal-verify",), "here", now=web.now, until=web.now):
+            jobs.finish(connection, one, at=web.now, sentence="It is done.", body=b'{"fault":null}')
+
+    def settle() -> None:
+        web.later(minutes=1)
+        web.seal()
+        web.do(finish)
+
+    settle()
+    made = Demonstrated(web.client, {iso: web.boxes[iso] for iso in BOXES}, first, second, settle)
+    made.tell()
+    return made

@@ -7,13 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert
 
-from gateway.store import jobs
-from gateway.store.tables import announced
-from tests.rig.demonstrated import BOXES, OTHERS, SPARE, Demonstrated, people
-from tests.rig.keys import demo_key
-from tests.rig.node import START
+from tests.rig.demonstrated import PARTNERS, Demonstrated, told_here
 from tests.rig.web import WebFixture
 
 #: What every request here carries, and every answer gives back.
@@ -25,34 +20,8 @@ HEADERS = ("RateLimit", "RateLimit-Policy", "Retry-After", "ETag")
 
 @pytest.fixture
 def demonstrated(tmp_path: Path) -> Iterator[Demonstrated]:
-    with WebFixture(tmp_path, (*BOXES, *OTHERS)) as web:
-        web.bind("SG", endpoint="https://sg.example/exchange")
-        demo_key(web.keys, SPARE, START)
-        with web.database.write.begin() as connection:
-            first, second = people(connection, web.now)
-            pin_certificates(connection, web)
-
-        def settle() -> None:
-            web.later(minutes=1)
-            web.seal()
-            web.do(finish)
-
-        def finish(connection: Connection) -> None:
-            if one := jobs.take(connection, ("journal-verify",), "here", now=web.now, until=web.now):
-                jobs.finish(connection, one, at=web.now, sentence="It is done.", body=b'{"fault":null}')
-
-        settle()
-        made = Demonstrated(web.client, {iso: web.boxes[iso] for iso in BOXES}, first, second, settle)
-        made.tell()
-        yield made
-
-
-def pin_certificates(connection: Connection, web: WebFixture) -> None:
-    """What proves a box, as a record of the database."""
-    for iso in BOXES:
-        (pin,) = web.node.trust.trust_of(iso).pins
-        values = {"fingerprint": pin.fingerprint, "certificate": pin.der, "since": START, "message_id": "m", "proven": True}
-        connection.execute(insert(announced).values(role="signing", partner=iso, **values))
+    with WebFixture(tmp_path, PARTNERS) as web:
+        yield told_here(web)
 
 
 def test_every_operation_answers_its_example(demonstrated: Demonstrated) -> None:
