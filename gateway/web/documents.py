@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from gateway.store.idempotency import KEPT, KEYS, LONGEST
+from gateway.web import examples
 from gateway.web.problems import MEDIA_TYPE, Problem
 
 #: Who loses an answer and asks again gives both requests the same key (draft-ietf-httpapi-idempotency-key-header-07).
@@ -22,6 +23,7 @@ _AGAIN = {
     "description": f"Where an answer was lost, the same request is sent again under the same key and answered as the first was, for "
     f"{KEPT // timedelta(hours=1)} hours and a token's latest {KEYS:,} keys. With another request the key is refused.",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": f"^{KEY_FORM}$"},
+    "example": "d3c0a6b2-1f9e-4b6a-9a53-0f2f3c1e7a10",
 }
 _HELD = {
     "name": "If-None-Match",
@@ -30,11 +32,51 @@ _HELD = {
     "description": "The ETag of the answer that the caller has. Where it would be given again the status is 304, without a body.",
     "schema": {"type": "string"},
 }
+#: By which every request is found again (``http/tracing.py``).
+_TRACED = (
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "required": False,
+        "description": "By which this request is found in our log, and in the caller's. Another, or none, is replaced by one of ours.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:=+/@-]{1,128}$"},
+        "example": "7f3a5c1e-9a54-4c1e-8a0e-0d2b6c1f4e11",
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "required": False,
+        "description": "The trace of which this request is a part (W3C Trace Context).",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"},
+        "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    },
+)
+
+
+def _header(description: str, example: str, *, always: bool = False) -> dict[str, Any]:
+    return {"description": description, "required": always, "schema": {"type": "string"}, "example": example}
+
+
+#: What answers carry beside their body.
+_HEADERS = {
+    "X-Request-Id": _header("The request's own, or one of ours.", "7f3a5c1e-9a54-4c1e-8a0e-0d2b6c1f4e11", always=True),
+    "traceparent": _header(
+        "The request's own, where it had one (a new one where that could not be read).",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
+    "RateLimit-Policy": _header("How many codes the caller may ask (q) in how many seconds (w).", '"codes";q=20000;w=1'),
+    "RateLimit": _header(
+        "How many codes are left to it (r), and in how many seconds all of them are again (t).", '"codes";r=19999;t=1'
+    ),
+    "Retry-After": _header("In how many seconds the same may be asked again; left out: it would be refused again.", "30"),
+    "ETag": _header("The answer's version, to be given as If-None-Match.", '"9f86d081884c7d65"'),
+}
+_ALWAYS, _RATE = ("X-Request-Id", "traceparent"), ("RateLimit-Policy", "RateLimit")
 #: What parameters mean that stand in several operations, by their name: a name means one thing.
 _PARAMETERS = {
     "after": "Where the answer before ended: its cursor, or its next.",
     "amends": "The moment of the declaration that this one amends: the answer as it was known then stands beside.",
-    "as_known_at": "Answered from what was known to us at this moment.",
+    "as_known_at": "Answered from what was known to us at this moment (2026-06-15T04:00:00Z).",
     "code": "A foreign AEO's code as it was declared, however it was typed.",
     "direction": "Import or export; left out, both are answered.",
     "identity": "An enterprise's USCC or customs code.",
@@ -85,11 +127,14 @@ def describe(
     limit: int | None = None,
     again: bool = False,
     versioned: bool = False,
+    limited: bool = False,
 ) -> dict[str, Any]:
     """An operation's ``openapi_extra``: the types of its body, its query and its answer; ``media`` of body and answer. ``accepts`` is what
     it answers with 202, where more is needed before it is done, ``partly`` with 207, where some of it was refused. ``limit``: the bytes of
-    its body; a message's where it is not said. ``again``: it may be asked again under a key. ``versioned``: its answer has a tag."""
-    said: dict[str, Any] = {"responses": {"default": {"description": "A refusal.", "content": {MEDIA_TYPE: _of(Problem)}}}}
+    its body; a message's where it is not said. ``again``: it may be asked again under a key. ``versioned``: its answer has a tag.
+    ``limited``: its answer says what is left to the caller."""
+    refused = {"description": "A refusal.", "headers": _named("Retry-After", *_RATE), "content": {MEDIA_TYPE: _of(Problem)}}
+    said: dict[str, Any] = {"responses": {"default": refused}}
     if takes:
         said["requestBody"] = {"required": True, "content": {media[0]: _of(takes, media[0])}} | ({_BYTES: limit} if limit else {})
     if query:
@@ -98,14 +143,22 @@ def describe(
         said.setdefault("parameters", []).append(_AGAIN)
     if versioned:
         said.setdefault("parameters", []).append(_HELD)
-        said["responses"][_UNCHANGED] = {"description": "It is what the caller has already; there is no body."}
+        said["responses"][_UNCHANGED] = {
+            "description": "It is what the caller has already; there is no body.",
+            "headers": _named("ETag"),
+        }
     if gives:
-        said["responses"][str(status)] = {"description": "Done.", "content": {media[1]: _of(gives, media[1])}}
+        told = _named(*(("ETag",) if versioned else ()), *(_RATE if limited else ()))
+        said["responses"][str(status)] = {"description": "Done.", "headers": told, "content": {media[1]: _of(gives, media[1])}}
     if accepts:
         said["responses"]["202"] = {"description": "Not done yet.", "content": {media[1]: _of(accepts)}}
     if partly:
         said["responses"]["207"] = {"description": "Done in part.", "content": {media[1]: _of(partly)}}
     return said
+
+
+def _named(*headers: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
 
 
 def _of(kind: type, media: str = "") -> dict[str, Any]:
@@ -133,8 +186,8 @@ def _parameters(query: type) -> list[dict[str, Any]]:
     ]
 
 
-def openapi(app: FastAPI, limit: int) -> dict[str, Any]:
-    """The whole document, made once. ``limit`` is of the bytes of a message."""
+def openapi(app: FastAPI, limit: int, now: datetime) -> dict[str, Any]:
+    """The whole document, made once. ``limit`` is of the bytes of a message; examples of days begin at ``now``."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
@@ -144,13 +197,19 @@ def openapi(app: FastAPI, limit: int) -> dict[str, Any]:
         for foreign in ("HTTPValidationError", "ValidationError"):
             schemas.pop(foreign, None)
         schemas.update(_dated(components))
-        for operations in document["paths"].values():
+        document["components"]["headers"] = _HEADERS
+        for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"] = _ours(operation["responses"])
-                for one in operation.get("parameters", ()):
+                for one in operation.setdefault("parameters", []):
                     one.setdefault("description", _PARAMETERS.get(one["name"], ""))
+                    if (example := examples.of_parameter(path, one["name"], now)) is not None:
+                        one["example"] = example
+                operation["parameters"] += _TRACED
                 if body := operation.get("requestBody"):
                     body["description"] = f"At most {body.setdefault(_BYTES, limit):,} bytes."
+                    for said in body["content"].values():
+                        said["example"] = examples.of_body(path, said["schema"].get("$ref", "").rpartition("/")[2], now)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -192,6 +251,7 @@ def _ours(responses: dict[str, Any]) -> dict[str, Any]:
     kept = {status: response for status, response in responses.items() if status != "422"}
     for response in kept.values():
         response["content"] = {media: said for media, said in response.get("content", {}).items() if said.get("schema")}
+        response.setdefault("headers", {}).update(_named(*_ALWAYS))
     bare = kept.get(_UNCHANGED)
     if bare is not None:
         del bare["content"]

@@ -105,7 +105,7 @@ def create_app(service: Service, lifespan: Lifespan | None = None) -> Front:
         app.include_router(router)
     for error in (Refusal, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(error, _refused)
-    app.openapi = lambda: documents.openapi(app, settings.body_limit)  # type: ignore[method-assign] # FastAPI's own way of giving a document
+    app.openapi = lambda: documents.openapi(app, settings.body_limit, service.node.clock())  # type: ignore[method-assign] # FastAPI's own way of giving a document
     app.router.routes.insert(0, Route("/openapi.json", _document))
     return Front(app, service)
 

@@ -107,7 +107,7 @@ async def eligibility(request: Request, service: Served, caller: Clearance) -> R
     return Response(await answer_one(service, caller, request.scope["query_string"]), 200, NO_STORE, JSON)
 
 
-@router.post("/v1/eligibility", openapi_extra=describe(takes=Batch, gives=Answered, limit=BATCH_LIMIT))
+@router.post("/v1/eligibility", openapi_extra=describe(takes=Batch, gives=Answered, limit=BATCH_LIMIT, limited=True))
 async def eligibility_of_many(request: Request, service: Served, caller: Clearance) -> Response:
     """The same of 1 to 3,000 codes."""
     async with body.whole(request, BATCH_LIMIT, service.room) as data:
@@ -157,7 +157,9 @@ def _line(line: bytes, number: int, shared: Shared) -> Asked | Refusal:
 
 @router.post(
     "/v1/declarations/eligibility",
-    openapi_extra=describe(takes=bytes, query=OfDeclaration, gives=DeclarationAnswered, media=(XML, JSON), limit=LIMITS.bytes),
+    openapi_extra=describe(
+        takes=bytes, query=OfDeclaration, gives=DeclarationAnswered, media=(XML, JSON), limit=LIMITS.bytes, limited=True
+    ),
 )
 async def eligibility_of_declaration(request: Request, service: Served, caller: Clearance) -> Response:
     """What the AEO parties of a declaration (WCO Data Model, as XML) are entitled to. What the query says counts only where the

@@ -94,7 +94,7 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
             if b"{" in given:
                 json.loads(given, object_pairs_hook=_once)
         else:
-            understood = msgspec.convert(given, kind, strict=strict)
+            understood = msgspec.convert(given if strict else _as_written(given, kind), kind, strict=strict)
     except UnicodeDecodeError:
         raise Refusal(Code.QUESTION_INVALID, "The text is not UTF-8.") from None
     except msgspec.DecodeError as error:
@@ -107,6 +107,18 @@ def understand(given: Any, kind: type[T], *, strict: bool = True) -> T:
         raise Refusal(Code.QUESTION_INVALID, said, field=field or None) from None
     _meant(understood, "")
     return understood
+
+
+def _as_written(given: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Values of an address. Read leniently, as numbers there must be, ``2026`` would be a moment in 1970, and ``null`` none at all."""
+    for name in _dated(kind):
+        if name in given and not _BEGINS_WITH_A_YEAR(given[name]):
+            declared = next(one.type for one in msgspec.structs.fields(kind) if one.name == name)
+            try:
+                msgspec.convert(given[name], declared)
+            except msgspec.ValidationError as error:
+                raise msgspec.ValidationError(f"{error} - at `$.{name}`") from None
+    return given
 
 
 def _meant(value: object, field: str) -> None:
@@ -148,6 +160,7 @@ _HINTS = (
     ("truncated", "Send JSON that is whole; a text holds no half of a surrogate pair."),
 )
 _MEMBER = re.compile("field `([^`]*)`")
+_BEGINS_WITH_A_YEAR = re.compile("[0-9]{4}-").match
 _CHOICES: dict[str, type[StrEnum]] = {"direction": Direction, "mode": Mode, "role": Role, "lang": Language}
 
 

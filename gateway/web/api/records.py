@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
@@ -149,7 +148,7 @@ class PartnerList(msgspec.Struct, frozen=True, kw_only=True):
     partners: Sequence[PartnerShown]
 
 
-@router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown))
+@router.get("/v1/operators/{code:path}", tags=["clearance"], openapi_extra=describe(gives=OperatorShown, limited=True))
 async def operator(code: str, service: Served, caller: Clearance) -> Response:
     """One operator's history, statement by statement. The code may be written as people type it."""
     service.limiter.take(caller.id, 1)
@@ -210,12 +209,7 @@ async def partner(iso: str, request: Request, service: Served, caller: Clearance
 @router.get("/v1/messages", tags=["messages"], openapi_extra=describe(query=MessageSearch, gives=MessageList))
 async def latest(request: Request, service: Served, caller: Auditor) -> Response:
     """Messages both ways, the newest first, by whatever is known of them: those that keep every filter given. Refused ones are among them."""
-    given = parse_query(request.scope["query_string"])
-    if re.fullmatch("[0-9]{1,9}", given.get("most", "")):
-        given["most"] = int(
-            given["most"]
-        )  # by itself: read leniently as a whole, since=2026 would be 1970, half an hour after midnight
-    wanted = understand(given, MessageSearch)
+    wanted = understand(parse_query(request.scope["query_string"]), MessageSearch, strict=False)
     if not 1 <= wanted.most <= MOST:
         raise Refusal(Code.QUESTION_INVALID, f"Between 1 and {MOST:,} messages are shown.", field="most", value=str(wanted.most))
     return await _shown(service, lambda connection: search(connection, wanted))
