@@ -154,6 +154,29 @@ def link(called: Called, reason: Reason) -> None:
 
 
 @app.command()
+def account(
+    called: Called,
+    subject: Annotated[str, typer.Argument(help="What the provider calls the person: the claim `sub` of its ID tokens.")],
+    reason: Reason,
+) -> None:
+    """Have a person sign in by its account at the administration's own provider (AEO_OIDC_ISSUER); its groups there say its roles."""
+    with changing() as connection:
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        one = people.give_account(connection, called, subject, settings(), who=by, reason=reason, at=utc_now())
+    console.print(f"{escape(one.name)} signs in as {escape(one.account or '')}.", highlight=False)
+
+
+@app.command("unset-account")
+def unset_account(called: Called, reason: Reason) -> None:
+    """Have a person sign in by no account at that provider any more."""
+    with changing() as connection:
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        one = people.take_account(connection, called, who=by, reason=reason, at=utc_now())
+    left = "" if one.set_up else " It cannot sign in until it sets that up anew: aeo-gateway principal link."
+    console.print(f"No account at the provider signs {escape(one.name)} in any more.{left}", highlight=False)
+
+
+@app.command()
 def disable(called: Called, reason: Reason) -> None:
     """Somebody may do nothing any more, at once."""
     with changing() as connection:

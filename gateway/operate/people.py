@@ -20,7 +20,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.core.text import a_reason
 from gateway.settings import Settings
-from gateway.store import journal, principals, proposals, sessions, tokens
+from gateway.store import journal, principals, proposals, provider_accounts, sessions, tokens
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import deputy, link
@@ -110,6 +110,35 @@ def new_link(connection: Connection, called: str, *, who: Actor, reason: str, at
     principals.tie_to(connection, one.id, (who,), "sign-in", at)
     journal.append(connection, "principal", one.id, {"sign_in": "reset", "reason": reason, "by": who.noted}, at=at)
     return one, secret
+
+
+def give_account(
+    connection: Connection, called: str, subject: str, settings: Settings, *, who: Actor, reason: str, at: datetime
+) -> Principal:
+    """A person signs in by an account at the administration's own provider: ``subject`` is what that calls it (``sub``). It is a reset of
+    how it signs in, and its roles are those of its groups there from then on. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    a_reason(reason)
+    one, named = principals.find(connection, called), subject.strip()
+    if not settings.oidc_issuer:
+        raise Refusal(Code.DATA_INVALID, "No provider of sign-in is set here.", remedy="Set AEO_OIDC_ISSUER, then restart.")
+    if not named or not named.isprintable():
+        raise Refusal(
+            Code.DATA_INVALID, "What the provider calls a person is a text without breaks.", field="subject", value=subject
+        )
+    provider_accounts.give(connection, one, f"{settings.oidc_issuer} {named}", by=who, reason=reason, at=at)
+    principals.tie_to(connection, one.id, (who,), "sign-in", at)
+    return principals.find(connection, one.id)
+
+
+def take_account(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> Principal:
+    """A person signs in by no account at that provider any more; its sessions end. Another way it has, such as a password, stays. It is a
+    reset of how it signs in. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    a_reason(reason)
+    one = principals.find(connection, called)
+    provider_accounts.take(connection, one, by=who, reason=reason, at=at)
+    sessions.end_all(connection, one.id, at=at, by=who, reason=reason)
+    principals.tie_to(connection, one.id, (who,), "sign-in", at)
+    return principals.find(connection, one.id)
 
 
 def disable(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> Principal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, func, or_, select
+from sqlalchemy import Column, ColumnElement, func, or_, select
 from sqlalchemy import true as always
 
 from gateway.core.access import PrincipalKind
@@ -36,13 +36,12 @@ def _staff(
     emptied: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> RetentionClass:
-    table: Table = size[0].table  # type: ignore[assignment] # columns of a table have one
     return RetentionClass(
         name,
         holds,
         purpose,
         stays,
-        table,
+        size[0].table,
         at,
         length_of(*size),
         always() if filled is None else filled,

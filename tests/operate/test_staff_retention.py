@@ -17,7 +17,7 @@ from gateway.operate import growth, people
 from gateway.operate import retention as putting_away
 from gateway.operate.retention import PutAway
 from gateway.settings import Settings
-from gateway.store import attempts, ceremonies, devices, passkeys, principals, retention, sessions, tokens
+from gateway.store import attempts, ceremonies, devices, passkeys, principals, provider_accounts, retention, sessions, tokens
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database
 from gateway.store.passkeys import Passkey
@@ -32,7 +32,7 @@ ADDRESS, AGENT = "192.0.2.7", "a browser"
 
 @pytest.fixture
 def desk(database: Database, tmp_path: Path) -> Workplace:
-    return Workplace(Settings(home=tmp_path, database=database.url), database, ActivePartners())
+    return Workplace(Settings.model_validate({"home": tmp_path, "database": database.url}), database, ActivePartners())
 
 
 def _a_person(connection: Connection, name: str) -> str:
@@ -87,7 +87,7 @@ def test_of_former_staff_only_what_the_journal_names_stays(desk: Workplace) -> N
     with desk.database.reading() as connection:
         rows = {row.name: row for row in connection.execute(select(principal))}
         assert connection.execute(select(passkey.c.id)).scalars().all() == ["Li Na"]
-        subject = principals.by_subject(connection, "https://provider.example Zhang Wei")
+        subject = provider_accounts.whose(connection, "https://provider.example Zhang Wei")
     left = rows["Zhang Wei"]
     assert (left.email, left.password, left.totp, left.id, left.roles) == (None, None, None, identity, "approver")
     assert rows["Li Na"].password == "a hash"
@@ -143,7 +143,11 @@ def test_they_are_shown_with_all_that_is_kept(desk: Workplace) -> None:
 
 def test_whatever_is_kept_of_people_who_sign_in_has_a_shelf() -> None:
     """A new table that hangs on a person is either put away or said here to stay, and why."""
-    stays = {"tie": "who may be two", "deputy": "who might do what, and by whom: as the journal"}
+    stays = {
+        "former_account": "keeps who lost it from being let in as somebody new",
+        "tie": "who may be two",
+        "deputy": "who might do what, and by whom: as the journal",
+    }
     of_people = {one.name for one in metadata.tables.values() if any(key.column.table is principal for key in one.foreign_keys)} | {
         attempt.name,
         principal.name,
