@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, itself
 from gateway.core.errors import Code, Refusal
@@ -19,7 +19,7 @@ from gateway.store import principals, proposals, tokens
 from gateway.store.database import Database
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
-from gateway.store.tables import link
+from gateway.store.tables import link, principal
 from tests.rig.people import person
 
 AT = datetime(2026, 6, 15, 4, tzinfo=UTC)
@@ -174,6 +174,30 @@ def test_names_tell_people_apart(connection: Connection, two: tuple[Actor, Actor
     ):
         with pytest.raises(Refusal, match=said):
             principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)
+
+
+def test_an_id_never_means_a_name_nor_a_name_an_id(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    for name in (first.principal, first.principal.upper(), "0123456789abcdef", "０１２３４５６７８９abcdef"):
+        with pytest.raises(Refusal, match="must not look like an id"):
+            principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)
+        with pytest.raises(Refusal, match="must not look like an id"):
+            tokens.create(connection, name, [Scope.AUDIT_READ], at=AT, expires=AT + timedelta(days=1), by=first)
+    # A token of a release before this one may have such a name: whoever is meant by an id is whoever has it.
+    named = principals.add_person(connection, "Mallory", ADMINISTRATOR, by=(), at=AT)
+    connection.execute(update(principal).where(principal.c.id == named.id).values(name=second.principal))
+    assert principals.find(connection, second.principal).name == "Li"
+    assert principals.find(connection, named.id).name == second.principal
+    with pytest.raises(Refusal, match="nobody of this id or name"):
+        principals.find(connection, "0" * 16)
+
+
+def test_a_name_is_never_anothers_email(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    principals.add_person(connection, "Wang", ADMINISTRATOR, by=(), at=AT, email="wang@customs.example")
+    principals.add_person(connection, "sun@customs.example", ADMINISTRATOR, by=(), at=AT, email="sun@customs.example")
+    for name, email in (("WANG@customs.example", None), ("Zhao", "sun@customs.example")):
+        with pytest.raises(Refusal, match="A name is the e-mail of another"):
+            principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT, email=email)
 
 
 def test_a_deputy_may_what_the_other_may_for_a_time(connection: Connection, two: tuple[Actor, Actor]) -> None:
