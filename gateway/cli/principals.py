@@ -13,7 +13,8 @@ from gateway.cli import who
 from gateway.cli.common import Json, changing, console, escape, moment, print_json, settings
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
-from gateway.core.access import Scope, StaffRole, Way
+from gateway.core.access import PrincipalKind, Scope, StaffRole, Way
+from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import RULES, takes_two
 from gateway.operate import people
 from gateway.settings import Settings
@@ -53,7 +54,15 @@ def login(
 
         secret = ask(chosen.public_url)
     with changing() as connection:
-        caller = tokens.holder(connection, secret, Way.TERMINAL, utc_now())
+        try:
+            caller = tokens.holder(connection, secret, Way.TERMINAL, utc_now())
+        except Refusal as refused:
+            remedy = "Make one at the console, under About me; or leave --token out."
+            raise refused.but(detail="This is nobody's token (any more).", remedy=remedy) from None
+        if caller.kind is not PrincipalKind.PERSON:
+            raise Refusal(
+                Code.DATA_INVALID, f"{caller.name} is a system: a person signs in at a terminal.", remedy="aeo-gateway login"
+            )
     people.keep_token(chosen.terminal_token, secret)
     console.print(f"Signed in as {escape(caller.name)} until {caller.expires:%Y-%m-%d}.", highlight=False)
 

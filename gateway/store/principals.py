@@ -26,9 +26,12 @@ _WHY = {
     "created": "one of them made the other known here less than {days} days ago.",
     "sign-in": "one of them reset how the other signs in less than {days} days ago.",
     "roles": "one of them changed what the other may do less than {days} days ago.",
+    "token": "one of them made a token of the other.",
 }
 #: What every id looks like, and no name may.
 _ID = re.compile(r"[0-9a-f]{16}")
+#: Under which number PostgreSQL has whoever lets people in wait for whoever does.
+_LETTING_IN = 7_226_284
 _UNKNOWN = Refusal(Code.NOT_FOUND, "There is nobody of this id or name.", remedy="aeo-gateway principal list")
 
 
@@ -140,26 +143,43 @@ def acknowledge(connection: Connection, identity: str, *, by: Actor, at: datetim
     return find(connection, one.id)
 
 
+def lock(connection: Connection) -> None:
+    """Has whatever lets people in or shuts them out be done one after the other; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LETTING_IN)))
+
+
 def tie_to(connection: Connection, identity: str, those: Iterable[Actor], why: str, at: datetime) -> None:
-    """These persons did something to another (``created``, ``sign-in``, ``roles``) that keeps them from being two with it for a while."""
-    others = {one.principal for one in those if one.kind is PrincipalKind.PERSON} - {identity}
-    if others:
-        connection.execute(
-            insert(tie), [{"principal": identity, "other": other, "since": at, "why": why} for other in sorted(others)]
-        )
+    """These persons did something to another (``created``, ``sign-in``, ``roles``), or made a ``token`` of a system, that keeps them from being
+    two with it. An emergency may have been anybody: whoever is let in by one is tied to itself, and so to everybody; but for the first
+    person there is."""
+    made = list(those)
+    others = {one.principal for one in made if one.kind is PrincipalKind.PERSON} - {identity}
+    if any(one.kind is PrincipalKind.EMERGENCY for one in made) and persons(connection) > 1:
+        others.add(identity)
+    known = connection.execute(select(principal.c.id).where(principal.c.id.in_(others)).order_by(principal.c.id)).scalars().all()
+    if known:
+        connection.execute(insert(tie), [{"principal": identity, "other": other, "since": at, "why": why} for other in known])
 
 
 def tied(connection: Connection, one: str, other: str, at: datetime) -> str | None:
     """Why these two cannot be the two of a decision now, or None. Two whom the same third made known, or let in anew, hang on him alike:
-    he could be both."""
+    he could be both. So could whoever two e-mails lead to."""
     pair = or_(
         and_(tie.c.principal == one, tie.c.other == other),
         and_(tie.c.principal == other, tie.c.other == one),
     )
     recent = tie.c.since > at - TIED_FOR
-    row = connection.execute(select(tie.c.why).where(pair, recent).order_by(tie.c.since.desc())).first()
+    lasting = or_(recent, tie.c.why == "token")  # whoever made it may have kept it
+    row = connection.execute(select(tie.c.why).where(pair, lasting).order_by(tie.c.since.desc())).first()
     if row is not None:
         return _WHY[row.why].format(days=TIED_FOR.days)
+    both = tie.c.principal.in_((one, other))
+    if connection.execute(select(tie.c.id).where(both, tie.c.principal == tie.c.other, recent).limit(1)).first() is not None:
+        return f"an emergency, which may have been anybody, let one of them in less than {TIED_FOR.days} days ago."
+    mails = connection.execute(select(principal.c.email).where(principal.c.id.in_((one, other)))).scalars().all()
+    if len(mails) == 2 and all(mails) and len({str(each).strip().casefold() for each in mails}) == 1:
+        return "both have one e-mail, so they may be one person."
     hands = [
         set(connection.execute(select(tie.c.other).where(tie.c.principal == each, recent, tie.c.why != "roles")).scalars())
         for each in (one, other)

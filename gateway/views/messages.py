@@ -24,7 +24,9 @@ def shown(connection: Connection, message_id: str, partner: str | None = None) -
         row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
         return None if row is None else _refused_whole(row)
     came, went = (
-        connection.execute(select(one).where(one.c.message_id == message_id, partner is None or one.c.partner == partner)).all()
+        connection.execute(
+            select(one).where(one.c.message_id == message_id, *([] if partner is None else [one.c.partner == partner]))
+        ).all()
         for one in (message, outbox)
     )
     if len(came) + len(went) > 1:

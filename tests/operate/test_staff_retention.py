@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select, update
 
-from gateway.core.access import StaffRole, Way, itself
+from gateway.core.access import StaffRole, Way
 from gateway.core.errors import Refusal
 from gateway.node.workplace import Workplace
 from gateway.operate import growth, people
@@ -41,7 +41,7 @@ def _a_person(connection: Connection, name: str) -> str:
     who = principals.person(connection, one.id, Way.CONSOLE, START, ADDRESS)
     proven = {"password": "a hash", "totp": "a secret", "subject": f"https://provider.example {name}"}
     connection.execute(update(principal).where(principal.c.id == one.id).values(proven))
-    people.new_link(connection, one.id, who=itself("a test"), reason="new", at=START)
+    people.new_link(connection, one.id, who=person("an administrator"), reason="new", at=START)
     sessions.start(connection, one.id, "password", at=START, address=ADDRESS, agent=AGENT)
     tokens.personal(connection, one.id, f"terminal at {ADDRESS}", at=START, expires=START + timedelta(days=30), by=who)
     devices.ask(connection, at=START, address=ADDRESS)
