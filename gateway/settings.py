@@ -60,6 +60,10 @@ class SettingsFault(Exception):
         super().__init__("\n".join(faults))
 
 
+#: The languages in which there are sentences.
+Sentences = Literal["en", "zh"]
+
+
 class Settings(BaseModel):
     """Frozen settings. Durations are seconds in the environment."""
 
@@ -110,7 +114,7 @@ class Settings(BaseModel):
         description="how soon a revocation list or responder is asked again, whatever it said when the next one comes",
     )
     rate: int = Field(20_000, description="codes one client may ask of each node per second")
-    language: Literal["en", "zh"] = Field("en", description="the language of sentences where a caller names none")
+    language: Sentences = Field("en", description="the language of sentences where a caller names none")
 
     @property
     def database_url(self) -> str:

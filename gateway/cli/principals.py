@@ -12,7 +12,8 @@ from gateway.cli import who
 from gateway.cli.common import Json, changing, console, escape, moment, print_json, settings
 from gateway.cli.tables import Table
 from gateway.cli.who import acting
-from gateway.core.access import Scope, StaffRole, Way
+from gateway.core.access import PrincipalKind, Scope, StaffRole, Way
+from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import RULES, takes_two
 from gateway.node.context import utc_now
 from gateway.operate import people
@@ -53,7 +54,15 @@ def login(
 
         secret = ask(chosen.public_url)
     with changing() as connection:
-        caller = tokens.holder(connection, secret, Way.TERMINAL, utc_now())
+        try:
+            caller = tokens.holder(connection, secret, Way.TERMINAL, utc_now())
+        except Refusal as refused:
+            remedy = "Make one at the console, under About me; or leave --token out."
+            raise refused.but(detail="This is nobody's token (any more).", remedy=remedy) from None
+        if caller.kind is not PrincipalKind.PERSON:
+            raise Refusal(
+                Code.DATA_INVALID, f"{caller.name} is a system: a person signs in at a terminal.", remedy="aeo-gateway login"
+            )
     people.keep_token(chosen.terminal_token, secret)
     console.print(f"Signed in as {escape(caller.name)} until {caller.expires:%Y-%m-%d}.", highlight=False)
 
@@ -151,6 +160,29 @@ def link(called: Called, reason: Reason) -> None:
         by = acting(connection, Scope.PRINCIPAL_ADMIN)
         one, secret = people.new_link(connection, called, who=by, reason=reason, at=utc_now())
     _tell_link(one, secret)
+
+
+@app.command()
+def account(
+    called: Called,
+    subject: Annotated[str, typer.Argument(help="What the provider calls the person: the claim `sub` of its ID tokens.")],
+    reason: Reason,
+) -> None:
+    """Have a person sign in by its account at the administration's own provider (AEO_OIDC_ISSUER); its groups there say its roles."""
+    with changing() as connection:
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        one = people.give_account(connection, called, subject, settings(), who=by, reason=reason, at=utc_now())
+    console.print(f"{escape(one.name)} signs in as {escape(one.account or '')}.", highlight=False)
+
+
+@app.command("unset-account")
+def unset_account(called: Called, reason: Reason) -> None:
+    """Have a person sign in by no account at that provider any more."""
+    with changing() as connection:
+        by = acting(connection, Scope.PRINCIPAL_ADMIN)
+        one = people.take_account(connection, called, who=by, reason=reason, at=utc_now())
+    left = "" if one.set_up else " It cannot sign in until it sets that up anew: aeo-gateway principal link."
+    console.print(f"No account at the provider signs {escape(one.name)} in any more.{left}", highlight=False)
 
 
 @app.command()

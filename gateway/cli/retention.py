@@ -19,7 +19,8 @@ from gateway.store import retention, retention_classes
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
+    help="How long what is kept is kept. Nothing that was exchanged is put away until somebody sets how long: no source states it, so none "
+    "is shipped. What is kept of staff goes by a default.",
 )
 
 Shelf = Annotated[str, typer.Argument(help=f"One of: {', '.join(retention_classes.BY_NAME)}.")]
@@ -116,10 +117,12 @@ def set_(
 
 @app.command()
 def unset(shelf: Shelf, because: Because) -> None:
-    """Have a shelf kept from now on."""
+    """Have a shelf kept from now on; one of staff goes by its default again."""
     with opened() as desk, desk.database.write.begin() as connection:
         retention.unset_rule(connection, shelf, because=because, who=acting(connection, Scope.RETENTION_ADMIN), at=utc_now())
-    console.print(f"{shelf} is kept.", highlight=False)
+        default = retention.rules(connection).get(shelf)
+    said = f"{shelf} is kept." if default is None else f"{shelf}: {default.days} days again, {default.because}."
+    console.print(said, highlight=False)
 
 
 @app.command()
@@ -134,8 +137,8 @@ def run(
     if as_json:
         print_json(said)
         return
-    if not said:
-        console.print("No shelf has a rule: everything is kept. `aeo-gateway retention set` gives one.")
+    if all(retention_classes.BY_NAME[name].default is not None for name in said):
+        console.print("Nobody set a rule: of what was exchanged everything is kept. `aeo-gateway retention set` gives one.")
     for name, counts in said.items():
         done = "would go" if dry_run else f"due, {counts.gone:,} went"
         console.print(f"{name}: {counts.due:,} ({human(counts.bytes)}) {done}.", highlight=False)

@@ -207,10 +207,14 @@ def list_(
 
 
 @messages.command("show")
-def show_message(message_id: str, as_json: Json = False) -> None:
+def show_message(
+    message_id: str,
+    partner: Annotated[str | None, typer.Option(help="Whose message it is, where several have this id.")] = None,
+    as_json: Json = False,
+) -> None:
     """One message whole: what is known of it, its XML, and the answer that stands for it."""
     with activated() as (connection, _):
-        found = shown(connection, message_id)
+        found = shown(connection, message_id, partner and partner.upper())
     if found is None:
         raise Refusal(Code.NOT_FOUND, f"There is no message {message_id}.", remedy="aeo-gateway message list")
     if as_json:

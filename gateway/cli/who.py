@@ -32,8 +32,6 @@ def acting(connection: Connection, scope: Scope) -> Actor:
     if scope not in who.scopes:
         roles = ", ".join(role for role in StaffRole if scope in SCOPES[role])
         raise Refusal(Code.FORBIDDEN, f"{who.name} may not do this: it needs {scope}.", remedy=f"Who has it: {roles}.")
-    for one in emergencies.recent(connection, at)[:3]:
-        _red(one)
     return who
 
 
@@ -49,13 +47,17 @@ def reading(scope: Scope, what: Literal["operator", "enterprise", "told"], subje
 
 
 def signed_in(connection: Connection) -> Caller:
-    """Whoever this terminal's token is of. Raises ``Refusal`` UNAUTHENTICATED."""
+    """Whoever this terminal's token is of, who is told of the emergencies there were. Raises ``Refusal`` UNAUTHENTICATED."""
+    at = utc_now()
     try:
-        return tokens.holder(connection, _secret(connection, settings().terminal_token), Way.TERMINAL, utc_now())
+        who = tokens.holder(connection, _secret(connection, settings().terminal_token), Way.TERMINAL, at)
     except Refusal as refused:
         if refused.remedy != refused.code.row.remedy:
             raise
         raise Refusal(Code.UNAUTHENTICATED, "This terminal's token is not good any more.", remedy="aeo-gateway login") from None
+    for one in emergencies.recent(connection, at)[:3]:
+        _red(one)
+    return who
 
 
 def emergency() -> Actor:

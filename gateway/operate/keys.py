@@ -66,12 +66,14 @@ def every(settings: Settings, at: datetime) -> list[KeyShown]:
 
 
 def find(settings: Settings, identity: str, at: datetime) -> Key:
-    """By its id; by its name, the one that signs now. Raises ``Refusal`` NOT_FOUND."""
+    """By its id; where it is none, by its name the one that signs now. Raises ``Refusal`` NOT_FOUND."""
     ring = KeyRing(settings.keys)
-    wanted = next((one for one, state in ring.states(identity, at).items() if state is State.CURRENT), identity)
-    for key in ring.all():
-        if key.id == wanted:
-            return key
+    by_id = {key.id: key for key in ring.all()}
+    if identity in by_id:
+        return by_id[identity]
+    for one, state in ring.states(identity, at).items():
+        if state is State.CURRENT:
+            return by_id[one]
     raise Refusal(Code.NOT_FOUND, f"There is no key {identity}.", remedy="aeo-gateway key list")
 
 

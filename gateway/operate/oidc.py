@@ -4,7 +4,8 @@
 2. it comes back with a code and that state; anything else is somebody's attempt to have it sign in as another
 3. the code is exchanged, by us, with our secret and the verifier of the challenge, for an ID token
 4. the token counts where a key of that provider signed it, for us, for this nonce, and its time is not over
-5. a person is whoever it names with issuer and subject, never by an e-mail alone; its roles are those of its groups, each time anew
+5. a person is whoever it names with issuer and subject, never by an e-mail alone; its roles are those of its groups, each time anew.
+   Who came with a one-time link is the person whom that is for, and signs in so from then on
 
 What the provider says of itself and its keys is asked anew each time: nobody is let in on a key that it gave up.
 """
@@ -38,7 +39,7 @@ from gateway.net import Guard, Unreachable
 from gateway.node.node import Node
 from gateway.operate.sign_in import Browser, too_late
 from gateway.settings import Settings
-from gateway.store import ceremonies, principals, secret, sessions
+from gateway.store import ceremonies, credentials, provider_accounts, secret, sessions
 
 log = logging.getLogger(__name__)
 #: The kind of what is begun, and where the provider sends the browser back to.
@@ -69,12 +70,18 @@ class Came(NamedTuple):
     next: str
 
 
-async def begin(node: Node, browser: Browser, goes_on: str) -> str:
-    """Step 1: the address to send the browser to. Raises ``Refusal``: BUSY where the provider cannot be asked, TOO_MANY_REQUESTS."""
+async def begin(node: Node, browser: Browser, goes_on: str, link: str = "") -> str:
+    """Step 1: the address to send the browser to; ``link`` is the secret of a one-time link, where somebody came with one. Raises ``Refusal``:
+    BUSY where the provider cannot be asked, NOT_FOUND for the link, TOO_MANY_REQUESTS."""
     settings, at = node.settings, node.clock()
     provider = await _discover(settings)
-    said = {"state": secret.new(), "nonce": secret.new(), "verifier": secret.new() + secret.new(), "next": goes_on}
-    await node.write(lambda c: ceremonies.begin(c, browser.cookie, GOING, said, principal=None, at=at, address=browser.address))
+    said = {"state": secret.new(), "nonce": secret.new(), "verifier": secret.new() + secret.new(), "next": goes_on, "link": link}
+
+    def job(connection: Connection) -> None:
+        whose = credentials.linked(connection, link, at).id if link else None
+        ceremonies.begin(connection, browser.cookie, GOING, said, principal=whose, at=at, address=browser.address)
+
+    await node.write(job)
     return str(
         prepare_grant_uri(
             provider.authorize,
@@ -109,7 +116,7 @@ async def end(node: Node, browser: Browser, query: Mapping[str, str]) -> Came:
     # 4.
     claims = _verified(settings, await _ask(provider.keys), answer, begun.said["nonce"], at, browser)
     # 5.
-    session = await node.write(lambda connection: _admitted(connection, settings, claims, browser, at))
+    session = await node.write(lambda connection: _admitted(connection, settings, claims, begun.said["link"], browser, at))
     if isinstance(session, Refusal):
         raise session
     return Came(session, begun.said["next"])
@@ -168,14 +175,19 @@ def _verified(
 
 
 def _admitted(
-    connection: Connection, settings: Settings, claims: Mapping[str, Any], browser: Browser, at: datetime
+    connection: Connection, settings: Settings, claims: Mapping[str, Any], link: str, browser: Browser, at: datetime
 ) -> str | Refusal:
     """A refusal is given and not raised: the roles that somebody lost stay lost."""
-    subject, roles = f"{settings.oidc_issuer} {claims['sub']}", _roles(settings, claims.get(GROUPS))
-    one = principals.by_subject(connection, subject)
-    facts = {"what": "provider", "principal": one.id if one else "unknown", "address": browser.address}
+    account, roles = f"{settings.oidc_issuer} {claims['sub']}", _roles(settings, claims.get(GROUPS))
+    facts = {"what": "provider", "principal": "unknown", "address": browser.address}
+    try:
+        one = None if link else provider_accounts.whose(connection, account)
+    except Refusal as refused:
+        log.warning("sign-in failed", extra={"facts": facts | {"why": refused.detail}})
+        return refused
     if one is not None:
-        principals.follow(connection, one, roles, at=at)
+        facts["principal"] = one.id
+        provider_accounts.follow(connection, one, roles, at=at)
     if not roles:
         log.warning("sign-in failed", extra={"facts": facts | {"why": "none of its groups has a role"}})
         detail, remedy = (
@@ -184,12 +196,16 @@ def _admitted(
         )
         return Refusal(Code.FORBIDDEN, detail, remedy=remedy, facts={"page": "no-role"})
     try:
-        if one is None:
-            one = principals.admit(connection, subject, _names(claims), roles, at=at, email=_text(claims, "email") or None)
+        if link:
+            one = credentials.use_link(connection, link, account, at=at, address=browser.address)
+            provider_accounts.follow(connection, one, roles, at=at)
+        elif one is None:
+            email = _text(claims, "email") or None
+            one = provider_accounts.admit(connection, account, _names(claims), roles, at=at, email=email)
         session = sessions.start(connection, one.id, "oidc", at=at, address=browser.address, agent=browser.agent)
     except Refusal as refused:
         log.warning("sign-in failed", extra={"facts": facts | {"why": refused.detail}})
-        return Refusal(Code.UNAUTHENTICATED, refused.detail, remedy=refused.remedy, facts={"page": "provider"})
+        return Refusal(Code.UNAUTHENTICATED, refused.detail, remedy=refused.remedy, facts={"page": "provider"} | refused.facts)
     log.info("signed in", extra={"facts": facts | {"principal": one.id}})
     return session
 

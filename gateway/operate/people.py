@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 from sqlalchemy import Connection, insert, update
 
 from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, itself
 from gateway.core.errors import Code, Refusal
-from gateway.core.four_eyes import Decision
+from gateway.core.four_eyes import Decision, takes_two
 from gateway.core.text import a_reason
-from gateway.settings import Settings
-from gateway.store import journal, principals, proposals, sessions, tokens
+from gateway.settings import Sentences, Settings
+from gateway.store import journal, principals, proposals, provider_accounts, sessions, tokens
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
 from gateway.store.tables import deputy, link
@@ -29,6 +30,8 @@ from gateway.store.tables import deputy, link
 LINK_FOR = timedelta(days=3)
 #: For how long anybody may be stood in for at most (choice).
 STAND_IN_FOR = timedelta(days=31)
+#: In which a person can read.
+LANGUAGES = get_args(Sentences)
 #: The two made-up persons of the demonstration, and the file in home that says who the second is.
 MADE_UP = ("Zhang San (made up)", "Li Si (made up)")
 SECOND = "second.token"
@@ -37,6 +40,7 @@ SECOND = "second.token"
 def first(connection: Connection, name: str, email: str | None, *, who: Actor, at: datetime) -> tuple[Principal, str]:
     """The first person of an installation, an administrator and approver; with the secret of its one-time link. Raises ``Refusal``
     DATA_INVALID where there is anybody."""
+    principals.lock(connection)
     if principals.anybody(connection):
         raise Refusal(
             Code.DATA_INVALID,
@@ -64,6 +68,9 @@ def add(
     """One more person, with the secret of its one-time link; or the proposal that waits for a second person. Raises ``Refusal``
     DATA_INVALID."""
     a_reason(reason)
+    if language not in (None, *LANGUAGES):
+        raise Refusal(Code.DATA_INVALID, f"A person reads one of: {', '.join(LANGUAGES)}.", field="language", value=language)
+    principals.lock(connection)
     alone = principals.persons(connection) == 1 and who.kind is PrincipalKind.PERSON
     if alone:
         by: tuple[Actor, ...] = (who,)
@@ -83,6 +90,7 @@ def change(
 ) -> Principal | Proposal:
     """What a person is from now on. Raises ``Refusal``: NOT_FOUND, DATA_INVALID, as for one's own roles."""
     a_reason(reason)
+    principals.lock(connection)
     one = principals.find(connection, called)
     if one.id == who.principal:
         raise Refusal(Code.DATA_INVALID, "Nobody changes what he himself may do.", remedy="Have another administrator do it.")
@@ -102,6 +110,7 @@ def change(
 def new_link(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> tuple[Principal, str]:
     """A person sets up anew how it signs in; what it used for that until now ends. Whoever had it done cannot be the other of two with it
     for a while. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    _by_a_person(who)
     a_reason(reason)
     one = principals.find(connection, called)
     if one.kind is not PrincipalKind.PERSON or one.disabled:
@@ -112,9 +121,41 @@ def new_link(connection: Connection, called: str, *, who: Actor, reason: str, at
     return one, secret
 
 
+def give_account(
+    connection: Connection, called: str, subject: str, settings: Settings, *, who: Actor, reason: str, at: datetime
+) -> Principal:
+    """A person signs in by an account at the administration's own provider: ``subject`` is what that calls it (``sub``). It is a reset of
+    how it signs in, and its roles are those of its groups there from then on. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    _by_a_person(who)
+    a_reason(reason)
+    one, named = principals.find(connection, called), subject.strip()
+    if not settings.oidc_issuer:
+        raise Refusal(Code.DATA_INVALID, "No provider of sign-in is set here.", remedy="Set AEO_OIDC_ISSUER, then restart.")
+    if not named or not named.isprintable():
+        raise Refusal(
+            Code.DATA_INVALID, "What the provider calls a person is a text without breaks.", field="subject", value=subject
+        )
+    provider_accounts.give(connection, one, f"{settings.oidc_issuer} {named}", by=who, reason=reason, at=at)
+    principals.tie_to(connection, one.id, (who,), "sign-in", at)
+    return principals.find(connection, one.id)
+
+
+def take_account(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> Principal:
+    """A person signs in by no account at that provider any more; its sessions end. Another way it has, such as a password, stays. It is a
+    reset of how it signs in. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
+    _by_a_person(who)
+    a_reason(reason)
+    one = principals.find(connection, called)
+    provider_accounts.take(connection, one, by=who, reason=reason, at=at)
+    sessions.end_all(connection, one.id, at=at, by=who, reason=reason)
+    principals.tie_to(connection, one.id, (who,), "sign-in", at)
+    return principals.find(connection, one.id)
+
+
 def disable(connection: Connection, called: str, *, who: Actor, reason: str, at: datetime) -> Principal:
     """Somebody may do nothing any more; one person is enough, for it takes away. Raises ``Refusal``: NOT_FOUND, DATA_INVALID."""
     a_reason(reason)
+    principals.lock(connection)
     one = principals.disable(connection, principals.find(connection, called).id, by=who, reason=reason, at=at)
     sessions.end_all(connection, one.id, at=at, by=who, reason=reason)
     connection.execute(update(link).where(link.c.principal == one.id, link.c.used.is_(None)).values(used=at))
@@ -134,6 +175,7 @@ def stand_in(
 ) -> tuple[Principal, Principal]:
     """For a time one person may do what another may. Nobody names himself for another; naming for oneself is allowed. Raises
     ``Refusal``: NOT_FOUND, DATA_INVALID, FORBIDDEN."""
+    _by_a_person(who)
     a_reason(reason)
     one, other = principals.find(connection, absent), principals.find(connection, instead)
     if PrincipalKind.SYSTEM in (one.kind, other.kind) or one.id == other.id or one.disabled or other.disabled:
@@ -178,13 +220,21 @@ def _decided(
     connection: Connection, matter: Matter, settings: Settings, *, who: Actor, reason: str, at: datetime
 ) -> tuple[Actor, ...] | Proposal:
     """Those who decided: ``who`` alone where one is enough."""
-    first_of_two = next((one for one in proposals.open_now(connection, matter.decision) if one.digest == matter.digest), None)
+    if not takes_two(matter.decision, two_people=settings.two_people):
+        _by_a_person(who)
+    waiting = [one for one in proposals.open_now(connection, matter.decision) if one.digest == matter.digest]
     decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
-    if isinstance(decided, Proposal):
-        return decided
-    if len(decided) == 1 or first_of_two is None:
-        return (who,)
-    return (principals.person(connection, first_of_two.proposer, Way.TERMINAL, at), who)
+    if isinstance(decided, Proposal) or len(decided) == 1:
+        return decided if isinstance(decided, Proposal) else (who,)
+    one = next(each for each in waiting if each.proposed_by == decided[0] and each.proposer != who.principal)
+    first = principals.find(connection, one.proposer)  # a system, perhaps, or somebody who may do nothing any more
+    return (Actor(principal=first.id, name=first.name, kind=first.kind, scopes=frozenset(), way=Way.TERMINAL), who)
+
+
+def _by_a_person(who: Actor) -> None:
+    """Whoever made a system's token would do through it, unseen, what ties him to somebody."""
+    if who.kind is PrincipalKind.SYSTEM:
+        raise Refusal(Code.DATA_INVALID, f"{who.name} is a system: people are let in by people.", remedy="Have a person do it.")
 
 
 def _link(connection: Connection, one: Principal, who: Actor, at: datetime) -> str:

@@ -30,7 +30,7 @@ from gateway.store.active import ActivePartner, folding
 from gateway.store.bulk import chunks
 from gateway.store.proposals import Matter, Proposal
 from gateway.store.retention import DueRow, Rule
-from gateway.store.retention_classes import RetentionClass
+from gateway.store.retention_class import RetentionClass
 
 #: How often is looked, and how long after a rule was set it first counts: a slip of the hand can be taken back (choice).
 EVERY, GRACE = timedelta(hours=1), timedelta(days=1)
@@ -143,7 +143,7 @@ def batches(found: Iterable[DueRow]) -> Iterator[list[int | str]]:
 
 def find(connection: Connection, node: Context, kept: RetentionClass, days: int, at: datetime) -> Iterator[DueRow]:
     """What of a class may go at a moment, if it is kept for so many days."""
-    before = at - timedelta(days=days)
+    before = at - max(timedelta(days=days), kept.least)
     if kept.asked:
         before = min(before, at - asked_for(node))
     due = retention.due(connection, kept, before)

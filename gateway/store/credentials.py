@@ -11,9 +11,9 @@ import pyotp
 from sqlalchemy import Connection, delete, or_, select, update
 
 from gateway.core import names
-from gateway.core.access import PrincipalKind, Way
+from gateway.core.access import Actor, PrincipalKind, Way
 from gateway.core.errors import Code, Refusal
-from gateway.store import journal, principals, sessions
+from gateway.store import journal, principals, provider_accounts, sessions
 from gateway.store.principals import Principal
 from gateway.store.secret import digest
 from gateway.store.tables import link, passkey, principal
@@ -114,14 +114,29 @@ def set_up(connection: Connection, secret: str, *, password: str, totp: str, cod
     step = step_of(totp, code, at)
     if step is None:
         raise wrong_code()
-    connection.execute(update(link).where(link.c.hash == digest(secret)).values(used=at))
     new = {"password": password, "totp": totp, "totp_step": step}
     connection.execute(update(principal).where(principal.c.id == one.id).values(new))
-    connection.execute(delete(passkey).where(passkey.c.principal == one.id))
+    _set_up(connection, one, secret, principals.person(connection, one.id, Way.CONSOLE, at, address), at)
+    return one
+
+
+def use_link(connection: Connection, secret: str, account: str, *, at: datetime, address: str) -> Principal:
+    """A person signs in from now on by this account at the administration's own provider, and by nothing that it used until now. The link is
+    used up with this. Raises ``Refusal``: NOT_FOUND for the link, DATA_INVALID for an account that is somebody's."""
+    one = linked(connection, secret, at)
     who = principals.person(connection, one.id, Way.CONSOLE, at, address)
+    if one.account != account:
+        provider_accounts.give(connection, one, account, by=who, reason="by a one-time link", at=at)
+    connection.execute(update(principal).where(principal.c.id == one.id).values(password=None, totp=None, totp_step=None))
+    _set_up(connection, one, secret, who, at)
+    return principals.find(connection, one.id)
+
+
+def _set_up(connection: Connection, one: Principal, secret: str, who: Actor, at: datetime) -> None:
+    connection.execute(update(link).where(link.c.hash == digest(secret)).values(used=at))
+    connection.execute(delete(passkey).where(passkey.c.principal == one.id))
     sessions.end_all(connection, one.id, at=at, by=who)
     journal.append(connection, "principal", one.id, {"sign_in": "set up", "by": who.noted}, at=at)
-    return one
 
 
 def wrong_code() -> Refusal:

@@ -5,6 +5,7 @@ Everything that changes one of them is in the journal, under its id.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -25,13 +26,18 @@ _WHY = {
     "created": "one of them made the other known here less than {days} days ago.",
     "sign-in": "one of them reset how the other signs in less than {days} days ago.",
     "roles": "one of them changed what the other may do less than {days} days ago.",
+    "token": "one of them made a token of the other.",
 }
+#: What every id looks like, and no name may.
+_ID = re.compile(r"[0-9a-f]{16}")
+#: Under which number PostgreSQL has whoever lets people in wait for whoever does.
+_LETTING_IN = 7_226_284
 _UNKNOWN = Refusal(Code.NOT_FOUND, "There is nobody of this id or name.", remedy="aeo-gateway principal list")
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A person or system as an administrator sees it. ``exempt``: the second person of an installation, whom nobody but the first looked at
-    yet. ``set_up``: it can sign in."""
+    yet. ``set_up``: it can sign in. ``account``: which one at the administration's own provider signs it in, as ISSUER SUBJECT."""
 
     id: str
     kind: PrincipalKind
@@ -44,6 +50,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     disabled: datetime | None
     exempt: bool
     set_up: bool
+    account: str | None = None
 
 
 def add_person(
@@ -61,7 +68,7 @@ def add_person(
     """A person that nothing is known of yet but this. ``by``: who decided it; they are tied to it, unless it is ``exempt``. Raises ``Refusal``
     DATA_INVALID for a name that is empty, holds what is not to be seen, or is somebody's already."""
     chosen = sorted(set(roles))
-    _name(connection, name)
+    _name(connection, name, email)
     if not chosen:
         raise Refusal(Code.DATA_INVALID, "A person needs a role.", field="roles", remedy=f"Name one of: {', '.join(StaffRole)}.")
     one = _add(
@@ -86,7 +93,7 @@ def system(connection: Connection, name: str, *, by: Actor, at: datetime) -> Pri
     """The system of this name; a new one where there is none. Raises ``Refusal`` DATA_INVALID as ``add_person`` does."""
     row = connection.execute(select(principal).where(principal.c.name == name, principal.c.kind == PrincipalKind.SYSTEM)).first()
     if row is not None:
-        return _read(row)
+        return read(row)
     _name(connection, name)
     one = _add(connection, PrincipalKind.SYSTEM, name, at, created_by=by.principal)
     journal.append(connection, "principal", one.id, {"created": name, "kind": "system", "by": by.noted}, at=at)
@@ -107,47 +114,6 @@ def set_roles(
     journal.append(connection, "principal", one.id, said, at=at)
     tie_to(connection, one.id, by, "roles", at)
     return find(connection, one.id)
-
-
-def by_subject(connection: Connection, subject: str) -> Principal | None:
-    """Who somebody is here whom the administration's own provider of sign-in calls so."""
-    row = connection.execute(select(principal).where(principal.c.subject == subject)).first()
-    return _read(row) if row is not None else None
-
-
-def admit(
-    connection: Connection,
-    subject: str,
-    called: Sequence[str],
-    roles: Iterable[StaffRole],
-    *,
-    at: datetime,
-    email: str | None = None,
-) -> Principal:
-    """Makes a person known by the word of that provider, tied to nobody, under the first of ``called`` that is nobody's yet. Raises
-    ``Refusal`` DATA_INVALID where every one is."""
-    for last, name in zip([*[False] * (len(called) - 1), True], called, strict=True):
-        try:
-            why = "let in by the administration's own provider of sign-in"
-            one = add_person(connection, name, roles, by=(), at=at, email=email, reason=why)
-        except Refusal:
-            if last:
-                raise
-            continue
-        connection.execute(update(principal).where(principal.c.id == one.id).values(subject=subject))
-        journal.append(connection, "principal", one.id, {"subject": subject}, at=at)
-        return one
-    raise AssertionError("there is a name at least")
-
-
-def follow(connection: Connection, one: Principal, roles: Iterable[StaffRole], *, at: datetime) -> None:
-    """A person has the roles that its groups at that provider give it, none among them: then it may do nothing, however it comes."""
-    chosen = sorted(set(roles))
-    if list(one.roles) == chosen:
-        return
-    connection.execute(update(principal).where(principal.c.id == one.id).values(roles=" ".join(chosen)))
-    said: dict[str, object] = {"roles": chosen, "before": list(one.roles), "reason": "its groups changed", "by": []}
-    journal.append(connection, "principal", one.id, said, at=at)
 
 
 def read_in(connection: Connection, identity: str, language: str | None) -> None:
@@ -177,26 +143,43 @@ def acknowledge(connection: Connection, identity: str, *, by: Actor, at: datetim
     return find(connection, one.id)
 
 
+def lock(connection: Connection) -> None:
+    """Has whatever lets people in or shuts them out be done one after the other; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LETTING_IN)))
+
+
 def tie_to(connection: Connection, identity: str, those: Iterable[Actor], why: str, at: datetime) -> None:
-    """These persons did something to another (``created``, ``sign-in``, ``roles``) that keeps them from being two with it for a while."""
-    others = {one.principal for one in those if one.kind is PrincipalKind.PERSON} - {identity}
-    if others:
-        connection.execute(
-            insert(tie), [{"principal": identity, "other": other, "since": at, "why": why} for other in sorted(others)]
-        )
+    """These persons did something to another (``created``, ``sign-in``, ``roles``), or made a ``token`` of a system, that keeps them from being
+    two with it. An emergency may have been anybody: whoever is let in by one is tied to itself, and so to everybody; but for the first
+    person there is."""
+    made = list(those)
+    others = {one.principal for one in made if one.kind is PrincipalKind.PERSON} - {identity}
+    if any(one.kind is PrincipalKind.EMERGENCY for one in made) and persons(connection) > 1:
+        others.add(identity)
+    known = connection.execute(select(principal.c.id).where(principal.c.id.in_(others)).order_by(principal.c.id)).scalars().all()
+    if known:
+        connection.execute(insert(tie), [{"principal": identity, "other": other, "since": at, "why": why} for other in known])
 
 
 def tied(connection: Connection, one: str, other: str, at: datetime) -> str | None:
     """Why these two cannot be the two of a decision now, or None. Two whom the same third made known, or let in anew, hang on him alike:
-    he could be both."""
+    he could be both. So could whoever two e-mails lead to."""
     pair = or_(
         and_(tie.c.principal == one, tie.c.other == other),
         and_(tie.c.principal == other, tie.c.other == one),
     )
     recent = tie.c.since > at - TIED_FOR
-    row = connection.execute(select(tie.c.why).where(pair, recent).order_by(tie.c.since.desc())).first()
+    lasting = or_(recent, tie.c.why == "token")  # whoever made it may have kept it
+    row = connection.execute(select(tie.c.why).where(pair, lasting).order_by(tie.c.since.desc())).first()
     if row is not None:
         return _WHY[row.why].format(days=TIED_FOR.days)
+    both = tie.c.principal.in_((one, other))
+    if connection.execute(select(tie.c.id).where(both, tie.c.principal == tie.c.other, recent).limit(1)).first() is not None:
+        return f"an emergency, which may have been anybody, let one of them in less than {TIED_FOR.days} days ago."
+    mails = connection.execute(select(principal.c.email).where(principal.c.id.in_((one, other)))).scalars().all()
+    if len(mails) == 2 and all(mails) and len({str(each).strip().casefold() for each in mails}) == 1:
+        return "both have one e-mail, so they may be one person."
     hands = [
         set(connection.execute(select(tie.c.other).where(tie.c.principal == each, recent, tie.c.why != "roles")).scalars())
         for each in (one, other)
@@ -207,16 +190,17 @@ def tied(connection: Connection, one: str, other: str, at: datetime) -> str | No
 
 
 def find(connection: Connection, called: str) -> Principal:
-    """By id or name. Raises ``Refusal`` NOT_FOUND."""
-    row = connection.execute(select(principal).where(or_(principal.c.id == called, principal.c.name == called))).first()
+    """By id or name: what looks like an id is one, and never a name. Raises ``Refusal`` NOT_FOUND."""
+    column = principal.c.id if _ID.fullmatch(called) else principal.c.name
+    row = connection.execute(select(principal).where(column == called)).first()
     if row is None:
         raise Refusal(_UNKNOWN.code, _UNKNOWN.detail, field="principal", value=called, remedy=_UNKNOWN.remedy)
-    return _read(row)
+    return read(row)
 
 
 def listed(connection: Connection) -> list[Principal]:
     """Everybody there ever was: persons first, then by name."""
-    return [_read(row) for row in connection.execute(select(principal).order_by(principal.c.kind, principal.c.name))]
+    return [read(row) for row in connection.execute(select(principal).order_by(principal.c.kind, principal.c.name))]
 
 
 def anybody(connection: Connection) -> bool:
@@ -255,23 +239,34 @@ def stood_in(connection: Connection, at: datetime) -> dict[str, frozenset[Scope]
 
 def _add(connection: Connection, kind: PrincipalKind, name: str, at: datetime, **more: object) -> Principal:
     values = {"id": secrets.token_hex(8), "kind": kind.value, "name": name.strip(), "created": at} | more
-    return _read(connection.execute(insert(principal).values(values).returning(*principal.c)).one())
+    return read(connection.execute(insert(principal).values(values).returning(*principal.c)).one())
 
 
-def _name(connection: Connection, name: str) -> None:
-    """What people see of somebody must tell him from everybody else."""
+def _name(connection: Connection, name: str, email: str | None = None) -> None:
+    """What people see of somebody must tell him from everybody else, and what they type must not mean another."""
     if not names.visible_at_all(name) or not name.isprintable():
         raise Refusal(
             Code.DATA_INVALID, "A name needs letters that can be seen, and nothing that cannot.", field="name", value=name
         )
-    for other in connection.execute(select(principal.c.name)).scalars():
-        if names.same(name, other):
+    if _ID.fullmatch(names.folded(name)):
+        raise Refusal(
+            Code.DATA_INVALID, "A name must not look like an id.", field="name", value=name, remedy="Choose another name."
+        )
+    for other in connection.execute(select(principal.c.name, principal.c.email)):
+        if names.same(name, other.name):
             raise Refusal(
                 Code.DATA_INVALID,
-                f"Somebody goes by the name {other} already.",
+                f"Somebody goes by the name {other.name} already.",
                 field="name",
                 value=name,
                 remedy="Choose a name that nobody takes for the other.",
+            )
+        if names.same(name, other.email or "") or names.same(email or "", other.name):
+            raise Refusal(
+                Code.DATA_INVALID,
+                f"A name is the e-mail of another: people sign in with either, so {other.name} could be taken for {name}.",
+                field="name" if names.same(name, other.email or "") else "email",
+                remedy="Choose a name that is no e-mail.",
             )
 
 
@@ -290,11 +285,13 @@ def _roles(stored: str) -> tuple[StaffRole, ...]:
     return tuple(map(StaffRole, stored.split()))
 
 
-def _read(row: Row[Any]) -> Principal:
+def read(row: Row[Any]) -> Principal:
+    """A whole row of the table."""
     same = ("id", "name", "email", "language", "created", "created_by", "disabled", "exempt")
     return Principal(
         **{name: getattr(row, name) for name in same},
         kind=PrincipalKind(row.kind),
         roles=_roles(row.roles),
         set_up=row.password is not None or row.subject is not None,
+        account=row.subject,
     )

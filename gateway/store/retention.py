@@ -1,6 +1,7 @@
 """How long what is kept is kept: the rule of each class, and putting away what is closed and past its rule.
 
-No rule is shipped, because no source states one: a class is kept until a person says how long and because of what.
+No rule is shipped for what was exchanged, because no source states one: a class is kept until a person says how long and because of what.
+What is kept of staff goes by a default of ours until then.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Table, delete, fun
 
 from gateway.core.access import Actor
 from gateway.core.errors import Code, Refusal
-from gateway.core.moments import LONGEST
+from gateway.core.moments import FIRST, LONGEST
 from gateway.store import journal
-from gateway.store.retention_classes import BY_NAME, RetentionClass
+from gateway.store.retention_class import RetentionClass
+from gateway.store.retention_classes import BY_NAME
 from gateway.store.tables import entry, intake, retention
 
 _DAY = 86_400_000_000
+#: Why, where nobody said how long.
+BY_DEFAULT = "a default of this gateway: gateway/operate/RULES.md, What is kept of staff"
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """How many days a class is kept once it is closed, because of what, who said so and when; and what went by it so far."""
+    """How many days a class is kept once it is closed, because of what, who said so and when; and what went by it so far. ``who`` is empty
+    where it is the default."""
 
     shelf: str
     days: int
@@ -52,10 +57,15 @@ def class_of(name: str) -> RetentionClass:
 
 
 def rules(connection: Connection) -> dict[str, Rule]:
-    """The rules that were set, by class."""
+    """The rules that hold, by class: those that were set, and the defaults of others."""
     rows = connection.execute(select(retention).order_by(retention.c.since))
     # A release before this one took any number of days.
-    return {row.shelf: Rule(**{**row._mapping, "days": min(row.days, LONGEST.days)}) for row in rows}
+    chosen = {row.shelf: Rule(**{**row._mapping, "days": min(row.days, LONGEST.days)}) for row in rows}
+    return {
+        one.name: Rule(one.name, one.default, BY_DEFAULT, "", FIRST, 0, 0)
+        for one in BY_NAME.values()
+        if one.default is not None and one.name not in chosen
+    } | chosen
 
 
 def set_rule(connection: Connection, name: str, days: int, *, because: str, who: Actor, at: datetime) -> None:
@@ -74,10 +84,12 @@ def set_rule(connection: Connection, name: str, days: int, *, because: str, who:
 
 
 def unset_rule(connection: Connection, name: str, *, because: str, who: Actor, at: datetime) -> None:
-    """A person has a class kept from now on. Raises ``Refusal`` NOT_FOUND where it has no rule."""
-    class_of(name)
+    """A person takes a rule back: the class is kept from now on, or goes by its default. Raises ``Refusal`` NOT_FOUND where none was
+    set."""
+    default = class_of(name).default
     if connection.execute(delete(retention).where(retention.c.shelf == name)).rowcount == 0:
-        raise Refusal(Code.NOT_FOUND, f"The shelf {name!r} has no rule: it is kept.")
+        holds = "it is kept" if default is None else f"it goes after {default} days, {BY_DEFAULT}"
+        raise Refusal(Code.NOT_FOUND, f"The shelf {name!r} has no rule that was set: {holds}.")
     said: dict[str, object] = {"decision": "retention", "days": None, "because": because, "who": who.name, "by": who.noted}
     journal.append(connection, "decision", f"retention-{name}", said, at=at)
 
@@ -99,7 +111,9 @@ def prune(connection: Connection, rule: Rule, keys: Sequence[int | str], at: dat
     """Puts these rows away where they are still closed, and journals each with its digest and the rule; returns how many went."""
     kept = BY_NAME[rule.shelf]
     table, key = kept.table, kept.key
-    digest = table.c.body if kept.digest is None else kept.digest
+    digest: ColumnElement[Any] = null()
+    if kept.named:
+        digest = table.c.body if kept.digest is None else kept.digest
     still = select(key.label("key"), kept.called.label("called"), digest.label("digest"), kept.size.label("size"))
     rows = connection.execute(still.where(key.in_(keys), kept.filled, kept.closed).order_by(key).with_for_update()).all()
     if not rows:
@@ -112,8 +126,11 @@ def prune(connection: Connection, rule: Rule, keys: Sequence[int | str], at: dat
     size = sum(int(row.size) for row in rows)
     mine = retention.c.shelf == rule.shelf
     connection.execute(update(retention).where(mine).values(rows=retention.c.rows + len(rows), bytes=retention.c.bytes + size))
-    pruned = [[_name(kept, row.called), sha256(row.digest).hexdigest() if kept.digest is None else row.digest] for row in rows]
+    named = rows if kept.named else []
+    pruned = [[_name(kept, row.called), sha256(row.digest).hexdigest() if kept.digest is None else row.digest] for row in named]
     said: dict[str, object] = {"days": rule.days, "because": rule.because, "who": rule.who, "set": rule.since}
+    if not kept.named:
+        said["rows"] = len(rows)
     journal.append(connection, "retention", rule.shelf, said | {"bytes": size, "pruned": pruned}, at=at)
     return len(rows)
 

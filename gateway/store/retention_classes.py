@@ -2,19 +2,22 @@
 
 What is open is never closed here, whatever a rule says: what waits to be judged or sent or decided, what failed and a person may still
 send again. Ids, digests, statements and the journal are in no class: they outlive the bytes.
+
+What is kept of staff stands in ``store/staff_classes.py``: it goes by a default of ours where nobody says how long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Table, and_, func, select, tuple_
 from sqlalchemy import true as always
 
 from gateway.core.four_eyes import Decision
 from gateway.store import proposals
+from gateway.store.retention_class import RetentionClass, length_of
+from gateway.store.staff_classes import STAFF_CLASSES
 from gateway.store.tables import (
     announced,
     belief,
@@ -34,42 +37,6 @@ from gateway.store.tables import (
     transcription,
     voiding,
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RetentionClass:
-    """Rows of one class. ``filled`` are those that hold bytes to put away, ``closed`` those of them that nothing open needs.
-
-    ``at`` is the moment from which the days count; ``called`` and ``digest`` name a row in the journal (no digest: that of ``body``).
-    ``emptied`` is what its columns are set to; None: the row goes. ``marks``: when is noted in the row. ``asked``: it is kept at least as long as a partner's message may be
-    sent, or ours asked for, again.
-    """
-
-    name: str
-    holds: str
-    purpose: str
-    stays: str
-    table: Table
-    at: Column[Any]
-    size: ColumnElement[Any]
-    filled: ColumnElement[bool]
-    closed: ColumnElement[bool]
-    called: Column[Any]
-    digest: Column[Any] | None
-    emptied: Mapping[str, Any] | None
-    marks: bool = True
-    asked: bool = False
-
-    @property
-    def key(self) -> Column[Any]:
-        """What tells its rows apart."""
-        (column,) = self.table.primary_key
-        return column
-
-
-def _length(*columns: Column[Any]) -> ColumnElement[Any]:
-    return sum((func.coalesce(func.length(column), 0) for column in columns[1:]), func.coalesce(func.length(columns[0]), 0))
-
 
 #: Messages (partner, id) that something other than their statements still needs.
 _NEEDED = (
@@ -95,7 +62,7 @@ RETENTION_CLASSES = (
         "id, digest, certificate, receipt, every statement",
         message,
         message.c.received,
-        _length(message.c.body),
+        length_of(message.c.body),
         message.c.body.is_not(None),
         _unneeded,
         message.c.message_id,
@@ -109,7 +76,7 @@ RETENTION_CLASSES = (
         "id, digest, the partner's receipt",
         outbox,
         outbox.c.finished,
-        _length(outbox.c.body, outbox.c.payload, outbox.c.codes),
+        length_of(outbox.c.body, outbox.c.payload, outbox.c.codes),
         outbox.c.payload != "",
         # What expired or was given up is a person's to look at and to send again.
         outbox.c.state.in_(("delivered", "mailed", "superseded", "reissued")) & _no_belief,
@@ -125,7 +92,7 @@ RETENTION_CLASSES = (
         "id, digest of the message; the receipt's in the journal",
         message,
         message.c.received,
-        _length(message.c.answer),
+        length_of(message.c.answer),
         func.length(message.c.answer) > 0,
         message.c.pruned.is_not(None),
         message.c.message_id,
@@ -141,7 +108,7 @@ RETENTION_CLASSES = (
         "id, digest; the receipt's in the journal",
         outbox,
         outbox.c.finished,
-        _length(outbox.c.answer),
+        length_of(outbox.c.answer),
         func.length(outbox.c.answer) > 0,
         outbox.c.pruned.is_not(None),
         outbox.c.message_id,
@@ -156,7 +123,7 @@ RETENTION_CLASSES = (
         "code, sentence; digests in the journal",
         intake,
         intake.c.received,
-        _length(intake.c.body, intake.c.answer),
+        length_of(intake.c.body, intake.c.answer),
         intake.c.pruned.is_(None),
         intake.c.outcome.in_(("refused", "conflict")),
         intake.c.id,
@@ -170,7 +137,7 @@ RETENTION_CLASSES = (
         "digests in the journal",
         intake,
         intake.c.received,
-        _length(intake.c.body, intake.c.answer),
+        length_of(intake.c.body, intake.c.answer),
         intake.c.outcome == "quarantined",
         always(),
         intake.c.id,
@@ -184,7 +151,7 @@ RETENTION_CLASSES = (
         "the message",
         intake,
         intake.c.received,
-        _length(intake.c.remote),
+        length_of(intake.c.remote),
         intake.c.outcome.in_(("accepted", "duplicate")),
         always(),
         intake.c.id,
@@ -198,7 +165,7 @@ RETENTION_CLASSES = (
         "id, digest, who discarded it and why",
         transcription,
         transcription.c.decided,
-        _length(transcription.c.body),
+        length_of(transcription.c.body),
         transcription.c.body.is_not(None),
         transcription.c.state == "discarded",
         transcription.c.message_id,
@@ -213,7 +180,7 @@ RETENTION_CLASSES = (
         "who asked for it, when, and how it ended",
         job,
         job.c.ended,
-        _length(job.c.body),
+        length_of(job.c.body),
         job.c.body.is_not(None),
         job.c.state == "done",
         job.c.id,
@@ -228,23 +195,34 @@ RETENTION_CLASSES = (
         "digests in the journal's entries of the messages",
         fact,
         fact.c.stored,
-        _length(fact.c.der),
+        length_of(fact.c.der),
         always(),
         always(),
         fact.c.digest,
         fact.c.digest,
         None,
     ),
+    *STAFF_CLASSES,
 )
 BY_NAME = {one.name: one for one in RETENTION_CLASSES}
 
 #: What no rule puts away, with its moments and sizes, and why.
 KEPT: Mapping[str, tuple[str, Table, Any, ColumnElement[Any]]] = {
-    "journal": ("it shows tampering only whole", entry, entry.c.at, _length(entry.c.body, entry.c.leaf)),
-    "checkpoints": ("they seal the journal", checkpoint, checkpoint.c.sealed, _length(checkpoint.c.frontier, checkpoint.c.signed)),
-    "statements": ("answers as they were known then", statement, statement.c.received, _length(statement.c.body)),
-    "feed": ("answers as they were known then", enterprise_record, enterprise_record.c.recorded, _length(enterprise_record.c.body)),
-    "certificates": ("without them nothing is proven", announced, announced.c.since, _length(announced.c.certificate)),
-    "list-parts": ("which messages each list came in", listing_part, None, _length(listing_part.c.statements)),
-    "timelines": ("today's answers", operator, None, _length(operator.c.timeline)),
+    "journal": ("it shows tampering only whole", entry, entry.c.at, length_of(entry.c.body, entry.c.leaf)),
+    "checkpoints": (
+        "they seal the journal",
+        checkpoint,
+        checkpoint.c.sealed,
+        length_of(checkpoint.c.frontier, checkpoint.c.signed),
+    ),
+    "statements": ("answers as they were known then", statement, statement.c.received, length_of(statement.c.body)),
+    "feed": (
+        "answers as they were known then",
+        enterprise_record,
+        enterprise_record.c.recorded,
+        length_of(enterprise_record.c.body),
+    ),
+    "certificates": ("without them nothing is proven", announced, announced.c.since, length_of(announced.c.certificate)),
+    "list-parts": ("which messages each list came in", listing_part, None, length_of(listing_part.c.statements)),
+    "timelines": ("today's answers", operator, None, length_of(operator.c.timeline)),
 }

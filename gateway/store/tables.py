@@ -439,6 +439,15 @@ principal = Table(
     Column("subject", Text, unique=True),
 )
 
+#: Accounts at that provider that were taken from a person: whoever comes by one is not let in as somebody new.
+former_account = Table(
+    "former_account",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("principal", String(16), ForeignKey("principal.id"), nullable=False),
+    Column("ended", Moment, nullable=False),
+)
+
 #: Why two persons cannot be the two of a decision for a while: one created the other, reset its sign-in or changed its roles.
 tie = Table(
     "tie",

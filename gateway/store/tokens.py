@@ -60,11 +60,13 @@ class Issued:
 def create(
     connection: Connection, name: str, scopes: Iterable[Scope], *, at: datetime, expires: datetime, by: Actor
 ) -> tuple[str, str]:
-    """A new token of the system of this name: its id, and the secret that is shown this once. Raises ``Refusal`` DATA_INVALID."""
+    """A new token of the system of this name: its id, and the secret that is shown this once. Whoever makes it may keep it, and so is never
+    the second person after that system. Raises ``Refusal`` DATA_INVALID."""
     carried = sorted(set(scopes))
     if not name.strip() or not carried or expires <= at:
         raise Refusal(Code.DATA_INVALID, "A token needs a name, at least one scope and an end in the future.")
     holder = principals.system(connection, name, by=by, at=at)
+    principals.tie_to(connection, holder.id, (by,), "token", at)
     return _issue(connection, holder.id, name, carried, at=at, expires=expires, by=by)
 
 

@@ -43,6 +43,8 @@ from gateway.wire.algorithms import BY_NAME, KeySigner, PrivateKey, PublicKey, S
 from gateway.wire.certificate import from_der, from_pem, validity_of
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+#: What every id looks like: a name, and which generation of it.
+_ID = re.compile(r".+-[0-9]+")
 
 
 class Purpose(StrEnum):
@@ -308,6 +310,14 @@ def _store(directory: Path, record: KeyRecord, certificate: bytes, secret: bytes
     if not _NAME.fullmatch(record.name):
         raise Refusal(Code.DATA_INVALID, "A key's name is of small letters, digits and hyphens.", field="name", value=record.name)
     directory.mkdir(parents=True, exist_ok=True)
+    if _ID.fullmatch(record.name) and not KeyRing(directory).all(record.name):
+        raise Refusal(
+            Code.DATA_INVALID,
+            "A key's name must not look like an id, which ends with a hyphen and a number.",
+            field="name",
+            value=record.name,
+            remedy="Choose another name.",
+        )
     generation = 1 + sum(key.record.name == record.name for key in KeyRing(directory).all())
     folder = directory / f"{record.name}-{generation}"
     key = Key(folder, record, certificate)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from gateway.core.errors import Code, Refusal
 from gateway.store.messages import NOBODY
 from gateway.store.outbox import read_header
 from gateway.store.tables import intake, message, outbox, transcription
@@ -16,16 +17,24 @@ from gateway.store.tables import intake, message, outbox, transcription
 REFUSED = re.compile(r"intake-([0-9]{1,18})")
 
 
-def shown(connection: Connection, message_id: str) -> dict[str, Any] | None:
-    """One message whole: as received, as sent, or as refused (``intake-N``)."""
+def shown(connection: Connection, message_id: str, partner: str | None = None) -> dict[str, Any] | None:
+    """One message whole: as received, as sent, or as refused (``intake-N``). Partners choose their ids: raises ``Refusal`` DATA_INVALID where
+    several messages have this one, and ``partner`` does not say whose."""
     if refused := REFUSED.fullmatch(message_id):
         row = connection.execute(select(intake).where(intake.c.id == int(refused[1]))).first()
         return None if row is None else _refused_whole(row)
-    row = connection.execute(select(message).where(message.c.message_id == message_id)).first()
-    if row is not None:
-        return _came_whole(connection, row)
-    row = connection.execute(select(outbox).where(outbox.c.message_id == message_id)).first()
-    return None if row is None else _went_whole(row)
+    came, went = (
+        connection.execute(
+            select(one).where(one.c.message_id == message_id, *([] if partner is None else [one.c.partner == partner]))
+        ).all()
+        for one in (message, outbox)
+    )
+    if len(came) + len(went) > 1:
+        whose = [f"from {row.partner}" for row in came] + [f"to {row.partner}" for row in went]
+        raise Refusal(Code.DATA_INVALID, f"Several messages have this id: {', '.join(whose)}.", field="partner", value=message_id)
+    if came:
+        return _came_whole(connection, came[0])
+    return _went_whole(went[0]) if went else None
 
 
 def _refused_whole(row: Any) -> dict[str, Any]:

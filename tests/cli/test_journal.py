@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, update
 from typer.testing import CliRunner, Result
 
-from gateway.cli import evidence, journal, outbox, retention
+from gateway.cli import evidence, journal, outbox, retention, show
 from gateway.cli.main import app
 from gateway.core.errors import Refusal
 from gateway.core.model import Kind
@@ -168,3 +168,12 @@ def test_how_long_what_is_kept_is_kept(gateway: GatewayFixture) -> None:
     assert said["messages"]["rule"]["rows"] == 1
     assert run(retention.app, "unset", "messages", "--because", "kept after all").exit_code == 0
     assert "no rule" in run(retention.app, "show").stdout
+
+
+def test_an_id_that_two_partners_chose_names_no_message(gateway: GatewayFixture) -> None:
+    for iso in ("SG", "HK"):
+        ping = gateway.boxes[iso].protocol_message(Kind.PING, payloads.write_empty(Kind.PING), id="the-same")
+        gateway.send(ping, iso)
+    with pytest.raises(Refusal, match="from SG, from HK"):
+        run(show.messages, "show", "the-same")
+    assert json.loads(run(show.messages, "show", "the-same", "--partner", "hk", "--json").stdout)["partner"] == "HK"

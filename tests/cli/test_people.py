@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,17 @@ def test_an_emergency_is_told_in_red_and_is_never_one_of_two(production: Termina
     assert "takes two people" in refused
     afterwards = production.run("whoami", who="Li Na")
     assert "Li Na" in afterwards
+    assert "EMERGENCY" in afterwards
     assert "EMERGENCY" in production.run("principal", "acknowledge", "Zhang Wei", who="Li Na", expect=2)
+
+
+def test_only_a_person_signs_in_at_a_terminal(demo: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = demo.json("token", "create", "a feed", "--scope", "domestic:write")
+    for typed, said in ((made["token"], "a feed is a system"), ("aeo_wrong", "nobody's token"), ("", "nobody's token")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed + "\n"))
+        assert said in demo.run("login", "--token", expect=2)
+    monkeypatch.setattr("sys.stdin", io.StringIO((demo.home / "second.token").read_text()))
+    assert "Signed in as Li Si" in demo.run("login", "--token")
 
 
 def test_a_token_that_others_can_read_is_refused(demo: Terminal) -> None:

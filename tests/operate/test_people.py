@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from gateway.core.access import Actor, PrincipalKind, Scope, StaffRole, Way, itself
 from gateway.core.errors import Code, Refusal
@@ -19,7 +20,7 @@ from gateway.store import principals, proposals, tokens
 from gateway.store.database import Database
 from gateway.store.principals import Principal
 from gateway.store.proposals import Matter, Proposal
-from gateway.store.tables import link
+from gateway.store.tables import link, principal
 from tests.rig.people import person
 
 AT = datetime(2026, 6, 15, 4, tzinfo=UTC)
@@ -107,6 +108,104 @@ def test_who_reset_a_sign_in_is_tied_to_that_person(connection: Connection, two:
     assert together(connection, second, AT + timedelta(days=71)) == ("Zhang", "Li")
 
 
+def test_who_changed_roles_is_tied_to_that_person(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    people.change(connection, "Li", [StaffRole.APPROVER], Settings.model_validate({}), who=two[0], reason="moved", at=AT)
+    together(connection, two[0])
+    with pytest.raises(Refusal, match="changed what the other may do"):
+        together(connection, two[1])
+
+
+def test_who_an_emergency_let_in_anew_may_be_anybody(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    """Whoever sits at the machine of the database could give himself another's sign-in."""
+    first, second = two
+    emergency = person("emergency:0", kind=PrincipalKind.EMERGENCY)
+    people.new_link(connection, "Li", who=emergency, reason="nobody can sign in", at=AT)
+    together(connection, first)
+    with pytest.raises(Refusal, match="an emergency, which may have been anybody"):
+        together(connection, second)
+    assert together(connection, second, AT + TIED_FOR + timedelta(seconds=1)) == ("Zhang", "Li")
+
+
+def test_the_first_of_all_may_come_in_by_an_emergency(connection: Connection) -> None:
+    emergency = person("emergency:0", kind=PrincipalKind.EMERGENCY)
+    first, _ = people.first(connection, "Zhang", None, who=emergency, at=AT)
+    people.new_link(connection, "Zhang", who=emergency, reason="the link was too old", at=AT)
+    second = add(connection, "Li", actor(connection, first))
+    assert isinstance(second, Principal)
+    together(connection, actor(connection, first))
+    assert together(connection, actor(connection, second)) == ("Zhang", "Li")
+
+
+def a_system(connection: Connection, by: Actor) -> Actor:
+    _, secret = tokens.create(connection, "a program", Scope, at=AT, expires=AT + timedelta(days=90), by=by)
+    return tokens.holder(connection, secret, Way.TOKEN, AT)
+
+
+def test_nobody_does_through_a_system_what_ties_him(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    """Nor is who made its token the second person after it, however long ago."""
+    first, second = two
+    program, alone = a_system(connection, first), Settings.model_validate({"oidc_issuer": "https://provider.example"})
+    until = AT + timedelta(days=3)
+    for act in (
+        lambda: people.new_link(connection, "Li", who=program, reason="lost", at=AT),
+        lambda: people.give_account(connection, "Li", "4711", alone, who=program, reason="new", at=AT),
+        lambda: people.take_account(connection, "Li", who=program, reason="old", at=AT),
+        lambda: people.stand_in(connection, "Li", "Zhang", until, who=program, reason="leave", at=AT),
+        lambda: people.add(connection, "Wang", ADMINISTRATOR, alone, who=program, reason="more", at=AT),
+        lambda: people.change(connection, "Zhang", ADMINISTRATOR, alone, who=program, reason="more", at=AT),
+    ):
+        with pytest.raises(Refusal, match="a program is a system: people are let in by people"):
+            act()
+    later = AT + timedelta(days=80)
+    assert isinstance(together(connection, program, later), Proposal)
+    with pytest.raises(Refusal, match="one of them made a token of the other"):
+        together(connection, first, later)
+    assert together(connection, second, later) == ("a program", "Li")
+
+
+def test_a_person_agrees_to_whom_a_system_proposes(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    program = a_system(connection, two[0])
+    assert isinstance(add(connection, "Wang", program), Proposal)
+    third = add(connection, "Wang", two[1])
+    assert isinstance(third, Principal)
+    assert third.created_by == two[1].principal
+
+
+def test_one_email_is_one_person(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    """Whoever was known here, and came in once more by the provider of sign-in, is no second person."""
+    for name, email in (("Wang", "Wang@customs.example"), ("Wang Wu", "wang@customs.example ")):
+        principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT, email=email)
+    wang, again = (actor(connection, principals.find(connection, name)) for name in ("Wang", "Wang Wu"))
+    together(connection, wang)
+    with pytest.raises(Refusal, match="both have one e-mail"):
+        together(connection, again)
+
+
+def test_a_language_is_one_of_ours(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    with pytest.raises(Refusal, match="reads one of: en, zh"):
+        people.add(connection, "Wang", ADMINISTRATOR, TWO, who=two[0], reason="more", at=AT, language="french")
+
+
+def test_two_who_agree_at_once_decide_once(database: Database) -> None:
+    with database.write.begin() as connection:
+        names = ("Zhang", "Li", "Wang")
+        those = [actor(connection, principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)) for name in names]
+        assert isinstance(add(connection, "Zhao", those[0]), Proposal)
+
+    def agree(who: Actor) -> Principal | Proposal | Refusal:
+        try:
+            with database.write.begin() as connection:
+                return add(connection, "Zhao", who)
+        except Refusal as refused:
+            return refused
+
+    with ThreadPoolExecutor(2) as at_once:
+        done = list(at_once.map(agree, those[1:]))
+    assert sorted(type(one).__name__ for one in done) == ["Principal", "Proposal"]
+    with database.reading() as connection:
+        assert principals.persons(connection) == 4
+
+
 def test_two_tokens_of_one_person_are_one_person(connection: Connection, two: tuple[Actor, Actor]) -> None:
     first, second = two
     secrets = [
@@ -174,6 +273,30 @@ def test_names_tell_people_apart(connection: Connection, two: tuple[Actor, Actor
     ):
         with pytest.raises(Refusal, match=said):
             principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)
+
+
+def test_an_id_never_means_a_name_nor_a_name_an_id(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    first, second = two
+    for name in (first.principal, first.principal.upper(), "0123456789abcdef", "０１２３４５６７８９abcdef"):
+        with pytest.raises(Refusal, match="must not look like an id"):
+            principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT)
+        with pytest.raises(Refusal, match="must not look like an id"):
+            tokens.create(connection, name, [Scope.AUDIT_READ], at=AT, expires=AT + timedelta(days=1), by=first)
+    # A token of a release before this one may have such a name: whoever is meant by an id is whoever has it.
+    named = principals.add_person(connection, "Mallory", ADMINISTRATOR, by=(), at=AT)
+    connection.execute(update(principal).where(principal.c.id == named.id).values(name=second.principal))
+    assert principals.find(connection, second.principal).name == "Li"
+    assert principals.find(connection, named.id).name == second.principal
+    with pytest.raises(Refusal, match="nobody of this id or name"):
+        principals.find(connection, "0" * 16)
+
+
+def test_a_name_is_never_anothers_email(connection: Connection, two: tuple[Actor, Actor]) -> None:
+    principals.add_person(connection, "Wang", ADMINISTRATOR, by=(), at=AT, email="wang@customs.example")
+    principals.add_person(connection, "sun@customs.example", ADMINISTRATOR, by=(), at=AT, email="sun@customs.example")
+    for name, email in (("WANG@customs.example", None), ("Zhao", "sun@customs.example")):
+        with pytest.raises(Refusal, match="A name is the e-mail of another"):
+            principals.add_person(connection, name, ADMINISTRATOR, by=(), at=AT, email=email)
 
 
 def test_a_deputy_may_what_the_other_may_for_a_time(connection: Connection, two: tuple[Actor, Actor]) -> None:

@@ -10,10 +10,11 @@ from argon2 import PasswordHasher
 from httpx import Response
 from starlette.testclient import TestClient
 
-from gateway.core.access import StaffRole, itself
+from gateway.core.access import StaffRole
 from gateway.operate import people
 from gateway.operate.passwords import Passwords
 from gateway.store import principals
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 PASSWORD = "correct horse battery staple"
@@ -71,7 +72,7 @@ def a_link(web: WebFixture, name: str, *roles: StaffRole) -> str:
         if all(one.name != name for one in principals.listed(connection)):
             email = f"{name.partition(' ')[0].lower()}@customs.example"
             principals.add_person(connection, name, roles or tuple(StaffRole), by=(), at=web.now, email=email)
-        _, secret = people.new_link(connection, name, who=itself("a test"), reason="a test", at=web.now)
+        _, secret = people.new_link(connection, name, who=person("a test"), reason="a test", at=web.now)
     return f"/sign-in/{secret}"
 
 

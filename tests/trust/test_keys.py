@@ -120,6 +120,7 @@ def test_another_key_beside_the_certificate_is_found(tmp_path: Path) -> None:
         ("Gateway", "ed25519", 3072, "small letters"),
         ("../gateway", "ed25519", 3072, "small letters"),
         ("", "ed25519", 3072, "small letters"),
+        ("gateway-2", "ed25519", 3072, "must not look like an id"),
         ("gateway", "rsa-sha1", 3072, "no such algorithm"),
         ("gateway", "dsa", 3072, "no such algorithm"),
         ("gateway", "rsa-pss-sha256", 2048, "at least 3072 bits"),

@@ -59,6 +59,16 @@ class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.partner.upper() if self.partner else None
 
 
+class OfMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose message, where two partners used one id."""
+
+    partner: PartnerCode = None
+
+    @property
+    def iso(self) -> str | None:
+        return self.partner.upper() if self.partner else None
+
+
 class Reasoned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a person decides so; the journal keeps it."""
 

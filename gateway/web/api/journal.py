@@ -20,7 +20,7 @@ from gateway.store.jobs import Job
 from gateway.store.tokens import Caller
 from gateway.views import entries
 from gateway.views.entries import EntryShown
-from gateway.web.api.doing import After, Most, Paged, PartnerCode, asked, file, query, shown
+from gateway.web.api.doing import After, Most, OfMessage, Paged, asked, file, query, shown
 from gateway.web.api.jobs import JobKind, begun
 from gateway.web.documents import describe
 from gateway.web.guard import Need, Served
@@ -84,12 +84,6 @@ class Verifying(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     witnesses: Annotated[tuple[str, ...], msgspec.Meta(max_length=20, description="Receipts of ours, XML.")] = ()
 
 
-class OfMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose message, where two partners used one id."""
-
-    partner: PartnerCode = None
-
-
 @router.get("/v1/journal", openapi_extra=describe(query=EntriesWanted, gives=Entries))
 async def listed(request: Request, service: Served, caller: Auditor) -> Response:
     """What happened, the newest first: every message, refusal, statement, decision and change of partner data."""
@@ -151,8 +145,7 @@ async def verify(request: Request, service: Served, caller: Auditor) -> Response
 async def proof(message_id: MessageId, request: Request, service: Served, caller: Auditor) -> Response:
     """The evidence of one message that was received, or sent and receipted, for somebody who trusts neither us nor our database: message,
     receipt, certificates, revocation facts, journal proof, and a README that says how to check them."""
-    wanted = query(request, OfMessage)
-    partner = wanted.partner.upper() if wanted.partner else None
+    partner = query(request, OfMessage).iso
 
     def look(connection: Connection) -> bytes:
         return evidence.export(connection, service.node.settings, message_id, partner)

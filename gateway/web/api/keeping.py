@@ -201,12 +201,12 @@ async def keep_for(shelf: Shelf, request: Request, service: Served, caller: Rete
     openapi_extra=describe(takes=Unsetting, gives=ShelfKept, limit=LIMIT, again=True),
 )
 async def keep(shelf: Shelf, request: Request, service: Served, caller: RetentionKeeper) -> Response:
-    """Has a class kept from now on."""
+    """Has a class kept from now on; one of staff goes by its default again."""
     given, at = await asked(request, service, Unsetting), service.node.clock()
 
     def job(connection: Connection) -> Done:
         retention.unset_rule(connection, shelf, because=given.because, who=caller, at=at)
-        return Done(ShelfKept(shelf=shelf, rule=None))
+        return Done(ShelfKept(shelf=shelf, rule=retention.rules(connection).get(shelf)))
 
     return await done(request, service, caller, given, job)
 

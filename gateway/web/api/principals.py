@@ -73,6 +73,13 @@ class NewRoles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: Reason
 
 
+class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account at the administration's own provider of sign-in, and why it is this person's."""
+
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, description="What the provider calls the person: `sub`.")]
+    reason: Reason
+
+
 class StandingIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may do for that time what somebody else may; at most 31 days."""
 
@@ -175,6 +182,36 @@ async def link(principal: str, request: Request, service: Served, caller: Admini
         return Done(LetIn(person=one, link=f"{node.settings.public_url}/sign-in/{secret}"), 201)
 
     return await shown_once(service, job)
+
+
+@router.post(
+    "/v1/principals/{principal}/account",
+    openapi_extra=describe(takes=ProviderAccount, gives=Principal, limit=LIMIT, again=True),
+)
+async def give_account(principal: str, request: Request, service: Served, caller: Administrator) -> Response:
+    """Has a person sign in by its account at the administration's own provider; its groups there say its roles. Whoever asks for it cannot be
+    the other of two with that person for 30 days."""
+    given, node, at = await asked(request, service, ProviderAccount), service.node, service.node.clock()
+
+    def job(connection: Connection) -> Done:
+        one = people.give_account(connection, principal, given.subject, node.settings, who=caller, reason=given.reason, at=at)
+        return Done(one)
+
+    return await done(request, service, caller, given, job)
+
+
+@router.post(
+    "/v1/principals/{principal}/account/unset",
+    openapi_extra=describe(takes=Reasoned, gives=Principal, limit=LIMIT, again=True),
+)
+async def take_account(principal: str, request: Request, service: Served, caller: Administrator) -> Response:
+    """Has a person sign in by no account at that provider any more; its sessions end. The same holds of whoever asks for it."""
+    given, at = await asked(request, service, Reasoned), service.node.clock()
+
+    def job(connection: Connection) -> Done:
+        return Done(people.take_account(connection, principal, who=caller, reason=given.reason, at=at))
+
+    return await done(request, service, caller, given, job)
 
 
 @router.post("/v1/principals/{principal}/disable", openapi_extra=describe(takes=Reasoned, gives=Principal, limit=LIMIT, again=True))

@@ -32,6 +32,7 @@ from gateway.store.switches import STOPS, Switch, recorded
 from gateway.store.tokens import Caller
 from gateway.views.messages import shown
 from gateway.views.search import MOST, MessageList, MessageSearch, search
+from gateway.web.api.doing import OfMessage, query
 from gateway.web.api.questions import parse_query, understand
 from gateway.web.documents import describe
 from gateway.web.guard import Auditor, Clearance, Served, note_reading
@@ -215,12 +216,13 @@ async def latest(request: Request, service: Served, caller: Auditor) -> Response
     return await _shown(service, lambda connection: search(connection, wanted))
 
 
-@router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(gives=dict))
-async def message(message_id: str, service: Served, caller: Auditor) -> Response:
+@router.get("/v1/messages/{message_id}", tags=["messages"], openapi_extra=describe(query=OfMessage, gives=dict))
+async def message(message_id: str, request: Request, service: Served, caller: Auditor) -> Response:
     """One message whole, with its answer; ``intake-N`` is one that was refused."""
+    partner = query(request, OfMessage).iso
 
     def look(connection: Connection) -> dict[str, Any]:
-        found = shown(connection, message_id)
+        found = shown(connection, message_id, partner)
         if found is None:
             raise Refusal(Code.NOT_FOUND, "There is no message of this id.", field="message_id", value=message_id)
         return found

@@ -18,14 +18,15 @@ router = pages()
 
 @router.post("/sign-in/provider")
 async def begin(come: Visiting, typed: Typed) -> Response:
-    """Sends the browser there: by a page, for what a form leads to must be ours (Content-Security-Policy, form-action)."""
+    """Sends the browser there: by a page, for what a form leads to must be ours (Content-Security-Policy, form-action). A form may bring the
+    secret of a one-time link."""
     goes_on = local(typed.get("next", ""))
     if not come.service.node.settings.oidc_issuer:
         raise Refusal(
             Code.NOT_FOUND, "No provider of sign-in is set here.", remedy="Set AEO_OIDC_ISSUER, or sign in with a password."
         )
     try:
-        address = await story.begin(come.service.node, come.browser, goes_on)
+        address = await story.begin(come.service.node, come.browser, goes_on, typed.get("link", ""))
     except Refusal as refused:
         return first(come, refused.code.row.status, refused=refused, next=goes_on)
     return page(come, "going.html", address=address, back=False)

@@ -53,6 +53,7 @@ def page(visit: Visit, template: str, status: int = 200, *, refused: Refusal | N
         "lang": words.tag,
         "languages": [(tag.value, TAGS[tag], NAMES[tag]) for tag in TAGS],
         "who": visit.signed_in.actor if visit.signed_in else None,
+        "emergencies": visit.emergencies,
         "navigation": NAVIGATION if visit.signed_in else (),
         "path": visit.request.url.path,
         "form_token": visit.form_token,

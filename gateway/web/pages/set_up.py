@@ -57,7 +57,8 @@ async def code(link: str, come: Visiting, typed: Typed) -> Response:
 
 def _first(come: Visit, link: str, one: Principal, refused: Refusal | None = None) -> Response:
     status = refused.code.row.status if refused else 200
-    return page(come, "set_up.html", status, refused=refused, link=link, name=one.name, least=SHORTEST)
+    provider = bool(come.service.node.settings.oidc_issuer)
+    return page(come, "set_up.html", status, refused=refused, link=link, name=one.name, least=SHORTEST, provider=provider)
 
 
 async def _second(come: Visit, link: str, one: Principal, refused: Refusal | None = None) -> Response:

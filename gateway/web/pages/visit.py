@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -21,7 +21,8 @@ from starlette.responses import Response
 
 from gateway.core.errors import Refusal
 from gateway.operate.sign_in import Browser
-from gateway.store import secret, sessions
+from gateway.store import emergencies, secret, sessions
+from gateway.store.emergencies import Emergency
 from gateway.store.sessions import NOTED, SignedIn
 from gateway.web.guard import Served
 from gateway.web.http.peer import address
@@ -29,12 +30,15 @@ from gateway.web.pages.words import Words, choose
 from gateway.web.service import Service
 
 T = TypeVar("T")
+#: How many emergencies a page tells of, the newest first, as a terminal does.
+TOLD = 3
 
 
 @dataclass(slots=True)
 class Visit:
     """One request of one browser. ``cookie`` binds its forms: the session's where somebody is signed in, else that of before; ``new`` where
-    the browser does not have it yet. ``typed`` is what a form brought, once it was read."""
+    the browser does not have it yet. ``emergencies`` are those that everybody signed in is told of. ``typed`` is what a form brought, once
+    it was read."""
 
     request: Request
     service: Service
@@ -42,6 +46,7 @@ class Visit:
     cookie: str
     new: bool
     signed_in: SignedIn | None
+    emergencies: Sequence[Emergency]
     typed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -103,11 +108,11 @@ def cookies(service: Service) -> Cookies:
 async def visit(request: Request, service: Served) -> Visit:
     """Who comes. Kept with the request, for whoever tells what went wrong."""
     names = cookies(service)
-    who = await _signed_in(request, service, request.cookies.get(names.session, ""))
+    who, told = await _signed_in(request, service, request.cookies.get(names.session, ""))
     before = request.cookies.get(names.before, "")
     cookie = request.cookies[names.session] if who else before or secret.new()
     language = choose(who.language if who else None, request.headers.get("accept-language", ""), service.language)
-    come = Visit(request, service, Words(language), cookie, not who and not before, who)
+    come = Visit(request, service, Words(language), cookie, not who and not before, who, told)
     request.state.visit = come
     return come
 
@@ -119,22 +124,22 @@ async def signed_in(come: Annotated[Visit, Depends(visit)]) -> SignedIn:
     return come.signed_in
 
 
-async def _signed_in(request: Request, service: Service, cookie: str) -> SignedIn | None:
+async def _signed_in(request: Request, service: Service, cookie: str) -> tuple[SignedIn | None, Sequence[Emergency]]:
     if not cookie:
-        return None
+        return None, ()
     now, remote = service.node.clock(), address(request, service.node.settings.proxy)
 
-    def look() -> SignedIn | None:
+    def look() -> tuple[SignedIn | None, Sequence[Emergency]]:
         with service.node.database.reading() as connection:
             try:
-                return sessions.holder(connection, cookie, now, remote)
+                return sessions.holder(connection, cookie, now, remote), emergencies.recent(connection, now)[:TOLD]
             except Refusal:
-                return None
+                return None, ()
 
-    who = await asyncio.to_thread(look)
+    who, told = await asyncio.to_thread(look)
     if who is not None and now - who.session.seen >= NOTED:
         service.node.writer.submit(partial(sessions.used, one=who.session, at=now))  # nobody waits for it
-    return who
+    return who, told
 
 
 Visiting = Annotated[Visit, Depends(visit)]

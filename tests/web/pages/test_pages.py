@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.clearance.wording import Language
+from gateway.core.access import PrincipalKind
+from gateway.store import emergencies
 from gateway.web.pages import render, words
 from gateway.web.site import PAGES
 from tests.rig.browser import BrowserFixture, set_up
+from tests.rig.people import person
 from tests.rig.web import WebFixture
 
 HERE = Path(render.__file__).parent
@@ -134,3 +138,13 @@ def _luminance(colour: str) -> float:
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_an_emergency_is_told_on_every_page_of_who_is_signed_in(web: WebFixture) -> None:
+    who = replace(person("emergency:0", kind=PrincipalKind.EMERGENCY), because="<b>nobody</b> can sign in")
+    with web.database.write.begin() as connection:
+        emergencies.note(connection, who, "stop SG", web.now)
+    browser, _ = set_up(web)
+    for path in ("/me", "/device"):
+        assert "&lt;b&gt;nobody&lt;/b&gt; can sign in" in browser.get(path).text, path
+    assert "can sign in" not in BrowserFixture(web).get("/sign-in").text, "of a stranger's nothing is told"

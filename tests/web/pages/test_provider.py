@@ -18,8 +18,8 @@ from gateway.core.access import StaffRole
 from gateway.settings import SettingsFault, from_environment
 from gateway.store import principals
 from gateway.store.principals import Principal
-from gateway.store.tables import session, tie
-from tests.rig.browser import BrowserFixture
+from gateway.store.tables import principal, session, tie
+from tests.rig.browser import BrowserFixture, a_link, set_up
 from tests.rig.provider import CLIENT, SECRET, ProviderFixture, provider
 from tests.rig.waiting import HTTP
 from tests.rig.web import WebFixture
@@ -42,9 +42,9 @@ def web(tmp_path: Path, ours: ProviderFixture) -> Iterator[WebFixture]:
         yield made
 
 
-def there(browser: BrowserFixture) -> str:
-    """Where the browser is sent, and from there back."""
-    browser.get("/sign-in")
+def there(browser: BrowserFixture, begin: str = "/sign-in") -> str:
+    """Where the browser is sent from this page, and from there back."""
+    browser.get(begin)
     sent = re.search(r'content="0;url=([^"]+)"', browser.post("/sign-in/provider").text)
     assert sent, browser.text()
     answer = HTTP.get(unescape(sent[1]))
@@ -158,3 +158,55 @@ def test_settings_name_the_groups_that_count() -> None:
     for wrong in ("x", "x=king", "=viewer"):
         with pytest.raises(SettingsFault, match="AEO_OIDC_ROLES"):
             from_environment({"AEO_OIDC_ROLES": wrong})
+
+
+def test_a_one_time_link_gives_its_person_the_account(web: WebFixture, ours: ProviderFixture) -> None:
+    browser, _ = set_up(web, "Li Si", StaffRole.APPROVER)
+    assert "Use the account of your administration" in browser.get(a_link(web, "Li Si")).text
+    assert browser.get(there(browser, browser.page.url.path)).status_code == 200
+    (one,) = people(web)
+    assert (one.account, one.roles) == (f"{ours.issuer} 4711", (StaffRole.OPERATOR, StaffRole.VIEWER))
+    assert "Li Si" in browser.get("/me").text
+    (row,) = web.rows(principal)
+    assert (row.password, row.totp) == (None, None), "what it used until now is good no more"
+    with web.database.write.begin() as connection:
+        principals.add_person(connection, "Zhao Liu", [StaffRole.APPROVER], by=(), at=web.now)
+    other = BrowserFixture(web)
+    other.get(a_link(web, "Zhao Liu"))
+    assert other.get(there(other, other.page.url.path)).status_code == 401
+    assert "signs in a person here already" in other.text()
+    assert [one.account for one in people(web) if one.name == "Zhao Liu"] == [None]
+
+
+def test_an_account_that_was_taken_lets_in_nobody_as_somebody_new(web: WebFixture, ours: ProviderFixture) -> None:
+    one, admin = set_up(web, "Li Si")[0], web.person("an administrator")
+    asked = {"subject": "4711", "reason": "the provider is new here"}
+    given = web.client.post("/v1/principals/Li Si/account", headers=admin, json=asked)
+    assert given.json()["account"] == f"{ours.issuer} 4711"
+    again = web.client.post("/v1/principals/an administrator/account", headers=admin, json=asked)
+    assert (again.status_code, "Li Si already" in again.json()["detail"]) == (422, True)
+    browser = BrowserFixture(web)
+    browser.get(there(browser))
+    assert "Li Si" in browser.get("/me").text
+    taken = web.client.post("/v1/principals/Li Si/account/unset", headers=admin, json={"reason": "moved"})
+    assert (taken.json()["account"], taken.json()["set_up"]) == (None, True)
+    assert {each.get("/me").url.path for each in (one, browser)} == {"/sign-in"}, "its sessions are over"
+    assert browser.get(there(browser)).status_code == 403
+    assert "was taken from it" in browser.text()
+    assert len(people(web)) == 2
+    unset = web.client.post("/v1/principals/Li Si/account/unset", headers=admin, json={"reason": "again"})
+    assert unset.status_code == 404
+    with web.database.reading() as connection:
+        by_name = {each.name: each.id for each in principals.listed(connection)}
+        why = principals.tied(connection, by_name["Li Si"], by_name["an administrator"], web.now)
+    assert why is not None
+    assert "reset how the other signs in" in why
+    assert web.client.post("/v1/principals/an administrator/account", headers=admin, json=asked).status_code == 200
+
+
+def test_without_a_provider_nobody_has_an_account_there(tmp_path: Path) -> None:
+    with WebFixture(tmp_path, ()) as web:
+        admin = web.person("an administrator")
+        asked = {"subject": "4711", "reason": "a try"}
+        said = web.client.post("/v1/principals/an administrator/account", headers=admin, json=asked)
+        assert (said.status_code, "AEO_OIDC_ISSUER" in said.json()["remedy"]) == (422, True)
