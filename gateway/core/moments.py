@@ -101,15 +101,14 @@ def as_example(text: str, fits: Callable[[str], object]) -> str | None:
     except ValueError:
         return None
     local, offset_written = moment.isoformat()[:19], moment.isoformat()[19:]
-    fractions = [f".{fraction[:digits]}" for digits in (9, 6, 3) if fraction and len(fraction) >= digits] + [""]
+    fractions = [*(f".{fraction[:digits]}" for digits in (9, 6, 3) if fraction and len(fraction) >= digits), ""]
     forms = [(local, offset_written), (utc.isoformat()[:19], "Z"), (local, "")][zone is None :]
-    examples = [begin + one + end for begin, end in forms for one in fractions] + [written_day]
+    examples = [*(f"{begin}{one}{end}" for begin, end in forms for one in fractions), written_day]
     example = next((one for one in examples if fits(one)), None)
     if example is None:
         return None
-    return f"write it like {example}" + (
-        ", if UTC is meant: it names no time zone" if clock and not zone and example[-1] == "Z" else ""
-    )
+    lacks_zone = clock and not zone and example.endswith("Z")
+    return f"write it like {example}{', if UTC is meant: it names no time zone' if lacks_zone else ''}"
 
 
 def _offset(written: str | None) -> str:

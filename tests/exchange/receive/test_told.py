@@ -49,7 +49,9 @@ def test_a_certificate_announced_from_now_by_a_fast_clock_is_refused_for_the_mom
     gateway.pin_certificates()
     box, private = gateway.boxes["SG"], ec.generate_private_key(ec.SECP256R1())
     theirs = gateway.now + timedelta(minutes=4)
-    made = selfsigned.builder(private.public_key(), Subject("fast"), demo=True, begins=theirs + selfsigned.BACKDATED, ends=theirs + timedelta(days=9))
+    made = selfsigned.builder(
+        private.public_key(), Subject("fast"), demo=True, begins=theirs + selfsigned.BACKDATED, ends=theirs + timedelta(days=9)
+    )
     fresh = KeySigner(private, selfsigned.sign(made, private), "ecdsa-p256-sha256")
     one = announced(box, fresh, None, theirs, "signing")
     gateway.send(box.protocol_message(Kind.KEYS, payloads.write_keys([one]), created=theirs))
