@@ -5,8 +5,10 @@ Every variable begins with ``AEO_``. A fault names the variable and the remedy; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,31 +16,30 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from gateway.core.access import StaffRole
-from gateway.core.moments import LONGEST
+from gateway.core.text import visible
 
 #: The folder that holds partners/, schemas/ and keys/ beside the code.
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _seconds(value: object) -> object:
-    """A number of seconds, as people write durations in an environment."""
-    if isinstance(value, str):
+def _seconds(least: float, most: float, *, optional: bool = False) -> BeforeValidator:
+    """A number of seconds from ``least`` to ``most``, as people write durations in an environment; ``optional``: or nothing at all."""
+    bounds = f"from {least:.10g} to {most:.10g}" + (", or leave it empty" if optional else "")
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if optional and not value:
+            return None
         try:
             span = timedelta(seconds=float(value))
         except (ValueError, OverflowError):
             raise PydanticCustomError("seconds", "Give a number of seconds, such as 30 or 0.2") from None
-        if not timedelta() <= span <= LONGEST:
-            raise PydanticCustomError("seconds", "Give a number of seconds from 0 to a hundred years")
+        if not timedelta(seconds=least) <= span <= timedelta(seconds=most):
+            raise PydanticCustomError("seconds", "Give a number of seconds {bounds}", {"bounds": bounds})
         return span
-    return value
 
-
-def _some_seconds(value: object) -> object:
-    """The same, more than none and no more than ten years; or nothing at all."""
-    read = None if value == "" else _seconds(value)
-    if isinstance(read, timedelta) and not timedelta(0) < read <= timedelta(days=3650):
-        raise PydanticCustomError("seconds", "Give a number of seconds from 1 to 315360000, or leave it empty")
-    return read
+    return BeforeValidator(read)
 
 
 def _groups(value: str) -> str:
@@ -48,8 +49,9 @@ def _groups(value: str) -> str:
     return value
 
 
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
-OptionalSeconds = Annotated[timedelta | None, BeforeValidator(_some_seconds)]
+_HOUR, _DAY = 3_600, 86_400
+#: Variables of this prefix that others read: a client beside its gateway, the tests, and what Kubernetes tells of a service of that name.
+_OTHERS = re.compile(r"AEO_(TOKEN|REAL_DATA|MUTATIONS|TEST\w*|\w+_(SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+))")
 
 
 class SettingsFault(Exception):
@@ -79,13 +81,17 @@ class Settings(BaseModel):
     port: int = Field(8100, ge=0, le=65535, description="and on which port")
     key: str = Field("gateway", description="the id of the key this gateway signs with")
     key_passphrase: SecretStr = Field(SecretStr(""), description="opens file keys; required in production")
-    body_limit: int = Field(20 * 2**20, description="bytes of one message")
-    clock_skew: Seconds = Field(timedelta(minutes=5), description="how far ahead of our clock a message may be created")
-    poll: Seconds = Field(timedelta(milliseconds=200), description="how often the sealer, the index and the courier look")
-    lease: Seconds = Field(
+    body_limit: int = Field(20 * 2**20, ge=2**16, le=2**30, description="bytes of one message")
+    clock_skew: Annotated[timedelta, _seconds(0, _DAY)] = Field(
+        timedelta(minutes=5), description="how far ahead of our clock a message may be created"
+    )
+    poll: Annotated[timedelta, _seconds(0.01, 60)] = Field(
+        timedelta(milliseconds=200), description="how often the sealer, the index and the courier look"
+    )
+    lease: Annotated[timedelta, _seconds(1, _HOUR)] = Field(
         timedelta(seconds=30), description="how long a courier or sealer holds its work before another may take it"
     )
-    current_within: Seconds = Field(
+    current_within: Annotated[timedelta, _seconds(0.1, _HOUR)] = Field(
         timedelta(seconds=5), description="who cannot know for longer than this whether something new was committed is not current"
     )
     url: str = Field("", description="where people reach the console; empty: http://AEO_HOST:AEO_PORT")
@@ -104,16 +110,16 @@ class Settings(BaseModel):
     )
     proxy: str = Field("", description="the address of the TLS proxy that may forward client certificates; empty: nobody may")
     private_addresses: bool = Field(False, description="revocation lists and responders may be asked at private addresses")
-    domestic_stop_after: OptionalSeconds = Field(
+    domestic_stop_after: Annotated[timedelta | None, _seconds(1e-6, 3650 * _DAY, optional=True)] = Field(
         "",
         validate_default=True,
         description="the age from which on what credit management stated of domestic parties decides nothing; empty: any age does (demo only)",
     )
-    revocation_every: Seconds = Field(
+    revocation_every: Annotated[timedelta, _seconds(1, 30 * _DAY)] = Field(
         timedelta(hours=6),
         description="how soon a revocation list or responder is asked again, whatever it said when the next one comes",
     )
-    rate: int = Field(20_000, description="codes one client may ask of each node per second")
+    rate: int = Field(20_000, ge=1, le=10**9, description="codes one client may ask of each node per second")
     language: Sentences = Field("en", description="the language of sentences where a caller names none")
 
     @property
@@ -147,12 +153,30 @@ class Settings(BaseModel):
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Settings from ``AEO_*`` variables; raises ``SettingsFault`` naming every variable that is wrong."""
+    """Settings from ``AEO_*`` variables; raises ``SettingsFault`` naming every variable that is wrong, or is none."""
     names = {f"AEO_{name.upper()}": name for name in Settings.model_fields}
     given = {names[key]: value for key, value in environment.items() if key in names}
+    faults = [
+        _unknown(key, names) for key in environment if key.upper().startswith("AEO_") and key not in names and not _others(key)
+    ]
     try:
-        return Settings.model_validate(given)
+        found = Settings.model_validate(given)
     except ValidationError as error:
-        raise SettingsFault(
-            tuple(f"AEO_{str(fault['loc'][0]).upper()}: {fault['msg']} (it is {fault['input']!r})." for fault in error.errors())
-        ) from None
+        faults += [f"AEO_{str(fault['loc'][0]).upper()}: {fault['msg']} (it is {fault['input']!r})." for fault in error.errors()]
+        raise SettingsFault(tuple(faults)) from None
+    for name in ("lease", "current_within"):
+        if getattr(found, name) <= found.poll:
+            faults.append(f"AEO_{name.upper()}: It must be longer than AEO_POLL (it is {getattr(found, name).total_seconds():g}).")
+    if faults:
+        raise SettingsFault(tuple(faults))
+    return found
+
+
+def _others(key: str) -> bool:
+    return _OTHERS.fullmatch(key) is not None
+
+
+def _unknown(key: str, names: Iterable[str]) -> str:
+    near = get_close_matches(key.upper(), names, 1, cutoff=0.5)
+    remedy = f"the nearest is {near[0]}" if near else "`aeo-gateway settings show` lists them"
+    return f"{visible(key)}: There is no such setting; {remedy}."

@@ -73,6 +73,35 @@ def test_every_fault_of_the_environment_is_named_at_once() -> None:
     assert {fault.split(":")[0] for fault in caught.value.faults} == {"AEO_PORT", "AEO_LEASE", "AEO_MODE"}
 
 
+def test_a_setting_that_is_none_is_a_fault_with_the_nearest_name() -> None:
+    others = {"AEO_TOKEN": "x", "AEO_TEST_CLOCK": "x", "AEO_GATEWAY_PORT_8100_TCP_ADDR": "10.0.0.1", "HOME": "/"}
+    with pytest.raises(SettingsFault) as caught:
+        from_environment(
+            {"AEO_PARTNER": "x", "AEO_CURRENTWITHIN": "9", "aeo_home": "x", "AEO_ZZZZZZ": "", "AEO_PORT": "1e3", **others}
+        )
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "AEO_PARTNER", "AEO_CURRENTWITHIN", "aeo_home", "AEO_ZZZZZZ", "AEO_PORT",
+    ]  # fmt: skip
+    said = " ".join(caught.value.faults)
+    assert all(f"the nearest is {name}." in said for name in ("AEO_PARTNERS", "AEO_CURRENT_WITHIN", "AEO_HOME"))
+    assert "settings show" in said
+    assert from_environment(others) == from_environment({})
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_number_has_its_bounds(field: str) -> None:
+    if Settings.model_fields[field].annotation in (int, timedelta, timedelta | None):
+        for beyond in ("-1", "1e30", "nan", "inf", "99999999999999999999"):
+            with pytest.raises(SettingsFault, match=f"AEO_{field.upper()}"):
+                from_environment({f"AEO_{field.upper()}": beyond})
+
+
+@pytest.mark.parametrize("given", [{"POLL": "0"}, {"RATE": "0"}, {"LEASE": "0"}, {"BODY_LIMIT": "0"}, {"POLL": "9"}])
+def test_what_would_stop_everything_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(SettingsFault):
+        from_environment({f"AEO_{name}": value for name, value in given.items()})
+
+
 def test_durations_are_seconds() -> None:
     assert from_environment({"AEO_POLL": "0.5"}).poll == timedelta(milliseconds=500)
 

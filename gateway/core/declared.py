@@ -28,6 +28,9 @@ _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {0x3000: 0x2
 #: Only ASCII: ``str.upper`` would turn look-alikes such as the dotless i into letters.
 _UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 _BLANKS = " \t\r\n"
+#: What is pasted where a blank is meant: the tab, the blanks of Unicode (its category Zs, such as U+00A0 and the thin ones) and the mark
+#: that some programs begin a file with.
+_BLANK_LIKE = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\ufeff]")
 _WRAPPED = re.compile(r"(AEO *)?<([^<>]*)>")
 _FOREIGN = re.compile(r"[^A-Z0-9 /.-]")
 #: What stands between the groups of a number, as typed or as a word processor makes it of a hyphen: dashes, the minus, small forms.
@@ -161,16 +164,17 @@ def near(code: str, registry: CodeRegistry, limit: int = 3) -> list[str]:
 
 def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
     """``text`` without its usual slips, and which there were. Inner blanks stay: some codes have them."""
-    narrow = text.translate(_NARROW)
+    blanked = _BLANK_LIKE.sub(" ", text)
+    narrow = blanked.translate(_NARROW)
     upper = narrow.translate(_UPPER)
     body = upper.strip(_BLANKS)
     wrapped = _WRAPPED.fullmatch(body)
     if wrapped:
         body = wrapped[2].strip(_BLANKS)
     found = {
-        Slip.WIDTH: narrow != text,
+        Slip.WIDTH: narrow != blanked,
         Slip.CASE: upper != narrow,
-        Slip.BLANKS: upper != upper.strip(_BLANKS) or bool(wrapped and wrapped[2] != body),
+        Slip.BLANKS: blanked != text or upper != upper.strip(_BLANKS) or bool(wrapped and wrapped[2] != body),
         Slip.BRACKETS: bool(wrapped),
         Slip.PREFIX: bool(wrapped and wrapped[1]),
     }
@@ -180,7 +184,7 @@ def _fold(text: str) -> tuple[str, tuple[Slip, ...]]:
 def _named(text: str, body: str, at: int) -> dict[str, str]:
     """The fault of a character that no code has. Look-alikes, invisible characters, other scripts' digits and wildcards are not
     guessed at: a guess would grant to somebody who was not named."""
-    at += text.translate(_NARROW).translate(_UPPER).index(body)
+    at += _BLANK_LIKE.sub(" ", text).translate(_NARROW).translate(_UPPER).index(body)
     return {"character": f"U+{ord(text[at]):04X} {unicodedata.name(text[at], '')}".rstrip(), "position": str(at + 1)}
 
 

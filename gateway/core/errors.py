@@ -96,7 +96,7 @@ class Code(Enum):
 
     CERTIFICATE_UNKNOWN = "certificate-unknown", Row(_C, 401, False, "No certificate of the sender is known for this moment.", "Announce the certificate first.")
     CERTIFICATE_EXPIRED = "certificate-expired", Row(_C, 401, False, "The certificate is expired.", "Sign with the current certificate.")
-    CERTIFICATE_NOT_YET_VALID = "certificate-not-yet-valid", Row(_C, 401, False, "The certificate is not yet valid.", "Wait, or sign with the current certificate.")
+    CERTIFICATE_NOT_YET_VALID = "certificate-not-yet-valid", Row(_C, 401, True, "The certificate is not yet valid.", "Send the same bytes again once it is, or sign with the current certificate.")
     CERTIFICATE_REVOKED = "certificate-revoked", Row(_C, 401, False, "The certificate is revoked.", "Sign with a certificate that is not revoked.")
     CERTIFICATE_UNSUITABLE = "certificate-unsuitable", Row(_C, 401, False, "The certificate may not be used for this.", "Use a certificate with the digitalSignature usage that is no CA.")
     CERTIFICATE_PATH = "certificate-path", Row(_C, 401, False, "The certificate does not lead to a trusted authority.", "Send the intermediate certificates to your contact.")

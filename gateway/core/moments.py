@@ -14,6 +14,8 @@ Text is read here and nowhere else (``tests/test_moments.py`` holds that): the r
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 
@@ -78,6 +80,40 @@ def by_form(text: str, form: str, zone: tzinfo | None = None) -> datetime:
 def offset(text: str) -> tzinfo | None:
     """How far a zone is from UTC, as ISO 8601 writes it: ``+08:00``. Raises ``ValueError``."""
     return datetime.fromisoformat(f"2000-01-01T00:00:00{text}").tzinfo
+
+
+#: What people and programs write for a moment, whether or not it is read: .NET writes seven digits of a second, Java nine or no zone.
+_WRITTEN = re.compile(
+    r"\s*(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,12}))?)?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?\s*", re.ASCII
+)
+
+
+def as_example(text: str, fits: Callable[[str], object]) -> str | None:
+    """What is wrong with ``text``, a moment or a day of which ``fits`` is not true: by writing what it seems to mean so that it is. None where
+    that cannot be told. The end of a sentence."""
+    found = _WRITTEN.fullmatch(text[:80])
+    if found is None:
+        return None
+    written_day, clock, seconds, fraction, zone = found.groups()
+    try:
+        moment = datetime.fromisoformat(f"{written_day}T{clock or '00:00'}{seconds or ':00'}{_offset(zone)}")
+        utc = meant(moment)
+    except ValueError:
+        return None
+    local, offset_written = moment.isoformat()[:19], moment.isoformat()[19:]
+    fractions = [*(f".{fraction[:digits]}" for digits in (9, 6, 3) if fraction and len(fraction) >= digits), ""]
+    forms = [(local, offset_written), (utc.isoformat()[:19], "Z"), (local, "")][zone is None :]
+    examples = [*(f"{begin}{one}{end}" for begin, end in forms for one in fractions), written_day]
+    example = next((one for one in examples if fits(one)), None)
+    if example is None:
+        return None
+    lacks_zone = clock and not zone and example.endswith("Z")
+    return f"write it like {example}{', if UTC is meant: it names no time zone' if lacks_zone else ''}"
+
+
+def _offset(written: str | None) -> str:
+    digits = (written or "Z").upper().replace(":", "")
+    return "+00:00" if digits == "Z" else f"{digits[:3]}:{digits[3:] or '00'}"
 
 
 def http_date(text: str) -> datetime | None:

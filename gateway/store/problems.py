@@ -187,5 +187,7 @@ def _alone(error: DBAPIError, taken_back: bool) -> bool:
 
 
 def _sentence(error: Exception) -> str:
-    said = error.detail if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+    """Exceptions of this program are sentences; of others the name says most."""
+    own = type(error).__module__.startswith("gateway.")
+    said = error.detail if isinstance(error, Refusal) else str(error) if own else f"{type(error).__name__}: {error}"
     return visible(said)[:300]

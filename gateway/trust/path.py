@@ -34,6 +34,7 @@ from pyhanko_certvalidator.util import get_declared_revinfo
 from pyhanko_certvalidator.validate import SUPPORTED_EXTENSIONS
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.text import visible
 from gateway.trust.allowed import Algorithms, CertificateRules, Signatures
 from gateway.wire.certificate import list_from_der, response_from_der
 
@@ -176,7 +177,24 @@ def _walk(
     try:
         _now(find_valid_path(leaf, context.path_builder.async_build_paths_lazy(leaf), context))
     except (errors.PathBuildingError, errors.ValidationError) as error:
-        raise _refusal(error) from error
+        refusal = _refusal(error)
+        unknown = _unknown_issuer(leaf, between, anchors) if refusal.code is Code.CERTIFICATE_PATH else None
+        raise (refusal.but(detail=f"Its issuer {unknown} is not known here.") if unknown else refusal) from error
+
+
+def _unknown_issuer(leaf: Certificate, between: Sequence[Certificate], anchors: Sequence[CertTrustAnchor]) -> str | None:
+    """The name of the first authority above ``leaf`` that is neither trusted nor known; None where every name leads on."""
+    trusted = {one.name.hashable for one in anchors}
+    by_name = {one.subject.hashable: one for one in between}
+    above: Certificate | None = leaf
+    for _ in range(MAX_AUTHORITIES + 1):
+        if above is None or above.issuer.hashable in trusted:
+            return None
+        issuer = above.issuer
+        above = by_name.get(issuer.hashable)
+        if above is None:
+            return f'"{visible(issuer.human_friendly)[:200]}"'
+    return None
 
 
 def _may_issue(root: Certificate) -> bool:

@@ -6,6 +6,7 @@ again: nothing outside the signed bytes is ever looked at.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import msgspec
@@ -13,7 +14,7 @@ from lxml import etree
 
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import DIALECT_KINDS, Environment, Header, Kind, Picture
-from gateway.core.moments import read_moment, utc_text
+from gateway.core.moments import as_example, read_moment, utc_text
 from gateway.settings import ROOT
 from gateway.wire.payloads import NAMESPACES, in_version, version_of
 from gateway.wire.signature import Verified
@@ -78,14 +79,34 @@ def _schema(version: int) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(ROOT / "schemas" / "exchange" / str(version) / "exchange.xsd"))
 
 
+#: What libxml2 says of a value: of which element and attribute, and which.
+_OF_A_VALUE = re.compile(
+    r"Element '(?:\{[^}]*\})?([\w.-]+)'(?:, attribute '([\w.-]+)')?.{0,40}'([^']{1,80})' is not (?:a valid value|accepted)"
+)
+_SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+_MOMENT, _WHOLE = re.compile(rf"{_SECOND}(\.\d{{1,6}})?Z", re.ASCII), re.compile(f"{_SECOND}Z", re.ASCII)
+#: The attribute that holds whole seconds alone; every other moment of an envelope may have six digits more.
+_WHOLE_SECONDS = ("from",)
+
+
+def _broken(first: etree._LogEntry) -> Refusal:
+    """The refusal of an envelope that is not valid: of a moment by example, for its pattern tells a person little."""
+    line, found = first.line or None, _OF_A_VALUE.match(first.message[:1_000])
+    if found:
+        name, value = found[2] or found[1], found[3]
+        if example := as_example(value, (_WHOLE if name in _WHOLE_SECONDS else _MOMENT).fullmatch):
+            detail = f"The envelope breaks its schema: {name} cannot be {value}; {example}."
+            return Refusal(Code.ENVELOPE_INVALID, detail, field=name, value=value, line=line)
+    return Refusal(Code.ENVELOPE_INVALID, f"The envelope breaks its schema: {first.message}", line=line)
+
+
 def read(verified: Verified) -> Envelope:
     """The envelope of a verified message. Raises ``Refusal`` (ENVELOPE_INVALID) when it is not valid against its schema."""
     root = parse_again(verified.content)
     version, x = _version(root)
     schema = _schema(version)
     if not schema.validate(root):
-        first = schema.error_log[0]
-        raise Refusal(Code.ENVELOPE_INVALID, f"The envelope breaks its schema: {first.message}", line=first.line or None)
+        raise _broken(schema.error_log[0])
     element, payload = root[0], root[1][0]
     if version_of(payload) not in (None, version):
         raise Refusal(Code.ENVELOPE_INVALID, "The payload is of another version than the envelope around it.", field="Payload")

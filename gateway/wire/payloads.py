@@ -21,12 +21,21 @@ from gateway.wire.xml import escape
 NAMESPACES: Mapping[int, str] = {1: "urn:aeo-gateway:exchange:1", 2: "urn:aeo-gateway:exchange:2"}
 #: That of the first version, in which payloads are written and wait; ``in_version`` puts one into the words it travels in.
 NAMESPACE = NAMESPACES[1]
+#: In so many bytes a document has declared the namespace of its root.
+_BEGINNING = 1_024
 
 
 def version_of(element: etree._Element) -> int | None:
     """The version of the envelope whose word an element is; None: of none."""
     namespace = etree.QName(element).namespace
     return next((version for version, its in NAMESPACES.items() if its == namespace), None)
+
+
+def version_begun(body: bytes) -> int | None:
+    """The version of the envelope that a document begins, as far as it can be seen there; None: of none, or of two."""
+    beginning = body[:_BEGINNING]
+    named = [version for version, namespace in NAMESPACES.items() if namespace.encode() in beginning]
+    return named[0] if len(named) == 1 else None
 
 
 def in_version(payload: str, version: int) -> str:

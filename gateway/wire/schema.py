@@ -28,6 +28,7 @@ import msgspec
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
+from gateway.core.moments import as_example
 from gateway.wire import in_memory
 from gateway.wire.in_memory import Files
 from gateway.wire.xml import Limits, parse
@@ -139,9 +140,22 @@ class Schema:
         try:
             declaration = self.declaration(tuple(_steps(root, element)))
             found = None if declaration is None else next(declaration.iter_errors(element), None)
-            return None if found is None else _plain(str(found.reason)).rstrip(".") + "."
+            return None if found is None else _by_example(declaration, element) or _plain(str(found.reason)).rstrip(".") + "."
         except Exception:  # noqa: BLE001 - xmlschema lets out whatever a strange value trips over, such as a number of 5,000 digits
             return None
+
+
+def _by_example(declaration: Any, element: etree._Element) -> str | None:
+    """Of a moment or a day that does not fit, how it would be written here: a pattern tells a person little."""
+    places = [(element.text, declaration.type)]
+    places += [
+        (value, declaration.attributes[name].type) for name, value in element.attrib.items() if name in declaration.attributes
+    ]
+    for value, kind in places:
+        kind = kind.content if kind.is_complex() and kind.has_simple_content() else kind
+        if value and not kind.is_valid(value) and (example := as_example(value, kind.is_valid)):
+            return f"{value} does not fit; {example}."
+    return None
 
 
 def _steps(root: etree._Element, element: etree._Element | None) -> list[str]:

@@ -27,6 +27,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.wire import profile
 from gateway.wire.algorithms import ALGORITHMS, BY_NAME, KeySigner, Policy, Signer, VerifyKey
 from gateway.wire.profile import DS, Signed
+from gateway.wire.reformatted import SIGN_LAST, compact, likely_cause
 from gateway.wire.xml import canonical, parse
 
 __all__ = ["ALGORITHMS", "KeySigner", "Policy", "Signer", "Verified", "VerifyKey", "sign", "verify"]
@@ -88,9 +89,12 @@ def verify(root: etree._Element, keys: Sequence[VerifyKey], policy: Policy) -> V
     content = canonical(root)
     digest = hashlib.new(signed.digest_name, content)
     if not hmac.compare_digest(digest.digest(), signed.digest):
+        cause = likely_cause(content, signed.digest_name, signed.digest)
         raise Refusal(
             Code.SIGNATURE_DIGEST,
-            f'The {signed.digest_name} digest in Reference URI="" is not that of the document as received.',
+            f'The {signed.digest_name} digest in Reference URI="" is not that of the document as received'
+            + (f": {cause}." if cause else "."),
+            remedy=cause and SIGN_LAST,
             facts={"digest signed": signed.digest.hex(), "digest received": digest.hexdigest(), "certificate": key.fingerprint},
         )
     sha256 = digest if signed.digest_name == "sha256" else hashlib.sha256(content)
@@ -123,14 +127,15 @@ def _remove(signature: etree._Element) -> None:
 
 def _signing_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> VerifyKey:
     for key in keys:
-        if (
-            signed.fingerprint in (None, key.fingerprint)
-            and signed.algorithm.fits(key.key)
-            and policy.allows_size(key.key)
-            and signed.algorithm.made_by(key.key, signed.value, signed.info)
-        ):
+        if signed.fingerprint in (None, key.fingerprint) and _made(signed, key, policy):
             return key
     raise _no_key(signed, keys, policy)
+
+
+def _made(signed: Signed, key: VerifyKey, policy: Policy) -> bool:
+    """Whether this key, of an allowed kind and size, made the SignatureValue over SignedInfo."""
+    algorithm = signed.algorithm
+    return algorithm.fits(key.key) and policy.allows_size(key.key) and algorithm.made_by(key.key, signed.value, signed.info)
 
 
 def _no_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> Refusal:
@@ -138,9 +143,15 @@ def _no_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> Refusa
     came, name = signed.fingerprint, signed.algorithm.name
     pinned = [key for key in keys if came in (None, key.fingerprint)]
     fitting = [key for key in pinned if signed.algorithm.fits(key.key)]
-    code = Code.SIGNATURE_INVALID
+    code, remedy = Code.SIGNATURE_INVALID, None
     if not keys:
         code, detail = Code.CERTIFICATE_UNKNOWN, "No certificate of the sender is announced for now."
+    elif not pinned and (same := next((key for key in keys if _made(signed, key, policy)), None)):
+        # Another certificate is another promise of when and for what the key is good: it is announced like any other.
+        detail = f"The certificate in KeyInfo, {came}, is not one announced for the sender; its key is, in {same.fingerprint}."
+        remedy = (
+            "Announce the renewed certificate by a keys message or to your contact; until then name the announced one in KeyInfo."
+        )
     elif not pinned:
         detail = f"The certificate in KeyInfo, {came}, is not one announced for the sender."
     elif not fitting:
@@ -148,7 +159,10 @@ def _no_key(signed: Signed, keys: Sequence[VerifyKey], policy: Policy) -> Refusa
     elif not any(policy.allows_size(key.key) for key in fitting):
         code = Code.SIGNATURE_KEY_SIZE
         detail = f"The key for {name} must have {policy.min_rsa_bits} to {policy.max_rsa_bits} bits."
+    elif any(_made(compact(signed), key, policy) for key in pinned):
+        detail = "The SignatureValue is over SignedInfo without the blanks between its elements: the message was indented after it was signed."
+        remedy = SIGN_LAST
     else:
         detail = f"No announced key of the sender made this {name} SignatureValue over SignedInfo."
     expected = ", ".join(key.fingerprint for key in keys)
-    return Refusal(code, detail, facts={"certificates expected": expected, "certificate in KeyInfo": came or "none"})
+    return Refusal(code, detail, remedy=remedy, facts={"certificates expected": expected, "certificate in KeyInfo": came or "none"})

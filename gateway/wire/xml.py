@@ -157,9 +157,23 @@ def _scan_markup(data: bytes, signed: bool) -> bool:
         kind = data[found.start() : found.start() + 4]
         line = _line(data, found.start())
         if kind.startswith(b"<?"):
+            _refuse_late_declaration(data, found.start(), line)
             raise Refusal(Code.XML_INSTRUCTION, line=line)
         raise Refusal(Code.XML_COMMENT if kind == b"<!--" else Code.XML_DOCTYPE, line=line)
     return strange is not None
+
+
+def _refuse_late_declaration(data: bytes, position: int, line: int) -> None:
+    """What many programs write before a document, a newline above all, cannot be seen where people look at it."""
+    before = data[:position]
+    if data[position : position + 6].rstrip() == b"<?xml" and not before.strip(_BOM + b" \t\r\n"):
+        named = "a newline" if b"\n" in before else "a blank" if before.strip(_BOM) else "a second byte order mark"
+        raise Refusal(
+            Code.XML_INSTRUCTION,
+            f"Before the XML declaration there is {named}; <?xml must be the first thing in a document.",
+            line=line,
+            remedy="Send the document from <?xml on, without anything before it.",
+        )
 
 
 def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:

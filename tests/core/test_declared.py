@@ -45,6 +45,8 @@ def test_a_known_code_is_itself(code: str) -> None:
     assert (declared.code, declared.folded) == (code, False)
 
 
+#: What is pasted for a blank.
+PASTED = "\t\u00a0\u2009\u202f\ufeff"
 SLIPS: list[Callable[[str], str]] = [
     str.lower,
     wide,
@@ -52,6 +54,7 @@ SLIPS: list[Callable[[str], str]] = [
     "AEO<{}>".format,
     "AEO {}".format,
     lambda code: f"{code[:2]} {code[2:]}",
+    *(f"{blank}{{}}{blank}".format for blank in PASTED),
 ]
 
 
@@ -61,6 +64,15 @@ def test_every_usual_slip_leads_back(code: str, slip: Callable[[str], str]) -> N
     assert (declared.code, declared.folded) == (code, True)
     assert declared.arrangement is not None
     assert code in spellings(slip(code))
+
+
+@given(codes, st.integers(1, 30), st.sampled_from(PASTED))
+def test_what_is_pasted_for_a_blank_is_folded_and_reported_as_one(code: str, at: int, blank: str) -> None:
+    inside = f"{code[:at]}{blank}{code[at:]}"
+    as_typed = resolve(inside.replace(blank, " "), Known(code), DAY)
+    declared = resolve(inside, Known(code), DAY)
+    assert (declared.readings, declared.slips) == (as_typed.readings, as_typed.slips)
+    assert Slip.BLANKS in declared.slips
 
 
 @given(st.text(max_size=60))
@@ -75,7 +87,7 @@ def test_any_text_has_an_answer(text: str) -> None:
     spellings(text)
 
 
-@given(codes, st.integers(0, 30), st.sampled_from("\u200b\u202e\u0661\u0410'%*_;\"<>\u00a0\x00"))
+@given(codes, st.integers(0, 30), st.sampled_from("\u200b\u202e\u0661\u0410'%*_;\"<>\u2060\x00"))
 def test_no_other_character_passes(code: str, at: int, foreign: str) -> None:
     declared = resolve(code[:at] + foreign + code[at:], Known(code), DAY)
     assert declared.fault is not None

@@ -90,6 +90,14 @@ def test_a_certificate_of_an_authority_needs_that_authority() -> None:
     assert names(TrustStore({"XA": Trust((leaf,), (pki.get("issuing"),))}), MOMENT) == [leaf.fingerprint]
 
 
+def test_an_authority_that_nobody_knows_is_named() -> None:
+    pki = Pki.of({})
+    trusted = Trust((pin("leaf", pki=pki),), (PKI.get("old"),), (pki.get("issuing"),))
+    assert 'issuer "Common Name: root' in refusal(TrustStore({"XA": trusted})).detail
+    alone = Trust((pin("leaf", pki=pki),), (PKI.get("old"),))
+    assert 'issuer "Common Name: issuing' in refusal(TrustStore({"XA": alone})).detail
+
+
 def test_production_and_sizes_come_from_rules_and_binding() -> None:
     pki = Pki.of({"leaf": {"issuer": "leaf", "demo": True, "key": "rsa2048"}})
     trust = Trust((pin("leaf", pki=pki),))

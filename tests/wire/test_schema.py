@@ -95,6 +95,35 @@ def test_explains(operators: schema.Schema, prefix: str, record: str, field: str
     assert "urn:t" not in refusal.detail
 
 
+@pytest.mark.parametrize(
+    ("base", "pattern", "value", "said"),
+    [
+        ("date", "[^Z]*", "2026-06-15T00:00:00", "write it like 2026-06-15"),
+        ("dateTime", r"[^.]*(\.\d{1,3})?Z", "2026-06-15T04:00:00.1234567Z", "write it like 2026-06-15T04:00:00.123Z"),
+        ("dateTime", "[^.]*Z", "2026-06-15T12:00:00+08:00", "write it like 2026-06-15T04:00:00Z"),
+        (
+            "string",
+            "[0-9T:-]+Z",
+            "2026-06-15T04:00:00",
+            "write it like 2026-06-15T04:00:00Z, if UTC is meant: it names no time zone",
+        ),
+    ],
+)
+def test_a_moment_that_does_not_fit_is_told_by_example(tmp_path: Path, base: str, pattern: str, value: str, said: str) -> None:
+    facet = f'<xs:restriction base="xs:{base}"><xs:pattern value="{pattern}"/></xs:restriction>'
+    body = f"""<xs:simpleType name="t">{facet}</xs:simpleType><xs:element name="a"><xs:complexType><xs:simpleContent>
+        <xs:extension base="t"><xs:attribute name="c" type="t"/></xs:extension></xs:simpleContent></xs:complexType></xs:element>"""
+    moments = compiled(write(tmp_path / "x", body))
+    element = etree.fromstring(f"<a>{value}</a>")
+    with pytest.raises(Refusal) as caught:
+        moments.validate(element)
+    assert caught.value.detail == f"a: {value} does not fit; {said}."
+    element = etree.fromstring(f'<a c="{value}">{said[14:].partition(",")[0]}</a>')
+    with pytest.raises(Refusal) as caught:
+        moments.validate(element)
+    assert caught.value.detail == f"a: {value} does not fit; {said}."
+
+
 def test_a_payload_is_validated_where_it_stands(operators: schema.Schema) -> None:
     envelope = etree.fromstring(
         '<E xmlns="urn:e"><Payload>\n<l:List xmlns:l="urn:t">\n<l:Op><l:Code>TOO LONG</l:Code></l:Op></l:List></Payload></E>'

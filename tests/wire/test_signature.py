@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import pickle
+import re
 import time
 from typing import Any
 
@@ -15,12 +16,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
+from gateway.trust import selfsigned
+from gateway.trust.selfsigned import Subject
 from gateway.wire.algorithms import ALGORITHMS, KeySigner, Policy, VerifyKey
 from gateway.wire.signature import Verified, sign, verify
 from gateway.wire.xml import canonical, escape, parse
 from tests.rig.bounds import answer, code, judged
 from tests.rig.vectors import load
 from tests.rig.volume import times
+from tests.trust.pki import BEGINS, ENDS
 from tests.wire.forge import forge, pinned, policy
 from tests.wire.kit import ALL, certificate, message, private_key, signer, verify_key
 
@@ -55,6 +59,67 @@ def test_what_is_signed_is_what_verifies(algorithm: str) -> None:
     assert verified.algorithm == by.algorithm == algorithm
     # The gateway never needs more than the content: it reads again as the same.
     assert canonical(parse(verified.content)) == verified.content
+
+
+def refused(data: bytes) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        verify(parse(data), [verify_key("p256")], ALL)
+    return caught.value
+
+
+def laid_out(data: bytes, blanks: str, *, all_of_it: bool = False) -> bytes:
+    """Indented, the signature only with ``all_of_it``."""
+    root = etree.fromstring(data)
+    signature = root[-1]
+    if not all_of_it:
+        root.remove(signature)
+    etree.indent(root, blanks)
+    if not all_of_it:
+        root.append(signature)
+    return etree.tostring(root)
+
+
+def bare(data: bytes) -> bytes:
+    return etree.tostring(etree.fromstring(data, etree.XMLParser(remove_blank_text=True)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (laid_out(sign(message(), signer()), "  "), "it was indented afterwards"),
+        (bare(sign(laid_out(message(), "  ", all_of_it=True), signer())), "it was indented by two blanks"),
+        (laid_out(sign(laid_out(message(), "    ", all_of_it=True), signer()), "\t"), "it was indented by four blanks"),
+        (
+            bare(sign(laid_out(message(), "\t", all_of_it=True).replace(b"\n", b"&#13;\n"), signer()).replace(b"&#13;", b"")),
+            "by a tab, .*with other line ends",
+        ),
+        (sign(message().replace(b"Quay ", b"Quay&#13;\n"), signer()).replace(b"&#13;", b"\r"), "ended in CR LF"),
+        (laid_out(sign(message(), signer()), "  ", all_of_it=True), "indented after it was signed"),
+    ],
+)
+def test_what_was_laid_out_anew_after_it_was_signed_is_told_so(sent: bytes, said: str) -> None:
+    refusal = refused(sent)
+    assert refusal.code in (Code.SIGNATURE_DIGEST, Code.SIGNATURE_INVALID)
+    assert re.search(said, refusal.detail), refusal.detail
+    assert refusal.remedy.startswith("Sign last")
+
+
+def test_what_was_changed_otherwise_is_not_called_laid_out_anew() -> None:
+    for changed in (b"Quay Roads", b"Quay  Road"):
+        refusal = refused(laid_out(sign(message(), signer()).replace(b"Quay Road", changed), "  "))
+        assert (refusal.code, refusal.detail[-12:]) == (Code.SIGNATURE_DIGEST, "as received.")
+
+
+def test_a_renewed_certificate_of_an_announced_key_is_told_so() -> None:
+    key = private_key("p256")
+    made = selfsigned.builder(key.public_key(), Subject("renewed"), demo=True, begins=BEGINS, ends=ENDS)
+    renewed = KeySigner(key, selfsigned.sign(made, key), "ecdsa-p256-sha256")
+    refusal = refused(sign(message(), renewed))
+    assert refusal.code is Code.SIGNATURE_INVALID
+    assert f"its key is, in {verify_key('p256').fingerprint}" in refusal.detail
+    assert "Announce the renewed certificate" in refusal.remedy
+    stranger = KeySigner(private_key("other-p256"), renewed.certificate, "ecdsa-p256-sha256")
+    assert "its key is" not in refused(sign(message(), stranger)).detail
 
 
 @given(

@@ -58,6 +58,23 @@ def test_real_hostile_files() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("before", "named"),
+    [
+        (b"\n", "a newline"),
+        (b"\r\n\t", "a newline"),
+        (b"  ", "a blank"),
+        (b"\xef\xbb\xbf\n", "a newline"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf", "a second byte order mark"),
+    ],
+)
+def test_what_stands_before_the_declaration_is_named(before: bytes, named: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        parse(before + b'<?xml version="1.0" encoding="UTF-8"?><a/>')
+    assert caught.value.code is Code.XML_INSTRUCTION
+    assert caught.value.detail == f"Before the XML declaration there is {named}; <?xml must be the first thing in a document."
+
+
 def test_limits_are_the_callers() -> None:
     narrow = Limits(bytes=100, depth=2, attributes=1, namespaces=1, markup=20)
     assert parse(b"<a><b c='d'/></a>", narrow).tag == "a"

@@ -105,5 +105,6 @@ class Binding(Protocol):
         ...
 
     def read_answer(self, node: Node, live: ActivePartner, answer: Response) -> Receipt | RefusalNotice:
-        """What the partner answered, proven like any message of its own. Raises ``Refusal`` for what proves nothing."""
+        """What the partner answered, proven like any message of its own. Raises ``Unproven`` for what proves nothing, and ``Refusal`` where
+        no certificate of the partner can be relied on now."""
         ...

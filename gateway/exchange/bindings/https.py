@@ -7,6 +7,7 @@ changes first, nothing is lost, and no common minute is needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -16,17 +17,17 @@ from gateway.core.model import Header, Kind
 from gateway.core.moments import utc_text
 from gateway.core.protocol import OwnPayload, Receipt, RefusalNotice
 from gateway.exchange.bindings.base import Claimed, Proven, Signed, Transport
+from gateway.exchange.bindings.unproven import Unproven
 from gateway.net import Guard, Response, post
 from gateway.node.context import new_id
 from gateway.node.node import Node
 from gateway.store.active import ActivePartner
 from gateway.wire import envelope, payloads, signature
+from gateway.wire.algorithms import VerifyKey
 from gateway.wire.xml import Limits, canonical, parse
 
 #: No answer of a partner is larger: it is a receipt or a refusal.
 _LARGEST_ANSWER = 1 << 20
-#: In so many bytes a document has declared the namespace of its root.
-_BEGINNING = 1_024
 
 
 class Https:
@@ -88,26 +89,28 @@ class Https:
         )
 
     def read_answer(self, node: Node, live: ActivePartner, answer: Response) -> Receipt | RefusalNotice:
-        arrangement = live.arrangement
-        keys = node.trust.keys_for(arrangement.iso, "signing", node.clock())
-        said = envelope.read(signature.verify(parse(answer.body), keys, _policy(arrangement)))
-        header = said.header
-        if (header.sender, header.receiver, header.environment) != (
-            arrangement.iso,
-            node.settings.administration,
-            node.environment,
-        ):
-            raise Refusal(Code.IDENTITY_MISMATCH, "The answer is not from this partner to us.")
-        match header.kind:
-            case Kind.RECEIPT:
-                return payloads.read_receipt(said.payload)
-            case Kind.REFUSAL:
-                return payloads.read_refusal(said.payload)
-            case _:
-                raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {header.kind}.")
+        keys = node.trust.keys_for(live.arrangement.iso, "signing", node.clock())
+        try:
+            return _proven_answer(node, live.arrangement, keys, answer.body)
+        except Refusal as refused:
+            raise Unproven(answer, str(refused) if payloads.version_begun(answer.body) else None) from refused
 
 
 HTTPS = Https()
+
+
+def _proven_answer(node: Node, arrangement: Arrangement, keys: Sequence[VerifyKey], body: bytes) -> Receipt | RefusalNotice:
+    said = envelope.read(signature.verify(parse(body), keys, _policy(arrangement)))
+    header = said.header
+    if (header.sender, header.receiver, header.environment) != (arrangement.iso, node.settings.administration, node.environment):
+        raise Refusal(Code.IDENTITY_MISMATCH, "The answer is not from this partner to us.")
+    match header.kind:
+        case Kind.RECEIPT:
+            return payloads.read_receipt(said.payload)
+        case Kind.REFUSAL:
+            return payloads.read_refusal(said.payload)
+        case _:
+            raise Refusal(Code.KIND_NOT_ACCEPTED, f"The partner answered with a {header.kind}.")
 
 
 def _policy(arrangement: Arrangement) -> signature.Policy:
@@ -116,9 +119,7 @@ def _policy(arrangement: Arrangement) -> signature.Policy:
 
 def _as_it_came(node: Node, body: bytes, to: str) -> int:
     """The version in which to refuse what could not be read: that of its namespace, as far as it can be seen where a document begins."""
-    beginning = body[:_BEGINNING]
-    named = [version for version, namespace in payloads.NAMESPACES.items() if namespace.encode() in beginning]
-    return named[0] if len(named) == 1 else node.partners.get(to).arrangement.binding.envelope
+    return payloads.version_begun(body) or node.partners.get(to).arrangement.binding.envelope
 
 
 def _reply(node: Node, kind: Kind, payload: str, *, to: str, refers_to: str | None, at: datetime, version: int) -> bytes:

@@ -23,6 +23,7 @@ from gateway.core.moments import http_date
 from gateway.core.protocol import Receipt, RefusalNotice
 from gateway.core.text import visible
 from gateway.exchange.bindings.table import binding_of
+from gateway.exchange.bindings.unproven import Unproven
 from gateway.exchange.deliver import acknowledge
 from gateway.exchange.deliver.prepare import make_ready, take
 from gateway.net import Unreachable
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: The first pause after a failed try, and the longest.
 PAUSE, LONGEST = timedelta(seconds=2), timedelta(minutes=15)
+#: How long at least what waits that a person must see to: asking again does not mend it (choice).
+FOR_A_PERSON = timedelta(minutes=5)
 #: How long a partner may take to answer; never longer than four fifths of what is left of the lease.
 PATIENCE = timedelta(seconds=20)
 
@@ -100,6 +103,13 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
         settled = await _settle(node, leased, said, answer.body, retry_after)
         if settled:
             _log(leased, said, time.monotonic() - began)
+    except Unproven as problem:
+        if problem.for_a_person:  # seen as this partner's problem from the first one on; nothing to be waited for will mend it
+            node.partners.problems.failed(leased.partner, "delivery", problem)
+        await _later(
+            node, leased, problem.to(leased.body or b""), retry_after, FOR_A_PERSON if problem.for_a_person else timedelta()
+        )
+        return False
     except (Unreachable, Refusal) as problem:
         await _later(node, leased, str(problem), retry_after)
         settled = False
@@ -159,9 +169,9 @@ def _refused(connection: Connection, leased: Leased, said: RefusalNotice, answer
         journal.append(connection, "refused", leased.header.id, {"problem": problem}, at=at, partner=leased.partner)
 
 
-async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None) -> None:
+async def _later(node: Node, leased: Leased, problem: str, retry_after: str | None, least: timedelta = timedelta()) -> None:
     problem = visible(problem)
-    pause = max(pause_after(leased.attempt), asked_for(retry_after, node.clock()))
+    pause = max(pause_after(leased.attempt), least, asked_for(retry_after, node.clock()))
     known = _known(leased) | {"outcome": "waits"}
     log.warning("message %s to %s waits %.0f s: %s", leased.header.id, leased.partner, pause.total_seconds(), problem, extra=known)
 

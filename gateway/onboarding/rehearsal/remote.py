@@ -13,6 +13,7 @@ from typing import Any
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Environment, Kind, Picture, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
+from gateway.exchange.bindings.unproven import Unproven
 from gateway.exchange.certificates.partner import der_of
 from gateway.net import Guard, Response, Unreachable, get, post
 from gateway.onboarding.connectivity import remedy_for
@@ -51,9 +52,9 @@ class RemoteSession:
         try:
             answered = self.we.check(came.body)
         except Refusal as refused:
-            kind = came.headers.get("content-type", "no media type")
-            detail = f"What came back (HTTP {came.status}, {kind}) is no answer that a pinned key signed: {refused.detail}"
-            raise Refusal(refused.code, detail, field=refused.field, value=refused.value, line=refused.line) from None
+            ours = payloads.version_begun(came.body) is not None
+            unproven = Unproven(came, str(refused) if ours else None)
+            raise refused.but(detail=f"What came back is no answer that a pinned key signed: {unproven}") from None
         code = payloads.read_refusal(answered.payload).code if answered.header.kind is Kind.REFUSAL else ""
         return GatewayReply(came.status, answered.header.kind.value, code, came.body)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.core.model import Standing
-from gateway.core.moments import by_form, calendar_day, instant, offset
+from gateway.core.moments import as_example, by_form, calendar_day, instant, offset
 
 LONGEST_TIN = 35
 
@@ -46,11 +46,20 @@ def as_is(text: str) -> str:
 TEXT = Value(as_is, as_is)
 
 
+def _with_example(rule: str, text: str, fits: Callable[[str], object]) -> str:
+    example = as_example(text, fits)
+    return f"{rule}; {example}" if example else rule
+
+
+def _is_date(text: str) -> bool:
+    return len(text) == 10 and text[4] == "-" and text[7] == "-"
+
+
 # The days of a list repeat a thousandfold, hence the caches.
 @lru_cache(4096)
 def _read_date(text: str) -> date:
-    if len(text) != 10 or text[4] != "-" or text[7] != "-":
-        raise ValueError("a date is written YYYY-MM-DD")
+    if not _is_date(text):
+        raise ValueError(_with_example("a date is written YYYY-MM-DD", text, _is_date))
     return calendar_day(text)
 
 
@@ -66,7 +75,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d
 
 def _read_datetime(text: str) -> datetime:
     if not _MOMENT.fullmatch(text):
-        raise ValueError("a moment is written YYYY-MM-DDThh:mm:ss with Z or an offset")
+        raise ValueError(_with_example("a moment is written YYYY-MM-DDThh:mm:ss with Z or an offset", text, _MOMENT.fullmatch))
     return instant(text)
 
 

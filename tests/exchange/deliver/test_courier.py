@@ -118,6 +118,70 @@ def test_whatever_is_no_proof_is_tried_again(gateway: GatewayFixture, what: str)
     assert [header.id for header in gateway.heard()] == [message_id], "the receiver took it once"
 
 
+PAGE = b"<!DOCTYPE html>\n<html><head><title>%s</title></head><body><h1>Sorry</h1></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (
+            Response(404, {"content-type": "text/html"}, PAGE % b"404 Not Found"),
+            '404 Not Found with an HTML page "404 Not Found" instead of a receipt: is the path right?',
+        ),
+        (Response(200, {}, PAGE % b"Sign in"), 'an HTML page "Sign in" instead of a receipt: does the endpoint lead to'),
+        (Response(502, {}, b"\xef\xbb\xbf\n" + PAGE % b"Bad\n Gateway"), '"Bad Gateway" instead of a receipt: a proxy before'),
+        (Response(200, {}, b""), "200 OK with nothing instead of a receipt"),
+        (
+            Response(405, {}, b""),
+            "405 Method Not Allowed with nothing instead of a receipt: is the path right, and does it take POST?",
+        ),
+        (Response(413, {}, b"too big"), "take messages of that size? The message has "),
+        (Response(500, {}, b"Internal Server Error"), '500 Internal Server Error with the text "Internal Server Error"'),
+        (
+            Response(
+                403, {"content-type": "application/problem+json"}, b'{"code": "partner-unknown", "title": "Who?", "status": 403}'
+            ),
+            '403 Forbidden with a JSON document "partner-unknown Who?" instead',
+        ),
+        (Response(500, {}, b"[" * 4_000), "500 Internal Server Error with a JSON document instead"),
+        (
+            Response(500, {}, b'<?xml version="1.0"?><soap:Envelope xmlns:soap="x"/>'),
+            "with an XML document <soap:Envelope> instead",
+        ),
+        (Response(200, {}, b"\x00\xff" * 50), "with 100 bytes that are no text instead"),
+        (Response(299, {}, b"\x1b[2Jhello"), '299 with the text "\\u001b[2Jhello" instead'),
+        (
+            Response(200, {}, f'<x:Exchange xmlns:x="{payloads.NAMESPACE}"></x:Exchange>'.encode()),
+            "200 OK with an answer that proves nothing instead of a receipt: signature-missing: The message is not signed.",
+        ),
+    ],
+)
+def test_what_came_instead_of_a_receipt_is_said_in_its_own_words(gateway: GatewayFixture, answer: Response, says: str) -> None:
+    message_id = gateway.ask(CODE)
+    gateway.links["SG"].spoil = lambda _: answer
+    gateway.deliver()
+    row = gateway.of(message_id)
+    assert says in row.problem
+    assert "xml-" not in row.problem
+    assert "Document is empty" not in row.problem
+
+
+def test_what_time_does_not_mend_waits_longer_and_is_the_partners_problem_at_once(gateway: GatewayFixture) -> None:
+    told = {}
+    for status in (401, 403, 404, 405, 413, 500, 503, 429, 200):
+        message_id = gateway.ask(CODE)
+        gateway.links["SG"].spoil = answering(status)
+        gateway.deliver()
+        waits = gateway.of(message_id).due - gateway.now >= courier.FOR_A_PERSON
+        told[status] = waits, [one.what for one in gateway.node.partners.problems.now()] == ["delivery"]
+        gateway.links["SG"].spoil = None
+        gateway.later(hours=1)
+        gateway.deliver()
+        assert gateway.of(message_id).state == "delivered"
+        assert gateway.node.partners.problems.now() == [], "it works again"
+    assert told == {status: (status in (401, 403, 404, 405, 413),) * 2 for status in told}
+
+
 def test_a_refusal_of_these_bytes_ends_it_for_a_person_to_see(gateway: GatewayFixture) -> None:
     message_id = gateway.ask(CODE)
 
