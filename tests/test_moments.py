@@ -65,12 +65,10 @@ RAW = {
     **dict.fromkeys(("load_der_x509_certificate", "load_der_x509_crl", "load_der_ocsp_response", "extensions"), CERTIFICATES),
     **dict.fromkeys(("not_valid_before", "not_valid_after", "last_update", "next_update", "this_update", "produced_at"), "nobody"),
 }
-#: Not ours to guard: the script that a partner gets runs alone, at the partner's; who builds a certificate says when it ends; and HTTP has
-#: extensions of its own.
+#: Not ours to guard: the script that a partner gets runs alone, at the partner's; and who builds a certificate says when it ends.
 APART = {
     "gateway/onboarding/verify_message.py": set(RAW),
     "gateway/trust/selfsigned.py": {"not_valid_before", "not_valid_after"},
-    "gateway/net.py": {"extensions"},
 }
 
 

@@ -150,6 +150,9 @@ class Binding:
     ``endpoint`` None: not connected yet, or the partner pulls from its mailbox. ``accept_for`` bounds the age of a message;
     ``retry_for`` how long we go on trying. ``algorithms`` empty means nothing verifies. ``envelope`` is the version of the envelope in
     which we write; 1 has no proof that who announces a certificate holds its key.
+
+    ``addresses`` (CIDR), where there are any, are those that the endpoint may have, and no others. ``proxy`` is one of ours through which
+    it is reached; ``resolve`` who looks its name up. ``client_key`` names the key of ours whose certificate we present there.
     """
 
     name: str = "https"
@@ -161,6 +164,10 @@ class Binding:
     min_rsa_bits: int = 3072
     private_addresses: bool = False
     envelope: Literal[1, 2] = 1
+    addresses: tuple[str, ...] = ()
+    proxy: str | None = None
+    resolve: Literal["here", "proxy"] = "here"
+    client_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from gateway.core.four_eyes import Decision
 from gateway.core.model import PlacedStatement
 from gateway.core.text import a_reason
 from gateway.exchange.certificates import partner as keys
+from gateway.exchange.certificates.server import shown_by
 from gateway.exchange.lists import review, weigh
 from gateway.node.committed import Change
 from gateway.store import journal, partners, proposals, sequences, statements
@@ -197,7 +198,8 @@ def scope_of(connection: Connection, live: ActivePartner, one: Voiding) -> VoidS
 
 def _certificates(connection: Connection, live: ActivePartner) -> dict[str, str]:
     """Fingerprint -> digest of the key, of every certificate that the partner has or announced."""
-    return {sha256(one.der).hexdigest(): keys.key_of(one.der) for one in keys.all_of(connection, live)}
+    every = [*(one.der for one in keys.all_of(connection, live)), *shown_by(live.bundle)]
+    return {sha256(der).hexdigest(): keys.key_of(der) for der in every}
 
 
 def _annul(

@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from gateway.core.model import Environment
 from gateway.core.protocol import Checkpoint
+from gateway.net import Lines
 from gateway.node.committed import Committed
+from gateway.node.connecting import ClientKeys
 from gateway.node.signing import Signing
 from gateway.settings import Settings
 from gateway.store.active import ActivePartners
@@ -48,7 +50,8 @@ class Node:
 
     ``committed`` is how this node sees what was committed. ``fault_point`` is called with the name of each step of receiving, of
     delivery and of sealing when it is done: tests stop a process there. ``large`` judges what is too large for the event loop; without it a thread does. ``revocation`` is what
-    ``trust`` knows of revocations, where that is kept fresh.
+    ``trust`` knows of revocations, where that is kept fresh. ``lines`` are the connections to partners that are kept, ``client_keys`` what
+    we present on them.
     """
 
     settings: Settings
@@ -63,6 +66,8 @@ class Node:
     fault_point: Callable[[str], None] = _nothing
     large: LargeMessages | None = None
     revocation: Revocation | None = None
+    lines: Lines = field(default_factory=Lines)
+    client_keys: ClientKeys = field(init=False)
     committed: Committed = field(init=False)
     environment: Environment = field(init=False)
 
@@ -75,6 +80,7 @@ class Node:
         return self.signing.now()[1]
 
     def __post_init__(self) -> None:
+        self.client_keys = ClientKeys(self.settings, self.clock)
         self.committed = Committed(self.database)
         self.environment = Environment.PRODUCTION if self.settings.mode == "production" else Environment.TEST
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from gateway.core.errors import Refusal
 from gateway.core.home import HOME_ZONE
 from gateway.core.model import DIALECT_KINDS, Kind, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
+from gateway.net import Identity
 from gateway.onboarding import connectivity, examples
 from gateway.onboarding.draft.files import unanswered
 from gateway.onboarding.finding import Checked, Finding, Mark
@@ -30,8 +31,19 @@ GENERATED = 100
 _compiled: dict[bytes, bool] = {}
 
 
-def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: datetime, production: bool, online: bool) -> Checked:
-    """Looks at everything about one partner. ``now`` is aware; ``online`` also asks the partner's endpoint."""
+def check(
+    partners: Path,
+    schemas: Path,
+    site: Path | None,
+    iso: str,
+    *,
+    now: datetime,
+    production: bool,
+    online: bool,
+    identity: Callable[[str], Identity] | None = None,
+) -> Checked:
+    """Looks at everything about one partner. ``now`` is aware; ``online`` also asks the partner's endpoint. ``identity`` gives our
+    certificates for connections (``connectivity.endpoint``)."""
     try:
         bundle = load_one(partners / iso.lower(), schemas, site)
     except PartnerFaults as found:
@@ -44,7 +56,7 @@ def check(partners: Path, schemas: Path, site: Path | None, iso: str, *, now: da
         findings += _dialect(bundle, bundle.dialects[spoken], schemas / "/".join(spoken), now)
     findings += _envelope(bundle)
     findings += connectivity.certificates(bundle, now, production=production)
-    findings += connectivity.endpoint(bundle, online=online)
+    findings += connectivity.endpoint(bundle, online=online, identity=identity)
     return Checked(bundle.iso, bundle.digest, tuple(findings))
 
 

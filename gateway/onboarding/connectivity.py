@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
+from gateway.core.arrangement import Binding
+from gateway.core.errors import Refusal
 from gateway.core.moments import http_date
-from gateway.exchange.certificates.partner import der_of
-from gateway.net import Guard, Unreachable, UnreachableReason, get
+from gateway.exchange.certificates.partner import pinned
+from gateway.exchange.line import guard_for
+from gateway.net import Identity, ServerTrust, Unreachable, UnreachableReason, get
 from gateway.onboarding.finding import Finding, Mark
 from gateway.partners import Bundle
 from gateway.trust import endings
-from gateway.trust.certificates import Pin, Trust, TrustStore
+from gateway.trust.certificates import ROLES, TrustStore
 from gateway.trust.selfsigned import is_demo
-from gateway.wire.certificate import from_pem
+from gateway.wire.certificate import from_pem, validity_of
 
 #: HTTP statuses that say that the address leads nowhere.
 NOTHING_THERE = (404, 410)
@@ -31,13 +35,11 @@ def certificates(bundle: Bundle, now: datetime, *, production: bool) -> Iterator
             "no certificate is pinned: nothing of this partner can be verified.",
             f"Put the certificate it signs with at site/{bundle.iso.lower()}/certs/signing-1.pem in AEO_HOME.",
         )
-    pins = tuple(Pin.of(use, der_of(pem)) for role, pem in bundle.certificates for use in ("signing", "tls") if use == role)
-    roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
-    trust = Trust(pins, roots, min_rsa_bits=bundle.arrangement.binding.min_rsa_bits)
+    trust = pinned(bundle)
     store = TrustStore({bundle.iso: trust})
-    for role in ("signing", "tls"):
+    for role in ROLES:
         for pin, verdict in store.verdicts(bundle.iso, role, now):
-            label = f"{role} certificate {pin.fingerprint[:16]}"
+            label = f"{_CALLED[role]} certificate {pin.fingerprint[:16]}"
             if verdict.passed:
                 yield Finding(Mark.OK, f"{label}: chain, usage, dates and algorithms hold until {pin.not_after:%Y-%m-%d}")
             elif verdict.cannot_tell:
@@ -46,6 +48,7 @@ def certificates(bundle: Bundle, now: datetime, *, production: bool) -> Iterator
                 yield Finding(
                     Mark.BAD, f"{label}: {verdict.detail or verdict.code}", "Ask the partner for its current certificate."
                 )
+    yield from _server(trust.server, now)
     for alert in endings.alerts(endings.of_partner(bundle.iso, trust), now):
         if alert.left > timedelta() and not alert.ending.succeeded:
             yield Finding(
@@ -55,13 +58,33 @@ def certificates(bundle: Bundle, now: datetime, *, production: bool) -> Iterator
         yield Finding(Mark.BAD, "a demonstration key is pinned.", "Pin the partner's own certificate.")
 
 
+#: Uses of certificates, as their files call them.
+_CALLED = {"signing": "signing", "tls": "client"}
+
+
+def _server(server: ServerTrust | None, now: datetime) -> Iterator[Finding]:
+    """By what its server proves itself: TLS judges it at each connection; its end is told before."""
+    for der in server.certificates if server else ():
+        label, (begins, ends) = f"server's certificate or authority {sha256(der).hexdigest()[:16]}", validity_of(der)
+        if begins <= now <= ends:
+            yield Finding(Mark.OK, f"{label}: accepted until {ends:%Y-%m-%d}")
+        else:
+            yield Finding(
+                Mark.BAD, f"{label}: valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}", "Ask the partner for its current one."
+            )
+    for key in server.keys if server else ():
+        yield Finding(Mark.OK, f"server's key {sha256(key).hexdigest()[:16]}: accepted, whatever certificate is around it")
+
+
 def _demo(pem: str) -> bool:
-    return is_demo(from_pem(pem.encode()))
+    return "BEGIN CERTIFICATE" in pem and is_demo(from_pem(pem.encode()))
 
 
-def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
-    """Whether it answers with the TLS certificate that is pinned, and what time it has. Asks nothing unless ``online``."""
+def endpoint(bundle: Bundle, *, online: bool, identity: Callable[[str], Identity] | None = None) -> Iterator[Finding]:
+    """Whether it answers as delivery would have it, and what time it has. Asks nothing unless ``online``. ``identity`` gives our
+    certificates for connections, by the name of the key; raises ``Refusal``."""
     binding = bundle.arrangement.binding
+    yield from _way(binding)
     if binding.endpoint is None:
         if not binding.pull:
             yield Finding(
@@ -73,15 +96,18 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
     if not online:
         yield Finding(Mark.WARN, f"{binding.endpoint} was not asked.", "Say --online to try it.")
         return
-    pins = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
-    guard = Guard(private_addresses=binding.private_addresses, pins=pins)
+    server = pinned(bundle).server
     try:
-        answer = asyncio.run(get(binding.endpoint, guard=guard))
+        ours = identity(binding.client_key) if binding.client_key and identity else None
+        answer = asyncio.run(get(binding.endpoint, guard=guard_for(binding, server, ours)))
+    except Refusal as refusal:
+        yield Finding(Mark.BAD, f"our key {binding.client_key} cannot be presented: {refusal.detail}", refusal.remedy)
+        return
     except Unreachable as problem:
         yield Finding(Mark.BAD, f"{binding.endpoint}: {problem}", remedy_for(problem))
         return
-    pinned = "TLS is as pinned" if pins else "no TLS certificate is pinned, so public authorities decided"
-    how = pinned if binding.endpoint.startswith("https:") else "plain http, so nothing proves who answers"
+    proven = "TLS is as pinned" if server else "nothing is pinned for its server, so public authorities decided"
+    how = proven if binding.endpoint.startswith("https:") else "plain http, so nothing proves who answers"
     said = f"{binding.endpoint} answers (HTTP {answer.status}); {how}"
     if answer.status in NOTHING_THERE or answer.status >= 500:
         yield Finding(
@@ -92,14 +118,26 @@ def endpoint(bundle: Bundle, *, online: bool) -> Iterator[Finding]:
     yield _clock(answer.headers.get("date", ""))
 
 
+def _way(binding: Binding) -> Iterator[Finding]:
+    """Which addresses its endpoint may have, and who looks at that."""
+    if binding.resolve == "proxy":
+        yield Finding(
+            Mark.WARN,
+            f"{binding.proxy} looks the endpoint's name up: which addresses it connects to is the proxy's to guard, and no longer ours.",
+            'See that it connects to partners alone; or remove resolve = "proxy", and it is told the address that was looked at here.',
+        )
+    elif binding.addresses:
+        yield Finding(Mark.OK, f"its endpoint may be at {', '.join(binding.addresses)} and nowhere else")
+
+
 def remedy_for(problem: Unreachable) -> str:
     """What an administrator can do where an address that was entered gives no answer."""
     return {
-        UnreachableReason.ADDRESS: "Correct the address; or, where the partner is meant to be at a private one, set private_addresses = true under [binding] in its site.toml.",
+        UnreachableReason.ADDRESS: 'Correct the address; or, where the partner is meant to be at a private one, say in its site.toml, under [binding], which it may have: addresses = ["10.20.0.7/32"]. In a rehearsal private_addresses = true allows any.',
         UnreachableReason.URL: "Give an address like https://host/exchange; http is for private addresses alone.",
         UnreachableReason.UNRESOLVED: "Correct the host's name, or have it entered in the name service of this machine.",
         UnreachableReason.CONNECTION: "Nothing listens there, or the way to it is closed: ask the partner whether it is up, and the network for the way.",
-        UnreachableReason.TLS: "Check with the partner that it speaks TLS at this port and which certificate it presents; pin that as tls-*.pem in its site folder, certs/.",
+        UnreachableReason.TLS: "Check with the partner that it speaks TLS at this port and which certificate it presents; pin that, its key or its authority as server-1.pem in its site folder, certs/; and whether it asks for a certificate of ours, which client_key under [binding] names.",
         UnreachableReason.TIMEOUT: "Ask the partner whether it is up, and the network whether the way is open.",
         UnreachableReason.REDIRECT: "Enter the address that it leads to, if the partner confirms it.",
     }.get(problem.reason, "What answers is no AEO gateway: check the address with the partner.")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection
 
 from gateway.core.errors import Code, Refusal
+from gateway.node.connecting import client_identity
 from gateway.onboarding import diff, kit
 from gateway.onboarding.check import check
 from gateway.onboarding.diff import Affected
@@ -47,7 +49,8 @@ def bundle_of(settings: Settings, iso: str) -> Bundle:
 def checked(settings: Settings, iso: str, now: datetime, *, online: bool = False) -> Checked:
     """Everything about it at once; ``online`` also asks its endpoint."""
     real, site = settings.mode == "production", _site(settings, iso)
-    return check(settings.partners, settings.schemas, site, iso, now=now, production=real, online=online)
+    identity = partial(client_identity, settings, at=now)
+    return check(settings.partners, settings.schemas, site, iso, now=now, production=real, online=online, identity=identity)
 
 
 def change(connection: Connection, settings: Settings, iso: str, now: datetime) -> DataChange:
@@ -91,7 +94,9 @@ def tried_against(settings: Settings, bundle: Bundle, url: str, clock: Callable[
         )
     key = KeyRing(settings.keys).current(settings.key, clock(), production=False)
     signer = key.signer(settings.key_passphrase.get_secret_value())
-    return rehearse_against(bundle, url, administration=settings.administration, signer=signer, clock=clock)
+    named = bundle.arrangement.binding.client_key
+    identity = client_identity(settings, named, clock()) if named else None
+    return rehearse_against(bundle, url, administration=settings.administration, signer=signer, clock=clock, identity=identity)
 
 
 def _site(settings: Settings, iso: str) -> Path | None:

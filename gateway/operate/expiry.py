@@ -40,8 +40,9 @@ def evidence_store(settings: Settings) -> Folder:
 def watched(connection: Connection, node: Context, facts: Iterable[RevocationEvidence], at: datetime) -> Iterator[Ending]:
     """Everything that ends. What a partner's fail by is that partner's problem."""
     problems = node.partners.problems
-    yield from endings.of_keys(KeyRing(node.settings.keys).all(node.settings.key))
-    yield from announce.unheard(connection, node, announce.coming(node.settings, at))
+    ring = KeyRing(node.settings.keys)
+    yield from endings.of_keys(key for name in announce.names(node) for key in ring.all(name))
+    yield from announce.unheard(connection, node, announce.coming(node, at))
     for iso, trust in partner.trusts(connection, node.partners.all(), node.settings.clock_skew, problems).items():
         ends: list[Ending] = []
         with problems.apart(iso, "expiry"):

@@ -15,7 +15,7 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.four_eyes import Decision
 from gateway.exchange.certificates import announce
 from gateway.exchange.certificates.announce import AnnouncementState
-from gateway.node.context import Context, connected
+from gateway.node.context import Context
 from gateway.settings import Settings
 from gateway.store import journal, proposals
 from gateway.store.proposals import Matter, Proposal
@@ -121,7 +121,7 @@ def hasten(
     _note(connection, "key-hasten", key, who, at)
     announce.again(connection, key.fingerprint)
     understood = {one.partner for one in announce.states_of(connection, key.fingerprint) if one.state == "delivered"}
-    deaf = sorted(iso for iso, live in node.partners.all().items() if connected(live) and iso not in understood)
+    deaf = sorted(iso for iso, live in node.partners.all().items() if announce.roles(settings, key, live) and iso not in understood)
     return Hastened(key=shown(settings, key, at), deaf=deaf)
 
 

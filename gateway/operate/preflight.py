@@ -6,11 +6,13 @@ be is asked for here.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from datetime import datetime
 
 from gateway.core.errors import Refusal
 from gateway.exchange.certificates import partner
+from gateway.node.connecting import client_identity
 from gateway.node.context import connected
 from gateway.settings import Settings, SettingsFault
 from gateway.store.active import ActivePartner, ActivePartners
@@ -47,7 +49,7 @@ def check(database: Database, settings: Settings, now: datetime) -> None:
         # What cannot even be looked at is that partner's problem, and keeps nobody else from being served.
         with partners.problems.apart(iso, "preflight"):
             if (iso, "trust") not in unread:
-                faults += [f"{iso}: {fault}" for fault in _partner(live, trusts.get(iso, Trust()))]
+                faults += [f"{iso}: {fault}" for fault in _partner(live, trusts.get(iso, Trust()), settings, now)]
     partners.problems.note(database)
     if faults:
         raise SettingsFault(("AEO_MODE is production, and this is missing or must not be:", *faults))
@@ -65,10 +67,18 @@ def _key(settings: Settings, now: datetime) -> Iterator[str]:
         yield f"{refusal.detail} {refusal.remedy}"
 
 
-def _partner(live: ActivePartner, trust: Trust) -> Iterator[str]:
+def _partner(live: ActivePartner, trust: Trust, settings: Settings, now: datetime) -> Iterator[str]:
     binding = live.arrangement.binding
     if binding.private_addresses:
-        yield "binding.private_addresses is for rehearsals only: take it out of its site.toml."
+        yield "binding.private_addresses is for rehearsals only: name in its site.toml which addresses it may have (binding.addresses)."
+    for block in map(ipaddress.ip_network, binding.addresses):
+        if block.is_loopback:
+            yield f"binding.addresses names {block}, which is this machine itself: name the partner's own addresses."
+    if binding.client_key:
+        try:
+            client_identity(settings, binding.client_key, now)
+        except Refusal as refusal:
+            yield f"binding.client_key: {refusal.detail} {refusal.remedy}"
     if (binding.endpoint or "https://").startswith("http://"):
         yield f"binding.endpoint is {binding.endpoint}: give an https address."
     if connected(live) and not any(pin.role == "signing" for pin in trust.pins):

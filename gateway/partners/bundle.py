@@ -36,7 +36,8 @@ M = TypeVar("M", bound=BaseModel)
 class Bundle:
     """One version of everything about one partner. ``digest`` is the SHA-256 of ``content`` in hex.
 
-    ``dialects`` are compiled, by name and version. ``certificates`` are pairs of role (signing, tls, authority) and PEM.
+    ``dialects`` are compiled, by name and version. ``certificates`` are pairs of role (``pins.ROLES``; tls is client, as
+    it was called before) and PEM, of a certificate or, for a server, of a public key.
     ``signatory`` is who signs documents of ours that name a person, as the samples' holes name it: ``signatory.surname``.
     ``sheet`` is how a spreadsheet that it mails is read. ``faults`` is what could not be opened of a stored one; in its place stands
     *unknown*, so that answers about its operators are never better than they were.
@@ -130,6 +131,7 @@ class PartnerDraft:
             # Of a key that could not be read, whatever else is said would only mislead.
             if not finding.key.startswith(unread) and not ("sources" in str(unread) and finding.key.endswith(".source")):
                 yield self._blame(finding)
+        yield from (Fault(self.name, *finding) for finding in check.shipped(self.shipped))
         for finding in check.site(self.site, self.shipped):
             if not finding.key.startswith(unread):
                 yield Fault(self.site_name, *finding)

@@ -57,6 +57,17 @@ def site(file: SiteFile, shipped: PartnerFile) -> Iterator[Finding]:
                 yield Finding(key, "A setting cannot take the place of a fact.", "Remove it, or begin it where the fact ends.")
 
 
+#: How an installation reaches a partner: nothing that is shipped decides it.
+_OF_A_SITE = ("addresses", "client_key", "proxy", "resolve")
+
+
+def shipped(file: PartnerFile) -> Iterator[Finding]:
+    """What only an installation may say of a partner."""
+    for name in _OF_A_SITE:
+        if name in file.binding.model_fields_set:
+            yield Finding(f"binding.{name}", "Only an installation knows this.", "Say it in its site.toml.")
+
+
 def site_law(file: SiteLawFile) -> Iterator[Finding]:
     """Whatever an installation may not say of what is common to all arrangements."""
     timelines: list[tuple[str, Steps]] = [("suspended_prevails", file.suspended_prevails)]
@@ -204,6 +215,14 @@ def _operation(file: PartnerFile) -> Iterator[Finding]:
     for algorithm in sorted(set(file.binding.algorithms) - ALGORITHMS):
         known = ", ".join(sorted(ALGORITHMS))
         yield Finding("binding.algorithms", f"{algorithm!r} is no algorithm of the signature profile.", f"Use {known}.")
+    if file.binding.resolve == "proxy" and file.binding.proxy is None:
+        yield Finding("binding.resolve", "There is no proxy that could look the name up.", "Name it: binding.proxy.")
+    if file.binding.resolve == "proxy" and file.binding.addresses:
+        yield Finding(
+            "binding.addresses",
+            "Where the proxy looks the name up, nobody here sees which address it has.",
+            'Remove resolve = "proxy", or leave it to the proxy which addresses it connects to.',
+        )
     if file.binding.accept_for < file.binding.retry_for:
         yield Finding(
             "binding.accept_for",

@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from gateway.core.arrangement import Law
 from gateway.core.toml import TomlFault, read_toml
 from gateway.partners.bundle import Bundle, PartnerDraft, read_law
 from gateway.partners.dialects import Files
 from gateway.partners.faults import Fault, PartnerFaults
-from gateway.wire.certificate import from_pem
+from gateway.partners.pins import pins
 
-#: What a pinned certificate is for; a file is named ``<role>-<anything>.pem``.
-ROLES = ("signing", "tls", "authority")
 #: What belongs to a dialect; its examples, and the questions of its draft, are for tests and people.
 _DIALECT_SUFFIXES = frozenset({".xsd", ".xml"})
 _DIALECT_TOML = "dialect.toml"
@@ -76,7 +72,7 @@ def load_one(folder: Path, schemas: Path, site: Path | None = None) -> Bundle:
         faults.append(
             Fault(draft.name, "iso", f"The folder is called {folder.name!r}.", "Name the folder by the code, in lower case.")
         )
-    certificates = [found for place in (folder, own) if place for found in _certificates(place / "certs", faults)]
+    certificates = [found for place in (folder, own) if place for found in pins(place / "certs", _name, faults)]
     dialects = {spoken: read_dialect(schemas / spoken) for spoken in draft.dialects}
     try:
         bundle = draft.judge(dialects, certificates)
@@ -98,7 +94,10 @@ def _attempt(path: Path, faults: list[Fault]) -> dict[str, Any]:
 def _toml(path: Path) -> dict[str, Any]:
     name = _name(path)
     try:
-        return read_toml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if text.startswith("\ufeff"):
+            raise PartnerFaults([Fault(name, "", "The file begins with a byte order mark.", "Save it as UTF-8 without one.")])
+        return read_toml(text)
     except OSError:
         raise PartnerFaults([Fault(name, "", "The file cannot be read.", "Put it there; every partner folder has one.")]) from None
     except UnicodeDecodeError:
@@ -111,32 +110,6 @@ def read_dialect(folder: Path) -> Files:
     """The files of one version of a dialect, by name; none where there is no such folder. Its examples are not among them."""
     paths = (path for path in sorted(folder.glob("*")) if path.suffix in _DIALECT_SUFFIXES or path.name == _DIALECT_TOML)
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in paths}
-
-
-def _certificates(folder: Path, faults: list[Fault]) -> Iterator[tuple[str, str]]:
-    for path in sorted(folder.glob("*")):
-        if path.suffix != ".pem":
-            faults.append(Fault(_name(path), "", "Nothing reads this file.", "Certificates are PEM files whose names end in .pem."))
-            continue
-        role, pem = path.stem.split("-")[0], path.read_bytes()
-        if role not in ROLES:
-            faults.append(
-                Fault(
-                    _name(path),
-                    "",
-                    "The name does not say what the certificate is for.",
-                    f"Begin it with one of {', '.join(ROLES)}.",
-                )
-            )
-        try:
-            certificate = from_pem(pem)
-        except ValueError:
-            faults.append(
-                Fault(_name(path), "", "This is no X.509 certificate in PEM.", "Put one certificate in each file, and never a key.")
-            )
-        else:
-            # Written anew, so that nothing else that stands in the file gets into a bundle: not a second certificate, not a key.
-            yield role, certificate.public_bytes(Encoding.PEM).decode()
 
 
 def _law(common: Path, own: Path | None) -> tuple[Law, bytes]:

@@ -14,20 +14,24 @@ from gateway.partners.values import (
     AnyTiers,
     Chinese,
     ChineseCode,
+    Cidr,
     ClearanceCode,
     Code,
     Dialect,
     Directions,
     Duration,
     EncodingName,
+    Endpoint,
     Fields,
     Iso,
+    KeyName,
     Levels,
     Measures,
     Modes,
     Operators,
     Percent,
     Prefix,
+    ProxyAddress,
     Since,
     SourceId,
     Text,
@@ -137,7 +141,7 @@ class Terms(Shape):
 class BindingShape(Shape):
     """How bytes travel and are trusted."""
 
-    endpoint: Annotated[str, StringConstraints(pattern="^https?://")] | None = None
+    endpoint: Endpoint | None = None
     pull: bool = False
     accept_for: Duration = Field(default="3 days", validate_default=True)
     retry_for: Duration = Field(default="2 days", validate_default=True)
@@ -148,6 +152,21 @@ class BindingShape(Shape):
         Literal[1, 2],
         Field(description="Version of the envelope in which we write. 1, the form of before, has no proof that a new key is held."),
     ] = 1
+    addresses: Annotated[
+        tuple[Cidr, ...], Field(description="The addresses, public or private, that the endpoint may have, such as 10.20.0.0/16.")
+    ] = ()
+    proxy: Annotated[
+        ProxyAddress | None, Field(description="A proxy of ours: http://host:port (CONNECT) or socks5://host:port.")
+    ] = None
+    resolve: Annotated[
+        Literal["here", "proxy"],
+        Field(
+            description="Who looks the endpoint's name up. Where the proxy does, which addresses it may have is the proxy's to guard."
+        ),
+    ] = "here"
+    client_key: Annotated[
+        KeyName | None, Field(description="The key of ours (aeo-gateway key create NAME) whose certificate we present there.")
+    ] = None
 
 
 class MemberShape(Shape):

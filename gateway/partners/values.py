@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import ipaddress
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, TypeVar, get_args
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -116,7 +118,56 @@ def _levels(said: Any, listed: ValidatorFunctionWrapHandler) -> Any:
     return listed(said)
 
 
+def _split(url: str, remedy: str) -> SplitResult:
+    if url != url.strip() or any(letter.isspace() or not letter.isprintable() for letter in url):
+        raise wrong(f"there is a blank in {url!r}, or at its end", "Remove it.")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - asking is what finds out
+    except ValueError as error:
+        raise wrong(f"{url!r} is no address: {error}", remedy) from None
+    if not parts.hostname:
+        raise wrong(f"{url!r} names no host", remedy)
+    return parts
+
+
+def _endpoint(url: str) -> str:
+    parts = _split(url, "Write it as https://host/path.")
+    if parts.username is not None or parts.fragment:
+        raise wrong("an address names no user, and no part of a page", "Remove what stands before the @ or after the #.")
+    return url
+
+
+def _proxy(url: str) -> str:
+    remedy = "Write it as http://host:port or socks5://host:port."
+    parts = _split(url, remedy)
+    if parts.username is not None:
+        raise wrong("whoever reads partner data would read the password", "Have the proxy know this machine by its address.")
+    if parts.port is None or parts.path.strip("/") or parts.query or parts.fragment:
+        raise wrong(f"{url!r} is not the host and port of a proxy", remedy)
+    return url
+
+
+#: What no partner's server has: of the machine's own network segment (where clouds answer for the machine itself), of groups, of nobody.
+_NOBODYS = [ipaddress.ip_network(block) for block in ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "fe80::/10", "ff00::/8")]
+
+
+def _cidr(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise wrong(f"{text!r} is no block of addresses: {error}", "Write it as 10.20.0.0/16 or 10.20.0.7/32.") from None
+    for block in _NOBODYS:
+        if network.version == block.version and network.overlaps(block):
+            raise wrong(f"{text!r} holds addresses of {block}, which no partner's server has", "Name the partner's own addresses.")
+    return str(network)
+
+
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
+Endpoint = Annotated[str, StringConstraints(pattern="^https?://"), rule(_endpoint)]
+Cidr = Annotated[str, rule(_cidr)]
+ProxyAddress = Annotated[str, StringConstraints(pattern="^(http|socks5)://"), rule(_proxy)]
+KeyName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9-]{0,39}$")]
 Chinese = Annotated[str, StringConstraints(pattern="[\u4e00-\u9fff]")]
 Prefix = Annotated[str, StringConstraints(pattern="^[A-Z]{2,4}$")]
 Iso = Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]

@@ -21,6 +21,7 @@ from asn1crypto.x509 import Certificate
 from cryptography import x509
 
 from gateway.core.errors import Code, Refusal
+from gateway.net import ServerTrust
 from gateway.trust.allowed import CertificateRules
 from gateway.trust.validate import DEFAULT, PathVerdict, validate
 from gateway.wire.algorithms import VerifyKey
@@ -28,7 +29,7 @@ from gateway.wire.certificate import ask, from_der, validity_of
 
 T = TypeVar("T")
 
-#: What a certificate is pinned for.
+#: What a certificate is pinned for: messages, or connections to us ("tls", the word of the wire).
 Role = Literal["signing", "tls"]
 ROLES: tuple[Role, ...] = ("signing", "tls")
 #: How long a verdict is kept at most.
@@ -90,13 +91,15 @@ class Pin:
 class Trust:
     """What one partner may prove itself with. ``roots`` are the authorities trusted for it, ``intermediates`` lead to them (DER).
 
-    ``min_rsa_bits`` is what its binding agreed on for its own keys.
+    ``min_rsa_bits`` is what its binding agreed on for its own keys. ``server`` is by what its server proves itself to us; None: by whatever
+    public authorities vouch for.
     """
 
     pins: tuple[Pin, ...] = ()
     roots: tuple[bytes, ...] = ()
     intermediates: tuple[bytes, ...] = ()
     min_rsa_bits: int = DEFAULT.min_rsa_bits
+    server: ServerTrust | None = None
 
 
 class TlsClaim(NamedTuple):

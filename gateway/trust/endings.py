@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import chain
 from typing import Literal
 
@@ -86,6 +87,11 @@ def of_partner(partner: str, trust: Trust) -> Iterator[Ending]:
     for pin in trust.pins:
         later = any(other.role == pin.role and end(other) > end(pin) for other in trust.pins)
         yield Ending("certificate", partner, f"{pin.role} {pin.fingerprint}", pin.not_before, end(pin), succeeded=later)
+    shown = [der for der in (trust.server.certificates if trust.server else ()) if der not in trust.roots]
+    for der in shown:
+        begins, ends = validity_of(der)
+        later = any(validity_of(other).ends > ends for other in shown) or bool(trust.server and trust.server.keys)
+        yield Ending("certificate", partner, f"server {sha256(der).hexdigest()}", begins, ends, succeeded=later)
     for der in chain(trust.roots, trust.intermediates):
         name, _ = names(from_der(der))
         yield Ending("authority", partner, name, *validity_of(der))

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import net
-from gateway.net import Guard, Identity, Unreachable, UnreachableReason
+from gateway.net import Guard, Identity, ServerTrust, Unreachable, UnreachableReason
 from gateway.trust.keys import Key, Purpose, create_file_key
 from gateway.trust.selfsigned import Subject
 
@@ -318,7 +318,8 @@ def test_tls_pins_and_client_certificates(tmp_path: Path) -> None:
     identity = Identity(ours.folder / "certificate.pem", ours.folder / "key.pem", "secret")
 
     def guard(*pins: Key, identity: Identity | None = identity) -> Guard:
-        return Guard(private_addresses=True, pins=tuple(pin.certificate for pin in pins), identity=identity)
+        server = ServerTrust(tuple(pin.certificate for pin in pins)) if pins else None
+        return Guard(private_addresses=True, server=server, identity=identity)
 
     async def failing(url: str, guard: Guard) -> None:
         with pytest.raises(Unreachable) as caught:

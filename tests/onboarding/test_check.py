@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,8 @@ pytestmark = pytest.mark.process
 NOW = datetime.now(UTC)
 
 
-def look(iso: str, site: Path | None = None, schemas: Path = ROOT / "schemas", **more: bool) -> Checked:
-    asked = {"production": False, "online": False} | more
+def look(iso: str, site: Path | None = None, schemas: Path = ROOT / "schemas", **more: Any) -> Checked:
+    asked: dict[str, Any] = {"production": False, "online": False} | more
     return check(ROOT / "partners", schemas, site, iso, now=NOW, **asked)
 
 

@@ -135,6 +135,9 @@ def test_a_pinned_certificate_is_part_of_the_bundle_and_nothing_beside_it(base: 
     certs.mkdir()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     (certs / "signing-2026.pem").write_text("For Example Customs\n" + pem + secret, encoding="utf-8")
+    with pytest.raises(PartnerFaults, match="A private key stands in this file"):
+        load_one(base / "partners" / "xa", base / "schemas", base / "site")
+    (certs / "signing-2026.pem").write_text("For Example Customs\n" + pem + "PRIVATE: for their eyes\n", encoding="utf-8")
     bundle = load_one(base / "partners" / "xa", base / "schemas", base / "site")
     assert bundle.certificates == (("signing", pem),)
     assert b"PRIVATE" not in bundle.content

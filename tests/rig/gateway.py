@@ -13,13 +13,12 @@ import pytest
 
 from gateway.core.model import Header, Kind
 from gateway.core.protocol import Resend
-from gateway.exchange.bindings import https
 from gateway.exchange.bindings.base import Transport
 from gateway.exchange.certificates import partner
 from gateway.exchange.deliver.courier import deliver
 from gateway.exchange.receive.receive import Reply, receive
 from gateway.exchange.tell import feed
-from gateway.net import Guard, Response, Unreachable, UnreachableReason
+from gateway.net import Guard, Lines, Response, Unreachable, UnreachableReason
 from gateway.node.node import Node
 from gateway.sandbox.box import Box
 from gateway.store.database import Database
@@ -76,11 +75,10 @@ class GatewayFixture(NodeFixture):
     def over_links(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The courier's posts go over the links."""
 
-        async def post(url: str, body: bytes, *, headers: Mapping[str, str], guard: Guard) -> Response:
-            iso = url.removeprefix("http://").partition(".")[0].upper()
-            return self.links[iso].post(body)
+        async def post(_: Lines, whose: str, url: str, body: bytes, *, headers: Mapping[str, str], guard: Guard) -> Response:
+            return self.links[whose].post(body)
 
-        monkeypatch.setattr(https, "post", post)
+        monkeypatch.setattr(Lines, "post", post)
 
     def run(self, story: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(story)

@@ -70,7 +70,7 @@ class Installation:
         key = demo_key(self.settings.home / "boxes", iso.lower(), SINCE)
         (site / "certs" / "signing-1.pem").write_text(key.pem, "ascii")
         if connection:
-            (site / "certs" / "tls-1.pem").write_text(connection.pem, "ascii")
+            (site / "certs" / "client-1.pem").write_text(connection.pem, "ascii")
         if endpoint:
             (site / "site.toml").write_text(f'[binding]\nendpoint = "{endpoint}"\nprivate_addresses = true\n', "utf-8")
         return box_of(installed(iso, self.settings.site), key, self.ours, now)

@@ -8,7 +8,8 @@ into signed bytes and a request, and a partner's answer into what it means. It g
 - reading is pure computing on what the node knows already: no database, no network, no clock of its own (moments are arguments).
 - ``digest`` names what was signed, whoever computes it: it is the same at the sender, in the receipt, and when a message comes twice.
 - ``sign`` is called once for a message; every further try sends the very bytes that it gave.
-- ``send`` returns what came back, whatever its status, or raises ``Unreachable``; it never tries twice by itself.
+- ``send`` returns what came back, whatever its status, or raises ``Unreachable``. Only where a line that was kept from before is closed before any byte
+  of an answer does it try twice by itself.
 """
 
 from __future__ import annotations
@@ -100,8 +101,9 @@ class Binding(Protocol):
         """A message of ours. Raises ``CannotSign``."""
         ...
 
-    async def send(self, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
-        """One try. Raises ``Unreachable``; whether the body arrived is then not known."""
+    async def send(self, node: Node, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
+        """One try. Raises ``Unreachable``; whether the body arrived is then not known. Raises ``Refusal`` where our own certificate cannot
+        be presented."""
         ...
 
     def read_answer(self, node: Node, live: ActivePartner, answer: Response) -> Receipt | RefusalNotice:

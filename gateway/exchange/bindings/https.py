@@ -18,16 +18,14 @@ from gateway.core.moments import utc_text
 from gateway.core.protocol import OwnPayload, Receipt, RefusalNotice
 from gateway.exchange.bindings.base import Claimed, Proven, Signed, Transport
 from gateway.exchange.bindings.unproven import Unproven
-from gateway.net import Guard, Response, post
+from gateway.exchange.line import guard_for
+from gateway.net import Response
 from gateway.node.context import new_id
 from gateway.node.node import Node
 from gateway.store.active import ActivePartner
 from gateway.wire import envelope, payloads, signature
 from gateway.wire.algorithms import VerifyKey
 from gateway.wire.xml import Limits, canonical, parse
-
-#: No answer of a partner is larger: it is a receipt or a refusal.
-_LARGEST_ANSWER = 1 << 20
 
 
 class Https:
@@ -79,14 +77,12 @@ class Https:
         unsigned = envelope.write(header, payload, node.partners.get(header.receiver).arrangement.binding.envelope)
         return Signed(signature.sign(unsigned, signer), sha256(canonical(parse(unsigned))).hexdigest(), good_until)
 
-    async def send(self, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
-        binding = live.arrangement.binding
-        return await post(
-            binding.endpoint or "",
-            body,
-            headers={"Content-Type": "application/xml; charset=utf-8"},
-            guard=Guard(private_addresses=binding.private_addresses, timeout=timeout, max_bytes=_LARGEST_ANSWER),
-        )
+    async def send(self, node: Node, live: ActivePartner, body: bytes, timeout: timedelta) -> Response:
+        iso, binding = live.arrangement.iso, live.arrangement.binding
+        identity = node.client_keys.identity(binding.client_key) if binding.client_key else None
+        guard = guard_for(binding, node.trust.trust_of(iso).server, identity, timeout)
+        headers = {"Content-Type": "application/xml; charset=utf-8"}
+        return await node.lines.post(iso, binding.endpoint or "", body, headers=headers, guard=guard)
 
     def read_answer(self, node: Node, live: ActivePartner, answer: Response) -> Receipt | RefusalNotice:
         keys = node.trust.keys_for(live.arrangement.iso, "signing", node.clock())

@@ -5,6 +5,8 @@ Where envelope 2 is agreed, the next key itself signs to whom it is announced: p
 It may be accepted from the moment it was made, so nobody's clock matters: from then on a partner takes both keys, and the new one
 signs from its own moment on. An announcement that no receipt came for is made again as long as the switch lies ahead; one that was
 refused is left to a person, like every refused message, until the switch is brought forward.
+
+A key that we connect with is announced likewise, to those whose binding names it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from gateway.store import outbox
 from gateway.store.active import ActivePartner
 from gateway.store.tables import announcement
 from gateway.store.tables import outbox as sent
+from gateway.trust.certificates import Role
 from gateway.trust.endings import Ending
 from gateway.trust.keys import Key, KeyRing, State
 from gateway.wire import payloads
@@ -47,18 +50,30 @@ class AnnouncementState(msgspec.Struct, frozen=True):
 
 async def announce(node: Node) -> None:
     """Looks at our keys. Every node may: who comes second finds it done."""
-    next_keys = await asyncio.to_thread(coming, node.settings, node.clock())
+    next_keys = await asyncio.to_thread(coming, node, node.clock())
     if next_keys:
         proofs = Proofs(node.settings)
         await asyncio.to_thread(_prepare, node, next_keys, proofs)
         await node.write(partial(look, node=node, keys=next_keys, at=node.clock(), proofs=proofs))
 
 
-def coming(settings: Settings, at: datetime) -> list[Key]:
+def names(node: Context) -> list[str]:
+    """Of our keys: the one that signs, and those that we connect with."""
+    bindings = (live.arrangement.binding for live in node.partners.all().values())
+    return sorted({node.settings.key, *(binding.client_key for binding in bindings if binding.client_key)})
+
+
+def coming(node: Context, at: datetime) -> list[Key]:
     """Our keys that take over later."""
-    ring = KeyRing(settings.keys)
-    states = ring.states(settings.key, at)
-    return [key for key in ring.all(settings.key) if states[key.id] is State.NEXT]
+    ring = KeyRing(node.settings.keys)
+    states = {identity: state for name in names(node) for identity, state in ring.states(name, at).items()}
+    return [key for key in ring.all() if states.get(key.id) is State.NEXT]
+
+
+def roles(settings: Settings, key: Key, live: ActivePartner) -> tuple[Role, ...]:
+    """For what a partner has to accept this key of ours; for nothing where it is not connected."""
+    names: tuple[tuple[Role, str | None], ...] = (("signing", settings.key), ("tls", live.arrangement.binding.client_key))
+    return tuple(role for role, name in names if name == key.record.name) if connected(live) else ()
 
 
 class Proofs:
@@ -67,15 +82,18 @@ class Proofs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._signers: dict[str, Signer] = {}
-        self._made: dict[tuple[str, str], Announced] = {}
+        self._made: dict[tuple[str, str, Role], Announced] = {}
 
-    def of(self, key: Key, live: ActivePartner) -> Announced:
-        """Raises ``Refusal`` where the key cannot be opened: what cannot sign takes over from nobody."""
-        plain = Announced("signing", key.certificate, key.record.created)
+    def of(self, key: Key, live: ActivePartner) -> list[Announced]:
+        """For each of its uses. Raises ``Refusal`` where the key cannot be opened: what cannot sign takes over from nobody."""
+        return [self._of(key, live, role) for role in roles(self._settings, key, live)]
+
+    def _of(self, key: Key, live: ActivePartner, role: Role) -> Announced:
+        plain = Announced(role, key.certificate, key.record.created)
         if live.arrangement.binding.envelope == 1:
             return plain
         receiver = live.arrangement.iso
-        made = self._made.get((key.fingerprint, receiver))
+        made = self._made.get((key.fingerprint, receiver, role))
         if made is None:
             if key.fingerprint not in self._signers:
                 self._signers[key.fingerprint] = key.signer(self._settings.key_passphrase.get_secret_value())
@@ -83,7 +101,7 @@ class Proofs:
             plain = msgspec.structs.replace(plain, since=plain.since.replace(microsecond=0))  # it is signed in whole seconds
             value = signer.sign(possession(self._settings.administration, receiver, plain))
             made = msgspec.structs.replace(plain, proof=Proof(signer.algorithm, value))
-            self._made[key.fingerprint, receiver] = made
+            self._made[key.fingerprint, receiver, role] = made
         return made
 
 
@@ -95,7 +113,7 @@ def _prepare(node: Node, keys: Iterable[Key], proofs: Proofs) -> None:
     for key in keys:
         for iso, live in node.partners.all().items():
             with node.partners.problems.apart(iso, "announcement"):
-                if connected(live) and (key.fingerprint, iso) not in told:
+                if (key.fingerprint, iso) not in told:
                     proofs.of(key, live)
 
 
@@ -113,9 +131,9 @@ def look(connection: Connection, node: Context, keys: Iterable[Key], at: datetim
 
 
 def _announce_to(connection: Connection, node: Context, live: ActivePartner, key: Key, at: datetime, proofs: Proofs) -> bool:
-    """Queues the announcement of one key to one partner; False where it is not connected, or has been told."""
+    """Queues the announcement of one key to one partner; False where it is none of its, or has been told."""
     iso, message_id = live.arrangement.iso, new_id()
-    if not connected(live) or not _claim(connection, iso, key.fingerprint, message_id):
+    if not roles(node.settings, key, live) or not _claim(connection, iso, key.fingerprint, message_id):
         return False
     outbox.enqueue(
         connection,
@@ -124,7 +142,7 @@ def _announce_to(connection: Connection, node: Context, live: ActivePartner, key
         environment=node.environment,
         message_id=message_id,
         kind=Kind.KEYS,
-        payload=payloads.write_keys([proofs.of(key, live)]),
+        payload=payloads.write_keys(proofs.of(key, live)),
         at=at,
         retry_for=live.arrangement.binding.retry_for,
         bundle=live.bundle.digest,
@@ -169,7 +187,7 @@ def unheard(connection: Connection, node: Context, keys: Sequence[Key]) -> Itera
         for iso, live in node.partners.all().items():
             deaf = False
             with node.partners.problems.apart(iso, "announcement"):
-                deaf = connected(live) and iso not in told
+                deaf = bool(roles(node.settings, key, live)) and iso not in told
             if deaf:
                 name = f"{key.id} is not acknowledged by {iso}"
                 yield Ending("our-key", key.record.name, name, key.record.created, key.record.signs_from)

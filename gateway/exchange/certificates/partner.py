@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -24,8 +25,10 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header
 from gateway.core.moments import FIRST, bounded
 from gateway.core.protocol import Announced, possession
+from gateway.exchange.certificates.server import SERVERS, server_trust
 from gateway.node.node import Node
 from gateway.node.signing import CannotSign
+from gateway.partners import Bundle
 from gateway.settings import Settings
 from gateway.store import journal
 from gateway.store.active import ActivePartner
@@ -38,6 +41,8 @@ from gateway.trust.keys import KeyRing
 from gateway.wire.algorithms import BY_NAME, VerifyKey, made_by
 from gateway.wire.certificate import ask, from_der, from_pem, validity_of
 
+#: What a certificate file of partner data is called for, in the words of the wire.
+_AS = {"client": "tls"}
 #: Announced certificates of one partner and use that may be good at once: each costs time whenever this partner's trust is judged.
 MOST = 8
 
@@ -158,7 +163,7 @@ class Gone:
         return cls(frozenset((row.partner, mark) for row in rows for mark in (row.fingerprint, row.key) if mark))
 
     def holds(self, partner: str, der: bytes) -> bool:
-        return not self.marks.isdisjoint({(partner, sha256(der).hexdigest()), (partner, key_digest(der))})
+        return not self.marks.isdisjoint({(partner, sha256(der).hexdigest()), (partner, key_of(der))})
 
 
 def withdrawn_now(connection: Connection, partner: str, fingerprint: str) -> bool:
@@ -177,7 +182,7 @@ class Owned(NamedTuple):
 
 def all_of(connection: Connection, live: ActivePartner) -> list[Owned]:
     """Every certificate of a partner, withdrawn ones among them."""
-    found = [(name, _der_or_text(pem), None, True) for name, pem in live.bundle.certificates]
+    found = [(_AS.get(name, name), _der_or_text(pem), None, True) for name, pem in live.bundle.certificates]
     said = select(announced).where(announced.c.partner == live.bundle.iso).order_by(announced.c.since)
     found += [(row.role, row.certificate, row.since, row.proven) for row in connection.execute(said)]
     return [Owned(role, der, since, proven) for name, der, since, proven in found for role in ROLES if role == name]
@@ -216,7 +221,16 @@ def _trust(connection: Connection, live: ActivePartner, gone: Gone, skew: timede
             roots += [der_of(pem)] if name == "authority" else []
         except ValueError as error:
             unread.append(f"authority: {error}")
-    return Trust(tuple(pins), tuple(roots), min_rsa_bits=live.arrangement.binding.min_rsa_bits), unread
+    server = server_trust(live.bundle, partial(gone.holds, live.bundle.iso))
+    return Trust(tuple(pins), tuple(roots), min_rsa_bits=live.arrangement.binding.min_rsa_bits, server=server), unread
+
+
+def pinned(bundle: Bundle) -> Trust:
+    """What partner data alone would have it prove itself with. Raises ``ValueError`` for what the loader would not have taken."""
+    found = [(_AS.get(name, name), der_of(pem)) for name, pem in bundle.certificates if name not in SERVERS]
+    pins = tuple(Pin.of(role, der) for name, der in found for role in ROLES if role == name)
+    roots = tuple(der for name, der in found if name == "authority")
+    return Trust(pins, roots, min_rsa_bits=bundle.arrangement.binding.min_rsa_bits, server=server_trust(bundle))
 
 
 def key_digest(der: bytes) -> str:

@@ -52,6 +52,7 @@ class Courier:
 
     async def look(self) -> None:
         """Starts a task on every queue that has something due and is not being worked."""
+        self._node.lines.end_old()
         for iso in await asyncio.to_thread(self._waiting):
             running = self._busy.get(iso)
             live = self._node.partners.all().get(iso)
@@ -63,6 +64,7 @@ class Courier:
         for task in self._busy.values():
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        self._node.lines.close()
 
     async def idle(self) -> None:
         """Waits until the queues begun are worked as far as they can be now."""
@@ -96,7 +98,7 @@ async def deliver(node: Node, live: ActivePartner) -> bool:
         leased, binding = ready, binding_of(live)
         # Whatever the partner does, the try is over before anybody else may begin one.
         left = node.settings.lease - timedelta(seconds=time.monotonic() - began)
-        answer = await binding.send(live, leased.body or b"", min(PATIENCE, left * 0.8))
+        answer = await binding.send(node, live, leased.body or b"", min(PATIENCE, left * 0.8))
         node.fault_point("answered")
         retry_after = answer.headers.get("retry-after")
         said = binding.read_answer(node, live, answer)

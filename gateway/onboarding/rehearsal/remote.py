@@ -14,8 +14,9 @@ from gateway.core.errors import Code, Refusal
 from gateway.core.model import Environment, Kind, Picture, Standing, Statement
 from gateway.domestic.projection import code_prefix, shared_on
 from gateway.exchange.bindings.unproven import Unproven
-from gateway.exchange.certificates.partner import der_of
-from gateway.net import Guard, Response, Unreachable, get, post
+from gateway.exchange.certificates.partner import pinned
+from gateway.exchange.line import guard_for
+from gateway.net import Guard, Identity, Response, Unreachable, get, post
 from gateway.onboarding.connectivity import remedy_for
 from gateway.onboarding.rehearsal import mutations
 from gateway.onboarding.rehearsal.keys import make
@@ -23,7 +24,7 @@ from gateway.onboarding.rehearsal.results import Exchanged, Observation, Rehears
 from gateway.onboarding.rehearsal.session import XML, GatewayReply, exchanged, message_id, reply_in_words
 from gateway.partners import Bundle
 from gateway.sandbox.box import Box
-from gateway.trust.certificates import Pin, Trust, TrustStore
+from gateway.trust.certificates import Trust, TrustStore
 from gateway.wire import payloads
 from gateway.wire.algorithms import Signer, VerifyKey
 
@@ -163,7 +164,7 @@ def _keys(iso: str, trust: Trust, now: datetime) -> tuple[VerifyKey, ...]:
     try:
         return TrustStore({iso: trust}).keys_for(iso, "signing", now)
     except Refusal as refused:
-        if trust.pins:
+        if any(pin.role == "signing" for pin in trust.pins):
             detail = f"No certificate pinned for {iso} can be relied on now: {refused.detail}"
             remedy = f"aeo-gateway partner check {iso} says of each what is against it."
         else:
@@ -172,20 +173,25 @@ def _keys(iso: str, trust: Trust, now: datetime) -> tuple[VerifyKey, ...]:
         raise Refusal(refused.code, detail, remedy=remedy) from None
 
 
-def rehearse_against(bundle: Bundle, url: str, *, administration: str, signer: Signer, clock: Callable[[], datetime]) -> Rehearsal:
-    """Walks every step that can be walked from outside, with our own ``signer``; test messages only.
+def rehearse_against(
+    bundle: Bundle,
+    url: str,
+    *,
+    administration: str,
+    signer: Signer,
+    clock: Callable[[], datetime],
+    identity: Identity | None = None,
+) -> Rehearsal:
+    """Walks every step that can be walked from outside, with our own ``signer``; test messages only. ``identity`` is presented.
 
     The partner's certificates are those of ``bundle``. Raises ``Refusal`` where none of them can be relied on now, and where nobody
     is there: then there is nothing to report on.
     """
     now, binding = clock(), bundle.arrangement.binding
-    pins = tuple(Pin.of("signing", der_of(pem)) for role, pem in bundle.certificates if role == "signing")
-    roots = tuple(der_of(pem) for role, pem in bundle.certificates if role == "authority")
-    trust = Trust(pins, roots, min_rsa_bits=binding.min_rsa_bits)
+    trust = pinned(bundle)
     keys = _keys(bundle.iso, trust, now)
     we = Box(bundle, signer, bundle.iso, keys, clock, acting_as=administration)
-    tls = tuple(der_of(pem) for role, pem in bundle.certificates if role == "tls")
-    guard = Guard(private_addresses=binding.private_addresses, pins=tls)
+    guard = guard_for(binding, trust.server, identity)
     try:
         asyncio.run(get(url, guard=guard))
     except Unreachable as problem:

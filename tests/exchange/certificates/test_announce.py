@@ -19,6 +19,7 @@ from gateway.store import outbox, tables
 from gateway.trust import endings, rollover
 from gateway.trust.keys import Key, KeyRing
 from tests.rig.gateway import GatewayFixture, down
+from tests.rig.keys import demo_key
 
 SWITCH = timedelta(days=14)
 
@@ -29,7 +30,7 @@ def rotate(gateway: GatewayFixture) -> Key:
 
 def look(gateway: GatewayFixture, node: Node | None = None) -> int:
     """What the background does; how many announcements it queued."""
-    keys = announce.coming(gateway.settings, gateway.now)
+    keys = announce.coming(gateway.node, gateway.now)
     return gateway.do(lambda connection: announce.look(connection, node or gateway.node, keys, gateway.now))
 
 
@@ -219,3 +220,40 @@ def test_a_fault_ends_no_background_task(
 ) -> None:
     (gateway.keys / "gateway-1" / "key.json").write_text("no longer readable")
     check_while_running(gateway, step, lambda: "failed and will try again" in caplog.text)
+
+
+def test_a_key_that_we_connect_with_is_made_rotated_and_announced_like_the_one_that_signs(gateway: GatewayFixture) -> None:
+    """To whoever's binding names it, as what we connect with; and from its moment on it is the one that we present."""
+    first = demo_key(gateway.keys, "line", gateway.now - timedelta(days=1))
+    gateway.bind("SG", client_key="line")
+    presented = gateway.node.client_keys
+    assert presented.identity("line").certificate == first.folder / "certificate.pem"
+    fresh = KeyRing(gateway.keys).rotate("line", "", 365, signs_from=gateway.now + SWITCH, now=gateway.now)
+    assert (look(gateway), look(gateway)) == (1, 0)
+    gateway.deliver()
+    assert told(gateway, fresh) == [("SG", "delivered")]
+    body = gateway.boxes["SG"].received[-1].body.decode()
+    assert ('role="tls"' in body, 'role="signing"' in body) == (True, False)
+    with gateway.database.reading() as connection:
+        watched = [one.name for one in expiry.watched(connection, gateway.node, (), gateway.now)]
+    assert {first.id, fresh.id} <= set(watched)
+    assert not any("not acknowledged" in one for one in watched), "the other partner has nothing to acknowledge"
+    gateway.now += SWITCH
+    assert presented.identity("line").certificate == fresh.folder / "certificate.pem"
+
+
+def test_one_key_for_both_is_announced_for_both(gateway: GatewayFixture) -> None:
+    gateway.bind("SG", client_key="gateway")
+    rotate(gateway)
+    assert look(gateway) == 2
+    gateway.deliver()
+    body = gateway.boxes["SG"].received[-1].body.decode()
+    assert ('role="tls"' in body, 'role="signing"' in body) == (True, True)
+
+
+def test_a_key_that_cannot_be_presented_says_why(gateway: GatewayFixture) -> None:
+    gateway.bind("SG", client_key="line")
+    message = gateway.ask("SG123456789012")
+    gateway.deliver()
+    assert "There is no key named line" in (gateway.of(message).problem or "")
+    assert gateway.of(message).state == "queued"

@@ -14,14 +14,13 @@ from sqlalchemy import Connection
 from gateway.core.errors import Code, Refusal
 from gateway.core.model import Header, Kind, Standing
 from gateway.core.protocol import Receipt
-from gateway.exchange.bindings import https
 from gateway.exchange.bindings.base import Signed
 from gateway.exchange.bindings.https import HTTPS, Https
 from gateway.exchange.deliver import courier, resend
 from gateway.exchange.deliver.courier import Courier, asked_for, pause_after
 from gateway.exchange.deliver.prepare import prepare
 from gateway.exchange.tell import feed
-from gateway.net import Response
+from gateway.net import Lines, Response
 from gateway.node.node import Node
 from gateway.store import circuits, outbox
 from gateway.store.tables import outbox as table
@@ -345,8 +344,7 @@ def test_a_slow_partner_delays_no_other(gateway: GatewayFixture, monkeypatch: py
     slow, quick = gateway.ask(CODE, "SG"), gateway.ask("HK1234567890", "HK")
     waits, order = asyncio.Event(), []
 
-    async def post(url: str, body: bytes, **_: object) -> Response:
-        iso = url.removeprefix("http://")[:2].upper()
+    async def post(_: Lines, iso: str, url: str, body: bytes, **more: object) -> Response:
         if iso == "SG":
             await waits.wait()
         order.append(iso)
@@ -362,7 +360,7 @@ def test_a_slow_partner_delays_no_other(gateway: GatewayFixture, monkeypatch: py
         waits.set()
         await working.idle()
 
-    monkeypatch.setattr(https, "post", post)
+    monkeypatch.setattr(Lines, "post", post)
     gateway.run(story())
     assert (gateway.of(slow).state, gateway.of(quick).state) == ("delivered", "delivered")
 
