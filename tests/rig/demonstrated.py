@@ -148,6 +148,8 @@ class Demonstrated:
         transcript = self.post("/v1/transcripts", {"partner": OTHERS[0], "file": "ours.csv"})["message_id"]
         job = self.post("/v1/journal/verify", {})["id"]
         person = self.post("/v1/principals", {"name": "Zhao Liu (made up)", "roles": ["viewer"], "reason": "r"})["person"]["id"]
+        other = self.post("/v1/principals", {"name": "Sun Qi (made up)", "roles": ["viewer"], "reason": "r"})["person"]["id"]
+        self.post(f"/v1/principals/{other}/account", {"subject": "sun.qi", "reason": "r"})
         token = self.post("/v1/tokens", {"name": "another system", "scopes": ["clearance:read"]})["id"]
         self.post(f"/v1/keys/{SPARE}/rotate", {})
         self.settle()
@@ -172,6 +174,7 @@ class Demonstrated:
             "GET /v1/transcripts/{message_id}": {"message_id": transcript},
             "POST /v1/keys/{name}/drop": {"name": SPARE},
             "POST /v1/principals/{principal}/disable": {"principal": person},
+            "POST /v1/principals/{principal}/account/unset": {"principal": other},
             "POST /v1/tokens/{token}/revoke": {"token": token},
         }
 
@@ -240,6 +243,7 @@ def people(connection: Connection, at: datetime) -> list[dict[str, str]]:
 def told_here(web: WebFixture) -> Demonstrated:
     """The story on a node in this process, of ``PARTNERS``; a job is done as soon as time goes on."""
     web.bind("SG", endpoint="https://sg.example/exchange")
+    web.node.settings = web.settings.model_copy(update={"oidc_issuer": "https://sign-in.example"})
     demo_key(web.keys, SPARE, START)
     with web.database.write.begin() as connection:
         first, second = people(connection, web.now)
