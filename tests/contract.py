@@ -24,6 +24,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from gateway.sandbox.listen import listening
+from tests.rig.demonstrated import PARTNERS, told_here
 from tests.rig.web import WebFixture
 
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
@@ -45,13 +46,16 @@ def lines(context: Any, value: Any) -> bytes:
 
 
 class Contract:
-    """One walk after another over every operation of a node; ``found`` is what went against the document, by operation."""
+    """One walk after another over every operation of a node, on which there is something of each kind; ``found`` is what went against the
+    document, by operation."""
 
     def __init__(self, web: WebFixture) -> None:
-        web.listed()
+        told = told_here(web)
+        for _ in told.askings():
+            pass  # what each asks for is there
         self.found: dict[str, str] = {}
         self.statuses: Counter[int] = Counter()
-        self._callers: tuple[dict[str, str], ...] = (web.person("Li Si"), {})
+        self._callers: tuple[dict[str, str], ...] = (told.headers, {})
         self._session = requests.Session()
 
     def walk(self, url: str, examples: int, deadline: float = float("inf")) -> int:
@@ -98,7 +102,11 @@ def main() -> int:
     asked.add_argument("--minutes", type=float, default=5.0, help="how long (default 5)")
     given_minutes = asked.parse_args().minutes
     deadline = time.monotonic() + given_minutes * 60
-    with tempfile.TemporaryDirectory(prefix="contract-") as home, WebFixture(Path(home)) as web, listening(web.app) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="contract-") as home,
+        WebFixture(Path(home), PARTNERS) as web,
+        listening(web.app) as url,
+    ):
         contract = Contract(web)
         while time.monotonic() < deadline:
             contract.walk(url, 20, deadline)

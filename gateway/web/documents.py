@@ -97,6 +97,7 @@ _PARAMETERS = {
     "within": "How many days ahead.",
 }
 _UNCHANGED = "304"
+_INT32 = 2**31 - 1
 #: How many bytes a body may have: no word of JSON Schema or OpenAPI says that.
 _BYTES = "x-max-bytes"
 #: Of a body of lines, what each is.
@@ -210,8 +211,21 @@ def openapi(app: FastAPI, limit: int, now: datetime) -> dict[str, Any]:
                     body["description"] = f"At most {body.setdefault(_BYTES, limit):,} bytes."
                     for said in body["content"].values():
                         said["example"] = examples.of_body(path, said["schema"].get("$ref", "").rpartition("/")[2], now)
+        _wide(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _wide(said: Any) -> None:
+    """Says of each whole number with no bound within 32 bits that it has 64: of a database's bytes, say, a Java client would read no more."""
+    if isinstance(said, list):
+        for one in said:
+            _wide(one)
+    elif isinstance(said, dict):
+        if said.get("type") == "integer" and said.get("maximum", _INT32 + 1) > _INT32:
+            said.setdefault("format", "int64")
+        for one in said.values():
+            _wide(one)
 
 
 def _dated(components: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from gateway.sandbox.box import Box
 from gateway.store import jobs, principals, tokens
 from gateway.store.tables import announced
 from tests.rig.enterprises import UNFORESEEN, row
+from tests.rig.installation import Installation, now
 from tests.rig.keys import demo_key
 from tests.rig.node import START
+from tests.rig.waiting import until
 from tests.rig.web import WebFixture
 
 #: The partners that speak; one that mails spreadsheets, and one with which the exchange ends.
@@ -263,5 +265,24 @@ def told_here(web: WebFixture) -> Demonstrated:
 
     settle()
     made = Demonstrated(web.client, {iso: web.boxes[iso] for iso in BOXES}, first, second, settle)
+    made.tell()
+    return made
+
+
+def told_of(installation: Installation, client: httpx.Client) -> Demonstrated:
+    """The story on a node that serves, of ``PARTNERS``, without a courier."""
+    since = now()
+    demo_key(installation.settings.keys, SPARE, since)
+    with installation.opened() as database, database.write.begin() as connection:
+        first, second = people(connection, since)
+
+    def settled() -> bool:
+        answer = client.get("/v1/jobs", headers=first).json()
+        return not installation.left().get("to be sealed") and all(one["state"] == "done" for one in answer["jobs"])
+
+    def settle() -> None:
+        until(settled, "something is still to be sealed, or to be done")
+
+    made = Demonstrated(client, {iso: installation.boxes[iso] for iso in BOXES}, first, second, settle)
     made.tell()
     return made

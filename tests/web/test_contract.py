@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.sandbox.listen import listening
 from tests.contract import Contract
+from tests.rig.demonstrated import PARTNERS
 from tests.rig.web import WebFixture
 
 pytestmark = pytest.mark.long
 
 
 @pytest.mark.judge
-def test_every_operation_answers_as_documented(web: WebFixture) -> None:
-    document = web.client.get("/openapi.json").json()
-    with listening(web.app) as url:
+def test_every_operation_answers_as_documented(tmp_path: Path) -> None:
+    with WebFixture(tmp_path, PARTNERS) as web, listening(web.app) as url:
+        document = web.client.get("/openapi.json").json()
         contract = Contract(web)
         asked = contract.walk(url, 2)
     assert contract.found == {}
