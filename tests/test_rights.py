@@ -146,7 +146,7 @@ def _value(one: Any, file: Path) -> str:
     return "2030-01-01T00:00:00Z" if one.metavar == "MOMENT" else "SG"
 
 
-def _nothing_done(terminal: Terminal, names: list[str]) -> None:
+def check_nothing_done(terminal: Terminal, names: list[str]) -> None:
     """A person who may nothing changes nothing, whatever it types."""
     terminal.run("whoami")
     file = terminal.home / "a file.csv"
@@ -172,9 +172,9 @@ def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 def test_who_may_nothing_changes_nothing(terminal: Terminal) -> None:
-    _nothing_done(terminal, ["retention run", "token create", "principal link"])
+    check_nothing_done(terminal, ["retention run", "token create", "principal link"])
 
 
 @pytest.mark.judge
 def test_who_may_nothing_changes_nothing_by_any_command(terminal: Terminal) -> None:
-    _nothing_done(terminal, sorted(RIGHTS["commands"]))
+    check_nothing_done(terminal, sorted(RIGHTS["commands"]))
