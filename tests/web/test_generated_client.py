@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "NewPerson": {"name": "Wang Wu", "roles": ["viewer"], "reason": "r"},
     "NewRoles": {"roles": ["viewer"], "reason": "r"},
     "StandingIn": {"deputy": "Wang Wu", "until": MOMENT, "reason": "r"},
+    "ProviderAccount": {"subject": "4711", "reason": "r"},
     "NewToken": {"name": "a declaration system", "scopes": ["clearance:read"]},
     "Verifying": {},
     "Rehearsing": {},
