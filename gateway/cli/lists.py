@@ -65,6 +65,7 @@ def _decide(decide: Callable[..., Change | Proposal], number: int, reason: str, 
 def ask(code: Annotated[str, typer.Argument(help="A partner's code, as issued.")], as_json: Json = False) -> None:
     """Ask the partner whose code this is about it; what it answers is recorded like any statement of its own."""
     with opened() as desk, desk.database.write.begin() as connection:
+        acting(connection, Scope.EXCHANGE_WRITE)
         asked = asking.ask_about(connection, desk, code, utc_now())
     if as_json:
         print_json(asked)

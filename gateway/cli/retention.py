@@ -133,6 +133,9 @@ def run(
 ) -> None:
     """Put away now what is closed and past its rule; a serving gateway does so by itself, every hour."""
     with opened() as desk:
+        if not dry_run:
+            with desk.database.write.begin() as connection:
+                acting(connection, Scope.RETENTION_ADMIN)
         said = putting_away.run(desk, shelf, utc_now(), dry_run=dry_run)
     if as_json:
         print_json(said)

@@ -224,9 +224,10 @@ def _decided(
         _by_a_person(who)
     waiting = [one for one in proposals.open_now(connection, matter.decision) if one.digest == matter.digest]
     decided = proposals.propose_or_agree(connection, matter, two_people=settings.two_people, who=who, reason=reason, at=at)
-    if isinstance(decided, Proposal) or len(decided) == 1:
-        return decided if isinstance(decided, Proposal) else (who,)
-    one = next(each for each in waiting if each.proposed_by == decided[0] and each.proposer != who.principal)
+    if isinstance(decided, Proposal):
+        return decided
+    if (one := proposals.agreed_to(connection, waiting)) is None:
+        return (who,)
     first = principals.find(connection, one.proposer)  # a system, perhaps, or somebody who may do nothing any more
     return (Actor(principal=first.id, name=first.name, kind=first.kind, scopes=frozenset(), way=Way.TERMINAL), who)
 

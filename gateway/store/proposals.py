@@ -132,6 +132,13 @@ def propose_or_agree(
     return first.proposed_by, who.name
 
 
+def agreed_to(connection: Connection, those: Iterable[Proposal]) -> Proposal | None:
+    """Which of these a second person has agreed to."""
+    here = proposal.c.id.in_([one.id for one in those]) & (proposal.c.state == "agreed")
+    row = connection.execute(select(proposal).where(here)).first()
+    return _read(row) if row is not None else None
+
+
 def _second(connection: Connection, first: Proposal, who: Actor, at: datetime) -> None:
     four_eyes.second(who, first.proposer, first.proposed_by, principals.tied(connection, who.principal, first.proposer, at))
 

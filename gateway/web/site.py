@@ -43,6 +43,7 @@ from gateway.web.endpoints import exchange
 from gateway.web.front import Front
 from gateway.web.http.versions import tagged
 from gateway.web.pages import device, me, passkeys, provider, set_up, sign_in, static
+from gateway.web.pages.routes import nowhere, reads_pages
 from gateway.web.service import Service
 
 __all__ = ["ROUTERS", "Service", "create_app", "settle"]
@@ -128,6 +129,8 @@ def settle() -> None:
 async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and (methods := _methods(request.url.path)):
         error.headers = {"Allow": ", ".join(sorted(methods))}  # Starlette names those of one route only
+    elif isinstance(error, HTTPException) and error.status_code == 404 and reads_pages(request):
+        return await nowhere(request)
     return problems.answer(error, request.scope["query_string"], request.app.state.service, request.scope)
 
 

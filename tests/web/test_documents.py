@@ -159,4 +159,4 @@ def test_the_document_says_how_large_bodies_may_be_and_one_byte_more_is_refused(
             whole = web.client.request(method, address, content=b" " * most, headers=headers | content)
             assert whole.status_code != 413, path
             asked.add(path)
-    assert len(asked) == 36
+    assert len(asked) == 37

@@ -80,6 +80,13 @@ class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: Reason
 
 
+class SignedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, and how many of its sessions at the console were ended."""
+
+    person: Principal
+    sessions: int
+
+
 class StandingIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may do for that time what somebody else may; at most 31 days."""
 
@@ -210,6 +217,20 @@ async def take_account(principal: str, request: Request, service: Served, caller
 
     def job(connection: Connection) -> Done:
         return Done(people.take_account(connection, principal, who=caller, reason=given.reason, at=at))
+
+    return await done(request, service, caller, given, job)
+
+
+@router.post(
+    "/v1/principals/{principal}/sign-out", openapi_extra=describe(takes=Reasoned, gives=SignedOut, limit=LIMIT, again=True)
+)
+async def sign_out(principal: str, request: Request, service: Served, caller: Administrator) -> Response:
+    """Ends every session of a person at the console, at once; it may sign in again."""
+    given, at = await asked(request, service, Reasoned), service.node.clock()
+
+    def job(connection: Connection) -> Done:
+        one, ended = people.sign_out(connection, principal, who=caller, reason=given.reason, at=at)
+        return Done(SignedOut(person=one, sessions=ended))
 
     return await done(request, service, caller, given, job)
 

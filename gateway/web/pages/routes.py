@@ -51,6 +51,20 @@ def router() -> APIRouter:
     return APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
+def reads_pages(request: Request) -> bool:
+    """Whether a person with a browser asks for an address that is no program's."""
+    page = request.method == "GET" and not request.url.path.startswith(("/v1/", "/exchange"))
+    return page and "text/html" in request.headers.get("accept", "")
+
+
+async def nowhere(request: Request) -> Response:
+    """The page for an address at which there is none."""
+    detail, remedy = "There is no page at this address.", "Compare the address, or begin at the first page."
+    response = await _tell(request, Refusal(Code.NOT_FOUND, detail, remedy=remedy, facts={"page": "no-page"}))
+    response.headers.update(HEADERS)
+    return response
+
+
 async def _tell(request: Request, error: Exception) -> Response:
     refused = _refusal(error)
     come: Visit = getattr(request.state, "visit", None) or await visit(request, request.app.state.service)

@@ -148,3 +148,14 @@ def test_an_emergency_is_told_on_every_page_of_who_is_signed_in(web: WebFixture)
     for path in ("/me", "/device"):
         assert "&lt;b&gt;nobody&lt;/b&gt; can sign in" in browser.get(path).text, path
     assert "can sign in" not in BrowserFixture(web).get("/sign-in").text, "of a stranger's nothing is told"
+
+
+def test_a_mistyped_address_is_a_page_for_people_and_a_problem_for_programs(web: WebFixture) -> None:
+    browser, _ = set_up(web)
+    for one in (browser, BrowserFixture(web)):
+        answer = one.client.get("/nothing", headers={"Accept": "text/html,*/*"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert "There is no page at this address" in answer.text
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    for path, accept in (("/nothing", "*/*"), ("/v1/nothing", "text/html")):
+        assert browser.client.get(path, headers={"Accept": accept}).json()["code"] == "not-found"
