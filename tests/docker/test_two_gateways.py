@@ -83,6 +83,12 @@ class Side:
         with self.opened() as database, database.reading() as connection:
             return [(row.kind, row.state) for row in connection.execute(select(outbox.c.kind, outbox.c.state))]
 
+    def has_announced(self) -> bool:
+        return self.sent() == [("keys", "delivered")]
+
+    def told(self) -> str:
+        return f"{self.iso}: {self.sent()}\n{(self.settings.home / 'gateway.log').read_text()[-2000:]}"
+
     def came(self) -> list[tuple[str | None, str]]:
         with self.opened() as database, database.reading() as connection:
             return [(row.identity, row.outcome) for row in connection.execute(select(intake.c.identity, intake.c.outcome))]
@@ -111,7 +117,7 @@ def test_two_gateways_through_nginx_and_both_ends_proven(tmp_path: Path) -> None
         for node in [side.serve(stack) for side in sides]:
             node.ready()
         for side in sides:
-            until(lambda side=side: side.sent() == [("keys", "delivered")], lambda side=side: f"{side.iso}: {side.sent()}")
+            until(side.has_announced, side.told)
         for side, other in (sides, sides[::-1]):
             assert side.came() == [(other.iso, "accepted")], "who spoke was known by its certificate"
             assert side.accepted() == [(other.iso, "tls", fresh[other.iso].certificate)]
