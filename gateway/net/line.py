@@ -70,7 +70,7 @@ class Line:
                 )
 
     def _unreachable(self, error: Exception, host: str) -> Unreachable:
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return Unreachable(UnreachableReason.TLS, f"{host}: {error}")
         if self._wire.ended and not self._wire.answered:
             return ClosedUnanswered(UnreachableReason.PROTOCOL, f"{host}: it closed the connection without an answer")

@@ -72,7 +72,8 @@ def test_production_names_everything_that_is_missing_at_once(command: str, termi
     terminal.run("key", "create", "--purpose", "demo")
     demo = certificate(tmp_path / "demo", Purpose.DEMO)
     terminal.partner("SG", '[binding]\nendpoint = "http://127.0.0.1:9/exchange"\nprivate_addresses = true\n', demo)
-    terminal.partner("HK", '[binding]\nendpoint = "https://hk.example/exchange"\n')
+    line = 'endpoint = "https://hk.example/exchange"\naddresses = ["10.2.0.0/16", "127.0.0.0/8"]\nclient_key = "line"\n'
+    terminal.partner("HK", f"[binding]\n{line}")
     said = terminal.start(command, passphrase="")
     for part in (
         "AEO_KEY_PASSPHRASE is empty",
@@ -82,6 +83,8 @@ def test_production_names_everything_that_is_missing_at_once(command: str, termi
         "SG: binding.endpoint is http://127.0.0.1:9/exchange",
         "SG: the signing certificate",
         "HK: it is connected and no signing certificate",
+        "HK: binding.addresses names 127.0.0.0/8",
+        "HK: binding.client_key: There is no key named line",
     ):
         assert part in said
 

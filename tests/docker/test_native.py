@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
 import ssl
 import statistics
@@ -18,23 +18,28 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.processes import free_port
+from gateway.core.arrangement import Binding
 from gateway.core.model import Kind, Standing
+from gateway.exchange.line import guard_for
+from gateway.net import Identity, Lines, ServerTrust, Unreachable
 from gateway.sandbox.box import Box
 from gateway.store.tables import intake
 from gateway.trust.keys import Key
 from gateway.wire import payloads
+from gateway.wire.certificate import from_pem
 from tests.rig.counterpart import Counterpart
 from tests.rig.databases import create, drop
 from tests.rig.installation import SINCE, Installation, Served
 from tests.rig.keys import demo_key
-from tests.rig.machine import REPO, need_tool
+from tests.rig.machine import need_tool
+from tests.rig.nginx import PROXY, start, start_nginx
 from tests.rig.waiting import HTTP, until
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.process]
 
-PROXY = "127.0.0.2"
 XML = {"Content-Type": "application/xml"}
 ISOS = ("SG", "HK")
 PATIENCE = 60.0
@@ -88,7 +93,8 @@ class Containers:
 
 @pytest.fixture(scope="module")
 def containers(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
-    nginx, home = need_tool("nginx"), tmp_path_factory.mktemp("containers")
+    need_tool("nginx")
+    home = tmp_path_factory.mktemp("containers")
     server = demo_key(home, "server", SINCE, days=9, hosts=("127.0.0.1",))
     connections = {name: demo_key(home, f"tls-{name.lower()}", SINCE) for name in (*ISOS, "stranger")}
     with ExitStack() as stack:
@@ -102,7 +108,7 @@ def containers(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             end.box = installation.boxes[iso]
             stack.callback(end.close)
         nodes, doors = [free_port(), free_port()], [free_port(), free_port()]
-        nginx_process = _start_nginx(nginx, home / "nginx", server, nodes, doors)
+        nginx_process = start_nginx(home / "nginx", server, nodes, doors)
         stack.callback(Served(nginx_process, doors[0], home / "nginx.log").stop)
         courier = _run(installation, home / "courier", ["courier"])
         served = [_node(installation, home / f"node-{number}", port) for number, port in enumerate(nodes, 1)]
@@ -123,33 +129,7 @@ def _run(installation: Installation, home: Path, command: list[str]) -> subproce
     """A process of the gateway with a home of its own; of the installation it has the key and the database."""
     shutil.copytree(installation.settings.keys, home / "keys", dirs_exist_ok=True)
     own = installation.environment | {"AEO_HOME": str(home), "AEO_PROXY": PROXY}
-    return installation.adopt(_start([sys.executable, "-m", "gateway.cli.main", *command], own, home.with_suffix(".log")))
-
-
-def _start(command: list[str], own: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AEO_")}
-    with log.open("wb") as output:
-        return subprocess.Popen(command, env=inherited | own, stdout=output, stderr=output, cwd=REPO)
-
-
-def _start_nginx(nginx: str, home: Path, server: Key, nodes: list[int], doors: list[int]) -> subprocess.Popen[bytes]:
-    """The file as it is; only what it includes is of this machine."""
-    home.mkdir()
-    shutil.copy(REPO / "docker" / "nginx" / "nginx.conf", home)
-    (home / "nodes.conf").write_text(
-        f"upstream gateway {{ server 127.0.0.1:{nodes[0]}; server 127.0.0.1:{nodes[1]}; keepalive 32; }}\nproxy_bind {PROXY};\n"
-    )
-    (home / "partners.listen").write_text(f"listen 127.0.0.1:{doors[0]} ssl;\n")
-    (home / "inside.listen").write_text(f"listen 127.0.0.1:{doors[1]} ssl;\n")
-    (home / "tls").mkdir()
-    shutil.copy(server.folder / "certificate.pem", home / "tls" / "server.pem")
-    shutil.copy(server.folder / "key.pem", home / "tls" / "server.key")
-    run = home / "run"
-    run.mkdir()
-    command = [nginx, "-p", str(run), "-c", str(home / "nginx.conf"), "-g", "daemon off;"]
-    process = _start(command, {}, home / "nginx.log")
-    until((run / "nginx.pid").exists, lambda: f"nginx: {(home / 'nginx.log').read_text()}")
-    return process
+    return installation.adopt(start([sys.executable, "-m", "gateway.cli.main", *command], own, home.with_suffix(".log")))
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +210,26 @@ def test_one_node_is_enough(containers: Containers) -> None:
             body = containers.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
             assert containers.post(body, "SG").status_code == 200
         assert containers.nodes[1].is_ready()
+
+
+def test_our_own_line_to_such_a_gateway_is_proven_at_both_ends_and_kept(containers: Containers) -> None:
+    """As another of these gateways would deliver: by a binding that pins the server and names the key that it connects with."""
+    key = containers.connections["SG"].folder
+    identity = Identity(key / "certificate.pem", key / "key.pem")
+    binding = Binding(endpoint=f"{containers.partners_door}/exchange", addresses=("127.0.0.0/8",))
+    pinned = ServerTrust((from_pem(containers.server.read_bytes()).public_bytes(Encoding.DER),))
+
+    def ping() -> bytes:
+        return containers.boxes["SG"].protocol_message(Kind.PING, payloads.write_empty(Kind.PING))
+
+    async def story() -> list[int]:
+        lines, url, guard = Lines(), binding.endpoint or "", guard_for(binding, pinned, identity)
+        answers = [(await lines.post("CN", url, ping(), headers=XML, guard=guard)).status for _ in range(3)]
+        nobody = guard_for(binding, pinned, None)
+        answers.append((await lines.post("CN", url, ping(), headers=XML, guard=nobody)).status)
+        lines.close()
+        with pytest.raises(Unreachable):  # to whoever else answers there nothing is said
+            await lines.post("CN", url, ping(), headers=XML, guard=guard_for(binding, None, identity))
+        return answers
+
+    assert asyncio.run(story()) == [200, 200, 200, 403]

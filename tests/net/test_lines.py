@@ -111,13 +111,19 @@ def half(writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize("how", [close, reset])
-def test_one_closed_before_any_byte_of_an_answer_is_tried_again_at_once(how: Callable[[asyncio.StreamWriter], None]) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_closed_before_any_byte_of_an_answer_is_tried_again_at_once(
+    tmp_path: Path, scheme: str, how: Callable[[asyncio.StreamWriter], None]
+) -> None:
+    shown = _key(tmp_path, "server", "partner.example")
+    guard = replace(LOCAL, server=ServerTrust((shown.certificate,)))
+
     async def story() -> None:
-        async with keeping() as server:
-            kept, url = Lines(NAMES), f"http://partner.example:{server.port}/"
-            await say(kept, url, b"first")
+        async with keeping(_showing(shown) if scheme == "https" else None) as server:
+            kept, url = Lines(NAMES), f"{scheme}://partner.example:{server.port}/"
+            await say(kept, url, b"first", guard)
             server.spoil, server.at = how, 2
-            assert await say(kept, url, b"second") == b"hello"
+            assert await say(kept, url, b"second", guard) == b"hello"
             assert (server.connections, server.requests) == (2, [b"first", b"second", b"second"])
             kept.close()
 
@@ -178,14 +184,18 @@ def _key(directory: Path, name: str, *hosts: str) -> Key:
     return create_file_key(directory, name, "ecdsa-p256-sha256", subject, Purpose.DEMO, "secret", 30, now=datetime.now(UTC))
 
 
+def _showing(key: Key) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(key.folder / "certificate.pem", key.folder / "key.pem", "secret")
+    return context
+
+
 def test_a_line_ends_with_what_it_rests_on(tmp_path: Path) -> None:
     """Pin, endpoint, identity and the files of our certificate: each change ends it, and nothing else does."""
     shown, other, ours = _key(tmp_path, "server", "partner.example"), _key(tmp_path, "other"), _key(tmp_path, "ours")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(shown.folder / "certificate.pem", shown.folder / "key.pem", "secret")
 
     async def story() -> None:
-        async with keeping(context) as server:
+        async with keeping(_showing(shown)) as server:
             kept, url = Lines(NAMES), f"https://partner.example:{server.port}/exchange"
             guard = Guard(private_addresses=True, server=ServerTrust((shown.certificate,)))
             identity = Identity(ours.folder / "certificate.pem", ours.folder / "key.pem", "secret")

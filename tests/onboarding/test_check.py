@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.core.errors import Code, Refusal
+from gateway.net import Identity
 from gateway.onboarding.check import check
 from gateway.onboarding.finding import Checked, Mark
 from gateway.onboarding.rehearsal.keys import make, pem
@@ -122,6 +124,19 @@ def test_an_address_that_leads_nowhere_gets_no_tick(tmp_path: Path) -> None:
 def test_a_private_address_is_not_asked(tmp_path: Path) -> None:
     site = with_certificates(tmp_path, endpoint='"https://127.0.0.1/exchange"')
     assert "address-not-allowed" in marked(look("SG", site, online=True), Mark.BAD)
+
+
+def test_who_guards_the_address_and_what_we_present_is_said(tmp_path: Path) -> None:
+    def no_key(name: str) -> Identity:
+        raise Refusal(Code.DATA_INVALID, f"There is no key named {name}.", remedy=f"aeo-gateway key create {name}")
+
+    binding = {"endpoint": '"https://partner.example/exchange"', "client_key": '"line"', "proxy": '"http://proxy.example:3128"'}
+    checked = look("SG", with_certificates(tmp_path / "there", **binding, resolve='"proxy"'), online=True, identity=no_key)
+    assert "is the proxy's to guard" in marked(checked, Mark.WARN)
+    assert "our key line cannot be presented: There is no key named line." in marked(checked, Mark.BAD)
+    checked = look("SG", with_certificates(tmp_path / "here", **binding, addresses='["10.20.0.0/16"]'))
+    assert "its endpoint may be at 10.20.0.0/16 and nowhere else" in marked(checked, Mark.OK)
+    assert "proxy's to guard" not in marked(checked, Mark.WARN)
 
 
 def test_clock() -> None:
