@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -25,6 +28,31 @@ from gateway.store.proposals import Proposal
 
 console = Console()
 errors = Console(stderr=True)
+
+
+#: Our own signs, for a terminal that cannot show them.
+_PLAIN = {"✓": "+", "✗": "x", "…": "...", "–": "-", "→": "->", "“": '"', "”": '"'}
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(one, "?") for one in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("aeo-plain", _plain)
+
+
+def any_terminal() -> None:
+    """Has what the terminal's character set (GBK, Latin-1) cannot show written by plain signs, where Python would give up."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="aeo-plain")
+
+
+def partner_code(text: str) -> str:
+    """A partner's code as people type it: small letters are its too."""
+    return text.strip().upper()
 
 
 def moment(text: str) -> datetime:
@@ -83,7 +111,18 @@ def print_json(value: Any) -> None:
     """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured. What could steer a terminal or turn the text around
     it (DEL, C1, bidirectional marks) is escaped, which JSON reads as the same."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    typer.echo("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
+    encoding = sys.stdout.encoding or "utf-8"
+    typer.echo(
+        "".join(one if (one.isprintable() and _has(encoding, one)) or one == "\n" else json.dumps(one)[1:-1] for one in text)
+    )
+
+
+def _has(encoding: str, one: str) -> bool:
+    """Whether a terminal's character set has this character; where not, JSON has an escape for it."""
+    try:
+        return one.isascii() or bool(one.encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def complain(refused: Refusal | PartnerFaults | SettingsFault) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.common import Json, console, escape, partner_code, print_json, settings
 from gateway.cli.tables import Table
 from gateway.core.errors import Code, Refusal
 from gateway.core.protocol import Checkpoint
@@ -76,7 +76,7 @@ def show(
     kind: Annotated[
         str | None, typer.Option(help="Only entries of this kind: message, refusal, sent, delivered, decision ...")
     ] = None,
-    partner: Annotated[str | None, typer.Option(help="Only about this partner.")] = None,
+    partner: Annotated[str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Only about this partner.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only about this message, list or record.")] = None,
     most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,

@@ -27,7 +27,7 @@ from gateway.cli import (
     warnings,
     who,
 )
-from gateway.cli.common import complain, settings
+from gateway.cli.common import any_terminal, complain, partner_code, settings
 from gateway.core.errors import Code, Refusal
 from gateway.partners import PartnerFaults
 from gateway.settings import SettingsFault
@@ -37,6 +37,7 @@ class _Command(typer.Typer):
     """What is refused is said in a sentence with its remedy, never as a traceback."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        any_terminal()
         try:
             for argument in sys.argv:
                 if not argument.isascii() and argument != argument.encode(errors="ignore").decode():
@@ -143,7 +144,7 @@ def courier() -> None:
 
 @app.command()
 def sandbox(
-    iso: Annotated[str, typer.Argument(help="The partner to play, by its code.")],
+    iso: Annotated[str, typer.Argument(parser=partner_code, metavar="ISO", help="The partner to play, by its code.")],
     gateway: Annotated[str, typer.Option(help="The gateway's /exchange address.")],
     gateway_certificate: Annotated[str, typer.Option(help="The gateway's signing certificate (PEM), as the partner pins it.")],
     home: Annotated[str, typer.Option(help="Where the box keeps its key.")],
