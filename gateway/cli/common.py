@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from rich import markup
 from rich.console import Console
 from sqlalchemy import Connection
 
+from gateway.cli.terminal import has
 from gateway.core import moments
 from gateway.core.text import visible
 from gateway.settings import Settings, from_environment
@@ -81,4 +83,5 @@ def print_json(value: Any) -> None:
     """JSON as other programs read it: indented, in UTF-8, never wrapped or coloured. What could steer a terminal or turn the text around
     it (DEL, C1, bidirectional marks) is escaped, which JSON reads as the same."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    typer.echo("".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text))
+    encoding = sys.stdout.encoding or "utf-8"
+    typer.echo("".join(one if (one.isprintable() and has(encoding, one)) or one == "\n" else json.dumps(one)[1:-1] for one in text))

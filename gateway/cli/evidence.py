@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import Json, console, escape, print_json, settings
+from gateway.cli.terminal import partner_code
 from gateway.journal import evidence, proof
 from gateway.store.database import Database
 
@@ -22,7 +23,9 @@ _MARKS = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "[yello
 def export(
     message_id: Annotated[str, typer.Argument(help="The id of a message received, or sent and receipted.")],
     to: Annotated[Path | None, typer.Option("--to", help="The file; default evidence-<id>.zip here.")] = None,
-    partner: Annotated[str | None, typer.Option(help="Whose message, where two partners used one id.")] = None,
+    partner: Annotated[
+        str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Whose message, where two partners used one id.")
+    ] = None,
 ) -> None:
     """Write the evidence of one message: message, receipt, certificates, revocation facts, journal proof, and a README."""
     chosen = settings()

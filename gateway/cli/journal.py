@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.common import Json, console, escape, print_json, settings
 from gateway.cli.tables import Table
+from gateway.cli.terminal import partner_code
 from gateway.core.errors import Code, Refusal
 from gateway.core.protocol import Checkpoint
 from gateway.journal import audit
@@ -76,7 +77,7 @@ def show(
     kind: Annotated[
         str | None, typer.Option(help="Only entries of this kind: message, refusal, sent, delivered, decision ...")
     ] = None,
-    partner: Annotated[str | None, typer.Option(help="Only about this partner.")] = None,
+    partner: Annotated[str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Only about this partner.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only about this message, list or record.")] = None,
     most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,

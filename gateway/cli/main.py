@@ -12,6 +12,7 @@ import typer
 from gateway import __version__
 from gateway.cli.emergency import declare
 from gateway.cli.later import LaterGroup, Place
+from gateway.cli.terminal import any_terminal, partner_code
 from gateway.core.errors import Code, Refusal
 from gateway.settings import Settings, from_environment
 
@@ -84,6 +85,7 @@ class _Command(typer.Typer):
     """What is refused is said in a sentence with its remedy, never as a traceback."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        any_terminal()
         try:
             for argument in sys.argv:
                 if not argument.isascii() and argument != argument.encode(errors="ignore").decode():
@@ -160,7 +162,7 @@ def courier() -> None:
 
 @app.command()
 def sandbox(
-    iso: Annotated[str, typer.Argument(help="The partner to play, by its code.")],
+    iso: Annotated[str, typer.Argument(parser=partner_code, metavar="ISO", help="The partner to play, by its code.")],
     gateway: Annotated[str, typer.Option(help="The gateway's /exchange address.")],
     gateway_certificate: Annotated[str, typer.Option(help="The gateway's signing certificate (PEM), as the partner pins it.")],
     home: Annotated[str, typer.Option(help="Where the box keeps its key.")],

@@ -9,6 +9,7 @@ import typer
 from gateway.cli.common import Json, console, escape, print_json
 from gateway.cli.domestic import opened
 from gateway.cli.tables import Table
+from gateway.cli.terminal import partner_code
 from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
@@ -22,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="What is on its way to partners, wh
 
 @app.command("list")
 def listed(
-    partner: Annotated[str | None, typer.Option(help="Only to this partner.")] = None,
+    partner: Annotated[str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Only to this partner.")] = None,
     state: Annotated[list[str] | None, typer.Option(help="Only in these states; default: everything that did not arrive.")] = None,
     most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,
@@ -40,7 +41,12 @@ def listed(
         made, ends = (f"{moment:%Y-%m-%d %H:%M}" for moment in (row.created, row.expires))
         problem = escape(row.problem or "")
         shown.add_row(row.message_id, row.partner, row.kind, f"[{colour}]{row.state}[/]", str(row.attempt), made, ends, problem)
-    console.print(shown if rows else "There is no such message: what was to go out has arrived.")
+    if rows:
+        console.print(shown)
+    elif state:
+        console.print("There is no message in such a state.")
+    else:
+        console.print("Nothing is on its way, and nothing failed.")
     for line in lines:
         console.print(
             f"{line.partner}: {line.failures} tries failed in a row; left alone until {line.until:%H:%M:%S} UTC: "
@@ -53,7 +59,9 @@ def listed(
 def resend(
     message_ids: Annotated[list[str] | None, typer.Argument(help="Ids of messages that ended.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it is journalled with your name.")] = "",
-    partner: Annotated[str | None, typer.Option(help="With --failed: only to this partner.")] = None,
+    partner: Annotated[
+        str | None, typer.Option(parser=partner_code, metavar="TEXT", help="With --failed: only to this partner.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Everything refused or expired.")] = False,
 ) -> None:
     """Send messages again: the same bytes while the partner takes them, otherwise what stands for them now."""

@@ -20,6 +20,7 @@ from gateway.clearance.wording import Language, sentence, word
 from gateway.cli.answer import show, suggestions
 from gateway.cli.common import Json, console, day, escape, moment, print_json, settings
 from gateway.cli.tables import Table
+from gateway.cli.terminal import partner_code
 from gateway.cli.who import reading
 from gateway.core.access import Scope
 from gateway.core.arrangement import Direction, Mode, Role
@@ -152,7 +153,7 @@ def declaration(
 
 @messages.command("list")
 def list_(
-    partner: Annotated[str | None, typer.Option(help="Only this partner's.")] = None,
+    partner: Annotated[str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Only this partner's.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What it is for. Of what was refused nobody knows it.")] = None,
     state: Annotated[MessageState | None, typer.Option(help="What became of it.")] = None,
     direction: Annotated[Literal["in", "out"] | None, typer.Option(help="in: it came to us; out: it is ours.")] = None,
@@ -169,7 +170,7 @@ def list_(
 ) -> None:
     """The latest messages both ways, newest first; refused ones are among them."""
     wanted = MessageSearch(
-        partner=partner.upper() if partner else None,
+        partner=partner,
         kind=kind,
         state=state,
         direction=direction,

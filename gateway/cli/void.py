@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from gateway.cli.common import Json, changing, console, escape, moment, print_json
 from gateway.cli.show import activated
 from gateway.cli.tables import Table
+from gateway.cli.terminal import partner_code
 from gateway.cli.who import acting
 from gateway.core.access import Scope
 from gateway.core.errors import Code, Refusal
@@ -36,13 +37,15 @@ def propose(
             parser=moment, metavar="MOMENT", help="Since when (UTC where no zone is named) nothing of that key is to be believed."
         ),
     ] = None,
-    partner: Annotated[str | None, typer.Option(help="Whose it is, where two partners used one message id.")] = None,
+    partner: Annotated[
+        str | None, typer.Option(parser=partner_code, metavar="TEXT", help="Whose it is, where two partners used one message id.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The first person: say what is to be annulled, and see what would go with it. Nothing changes yet."""
     if (message is None) == (certificate is None) or (certificate is None) != (since is None):
         raise Refusal(Code.DATA_INVALID, "Give either --message, or --certificate and --since.")
-    at, owner = utc_now(), partner.upper() if partner else None
+    at, owner = utc_now(), partner
     with changing() as connection:
         who = acting(connection, Scope.PARTNER_ADMIN)
         partners = _partners(connection)

@@ -120,6 +120,7 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True):
 def search(connection: Connection, wanted: MessageSearch) -> MessageList:
     """One page. Raises ``Refusal`` QUESTION_INVALID for an ``after`` that no page gave."""
     place = _read_place(wanted.after) if wanted.after is not None else None
+    wanted = msgspec.structs.replace(wanted, partner=wanted.partner and wanted.partner.upper())
     found = [one for asked in _sources(connection, wanted) for one in _rows(connection, asked, wanted, place)]
     found.sort(key=lambda one: one[0], reverse=True)
     page = found[: wanted.most]

@@ -138,6 +138,13 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(gateway: GatewayFixt
     rows = json.loads(run(outbox.app, "list", "--json").stdout)["messages"]
     assert [(row["message_id"], row["state"]) for row in rows] == [(second, "expired"), (first, "expired")]
     assert "nobody answers" in run(outbox.app, "list", "--partner", "SG").stdout
+    assert "expired" in run(outbox.app, "list", "--partner", "sg").stdout
+    for state in ("queued", "delivered"):
+        assert run(outbox.app, "list", "--partner", "sg", "--state", state).stdout.startswith(
+            "There is no message in such a state."
+        )
+    shown = CliRunner().invoke(journal.app, ["show", "--partner", "sg", "--json"], env=dict(os.environ))
+    assert {row["partner"] for row in json.loads(shown.stdout)} == {"SG"}
     with pytest.raises(Refusal):
         run(outbox.app, "resend", first)
     assert run(outbox.app, "resend", "unknown", "--reason", "x").exit_code == 1

@@ -77,7 +77,7 @@ async def propose(request: Request, service: Served, caller: Administrator) -> R
             proposed = partial(void.propose_certificate, known=node.partners, fingerprint=asked.certificate, since=asked.since)
         else:
             proposed = partial(void.propose_message, message_id=asked.message or "")
-        one = proposed(connection, partner=asked.partner, reason=asked.reason, who=caller, at=at)
+        one = proposed(connection, partner=asked.partner and asked.partner.upper(), reason=asked.reason, who=caller, at=at)
         said = Annulled(void=one, reach=void.scope_of(connection, node.partners.get(one.partner), one))
         return again.Outcome(201, said)
 
