@@ -46,7 +46,7 @@ class _Everything(LaterGroup):
         "retention": Place(
             "retention",
             "app",
-            "How long what is kept is kept. Nothing is put away until somebody sets how long: no source states it, so none is shipped.",
+            "How long what is kept is kept. Nothing that was exchanged is put away until somebody sets how long: no source states it, so none is shipped. What is kept of staff goes by a default.",
         ),
         "eligible": Place("show", "eligible", "What a declared foreign AEO is entitled to, and why."),
         "declaration": Place("show", "declaration", "Read a declaration and answer for its AEO parties."),

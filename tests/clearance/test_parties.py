@@ -191,7 +191,7 @@ def test_what_waits_for_a_person_has_its_code_already(telling: TellingFixture) -
         ("9900-000001", CODE, ("hyphens",)),
         ("CN 9900－000001", CODE, ("full-width", "hyphens", "blanks", "country")),
         ("CN\u20109900\u2013000001", CODE, ("hyphens", "country")),
-        ("CN\xa09900\u2014\u2014000001", CODE, ("hyphens", "blanks", "country")),
+        ("CN\xa09900\u2014\u2014000001", CODE, ("blanks", "hyphens", "country")),
         (FIRST.lower(), FIRST, ("lower-case",)),
         (f"{FIRST[:8]}-{FIRST[8:]}", FIRST, ("hyphens",)),
     ],

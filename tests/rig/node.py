@@ -57,8 +57,10 @@ class NodeFixture:
         self.settings = Settings(home=home, database=database.url if database else "", **settings)
         self._owns_database = database is None
         if database is None:
-            home.mkdir(parents=True, exist_ok=True)
-            Path(sa.make_url(self.settings.database_url).database or "").write_bytes(blank())
+            file = Path(sa.make_url(self.settings.database_url).database or "")
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(blank())
             database = Database(self.settings.database_url)
         self.database = database
         self.keys = self.settings.keys

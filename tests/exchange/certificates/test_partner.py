@@ -105,7 +105,7 @@ def test_while_our_own_key_has_ended_nobody_is_refused_for_it(met: GatewayFixtur
 def test_a_chain_of_rollovers_leaves_the_oldest_behind(met: GatewayFixture) -> None:
     box, before = met.boxes["SG"], met.boxes["SG"].signer
     for generation in range(3):
-        fresh = met.key(f"sg-{generation}")
+        fresh = met.key(f"sg{generation}")
         heard(met, announce(met, fresh))
         box.signer = fresh.signer("")
         assert outcome(met) == "receipt"
@@ -182,7 +182,7 @@ def test_another_partners_announcement_cannot_be_taken_over(met: GatewayFixture)
 
 
 def test_there_is_an_end_to_how_many_are_good_at_once(met: GatewayFixture) -> None:
-    many = [met.key(f"many-{number}") for number in range(partner.MOST + 1)]
+    many = [met.key(f"many{number}") for number in range(partner.MOST + 1)]
     heard(met, announce(met, *many[: partner.MOST]))
     assert met.refused(announce(met, many[-1])) == "certificate-unsuitable"
     assert met.refused(announce(met, met.key("fresh"), many[0])) == "certificate-unsuitable"
