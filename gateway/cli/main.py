@@ -51,6 +51,10 @@ class _Command(typer.Typer):
         except DBAPIError as failed:
             complain(_database(failed))
             sys.exit(2)
+        except (PermissionError, NotADirectoryError, FileExistsError) as failed:
+            remedy = "Let AEO_HOME, and whatever files the command names, be where this user may read and write."
+            complain(Refusal(Code.DATA_INVALID, f"{failed.filename}: {failed.strerror}.", remedy=remedy))
+            sys.exit(2)
 
 
 def _database(failed: DBAPIError) -> Refusal:

@@ -140,7 +140,9 @@ def test_what_failed_is_listed_and_sent_again_with_a_reason(gateway: GatewayFixt
     assert "nobody answers" in run(outbox.app, "list", "--partner", "SG").stdout
     assert "expired" in run(outbox.app, "list", "--partner", "sg").stdout
     for state in ("queued", "delivered"):
-        assert run(outbox.app, "list", "--partner", "sg", "--state", state).stdout.startswith("There is no message in such a state.")
+        assert run(outbox.app, "list", "--partner", "sg", "--state", state).stdout.startswith(
+            "There is no message in such a state."
+        )
     shown = CliRunner().invoke(journal.app, ["show", "--partner", "sg", "--json"], env=dict(os.environ))
     assert {row["partner"] for row in json.loads(shown.stdout)} == {"SG"}
     with pytest.raises(Refusal):

@@ -26,7 +26,7 @@ def printed(encoding: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> 
             app(arguments)
     for stream in streams:
         stream.flush()
-    return "".join(stream.buffer.getvalue().decode(encoding) for stream in streams)  # type: ignore[attr-defined]
+    return "".join(stream.buffer.getvalue().decode(encoding) for stream in streams)
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii"])
