@@ -28,8 +28,8 @@ from gateway.running import calendar, jobs
 from gateway.running.background import Task
 from gateway.running.follower import Follower
 from gateway.settings import Settings
+from gateway.store import opening, problems, proposals
 from gateway.store import partners as stored
-from gateway.store import problems, proposals
 from gateway.store.active import ActivePartners
 from gateway.store.database import Database, Writer
 from gateway.trust import refresh
@@ -68,8 +68,11 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Gatewa
     """Opens the database, brings it up to date and loads what is activated. Raises ``Refusal`` or ``SettingsFault`` naming what is
     missing."""
     real = settings.mode == "production"
+    opening.folder(settings.home)
     database = Database(settings.database_url)
     database.migrate()
+    with database.write.begin() as connection:
+        opening.claim(connection, settings.administration, clock())
     if real:
         preflight.check(database, settings, clock())
     signing = Signing(KeyRing(settings.keys), settings.key, settings.key_passphrase.get_secret_value(), clock, production=real)

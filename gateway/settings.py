@@ -42,6 +42,17 @@ def _seconds(least: float, most: float, *, optional: bool = False) -> BeforeVali
     return BeforeValidator(read)
 
 
+def _database(value: str) -> str:
+    scheme, there, _ = value.partition("://")
+    if not value or (there and scheme in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")):
+        return value
+    if (there and scheme in ("postgres", "postgresql")) or scheme.startswith("postgresql+"):
+        raise PydanticCustomError("database", "Write postgresql+psycopg:// where {scheme}:// stands", {"scheme": scheme})
+    raise PydanticCustomError(
+        "database", "Give sqlite:////path/to/file or postgresql+psycopg://user:password@host/database; no other kind will do"
+    )
+
+
 def _groups(value: str) -> str:
     pairs = [one.strip().rpartition("=") for one in value.split(",") if one.strip()]
     if any(not group or role not in set(StaffRole) for group, _, role in pairs):
@@ -74,7 +85,7 @@ class Settings(BaseModel):
     mode: Literal["demo", "production"] = Field("demo", description="demo keys and loopback partners are refused in production")
     administration: str = Field("CN", pattern="^[A-Z]{2}$", description="our own code as sender and receiver")
     home: Path = Field(ROOT / "var", description="where this installation keeps its database, keys and site settings")
-    database: str = Field("", description="SQLAlchemy URL; empty means SQLite in home")
+    database: Annotated[str, AfterValidator(_database)] = Field("", description="SQLAlchemy URL; empty means SQLite in home")
     partners: Path = Field(ROOT / "partners", description="shipped partner data")
     schemas: Path = Field(ROOT / "schemas", description="shipped dialects")
     host: str = Field("127.0.0.1", description="where the gateway listens")
@@ -162,7 +173,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     try:
         found = Settings.model_validate(given)
     except ValidationError as error:
-        faults += [f"AEO_{str(fault['loc'][0]).upper()}: {fault['msg']} (it is {fault['input']!r})." for fault in error.errors()]
+        faults += [_fault(str(one["loc"][0]), one["msg"], one["input"]) for one in error.errors()]
         raise SettingsFault(tuple(faults)) from None
     for name in ("lease", "current_within"):
         if getattr(found, name) <= found.poll:
@@ -170,6 +181,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsFault(tuple(faults))
     return found
+
+
+def _fault(name: str, why: str, given: object) -> str:
+    """What is wrong with a setting. An address of a database may hold a password, and is not repeated."""
+    return f"AEO_{name.upper()}: {why}" + ("." if name == "database" else f" (it is {given!r}).")
 
 
 def _others(key: str) -> bool:

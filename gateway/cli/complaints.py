@@ -14,6 +14,9 @@ def complained(failed: Exception) -> bool:
     """Says what is wrong and what to do, where that is known; False: it is a fault of ours."""
     if isinstance(failed, DBAPIError):
         failed = _database(failed)
+    elif isinstance(failed, PermissionError | NotADirectoryError | FileExistsError):
+        remedy = "Let AEO_HOME, and whatever files the command names, be where this user may read and write."
+        failed = Refusal(Code.DATA_INVALID, f"{failed.filename}: {failed.strerror}.", remedy=remedy)
     if isinstance(failed, Refusal | PartnerFaults | SettingsFault):
         complain(failed)
         return True

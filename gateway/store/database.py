@@ -22,20 +22,13 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.store import decisions
+from gateway.store import decisions, opening
 from gateway.store.prepared import run
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-#: A node that hangs must not keep the others from a partner's row; one that cannot be reached must not be waited for.
-_POSTGRES = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "tcp_user_timeout": 20_000,
-    "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=30000",
-}
 #: PostgreSQL's deadlock and serialization failure: it took back one of two that were in each other's way, and asks for another try.
 _IN_THE_WAY = ("40P01", "40001")
 #: What every connection to SQLite begins with: what was committed is on the disk.
@@ -59,29 +52,36 @@ class Database:
         self.sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.sqlite:
             file = make_url(url).database or ""
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
             if file and file != ":memory:":
+                opening.folder(Path(file).parent)
                 Path(file).touch(mode=0o600)  # what partners say is for nobody else on this machine; -wal and -shm follow it
             self.write = _sqlite_engine(url, "BEGIN IMMEDIATE", cache=64)
             self.read = _sqlite_engine(url, "BEGIN", cache=8)  # each of its connections fills one of its own
         else:
-            self.write = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRES, hide_parameters=True)
+            self.write = create_engine(url, pool_pre_ping=True, connect_args=opening.CONNECT_TO_WRITE, hide_parameters=True)
+            opening.drop_read_only(self.write)
             self.read = create_engine(
                 url,
                 pool_pre_ping=True,
                 pool_size=8,
-                connect_args=_POSTGRES,
+                connect_args=opening.CONNECT,
                 isolation_level="REPEATABLE READ",
                 hide_parameters=True,
             )
         decisions.follow(self.write)
 
     def migrate(self, revision: str = "head") -> None:
-        """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once."""
-        if revision == "head" and self.is_newest():
-            return
+        """Brings the schema to ``revision``, the newest unless told; safe to call at every start, by several nodes at once. Raises
+        ``Refusal`` where the database is none for this program."""
+        with self.read.connect() as connection:
+            if not self.sqlite:
+                opening.check_server(connection)
+            if revision == "head" and _is_newest(connection):
+                return
         from alembic import command  # dear to import, and hardly any start has something to bring
         from alembic.config import Config
+        from alembic.migration import MigrationContext
+        from alembic.script import ScriptDirectory
 
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
@@ -89,15 +89,11 @@ class Database:
             if not self.sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
             config.attributes["connection"] = connection
+            present = MigrationContext.configure(connection).get_current_revision()
+            script = ScriptDirectory.from_config(config)
+            if present is not None and present not in {one.revision for one in script.walk_revisions()}:
+                raise opening.newer(script.get_current_head())
             command.upgrade(config, revision)
-
-    def is_newest(self) -> bool:
-        """Whether the schema is the newest that this program knows."""
-        with self.read.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return False
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-        return found == max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -108,6 +104,14 @@ class Database:
     def close(self) -> None:
         self.write.dispose()
         self.read.dispose()
+
+
+def _is_newest(connection: Connection) -> bool:
+    """Whether the schema is the newest that this program knows."""
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found == max(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def database_clock(connection: Connection) -> datetime:

@@ -184,7 +184,7 @@ def _walk(
 
 def _unknown_issuer(leaf: Certificate, between: Sequence[Certificate], anchors: Sequence[CertTrustAnchor]) -> str | None:
     """The name of the first authority above ``leaf`` that is neither trusted nor known; None where every name leads on."""
-    trusted = {one.authority.name.hashable for one in anchors}
+    trusted = {one.certificate.subject.hashable for one in anchors}
     by_name = {one.subject.hashable: one for one in between}
     above: Certificate | None = leaf
     for _ in range(MAX_AUTHORITIES + 1):

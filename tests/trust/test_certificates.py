@@ -94,7 +94,7 @@ def test_an_authority_that_nobody_knows_is_named() -> None:
     pki = Pki.of({})
     trusted = Trust((pin("leaf", pki=pki),), (PKI.get("old"),), (pki.get("issuing"),))
     assert 'issuer "Common Name: root' in refusal(TrustStore({"XA": trusted})).detail
-    alone = Trust((pin("leaf", pki=pki),), (PKI.get("old"),))
+    alone = Trust((pin("leaf", pki=pki),), (pki.get("root"),))
     assert 'issuer "Common Name: issuing' in refusal(TrustStore({"XA": alone})).detail
 
 

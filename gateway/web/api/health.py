@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gateway.core.access import Scope
 from gateway.core.errors import Refusal
 from gateway.operate import expiry, growth
-from gateway.store import feed_claims, retention, retention_classes, sent
+from gateway.store import feed_claims, opening, retention, retention_classes, sent
 from gateway.store.listings import last_complete
 from gateway.store.problems import recorded as noted
 from gateway.web.documents import describe
@@ -95,9 +95,9 @@ async def _reachable(service: Service) -> bool:
         try:
             with service.node.database.reading() as connection:
                 connection.execute(select(1))
+            return service.node.database.sqlite or opening.can_write(service.node.database.write)
         except Exception:  # noqa: BLE001 - whatever keeps the database from answering, it does not answer
             return False
-        return True
 
     if service.look is None or service.look.done():
         service.look = asyncio.create_task(asyncio.to_thread(look))
