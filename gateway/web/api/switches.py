@@ -46,7 +46,7 @@ class Disrupting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where trade is disrupted: an arrangement's code, a member's, ``*`` everywhere; and by what. ``until`` is to when goods have priority
     once trade has resumed, where that is known already."""
 
-    where: Annotated[str, bounds(pattern=r"^(\*|[A-Za-z]{2})$")]
+    where: Annotated[str, bounds(pattern=r"^(\*|[A-Z]{2})$")]
     what: Reason
     since: Moment | None = None
     until: Moment | None = None
@@ -144,7 +144,7 @@ async def _turned(
         return switches.turn(
             connection,
             what,
-            subject if what == "operator" else subject.upper(),
+            subject.upper() if what == "arrangement" else subject,
             since=asked.since or at,
             until=asked.until,
             reason=reason,
