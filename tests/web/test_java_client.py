@@ -83,7 +83,7 @@ def plan(told: Demonstrated, home: Path) -> Path:
 def test_it_calls_every_operation(tmp_path: Path) -> None:
     need_tool("mvn")
     with Installation(tmp_path / "home", PARTNERS, endpoints={"SG": "http://127.0.0.1:9/exchange"}) as installation:
-        served = installation.serve(courier=False)
+        served = installation.serve(courier=False, environment={"AEO_OIDC_ISSUER": "https://sign-in.example"})
         served.ready()
         with httpx.Client(base_url=served.url, verify=NOBODY, timeout=60) as client:
             told = told_of(installation, client)
