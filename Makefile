@@ -20,7 +20,7 @@ run: $(VENV)/run  ## the gateway, three partners in a box, and the story told (A
 test: $(VENV)/dev lint  ## everything that must hold, in a random order (ARGS goes to pytest: ARGS=--randomly-seed=7 is that order again)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
 
-quick: $(VENV)/dev  ## what needs no process, no PostgreSQL and no browser, in under a minute (ARGS goes to pytest)
+quick: $(VENV)/dev  ## what needs no process, no PostgreSQL and no whole node, in under a minute (ARGS goes to pytest)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --quick $(ARGS)
 
 judge: $(VENV)/dev  ## what is too long for every change: three orders, 100,000 histories, chaos, soak; a table for the note (up to an hour; ARGS="order soak")

@@ -58,7 +58,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="only what needs no process and no PostgreSQL, and takes no seconds")
+    parser.addoption(
+        "--quick", action="store_true", help="only what needs no process, no PostgreSQL and no node, and takes no seconds"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -78,11 +80,15 @@ def _is_short(item: pytest.Item) -> int:
     return 0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("long") else 2
 
 
+#: Fixtures that build a whole node: a tenth of a second each, of which `make quick` has no thousand.
+NODES = {"web", "gateway", "telling", "browser", "demonstrated"}
+
+
 def _is_quick(item: pytest.Item) -> bool:
     marked = any(item.iter_markers("process")) or any(item.iter_markers("long"))
     parameters = getattr(item, "callspec", None)
     postgres = "postgresql" in (parameters.params.values() if parameters else ()) or "postgres" in getattr(item, "fixturenames", ())
-    return not marked and not postgres
+    return not marked and not postgres and NODES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 #: Tests below these show how far core/ and wire/ are covered. All others run what these have run, and would take half as long again under

@@ -9,6 +9,8 @@ import pytest
 
 from tests.rig.machine import REPO
 
+pytestmark = pytest.mark.long
+
 #: Calls that fail where something is not as it should be begin so: ``check_alike``, ``assert_verifies_here``, ``pytest.raises``, ``within``.
 CHECKING = ("check", "assert", "raises", "within")
 #: Where sleeping is the thing itself: a part of the gateway that is late.

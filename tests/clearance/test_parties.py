@@ -249,6 +249,7 @@ _FEEDS = st.lists(
 
 @settings(max_examples=times(30), deadline=None)
 @given(_FEEDS)
+@pytest.mark.long
 def test_as_known_then_is_what_was_answered_then(feeds: list[tuple[int, list[tuple[int, str | None, bool]]]]) -> None:
     """Whatever came later; and of a code the law in one line: who took it last by that day, or else who had it first."""
     with TemporaryDirectory() as folder, closing(Database(f"sqlite:///{folder}/gateway.db")) as database:

@@ -20,6 +20,8 @@ from gateway.store.database import Database
 from gateway.store.problems import Problems
 from tests.rig.shipped import activate, shipped
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def nothing_activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.rig.terminal import Terminal
 
+pytestmark = pytest.mark.long
+
 PRODUCTION = {"AEO_MODE": "production", "AEO_TWO_PEOPLE": "true"}
 
 

@@ -29,6 +29,7 @@ def printed(encoding: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> 
     return "".join(stream.buffer.getvalue().decode(encoding) for stream in streams)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii"])
 def test_any_character_set_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     monkeypatch.setenv("AEO_HOME", str(tmp_path))

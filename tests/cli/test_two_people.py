@@ -28,6 +28,8 @@ from tests.rig.people import terminal_of
 from tests.rig.telling import TellingFixture
 from tests.store.test_migrations import at_release_0_1_0, fill_with_proposals
 
+pytestmark = pytest.mark.long
+
 Say = Callable[..., str]
 
 

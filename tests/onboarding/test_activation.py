@@ -23,6 +23,8 @@ from gateway.store.database import Database
 from tests.rig.people import person
 from tests.rig.shipped import shipped
 
+pytestmark = pytest.mark.long
+
 AT = datetime(2026, 4, 1, tzinfo=UTC)
 GOOD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "receipt"),), (), 0.1)
 BAD = RehearsalStep("first contact", "It answers.", (same("answer", "receipt", "nothing"),), (), 0.1)

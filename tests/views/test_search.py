@@ -82,6 +82,7 @@ def like(one: MessageRow, wanted: MessageSearch) -> bool:
     )
 
 
+@pytest.mark.long
 def test_every_filter_finds_what_it_says_in_one_order_however_it_is_paged(filled: Connection) -> None:
     whole = paged(filled, MessageSearch(), 1_000)
     assert len(whole) == COUNT + 2

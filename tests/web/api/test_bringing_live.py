@@ -16,6 +16,8 @@ from gateway.running.jobs import Jobs
 from gateway.store import partners
 from tests.rig.web import WebFixture
 
+pytestmark = pytest.mark.process
+
 REASON = {"reason": "agreed in the working group"}
 SITE = """
 [terms]
