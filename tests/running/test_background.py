@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,7 +85,8 @@ def test_pauses_after_faults_never_pass_the_bound(monkeypatch: pytest.MonkeyPatc
         if len(slept) > 40:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # Not asyncio's own: on other threads of this process the loops of others sleep.
+    monkeypatch.setattr(supervised, "asyncio", SimpleNamespace(sleep=sleep))
     course = supervised._Course(task(step, every=timedelta(milliseconds=200)))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(course.run())
