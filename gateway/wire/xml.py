@@ -7,12 +7,12 @@ No step runs Python code per element.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import NoReturn, cast
@@ -195,18 +195,25 @@ def _scan_namespaces(data: bytes, limit: int) -> set[bytes]:
 
 
 #: libxml2 keeps every name that a thread ever parsed until that thread ends, so a stranger could fill memory for good with names of his own,
-#: a message at a time. Threads that only parse end after so many bytes, and what they knew with them (choice: what costs little to do anew).
+#: a message at a time. After so many bytes a thread forgets them (choice: what costs little to do anew).
 _REMEMBERED = 8 * 1024 * 1024
+# Where lxml keeps what it made for a thread; a thread that has nothing there is given its own, as every new thread is.
+_thread_state = ctypes.pythonapi.PyThreadState_GetDict
+_thread_state.restype = ctypes.c_void_p
+_REMEMBERS = "_ParserDictionaryContext"
+
+
+def _forget_names() -> None:
+    """Has lxml begin a new dictionary of names for this thread. Trees made before hold on to theirs and end it with them."""
+    if state := _thread_state():
+        ctypes.cast(state, ctypes.py_object).value.pop(_REMEMBERS, None)
 
 
 class _Hardened(threading.local):
-    """A parser for each thread that asks, in a thread of its own: threads that share one wait for each other."""
+    """A parser for each thread: threads that share one wait for each other."""
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        self._beside, self._parsed = ThreadPoolExecutor(1, thread_name_prefix="xml"), 0
+        self._parsed = 0
         # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
         self._parser = etree.XMLParser(
             encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, collect_ids=False
@@ -215,11 +222,11 @@ class _Hardened(threading.local):
     def parse(self, data: bytes) -> etree._Element:
         self._parsed += len(data)
         try:
-            return self._beside.submit(etree.fromstring, data, self._parser).result()
+            return etree.fromstring(data, self._parser)
         finally:
             if self._parsed > _REMEMBERED:
-                self._beside.shutdown(wait=False)
-                self._begin()
+                self.__init__()  # type: ignore[misc]
+                _forget_names()
 
 
 _HARDENED = _Hardened()

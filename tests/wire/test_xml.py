@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from functools import partial
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.core.errors import Code, Refusal
+from gateway.wire import xml
 from gateway.wire.xml import Limits, _check_strange, canonical, escape, parse, plain_code
 from tests.rig.bounds import answer, code, judged
 from tests.rig.machine import REPO, need_data
@@ -163,3 +165,16 @@ def test_names_of_strangers_are_forgotten() -> None:
     """libxml2 remembers every name it saw: 21 documents of ever new ones left some 60 MiB behind, for good."""
     done = subprocess.run([sys.executable, "-c", STRANGERS], cwd=REPO, capture_output=True, text=True, timeout=120, check=True)
     assert float(done.stdout) < 30
+
+
+def test_trees_outlive_the_names_of_their_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was parsed before a thread forgot its names is moved into later trees and written as ever."""
+    monkeypatch.setattr(xml, "_REMEMBERED", 0)
+    last = parse(b"<root/>")
+    for number in range(100):
+        root = parse(b"<root><n%d a%d='1'>t</n%d></root>" % (number, number, number))
+        root.extend(last)
+        last = root
+    gc.collect()
+    assert [child.tag for child in last] == [f"n{number}" for number in reversed(range(100))]
+    assert canonical(last).endswith(b'<n1 a1="1">t</n1><n0 a0="1">t</n0></root>')
