@@ -50,15 +50,16 @@ class Front:
         else:
             rest, trace = Rest(receive) if has_body else None, tracing.trace(traced)
             scope[GIVEN_BACK] = trace
-            status, route = await self._answer(authorization, scope, rest or receive, send, trace)
+            if scope["path"] == PATH and scope["method"] == "GET":
+                status, route = await self._eligibility(authorization, scope, rest or receive, send, trace), PATH
+            else:
+                status, route = await self._answer(scope, rest or receive, send, trace)
         self._service.metrics.served(route, status, time.perf_counter() - started)
         if rest is not None:
             await rest.let_go()
 
-    async def _answer(self, authorization: bytes, scope: Message, receive: Receive, send: Send, trace: Trace) -> tuple[int, str]:
+    async def _answer(self, scope: Message, receive: Receive, send: Send, trace: Trace) -> tuple[int, str]:
         """The status, and by which route."""
-        if scope["path"] == PATH and scope["method"] == "GET":
-            return await self._eligibility(authorization, scope, receive, send, trace), PATH
         tracing.bind(trace)
         if scope["path"] == exchange.PATH and scope["method"] == "POST":
             response = await self._exchange(Request(scope, receive))

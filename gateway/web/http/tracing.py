@@ -44,7 +44,7 @@ def bind(trace: Trace) -> None:
 
 
 def given(scope: Message) -> list[tuple[bytes, bytes]]:
-    """The headers of ``NAMES`` in a head that could not be read as a whole."""
+    """The headers of ``NAMES`` in a head, as they came."""
     return [header for header in scope["headers"] if header[0] in NAMES]
 
 
