@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 def order(number: int, *, whole: bool = False) -> Row:
-    """The suite in a random order of its own; the seed stands in the log."""
+    """Tests in a random order of their own, whose seed stands in the log: every one, or those that share a process with others."""
     seed = random.SystemRandom().getrandbits(32)
     name = f"every test, order {number}" if whole else f"what shares a process, order {number}"
     # A process that a test starts knows nothing of the order: such tests are run once.

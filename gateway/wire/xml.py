@@ -213,6 +213,9 @@ class _Hardened(threading.local):
     """A parser for each thread: threads that share one wait for each other."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._parsed = 0
         # huge_tree stays off: 20 MiB parse without it, and libxml2's own limits on depth and text then hold while parsing.
         self._parser = etree.XMLParser(
@@ -225,7 +228,7 @@ class _Hardened(threading.local):
             return etree.fromstring(data, self._parser)
         finally:
             if self._parsed > _REMEMBERED:
-                self.__init__()  # type: ignore[misc]
+                self._begin()  # for a parser holds on to the names as well
                 _forget_names()
 
 
